@@ -1,0 +1,74 @@
+//! Unsigned integers as range-checked limbs.
+
+use crate::plan::{BlockId, Builder, Col, Expr, Kind, LIMB_BITS, Local};
+
+/// Limbs needed for `bits` bits.
+pub fn limb_count(bits: u32) -> usize {
+    bits.div_ceil(LIMB_BITS) as usize
+}
+
+/// An unsigned integer below `2^(12·limbs)`, one per row: limbs in cells of their own, each looked up in the range table.
+#[derive(Clone, Debug)]
+pub struct Limbs {
+    block: BlockId,
+    columns: Vec<Col>,
+}
+
+impl Limbs {
+    /// New columns for `count` limbs.
+    pub fn place(b: &mut Builder, block: BlockId, name: &str, count: usize) -> Self {
+        let columns = (0..count).map(|i| b.column(block, Kind::Limb, &format!("{name}.{i}"))).collect();
+        Limbs { block, columns }
+    }
+
+    /// Limbs `from..to` as an integer of their own.
+    pub fn of(whole: &Limbs, from: usize, to: usize) -> Self {
+        Limbs { block: whole.block, columns: whole.columns[from..to].to_vec() }
+    }
+
+    /// Limbs, least significant first.
+    pub fn columns(&self) -> &[Col] {
+        &self.columns
+    }
+
+    /// The integer.
+    pub fn value(&self) -> Local {
+        self.part(0, self.columns.len())
+    }
+
+    /// The integer that limbs `from..to` make.
+    pub fn part(&self, from: usize, to: usize) -> Local {
+        Expr::sum(self.columns[from..to].iter().enumerate().map(|(i, c)| c.cur().shl(LIMB_BITS * i as u32)))
+    }
+
+    /// Sets the integer on a row.
+    ///
+    /// # Panics
+    /// If it does not fit: the reference keeps its declared ranges.
+    pub fn set(&self, b: &mut Builder, row: usize, value: u128) {
+        let capacity = LIMB_BITS * self.columns.len() as u32;
+        assert!(capacity >= 128 || value >> capacity == 0, "{value} does not fit {capacity} bits");
+        for (i, &column) in self.columns.iter().enumerate() {
+            let limb = (value >> (LIMB_BITS * i as u32)) & ((1 << LIMB_BITS) - 1);
+            b.set(self.block, column, row, limb as i128);
+        }
+    }
+
+    /// Narrows the most significant limb to `bits < 12` bits on `rows`: its multiple by `2^(12−bits)` is a limb as well.
+    /// `active` (0 or 1, of degree 1)
+    /// switches the check off where it is 0. The limbs must have been set.
+    pub fn narrow(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        bits: u32,
+        active: Local,
+        rows: impl IntoIterator<Item = usize>,
+    ) -> Col {
+        let top = *self.columns.last().expect("limbs to narrow");
+        let check = b.column(self.block, Kind::Limb, &format!("{name}.narrow"));
+        let shifted = top.cur().shl(LIMB_BITS - bits);
+        b.define(self.block, &format!("{name}: top limb has {bits} bits"), check, active * shifted, rows);
+        check
+    }
+}

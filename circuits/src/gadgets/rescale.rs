@@ -1,0 +1,210 @@
+//! Saturating division by a power of two: `y = clamp(floor((x + 2^(s−1)) / 2^s))` on `bits` bits.
+//!
+//! With `X = x + 2^(s−1) + 2^(bits−1+s)` the quotient is in range iff `0 ≤ X < 2^(bits+s)`. Three cases, told apart by
+//! two flags, cover every `x` within the declared bound:
+//!
+//! | case | flags | `X` | `y + 2^(bits−1)` |
+//! |---|---|---|---|
+//! | in range | none | `U` | the upper limbs of `U` |
+//! | too large | `over` | `2^(bits+s) + U` | `2^bits − 1` |
+//! | too small | `under` | `−1 − U` | `0` |
+//!
+//! `U ≥ 0` by its limbs, so the cases are disjoint and `y` is unique. Where range analysis shows that no case but the
+//! first occurs, the flags are left out and `y` is a linear expression of the limbs.
+//!
+//! | degree | constraint |
+//! |---|---|
+//! | 3 | `over·(1 − over) = 0`, `under·(1 − under) = 0` |
+//! | 3 | `over·under = 0` |
+//! | 3 | `(over + under − 1)·extra = 0`: limbs beyond `bits + s` only when saturated |
+//! | 3 | `y = (1 − over − under)·upper + over·(2^bits − 1)` |
+
+use super::limbs::{Limbs, limb_count};
+use super::slab::{Placed, Slab};
+use crate::plan::{BlockId, Builder, Col, Expr, Kind, LANES, LIMB_BITS, Local};
+
+/// The division: shift (a multiple of 12), width of the result, and the largest `|x|` that can occur.
+#[derive(Clone, Copy, Debug)]
+pub struct Rescale {
+    /// Bits shifted out.
+    pub shift: u32,
+    /// Bits of the result, the sign included.
+    pub bits: u32,
+    /// Bound on `|x|`, by range analysis.
+    pub bound: u128,
+}
+
+/// Results of a placed division, and what they are results of.
+#[derive(Clone, Debug)]
+pub struct Rescaled {
+    /// `y`, signed, of degree 1.
+    pub y: Placed,
+    /// `x`, of degree at most 2: the only value whose division gives the cells as they stand. The caller must constrain it.
+    pub x: Placed,
+}
+
+impl Rescale {
+    fn half(self) -> i128 {
+        1 << (self.shift - 1)
+    }
+
+    /// Whether some `|x| ≤ bound` saturates.
+    pub fn saturates(self) -> bool {
+        self.bound + self.half() as u128 >= 1u128 << (self.bits - 1 + self.shift)
+    }
+
+    fn limbs(self) -> usize {
+        (self.shift / LIMB_BITS) as usize + limb_count(self.bits)
+    }
+
+    fn extra(self) -> usize {
+        if !self.saturates() {
+            return 0;
+        }
+        let mut extra = 0;
+        while (self.bound + self.half() as u128) >> (LIMB_BITS as usize * (self.limbs() + extra)) != 0 {
+            extra += 1;
+        }
+        extra
+    }
+
+    /// Places the division of every element of a slab; `x(run, column)` are the values.
+    pub fn place(self, b: &mut Builder, slab: &Slab, name: &str, x: impl Fn(usize, usize) -> i128) -> Rescaled {
+        assert_eq!(self.shift % LIMB_BITS, 0, "{name}: remainders are whole limbs");
+        let (mut ys, mut xs): (Vec<[Local; LANES]>, Vec<[Local; LANES]>) = (vec![], vec![]);
+        for piece in &slab.pieces {
+            let (mut y_lanes, mut x_lanes) = (vec![], vec![]);
+            for lane in 0..LANES {
+                let values = slab.data(piece).map(|row| {
+                    let offset = row - piece.lead;
+                    let run = piece.first + offset / slab.run_rows();
+                    (row, x(run, (offset % slab.run_rows()) * LANES + lane))
+                });
+                let (y, x) = self.place_lane(b, piece.block, &format!("{name}{lane}"), &values.collect::<Vec<_>>());
+                y_lanes.push(y);
+                x_lanes.push(x);
+            }
+            ys.push(y_lanes.try_into().expect("one per lane"));
+            xs.push(x_lanes.try_into().expect("one per lane"));
+        }
+        Rescaled {
+            y: Placed { slab: slab.clone(), lanes: ys },
+            x: Placed { slab: slab.clone(), lanes: xs },
+        }
+    }
+
+    /// Places one division per row of a block; gives `y` and `x`.
+    pub fn place_lane(self, b: &mut Builder, block: BlockId, name: &str, values: &[(usize, i128)]) -> (Local, Local) {
+        let lane = self.limbs_of_lane(b, block, name, values);
+        let y = match lane.flags {
+            None => lane.upper.value(),
+            Some(_) => {
+                let y = b.column(block, Kind::Wire, &format!("{name}.y"));
+                let meaning = "y is the quotient or the end of its range";
+                lane.define(b, &format!("{name}: {meaning}"), y, &lane.upper, values.iter().map(|v| v.0));
+                y.cur()
+            }
+        };
+        (y - Expr::pow2(self.bits - 1), lane.x)
+    }
+
+    /// Places the limbs and flags of one division per row of a block, and all constraints but those of the result.
+    pub fn limbs_of_lane(self, b: &mut Builder, block: BlockId, name: &str, values: &[(usize, i128)]) -> RescaledLane {
+        let rows = || values.iter().map(|v| v.0);
+        let (limbs, low) = (self.limbs(), (self.shift / LIMB_BITS) as usize);
+        let (range, offset) = (self.bits + self.shift, (1i128 << (self.bits - 1 + self.shift)) + self.half());
+        let partial = self.bits % LIMB_BITS;
+        let saturates = self.saturates();
+        let u = Limbs::place(b, block, name, limbs + self.extra());
+        let flags = saturates.then(|| {
+            [b.column(block, Kind::Hint, &format!("{name}.over")), b.column(block, Kind::Hint, &format!("{name}.under"))]
+        });
+        for &(row, x) in values {
+            let shifted = x + offset;
+            let magnitude = match flags {
+                Some([_, under]) if shifted < 0 => {
+                    b.set(block, under, row, 1);
+                    -1 - shifted
+                }
+                Some([over, _]) if shifted >> range != 0 => {
+                    b.set(block, over, row, 1);
+                    shifted - (1 << range)
+                }
+                _ => shifted,
+            };
+            u.set(b, row, u128::try_from(magnitude).expect("within the declared bound"));
+        }
+        let one = Expr::int(1);
+        let saturated = flags.map_or(Expr::int(0), |[over, under]| over.cur() + under.cur());
+        if let Some([over, under]) = flags {
+            let bit = |c: Col| c.cur() * (Expr::int(1) - c.cur());
+            b.gate(block, &format!("{name}: over is 0 or 1"), bit(over), rows());
+            b.gate(block, &format!("{name}: under is 0 or 1"), bit(under), rows());
+            b.gate(block, &format!("{name}: not both over and under"), over.cur() * under.cur(), rows());
+            if self.extra() > 0 {
+                b.gate(
+                    block,
+                    &format!("{name}: extra limbs only when saturated"),
+                    (saturated.clone() - one.clone()) * u.part(limbs, limbs + self.extra()),
+                    rows(),
+                );
+            }
+        }
+        let upper = Limbs::of(&u, low, limbs);
+        if partial != 0 {
+            upper.narrow(b, name, partial, one - saturated, rows());
+        }
+        let x = match flags {
+            None => u.value() - Expr::int(offset),
+            Some([over, under]) => {
+                u.value() + over.cur().shl(range)
+                    - under.cur() * (u.value().times(2) + Expr::int(1))
+                    - Expr::int(offset)
+            }
+        };
+        RescaledLane { block, upper, flags, bits: self.bits, x }
+    }
+}
+
+/// The cells of one lane of a division.
+#[derive(Clone, Debug)]
+pub struct RescaledLane {
+    block: BlockId,
+    /// Limbs of `y + 2^(bits−1)` when the division does not saturate.
+    pub upper: Limbs,
+    /// `over` and `under`, where the division can saturate.
+    pub flags: Option<[Col; 2]>,
+    bits: u32,
+    /// `x`, of degree at most 2.
+    pub x: Local,
+}
+
+impl RescaledLane {
+    /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: theirs when nothing
+    /// saturates, else all ones or all zeros.
+    pub fn define(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        column: Col,
+        limbs: &Limbs,
+        rows: impl IntoIterator<Item = usize>,
+    ) {
+        let value = self.part(limbs);
+        b.define(self.block, name, column, value, rows);
+    }
+
+    /// The expression that [`Self::define`] gives a cell of its own; degree 2 where the division can saturate.
+    pub fn part(&self, limbs: &Limbs) -> Local {
+        match self.flags {
+            None => limbs.value(),
+            Some([over, under]) => {
+                let is_top = limbs.columns().last() == self.upper.columns().last();
+                let full = LIMB_BITS * limbs.columns().len() as u32;
+                let bits = if is_top { full - (LIMB_BITS * limb_count(self.bits) as u32 - self.bits) } else { full };
+                (Expr::int(1) - over.cur() - under.cur()) * limbs.value()
+                    + over.cur() * (Expr::pow2(bits) - Expr::int(1))
+            }
+        }
+    }
+}

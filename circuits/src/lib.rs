@@ -1,0 +1,26 @@
+//! What GradientCoin proves.
+//!
+//! Without the feature `proofs` this crate is the reference arithmetic and the model alone, free of halo2.
+
+pub mod decimal;
+pub mod fixed;
+pub mod model;
+pub mod ops;
+pub mod tensor;
+
+#[cfg(feature = "proofs")]
+pub mod challenge;
+#[cfg(feature = "proofs")]
+pub mod curve;
+#[cfg(feature = "proofs")]
+pub mod gadgets;
+#[cfg(feature = "proofs")]
+pub mod keys;
+#[cfg(feature = "proofs")]
+pub mod plan;
+#[cfg(feature = "proofs")]
+pub mod ports;
+#[cfg(feature = "proofs")]
+pub mod segments;
+#[cfg(feature = "testing")]
+pub mod testing;

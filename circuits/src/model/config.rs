@@ -1,0 +1,245 @@
+//! The shape of a model and its presets.
+
+use thiserror::Error;
+
+use crate::decimal::{Decimal, DecimalError};
+
+/// Largest vocabulary: bytes.
+pub const MAX_VOCAB: usize = 256;
+/// Longest context.
+pub const MAX_CONTEXT: usize = 256;
+/// Largest hidden size.
+pub const MAX_HIDDEN: usize = 512;
+/// Largest intermediate size.
+pub const MAX_MLP: usize = 2048;
+/// Most layers.
+pub const MAX_LAYERS: usize = 64;
+
+/// A configuration that the arithmetic does not cover.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Not a JSON object of unique keys.
+    #[error("not a JSON object: {0}")]
+    Json(String),
+    /// A key without which there is no model.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A key with a value of the wrong type.
+    #[error("`{key}` must be {expected}, not {found}")]
+    Type {
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is, shortened.
+        found: String,
+    },
+    /// A number that does not parse exactly.
+    #[error("`{key}`: {source}")]
+    Number {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        source: DecimalError,
+    },
+    /// A feature of Llama that is not supported, or a key that is not known.
+    #[error("`{key}` is not supported with the value {found}")]
+    Unsupported {
+        /// The key.
+        key: String,
+        /// Its value, shortened.
+        found: String,
+    },
+    /// A size that is zero or too large.
+    #[error("`{key}` is {value}; it must be within 1..={max}")]
+    Limit {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+        /// The largest value.
+        max: usize,
+    },
+    /// Hidden, intermediate, context, head and vocabulary sizes are multiples of 4.
+    #[error("`{key}` is {value}; it must be a multiple of 4")]
+    MultipleOf4 {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+    },
+    /// The heads must share the hidden size evenly.
+    #[error("`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}")]
+    Heads {
+        /// Hidden size.
+        hidden: usize,
+        /// Number of heads.
+        heads: usize,
+    },
+    /// `round(eps·2^24)` must lie in `1..2^24`: zero would divide by zero.
+    #[error("`rms_norm_eps` {0} is not within 2^-25 and 1")]
+    Eps(Decimal),
+    /// The base of the rotary angles must lie in `1..=10^9`.
+    #[error("`rope_theta` {0} is not within 1 and 1e9")]
+    Theta(Decimal),
+    /// No such preset.
+    #[error("`{0}` is not a preset; there are nano, micro and mini")]
+    Preset(String),
+}
+
+/// The shape of a model. Checked by every constructor; [`Config::check`] checks it again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Config {
+    /// V, `vocab_size`.
+    pub vocab: usize,
+    /// d, `hidden_size`.
+    pub hidden: usize,
+    /// f, `intermediate_size`.
+    pub mlp: usize,
+    /// `num_hidden_layers`.
+    pub layers: usize,
+    /// H, `num_attention_heads`.
+    pub heads: usize,
+    /// T, `max_position_embeddings`; every sequence has this length.
+    pub context: usize,
+    /// `rms_norm_eps`.
+    pub norm_eps: Decimal,
+    /// `rope_theta`.
+    pub rope_theta: Decimal,
+    /// `tie_word_embeddings`: whether the head is the embedding.
+    pub tied: bool,
+}
+
+impl Config {
+    /// 7 thousand parameters: tests and the demo.
+    pub const NANO: Self = Self::sized(16, 44, 1, 2, 16);
+    /// 115 thousand parameters: the benchmark.
+    pub const MICRO: Self = Self::sized(64, 172, 2, 4, 32);
+    /// 0.8 million parameters.
+    pub const MINI: Self = Self::sized(128, 344, 4, 8, 64);
+
+    const fn sized(hidden: usize, mlp: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            vocab: 256,
+            hidden,
+            mlp,
+            layers,
+            heads,
+            context,
+            norm_eps: Decimal::canonical(1, -5),
+            rope_theta: Decimal::canonical(1, 4),
+            tied: true,
+        }
+    }
+
+    /// The preset of a name.
+    pub fn preset(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "nano" => Ok(Self::NANO),
+            "micro" => Ok(Self::MICRO),
+            "mini" => Ok(Self::MINI),
+            _ => Err(ConfigError::Preset(name.to_owned())),
+        }
+    }
+
+    /// The same model with a head of its own.
+    #[must_use]
+    pub fn untied(self) -> Self {
+        Self {
+            tied: false,
+            ..self
+        }
+    }
+
+    /// hd, features of a head.
+    pub fn head_dim(&self) -> usize {
+        self.hidden / self.heads
+    }
+
+    /// `round(eps·2^24)`, in `1..2^24`.
+    pub fn eps24(&self) -> u64 {
+        // The fallback is out of reach: `check` refuses such an eps.
+        self.norm_eps
+            .scaled(1 << 24, 1)
+            .and_then(|e| u64::try_from(e).ok())
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        super::tensors(self).iter().map(|t| t.rows * t.cols).sum()
+    }
+
+    /// Every rule a configuration obeys.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = [
+            ("vocab_size", self.vocab, MAX_VOCAB),
+            ("hidden_size", self.hidden, MAX_HIDDEN),
+            ("intermediate_size", self.mlp, MAX_MLP),
+            ("max_position_embeddings", self.context, MAX_CONTEXT),
+            ("num_hidden_layers", self.layers, MAX_LAYERS),
+            ("num_attention_heads", self.heads, MAX_HIDDEN),
+        ];
+        for (key, value, max) in limits {
+            if !(1..=max).contains(&value) {
+                return Err(ConfigError::Limit { key, value, max });
+            }
+        }
+        if !self.hidden.is_multiple_of(self.heads) {
+            return Err(ConfigError::Heads {
+                hidden: self.hidden,
+                heads: self.heads,
+            });
+        }
+        let even = [
+            ("vocab_size", self.vocab),
+            ("hidden_size", self.hidden),
+            ("intermediate_size", self.mlp),
+            ("max_position_embeddings", self.context),
+            ("head_dim", self.head_dim()),
+        ];
+        for (key, value) in even {
+            if !value.is_multiple_of(4) {
+                return Err(ConfigError::MultipleOf4 { key, value });
+            }
+        }
+        if !(1..1 << 24).contains(&self.eps24()) {
+            return Err(ConfigError::Eps(self.norm_eps));
+        }
+        let theta = &self.rope_theta;
+        // Below 1 its logarithm would be negative.
+        let whole = theta.floor();
+        if !(1..=1_000_000_000).contains(&whole) {
+            return Err(ConfigError::Theta(*theta));
+        }
+        Ok(())
+    }
+
+    /// Blake2b of the fields in canonical form.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut state = blake2b_simd::Params::new()
+            .hash_length(32)
+            .personal(b"gradcoin-config")
+            .to_state();
+        let sizes = [
+            self.vocab,
+            self.hidden,
+            self.mlp,
+            self.layers,
+            self.heads,
+            self.context,
+        ];
+        for size in sizes {
+            state.update(&(size as u64).to_le_bytes());
+        }
+        for decimal in [&self.norm_eps, &self.rope_theta] {
+            state.update(&decimal.digits().to_le_bytes());
+            state.update(&decimal.exponent().to_le_bytes());
+        }
+        state.update(&[u8::from(self.tied)]);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(state.finalize().as_bytes());
+        digest
+    }
+}

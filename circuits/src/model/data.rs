@@ -1,0 +1,108 @@
+//! Batches from a corpus of bytes.
+
+use thiserror::Error;
+
+/// A corpus too short to draw from.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DataError {
+    /// Fewer than T + 1 bytes.
+    #[error("the corpus has {found} bytes; a sequence needs {needed}")]
+    Short {
+        /// T + 1.
+        needed: usize,
+        /// Given.
+        found: usize,
+    },
+}
+
+/// What a batch is drawn by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Draw {
+    /// Of the run.
+    pub seed: u64,
+    /// Number of the step.
+    pub step: u64,
+    /// Number of the contribution within the step.
+    pub contribution: u64,
+}
+
+impl Draw {
+    /// Where sequence `index` starts, among `places > 0` places.
+    fn offset(&self, index: u64, places: u64) -> usize {
+        let mut state = blake2b_simd::Params::new()
+            .hash_length(8)
+            .personal(b"gradcoin-batch")
+            .to_state();
+        for word in [self.seed, self.step, self.contribution, index] {
+            state.update(&word.to_le_bytes());
+        }
+        let mut word = [0; 8];
+        word.copy_from_slice(state.finalize().as_bytes());
+        // Multiply-high: uniform up to places / 2^64.
+        ((u128::from(u64::from_le_bytes(word)) * u128::from(places)) >> 64) as usize
+    }
+}
+
+/// `batch` sequences of `context + 1` bytes.
+pub fn draw_batch(
+    corpus: &[u8],
+    context: usize,
+    batch: usize,
+    draw: Draw,
+) -> Result<Vec<Vec<u8>>, DataError> {
+    let needed = context + 1;
+    if corpus.len() < needed {
+        return Err(DataError::Short {
+            needed,
+            found: corpus.len(),
+        });
+    }
+    let places = (corpus.len() - context) as u64;
+    let sequence = |index| {
+        let start = draw.offset(index, places);
+        corpus[start..start + needed].to_vec()
+    };
+    Ok((0..batch as u64).map(sequence).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAW: Draw = Draw {
+        seed: 1,
+        step: 2,
+        contribution: 3,
+    };
+
+    #[test]
+    fn batches_are_deterministic_and_inside() {
+        let corpus: Vec<u8> = (0..=255).collect();
+        let batch = draw_batch(&corpus, 16, 64, DRAW).unwrap();
+        assert_eq!(batch, draw_batch(&corpus, 16, 64, DRAW).unwrap());
+        assert_ne!(
+            batch,
+            draw_batch(&corpus, 16, 64, Draw { step: 3, ..DRAW }).unwrap()
+        );
+        assert!(
+            batch
+                .iter()
+                .all(|s| s.len() == 17 && s.windows(2).all(|w| w[1] == w[0] + 1))
+        );
+    }
+
+    #[test]
+    fn the_shortest_corpus_has_one_place() {
+        assert_eq!(
+            draw_batch(&[7; 17], 16, 2, DRAW).unwrap(),
+            vec![vec![7; 17]; 2]
+        );
+        assert_eq!(
+            draw_batch(&[7; 16], 16, 2, DRAW),
+            Err(DataError::Short {
+                needed: 17,
+                found: 16
+            })
+        );
+    }
+}

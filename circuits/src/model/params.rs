@@ -1,0 +1,431 @@
+//! The parameters of a model, in one shape for weights, gradients and optimizer state.
+
+use thiserror::Error;
+
+use super::Config;
+use crate::{
+    fixed::{Class, FRAC, LOW_BITS, STATE_FRAC},
+    tensor::{Tensor, Wide},
+};
+
+/// One tensor of a model. The order of [`tensors`] is the order of ports, files and digests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TensorSpec {
+    /// `embed`, `layers.0.wq`, …
+    pub name: String,
+    /// The layer it belongs to.
+    pub layer: Option<usize>,
+    /// Rows: inputs of a matrix; 1 for a gain; V for embedding and head.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+}
+
+/// The parameters of one layer. `M` is [`Tensor`] for weights, [`Wide`] for gradients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layer<M> {
+    /// Gain before attention, `[1 × d]`.
+    pub norm1: M,
+    /// `[d × d]`.
+    pub wq: M,
+    /// `[d × d]`.
+    pub wk: M,
+    /// `[d × d]`.
+    pub wv: M,
+    /// `[d × d]`.
+    pub wo: M,
+    /// Gain before the gated unit, `[1 × d]`.
+    pub norm2: M,
+    /// Gate, `[d × f]`.
+    pub wg: M,
+    /// Up, `[d × f]`.
+    pub wu: M,
+    /// Down, `[f × d]`.
+    pub wd: M,
+}
+
+/// Names of the fields of [`Layer`], in order.
+const LAYER_FIELDS: [&str; 9] = ["norm1", "wq", "wk", "wv", "wo", "norm2", "wg", "wu", "wd"];
+
+impl<M> Layer<M> {
+    /// The tensors in order.
+    pub fn fields(&self) -> [&M; 9] {
+        [
+            &self.norm1,
+            &self.wq,
+            &self.wk,
+            &self.wv,
+            &self.wo,
+            &self.norm2,
+            &self.wg,
+            &self.wu,
+            &self.wd,
+        ]
+    }
+
+    fn fields_mut(&mut self) -> [&mut M; 9] {
+        [
+            &mut self.norm1,
+            &mut self.wq,
+            &mut self.wk,
+            &mut self.wv,
+            &mut self.wo,
+            &mut self.norm2,
+            &mut self.wg,
+            &mut self.wu,
+            &mut self.wd,
+        ]
+    }
+}
+
+/// The parameters of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters<M> {
+    /// E, `[V × d]`.
+    pub embed: M,
+    /// One per layer.
+    pub layers: Vec<Layer<M>>,
+    /// Gain of the final norm, `[1 × d]`.
+    pub norm_f: M,
+    /// Head, `[V × d]`; absent when tied to `embed`.
+    pub head: Option<M>,
+}
+
+/// The weights of a layer, [`Class::Weight`].
+pub type LayerParams = Layer<Tensor>;
+/// The weights of a model, [`Class::Weight`].
+pub type Params = Parameters<Tensor>;
+/// Exact gradients, frac 36, of the sum over predictions.
+pub type Gradients = Parameters<Wide>;
+
+/// Every tensor of a model, in order.
+pub fn tensors(config: &Config) -> Vec<TensorSpec> {
+    let (v, d, f) = (config.vocab, config.hidden, config.mlp);
+    let spec = |name: &str, layer, rows, cols| TensorSpec {
+        name: name.to_owned(),
+        layer,
+        rows,
+        cols,
+    };
+    let mut all = vec![spec("embed", None, v, d)];
+    let shapes = [
+        (1, d),
+        (d, d),
+        (d, d),
+        (d, d),
+        (d, d),
+        (1, d),
+        (d, f),
+        (d, f),
+        (f, d),
+    ];
+    for layer in 0..config.layers {
+        for (field, (rows, cols)) in LAYER_FIELDS.iter().zip(shapes) {
+            all.push(spec(
+                &format!("layers.{layer}.{field}"),
+                Some(layer),
+                rows,
+                cols,
+            ));
+        }
+    }
+    all.push(spec("norm_f", None, 1, d));
+    if !config.tied {
+        all.push(spec("head", None, v, d));
+    }
+    all
+}
+
+/// Parameters that do not fit their model.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ParamsError {
+    /// Too few or too many tensors.
+    #[error("the model has {expected} tensors, not {found}")]
+    Count {
+        /// Of the configuration.
+        expected: usize,
+        /// Given.
+        found: usize,
+    },
+    /// A tensor of another shape.
+    #[error("`{name}` is {rows} × {cols} in the configuration, not {found:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Rows of the configuration.
+        rows: usize,
+        /// Columns of the configuration.
+        cols: usize,
+        /// The shape given.
+        found: (usize, usize),
+    },
+    /// An element outside its width.
+    #[error("`{name}` has elements beyond the width of its class")]
+    Range {
+        /// The tensor's name.
+        name: String,
+    },
+}
+
+impl<M> Parameters<M> {
+    /// The matrix of the logits: the head, or the embedding when tied.
+    pub fn head_matrix(&self) -> &M {
+        self.head.as_ref().unwrap_or(&self.embed)
+    }
+
+    /// The tensors in the order of [`tensors`].
+    pub fn iter(&self) -> impl Iterator<Item = &M> {
+        let layers = self.layers.iter().flat_map(Layer::fields);
+        std::iter::once(&self.embed)
+            .chain(layers)
+            .chain(std::iter::once(&self.norm_f))
+            .chain(&self.head)
+    }
+
+    /// The tensors in the order of [`tensors`], to write.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        let layers = self.layers.iter_mut().flat_map(Layer::fields_mut);
+        std::iter::once(&mut self.embed)
+            .chain(layers)
+            .chain(std::iter::once(&mut self.norm_f))
+            .chain(&mut self.head)
+    }
+}
+
+impl<M: Default> Parameters<M> {
+    /// Parameters from a list in the order of [`tensors`], made element by element.
+    pub fn build(config: &Config, mut make: impl FnMut(&TensorSpec) -> M) -> Self {
+        let mut all = Self {
+            layers: (0..config.layers).map(|_| Layer::default()).collect(),
+            head: (!config.tied).then(M::default),
+            ..Self::default()
+        };
+        for (slot, spec) in all.iter_mut().zip(&tensors(config)) {
+            *slot = make(spec);
+        }
+        all
+    }
+}
+
+impl Params {
+    /// Zeros everywhere.
+    pub fn zeros(config: &Config) -> Self {
+        Self::build(config, |s| Tensor::zeros(s.rows, s.cols))
+    }
+
+    /// Whether the tensors are those of `config`, each element satisfying `valid`.
+    fn check_with(&self, config: &Config, valid: impl Fn(i64) -> bool) -> Result<(), ParamsError> {
+        let specs = tensors(config);
+        let found = self.iter().count();
+        if found != specs.len() {
+            return Err(ParamsError::Count {
+                expected: specs.len(),
+                found,
+            });
+        }
+        for (tensor, spec) in self.iter().zip(specs) {
+            if tensor.shape() != (spec.rows, spec.cols)
+                || tensor.data.len() != spec.rows * spec.cols
+            {
+                let TensorSpec {
+                    name, rows, cols, ..
+                } = spec;
+                return Err(ParamsError::Shape {
+                    name,
+                    rows,
+                    cols,
+                    found: tensor.shape(),
+                });
+            }
+            if !tensor.data.iter().all(|&x| valid(x)) {
+                return Err(ParamsError::Range { name: spec.name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these are weights of `config`.
+    pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
+        self.check_with(config, |x| Class::Weight.contains(x))
+    }
+}
+
+impl Gradients {
+    /// Zeros everywhere.
+    pub fn zeros(config: &Config) -> Self {
+        Self::build(config, |s| Wide::zeros(s.rows, s.cols))
+    }
+
+    /// Adds other gradients of the same model.
+    pub fn add(&mut self, other: &Gradients) {
+        for (a, b) in self.iter_mut().zip(other.iter()) {
+            a.add(b);
+        }
+    }
+}
+
+impl Layer<Wide> {
+    /// Adds other gradients of the same layer.
+    pub fn add(&mut self, other: &Self) {
+        for (a, b) in self.fields_mut().into_iter().zip(other.fields()) {
+            a.add(b);
+        }
+    }
+}
+
+/// What a model keeps between steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Weights in use, frac 12, [`Class::Weight`].
+    pub w: Params,
+    /// Low parts, 24 bits unsigned: `W36 = w·2^24 + lo`.
+    pub lo: Params,
+    /// Momentum, frac 24, [`Class::Momentum`].
+    pub v: Params,
+}
+
+impl State {
+    /// Normal weights of deviation `fan_in^(−1/2)` (embedding and head: `hidden^(−1/2)`), gains 1, momentum 0.
+    ///
+    /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
+    pub fn init(config: &Config, seed: u64) -> Self {
+        let mut state = Self {
+            w: Params::zeros(config),
+            lo: Params::zeros(config),
+            v: Params::zeros(config),
+        };
+        let slots = state.w.iter_mut().zip(state.lo.iter_mut());
+        for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
+            if spec.rows == 1 {
+                w.data.fill(1 << FRAC);
+                continue;
+            }
+            let fan_in = if spec.layer.is_some() {
+                spec.rows
+            } else {
+                spec.cols
+            };
+            // 2^30 / √fan_in.
+            let deviation = ((1u64 << 60) / fan_in as u64).isqrt() as i64;
+            let mut normals = Normals::new(seed, index);
+            for (w, lo) in w.data.iter_mut().zip(&mut lo.data) {
+                // Frac 16 + 30 − 10 = 36.
+                let value = (normals.next() * deviation) >> (16 + 30 - STATE_FRAC);
+                let limit = 1i64 << (Class::Weight.bits() - 1 + LOW_BITS);
+                let value = value.clamp(-limit, limit - 1);
+                *w = value >> LOW_BITS;
+                *lo = value & ((1 << LOW_BITS) - 1);
+            }
+        }
+        state
+    }
+
+    /// Whether this is a state of `config`.
+    pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
+        self.w.check(config)?;
+        self.lo
+            .check_with(config, |x| (0..1 << LOW_BITS).contains(&x))?;
+        self.v.check_with(config, |x| Class::Momentum.contains(x))
+    }
+}
+
+/// Approximate normals of frac 16.
+struct Normals {
+    seed: u64,
+    tensor: u64,
+    count: u64,
+}
+
+impl Normals {
+    fn new(seed: u64, tensor: usize) -> Self {
+        Self {
+            seed,
+            tensor: tensor as u64,
+            count: 0,
+        }
+    }
+
+    fn next(&mut self) -> i64 {
+        let mut state = blake2b_simd::Params::new()
+            .hash_length(24)
+            .personal(b"gradcoin-init")
+            .to_state();
+        for word in [self.seed, self.tensor, self.count] {
+            state.update(&word.to_le_bytes());
+        }
+        self.count += 1;
+        let hash = state.finalize();
+        let uniforms = hash
+            .as_bytes()
+            .chunks_exact(2)
+            .map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])));
+        // Twelve variances of 2^32/12; the mean is 12·(2^16 − 1)/2.
+        uniforms.sum::<i64>() - 6 * 65535
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_one_list() {
+        let config = Config::NANO.untied();
+        let specs = tensors(&config);
+        let params = Params::zeros(&config);
+        assert_eq!(specs.len(), 1 + 9 + 2);
+        assert_eq!(params.iter().count(), specs.len());
+        params.check(&config).unwrap();
+        assert!(matches!(
+            params.check(&Config::NANO),
+            Err(ParamsError::Count { .. })
+        ));
+        assert!(matches!(
+            params.check(&Config::MICRO.untied()),
+            Err(ParamsError::Count { .. })
+        ));
+        // V·d + 4d² + 3df + 3d.
+        assert_eq!(Config::NANO.parameters(), 4096 + 1024 + 2112 + 48);
+    }
+
+    #[test]
+    fn malformed_parameters_are_refused() {
+        let config = Config::NANO;
+        let mut state = State::init(&config, 7);
+        state.check(&config).unwrap();
+        state.v.norm_f.data[0] = Class::Momentum.max() + 1;
+        assert_eq!(
+            state.check(&config),
+            Err(ParamsError::Range {
+                name: "norm_f".into()
+            })
+        );
+        state.lo.norm_f.data[0] = -1;
+        assert_eq!(
+            state.check(&config),
+            Err(ParamsError::Range {
+                name: "norm_f".into()
+            })
+        );
+        state.w.layers[0].wq.data.pop();
+        assert!(matches!(
+            state.check(&config),
+            Err(ParamsError::Shape { .. })
+        ));
+    }
+
+    #[test]
+    fn initial_weights_have_their_deviation() {
+        let config = Config::MICRO;
+        let state = State::init(&config, 1);
+        assert_eq!(state, State::init(&config, 1));
+        assert_ne!(state, State::init(&config, 2));
+        let wd = &state.w.layers[1].wd;
+        let mean_square = wd.data.iter().map(|x| x * x).sum::<i64>() / wd.data.len() as i64;
+        let expected = (1 << 24) / 172;
+        assert!(
+            (mean_square - expected).abs() < expected / 20,
+            "{mean_square} against {expected}"
+        );
+    }
+}

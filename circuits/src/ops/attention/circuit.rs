@@ -1,0 +1,178 @@
+//! Causal multi-head attention, forward and backward: per head five products by random projection, the softmax row by
+//! row, and the softmax's gradient.
+
+use super::{AttentionBackward, AttentionForward};
+use crate::{
+    fixed::Class,
+    gadgets::{Placed, Rescale, Slab, project},
+    ops::{
+        softmax::circuit::{self as softmax, ExpTags},
+        tables::ExpTable,
+    },
+    plan::{Builder, Cell, Challenge, Expr, LANES},
+};
+
+/// Values and bounds of an attention.
+#[derive(Clone, Copy, Debug)]
+pub struct Attention<'a> {
+    /// Number of heads.
+    pub heads: usize,
+    /// Forward trace.
+    pub forward: &'a AttentionForward,
+    /// Backward trace.
+    pub backward: &'a AttentionBackward,
+    /// Exponential table.
+    pub table: &'a ExpTable,
+    /// Its tags.
+    pub tags: ExpTags,
+    /// `round(2^12/√hd)`.
+    pub kappa: i64,
+    /// Wide product behind `dO`, frac 36.
+    pub zdo: &'a crate::tensor::Wide,
+    /// Wide product behind `v`, frac 24.
+    pub zv: &'a crate::tensor::Wide,
+    /// Bound on `|zdo|`.
+    pub zdo_bound: u128,
+    /// Bound on `|zv|`.
+    pub zv_bound: u128,
+}
+
+/// What other rooms read of an attention; wide values are to be constrained.
+#[derive(Clone, Debug)]
+pub struct AttentionCells {
+    /// Output before `Wo`.
+    pub o: Placed,
+    /// Wide `h·Wv`.
+    pub zv: Placed,
+    /// Wide `dx_mid·Woᵀ`.
+    pub zdo: Placed,
+    /// Gradient of `v`.
+    pub dv: Placed,
+    /// Wide gradient of the rotated queries.
+    pub dq: Placed,
+    /// Wide gradient of the rotated keys.
+    pub dk: Placed,
+}
+
+/// Places the attention between rotated `q` and `k`, which stand in slabs of their own together with hints for the wide
+/// gradients `dq`, `dk`.
+pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Placed, dk: Placed) -> AttentionCells {
+    let (context, d) = (q.slab.runs, q.slab.columns);
+    let head_dim = d / a.heads;
+    let (feature, gradient) = (Class::Feature.bits(), Class::Gradient.bits());
+
+    let v_slab = Slab::new(b, "attention/v", context, d);
+    let v = Rescale { shift: 12, bits: feature, bound: a.zv_bound }.place(b, &v_slab, "v", |t, j| a.zv.at(t, j));
+    // P is at most 2^12 and rows of P sum to at most 2^12 + T/2.
+    let dv_bound = (context as u128) << (12 + gradient - 1);
+    let dv = Rescale { shift: 12, bits: gradient, bound: dv_bound }
+        .place(b, &v_slab, "dv", |t, j| a.backward.zdv.at(t, j));
+    let o_slab = Slab::new(b, "attention/o", context, d);
+    let zo_bound = ((1 << 12) + context as u128) << (feature - 1);
+    let o = Rescale { shift: 12, bits: feature, bound: zo_bound }
+        .place(b, &o_slab, "o", |t, j| a.forward.zo.at(t, j));
+    let d_o = Rescale { shift: 12, bits: gradient, bound: a.zdo_bound }
+        .place(b, &o_slab, "dO", |t, j| a.zdo.at(t, j));
+
+    // Scores and probabilities, heads stacked.
+    let rows = a.heads * context;
+    let slab = Slab::new(b, "attention/scores", rows, context);
+    let scores = slab.hints(b, "score", |i, j| a.forward.scores.at(i, j));
+    let score_bound = (head_dim as u128) << (2 * (feature - 1));
+    let soft = softmax::place(
+        b,
+        &slab,
+        (&scores, &a.forward.scores),
+        |i, j| j <= i % context,
+        (&a.forward.softmax, a.table, a.tags),
+        score_bound,
+    );
+    let dp = slab.hints(b, "dP", |i, j| a.backward.dp.at(i, j));
+    let terms: Vec<_> =
+        (0..slab.pieces.len()).map(|p| Expr::sum((0..LANES).map(|l| soft.p.lane(p, l) * dp.lane(p, l)))).collect();
+    let total = slab.running_sum(b, "P·dP", &terms);
+    let rho = slab.per_run(b, "rho", |i| a.backward.rho[i]);
+    for (p, piece) in slab.pieces.iter().enumerate() {
+        let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
+        b.gate(piece.block, "rho is the sum of P·dP", total[p].cur() - rho[p].cur(), ends);
+    }
+    let kappa = i128::from(a.kappa);
+    // |dP| ≤ hd·2^(23+35), |ρ| ≤ (2^12 + T)·|dP|.
+    let dp_bound = (head_dim as u128) << (feature + gradient - 2);
+    let ds_bound = (((2u128 << 12) + context as u128) * dp_bound) << 24;
+    let p_of = |i: usize, j: usize| i128::from(a.forward.softmax.p.at(i, j));
+    let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }.place(b, &slab, "dS", |i, j| {
+        p_of(i, j) * (4096 * a.backward.dp.at(i, j) - a.backward.rho[i]) * kappa
+    });
+    slab.gate(b, "dS is P·(4096·dP − rho)·kappa rounded", |p, l| {
+        ds.x.lane(p, l) - (soft.p.lane(p, l) * (dp.lane(p, l).times(4096) - rho[p].cur())).times(kappa)
+    });
+
+    // Projections.
+    let heads = Heads { heads: a.heads, context, head_dim };
+    let by_outer = |b: &mut Builder, x: &Placed, c: Challenge| project::outer(b, x, c, context).remove(0);
+    let by_feature = |b: &mut Builder, x: &Placed| project::inner(b, &x.split(a.heads), Challenge::Outputs);
+    let (q_rows, k_keys) = (by_outer(b, q, Challenge::Rows), by_outer(b, k, Challenge::Keys));
+    let (v_keys, do_rows) = (by_outer(b, &v.y, Challenge::Keys), by_outer(b, &d_o.y, Challenge::Rows));
+    let [q_out, k_out, v_out, do_out] = [q, k, &v.y, &d_o.y].map(|x| by_feature(b, x));
+    let [o_out, dv_out, dq_out, dk_out] = [&o.x, &dv.x, &dq, &dk].map(|x| by_feature(b, x));
+    let s_keys = project::inner(b, &scores, Challenge::Keys);
+    let p_keys = project::inner(b, &soft.p, Challenge::Keys);
+    let dp_keys = project::inner(b, &dp, Challenge::Keys);
+    let ds_keys = project::inner(b, &ds.y, Challenge::Keys);
+    let p_rows = project::outer(b, &soft.p, Challenge::Rows, context);
+    let ds_rows = project::outer(b, &ds.y, Challenge::Rows, context);
+    for h in 0..a.heads {
+        // S = q·kᵀ and dP = dO·vᵀ, over (query, key).
+        for (product, left, right) in [(&s_keys, &q_rows, &k_keys), (&dp_keys, &do_rows, &v_keys)] {
+            let product = b.horner(heads.stacked(product, h), Challenge::Rows);
+            heads.check(b, product, heads.features(left, h), heads.features(right, h));
+        }
+        // O = P·v and dq = dS·k, over (query, feature).
+        for (product, left, right) in [(&o_out, &p_rows, &v_out), (&dq_out, &ds_rows, &k_out)] {
+            let product = b.horner(&heads.tokens(product, h), Challenge::Rows);
+            heads.check(b, product, &left[h], &heads.tokens(right, h));
+        }
+        // dv = Pᵀ·dO and dk = dSᵀ·q, over (key, feature).
+        for (product, left, right) in [(&dv_out, &p_keys, &do_out), (&dk_out, &ds_keys, &q_out)] {
+            let product = b.horner(&heads.tokens(product, h), Challenge::Keys);
+            heads.check(b, product, heads.stacked(left, h), &heads.tokens(right, h));
+        }
+    }
+    AttentionCells { o: o.y, zv: v.x, zdo: d_o.x, dv: dv.y, dq, dk }
+}
+
+/// Which projected cells belong to a head.
+struct Heads {
+    heads: usize,
+    context: usize,
+    head_dim: usize,
+}
+
+impl Heads {
+    /// One cell per row of `[H·T × T]`: those of a head.
+    fn stacked<'c>(&self, cells: &'c [Cell], head: usize) -> &'c [Cell] {
+        &cells[head * self.context..(head + 1) * self.context]
+    }
+
+    /// One cell per feature: those of a head.
+    fn features<'c>(&self, cells: &'c [Cell], head: usize) -> &'c [Cell] {
+        &cells[head * self.head_dim..(head + 1) * self.head_dim]
+    }
+
+    /// One cell per (token, head): those of a head.
+    fn tokens(&self, cells: &[Cell], head: usize) -> Vec<Cell> {
+        cells.iter().skip(head).step_by(self.heads).copied().collect()
+    }
+
+    fn check(&self, b: &mut Builder, product: Cell, left: &[Cell], right: &[Cell]) {
+        let dot = b.dot(&project::pairs(left, right));
+        b.equal(product, dot);
+    }
+}
+
+/// Bound on the wide gradients `dq` and `dk`, frac 36.
+pub fn wide_gradient_bound(context: usize) -> u128 {
+    (context as u128) << (Class::Feature.bits() - 1 + Class::Gradient.bits() - 1)
+}
+

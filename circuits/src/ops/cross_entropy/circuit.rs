@@ -1,0 +1,96 @@
+//! Loss of each position from its softmax: `ℓ = D_y + ln(sum)`, the logarithm by a table over the normalised mantissa.
+
+use super::Loss;
+use crate::{
+    gadgets::{Limbs, Placed, Slab},
+    ops::{softmax::circuit::SoftmaxCells, tables::LogTable},
+    plan::{Builder, Cell, Expr, Kind, LANES},
+};
+
+/// Tags of the logarithm's tables.
+#[derive(Clone, Copy, Debug)]
+pub struct LogTags {
+    /// `b ↦ 2^(34−b)`.
+    pub power: u64,
+    /// `b ↦ LNPOW[b]`.
+    pub ln_power: u64,
+    /// `i ↦ LN0[i]`.
+    pub value: u64,
+    /// `i ↦ LN1[i]`.
+    pub chord: u64,
+}
+
+/// `floor(log2 sum)` is below this.
+const POWERS: usize = 35;
+
+/// Places the losses of the rows of `soft`, whose targets are `hot`; the sum of the losses is the cell returned.
+pub fn place(
+    b: &mut Builder,
+    slab: &Slab,
+    soft: &SoftmaxCells,
+    hot: &Placed,
+    (loss, table, tags): (&Loss, &LogTable, LogTags),
+) -> Cell {
+    let rows = |column: &[i64]| column.iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
+    b.table(tags.power, (0..POWERS).map(|p| (p as i128, 1i128 << (34 - p))).collect());
+    b.table(tags.ln_power, rows(&table.lnpow[..POWERS]));
+    b.table(tags.value, rows(&table.ln0[..1024]));
+    b.table(tags.chord, rows(&table.ln1[..1024]));
+
+    let terms: Vec<_> = (0..slab.pieces.len())
+        .map(|p| Expr::sum((0..LANES).map(|l| hot.lane(p, l) * soft.distance.lane(p, l))))
+        .collect();
+    let distances = slab.running_sum(b, "target distance", &terms);
+
+    let n = slab.runs;
+    let block = b.block("cross_entropy/loss", n);
+    let distance = b.column(block, Kind::Wire, "distance");
+    let sum = b.column(block, Kind::Wire, "sum");
+    let power = b.lookup(block, tags.power, "power", 0..n);
+    let ln_power = b.lookup(block, tags.ln_power, "ln power", 0..n);
+    let value = b.lookup(block, tags.value, "ln value", 0..n);
+    let chord = b.lookup(block, tags.chord, "ln chord", 0..n);
+    let fraction = Limbs::place(b, block, "fraction", 2);
+    let step = Limbs::place(b, block, "step", 2);
+    let rest = Limbs::place(b, block, "rest", 2);
+    let total = b.column(block, Kind::Wire, "total");
+    for (t, position) in loss.positions.iter().enumerate() {
+        let (from_block, row) = slab.end(t);
+        let piece = slab.pieces.iter().position(|p| p.block == from_block).expect("a piece of the slab");
+        for (from, to) in [(distances[piece], distance), (soft.sum[piece], sum)] {
+            let (from, to) = (b.cell(from_block, from, row), b.cell(block, to, t));
+            b.copy(from, to);
+        }
+        let (p, i) = (position.b as usize, position.i);
+        for (pair, x, y) in [
+            (power, p, 1i64 << (34 - p)),
+            (ln_power, p, table.lnpow[p]),
+            (value, i, table.ln0[i]),
+            (chord, i, table.ln1[i]),
+        ] {
+            b.set(block, pair.x, t, x as i128);
+            b.set(block, pair.y, t, y.into());
+        }
+        fraction.set(b, t, position.f as u128);
+        step.set(b, t, position.chord as u128);
+        rest.set(b, t, (table.ln1[i] * position.f + (1 << 23) - (position.chord << 24)) as u128);
+    }
+    b.gate(
+        block,
+        "sum·2^(34−b) = 2^34 + i·2^24 + fraction",
+        sum.cur() * power.y.cur() - Expr::pow2(34) - value.x.cur().shl(24) - fraction.value(),
+        0..n,
+    );
+    b.gate(block, "one power", power.x.cur() - ln_power.x.cur(), 0..n);
+    b.gate(block, "one mantissa", value.x.cur() - chord.x.cur(), 0..n);
+    b.gate(
+        block,
+        "step is chord·fraction rounded",
+        chord.y.cur() * fraction.value() + Expr::int(1 << 23) - step.value().shl(24) - rest.value(),
+        0..n,
+    );
+    let position = distance.cur() + ln_power.y.cur() + value.y.cur() + step.value();
+    b.define(block, "total begins with the first loss", total, position.clone(), 0..1);
+    b.define(block, "total adds up the losses", total, total.at(-1) + position, 1..n);
+    b.cell(block, total, n - 1)
+}

@@ -1,0 +1,7 @@
+//! Token embedding.
+
+#[cfg(feature = "proofs")]
+pub mod circuit;
+mod reference;
+
+pub use reference::{backward, forward};

@@ -1,0 +1,133 @@
+//! Matrix products by random projection.
+//!
+//! The four shapes of a linear map `Y = X·W` and its gradients, each checked between projected vectors. Challenges:
+//! `Rows` (μ) over tokens, `Outputs` (ν) and `Inputs` (λ) over features.
+
+use crate::{
+    gadgets::{Placed, PortLayout, project},
+    model::TensorSpec,
+    plan::{Builder, Cell, Challenge, PortId},
+};
+
+/// A weight matrix (`[in × out]`) and its gradient, projected where they stand in their ports.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    /// `⟨W⟩_ν`, one per input.
+    pub by_outputs: Vec<Cell>,
+    /// `λ⟨W⟩`, one per output.
+    pub by_inputs: Vec<Cell>,
+    /// `λ⟨⟨dW⟩_ν⟩`.
+    pub gradient: Cell,
+}
+
+/// An input of linear maps.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// `μ⟨X⟩`, one per feature.
+    pub by_rows: Vec<Cell>,
+    /// `⟨X⟩_λ`, one per token.
+    pub by_inputs: Vec<Cell>,
+}
+
+/// The gradient of an output of a linear map.
+#[derive(Clone, Debug)]
+pub struct OutputGradient {
+    /// `μ⟨dY⟩`, one per feature.
+    pub by_rows: Vec<Cell>,
+    /// `⟨dY⟩_ν`, one per token.
+    pub by_outputs: Vec<Cell>,
+}
+
+impl Input {
+    /// Projects an input.
+    pub fn project(b: &mut Builder, x: &Placed) -> Self {
+        let by_rows = project::outer(b, x, Challenge::Rows, x.slab.runs).remove(0);
+        Input { by_rows, by_inputs: project::inner(b, x, Challenge::Inputs) }
+    }
+}
+
+impl OutputGradient {
+    /// Projects a gradient.
+    pub fn project(b: &mut Builder, dy: &Placed) -> Self {
+        let by_rows = project::outer(b, dy, Challenge::Rows, dy.slab.runs).remove(0);
+        OutputGradient { by_rows, by_outputs: project::inner(b, dy, Challenge::Outputs) }
+    }
+}
+
+/// The ports of weights and of their gradients: one layout, two ports.
+#[derive(Clone, Debug)]
+pub struct Ports<'a> {
+    /// Where each tensor stands in both.
+    pub layout: &'a PortLayout,
+    /// Weights.
+    pub weights: PortId,
+    /// Gradients.
+    pub gradients: PortId,
+}
+
+impl Ports<'_> {
+    /// A tensor of the ports and its gradient, on the same rows. Values: `w(run, column)`, `g(run, column)`.
+    pub fn tensor(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        w: impl Fn(usize, usize) -> i128,
+        g: impl Fn(usize, usize) -> i128,
+    ) -> (Placed, Placed) {
+        let tensor = self.layout.tensors.iter().position(|t| t.name == name).expect("a tensor of the port");
+        let (slab, groups) = self.layout.slab(b, "linear", tensor);
+        let weights = slab.port_lanes(b, self.weights, &groups, name);
+        let gradients = slab.port_lanes(b, self.gradients, &groups, &format!("d{name}"));
+        slab.fill(b, &weights, w);
+        slab.fill(b, &gradients, g);
+        (slab.placed(&weights), slab.placed(&gradients))
+    }
+
+    /// A weight matrix, projected.
+    pub fn matrix(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        w: impl Fn(usize, usize) -> i128,
+        g: impl Fn(usize, usize) -> i128,
+    ) -> Weight {
+        let (w, g) = self.tensor(b, name, w, g);
+        Weight {
+            by_outputs: project::inner(b, &w, Challenge::Outputs),
+            by_inputs: project::outer(b, &w, Challenge::Inputs, w.slab.runs).remove(0),
+            gradient: project::bilinear(b, &g, Challenge::Inputs, Challenge::Outputs),
+        }
+    }
+}
+
+/// `Y = X·W`, where `y = μ⟨⟨Y⟩_ν⟩`.
+pub fn forward(b: &mut Builder, y: Cell, x: &Input, w: &Weight) {
+    let product = b.dot(&project::pairs(&x.by_rows, &w.by_outputs));
+    b.equal(y, product);
+}
+
+/// `dX = Σ dY·Wᵀ`, where `dx = μ⟨⟨dX⟩_λ⟩`.
+pub fn input_gradient(b: &mut Builder, dx: Cell, terms: &[(&OutputGradient, &Weight)]) {
+    let products: Vec<_> = terms.iter().flat_map(|(dy, w)| project::pairs(&dy.by_rows, &w.by_inputs)).collect();
+    let product = b.dot(&products);
+    b.equal(dx, product);
+}
+
+/// `dW = Xᵀ·dY`.
+pub fn weight_gradient(b: &mut Builder, w: &Weight, x: &Input, dy: &OutputGradient) {
+    let product = b.dot(&project::pairs(&x.by_inputs, &dy.by_outputs));
+    b.equal(w.gradient, product);
+}
+
+/// The tensors of a port, from a model's.
+pub fn port_tensors(specs: &[TensorSpec], layer: Option<usize>) -> Vec<crate::gadgets::PortTensor> {
+    specs
+        .iter()
+        .filter(|s| s.layer == layer)
+        .map(|s| crate::gadgets::PortTensor {
+            name: s.name.rsplit('.').next().unwrap_or(&s.name).to_string(),
+            runs: s.rows,
+            columns: s.cols,
+        })
+        .collect()
+}

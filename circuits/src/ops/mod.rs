@@ -1,0 +1,25 @@
+//! One room per operation: its integer reference and, with the feature `proofs`, its circuit.
+//!
+//! | room | operation |
+//! |---|---|
+//! | [`embedding`] | gather of rows, scatter of their gradients |
+//! | [`linear`] | matrix product, forward and backward |
+//! | [`rmsnorm`] | root-mean-square norm with gain |
+//! | [`rope`] | rotary positions |
+//! | [`softmax`] | the row function of attention and head |
+//! | [`attention`] | causal multi-head attention |
+//! | [`swiglu`] | the gated unit |
+//! | [`cross_entropy`] | head softmax, loss and its gradient |
+//! | [`sgd`] | the optimizer's update |
+//! | [`tables`] | the tables of the non-linear functions |
+
+pub mod attention;
+pub mod cross_entropy;
+pub mod embedding;
+pub mod linear;
+pub mod rmsnorm;
+pub mod rope;
+pub mod sgd;
+pub mod softmax;
+pub mod swiglu;
+pub mod tables;

@@ -1,0 +1,166 @@
+//! RMSNorm, forward and backward, row-aligned: `x`, `n`, `h`, `dh` and `dx` of an element stand in one row.
+
+use super::{NormBackward, NormForward};
+use crate::{
+    fixed::Class,
+    gadgets::{Limbs, Placed, Rescale, Slab, limb_count, project},
+    plan::{Builder, Cell, Challenge, Expr, Kind, LANES, Local},
+    tensor::{Tensor, Wide},
+};
+
+/// Values and bounds of one norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a> {
+    /// Forward trace.
+    pub forward: &'a NormForward,
+    /// Backward trace.
+    pub backward: &'a NormBackward,
+    /// `[1 × d]`.
+    pub gain: &'a Tensor,
+    /// Input `[T × d]`.
+    pub x: &'a Tensor,
+    /// The wide product behind `dh`, frac 36.
+    pub zdh: &'a Wide,
+    /// `dh`, frac 24.
+    pub dh: &'a Tensor,
+    /// The gradient that bypasses the norm.
+    pub dres: Option<&'a Tensor>,
+    /// `round(eps·2^24)`.
+    pub eps24: u64,
+    /// Bound on `|zdh|`.
+    pub zdh_bound: u128,
+}
+
+/// What other rooms read of a norm.
+#[derive(Clone, Debug)]
+pub struct NormCells {
+    /// Output.
+    pub h: Placed,
+    /// The wide product behind `dh`; to be constrained.
+    pub zdh: Placed,
+    /// Bypassing gradient; to be linked.
+    pub dres: Option<Placed>,
+    /// Gradient of the input.
+    pub dx: Placed,
+}
+
+/// Places a norm over `slab`, in which `x` stands. `gain` and `dgain` are the projections over `Outputs` of the gain and
+/// of its gradient in their ports.
+pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cell, dgain: Cell) -> NormCells {
+    let Norm { forward, backward, .. } = norm;
+    let d = slab.columns;
+    let int = |x: &Tensor, t: usize, j: usize| i128::from(x.at(t, j));
+    let root_d = (d as u128).isqrt() + 1;
+
+    let square = slab.running_sum(b, "sum of squares", &row_sums(x, |x| x.square()));
+    let inv = slab.per_run(b, "inv", |t| forward.inv[t].into());
+    let gains = slab.hints(b, "gain", |_, j| int(norm.gain, 0, j));
+    for run in project::inner(b, &gains, Challenge::Outputs) {
+        b.equal(run, gain);
+    }
+
+    let n = Rescale { shift: 24, bits: Class::Feature.bits(), bound: root_d << 36 }
+        .place(b, slab, "n", |t, j| int(norm.x, t, j) * i128::from(forward.inv[t]));
+    slab.gate(b, "n is x·inv rounded", |p, l| n.x.lane(p, l) - x.lane(p, l) * inv[p].cur());
+    let h = Rescale { shift: 12, bits: Class::Feature.bits(), bound: (root_d << 12) << 16 }
+        .place(b, slab, "h", |t, j| int(&forward.n, t, j) * int(norm.gain, 0, j));
+    slab.gate(b, "h is n·gain rounded", |p, l| h.x.lane(p, l) - n.y.lane(p, l) * gains.lane(p, l));
+
+    let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }
+        .place(b, slab, "dh", |t, j| norm.zdh.at(t, j));
+    let c = slab.running_sum(
+        b,
+        "c",
+        &(0..slab.pieces.len())
+            .map(|p| Expr::sum((0..LANES).map(|l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l))))
+            .collect::<Vec<_>>(),
+    );
+    let cbar = slab.per_run(b, "cbar", |t| backward.cbar[t].into());
+    let dres = norm.dres.map(|dres| slab.hints(b, "dres", |t, j| int(dres, t, j)));
+    // |inv| ≤ 2^36/√eps24, |dh·gain| ≤ 2^51, |n·cbar| ≤ (√d·2^12)·(2^51·√d·2^12/2^24).
+    let inv_bound = (1u128 << 36) / u128::from(norm.eps24).isqrt().max(1) + 1;
+    let bound = inv_bound * ((1 << 51) + root_d * root_d * (1 << 51)) + (1 << 71);
+    let dx_value = |t: usize, j: usize| {
+        let product = int(norm.dh, t, j) * int(norm.gain, 0, j) - int(&forward.n, t, j) * i128::from(backward.cbar[t]);
+        i128::from(forward.inv[t]) * product + (norm.dres.map_or(0, |r| int(r, t, j)) << 36)
+    };
+    let dx = Rescale { shift: 36, bits: Class::Gradient.bits(), bound }.place(b, slab, "dx", dx_value);
+    slab.gate(b, "dx is inv·(dh·gain − n·cbar) + dres·2^36 rounded", |p, l| {
+        let inner = dh.y.lane(p, l) * gains.lane(p, l) - n.y.lane(p, l) * cbar[p].cur();
+        let bypass = dres.as_ref().map_or(Expr::int(0), |r| r.lane(p, l).shl(36));
+        dx.x.lane(p, l) - inv[p].cur() * inner - bypass
+    });
+
+    // The gradient of the gain, Σ_t dh·n, by its projection.
+    let products = project::inner(b, &dh.y.zip(&n.y, |dh, n| dh * n), Challenge::Outputs);
+    let sum = b.sum(&products.into_iter().map(|cell| (cell, 1)).collect::<Vec<_>>());
+    b.equal(sum, dgain);
+
+    per_token(b, slab, norm, [&square, &inv, &c, &cbar]);
+    NormCells { h: h.y, zdh: dh.x, dres, dx: dx.y }
+}
+
+/// `Σ over lanes` of an expression, per piece.
+fn row_sums(x: &Placed, f: impl Fn(Local) -> Local) -> Vec<Local> {
+    x.lanes.iter().map(|lanes| Expr::sum(lanes.clone().map(&f))).collect()
+}
+
+/// `inv` is the largest integer with `inv²·M ≤ d·2^72`, and `cbar = round(c / (d·2^24))`: one row per token.
+fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate::plan::Col>; 4]) {
+    let Norm { forward, backward, .. } = norm;
+    let (d, runs) = (slab.columns as i128, slab.runs);
+    let block = b.block("rmsnorm/token", runs);
+    let names = ["sum of squares", "inv", "c", "cbar"];
+    let [square, inv, c, cbar] = names.map(|name| b.column(block, Kind::Wire, name));
+    for run in 0..runs {
+        let (from_block, row) = slab.end(run);
+        let piece = slab.pieces.iter().position(|p| p.block == from_block).expect("a piece of the slab");
+        for (from, to) in columns.iter().zip([square, inv, c, cbar]) {
+            let (from, to) = (b.cell(from_block, from[piece], row), b.cell(block, to, run));
+            b.copy(from, to);
+        }
+    }
+    let rows = || 0..runs;
+    let target = d << 72;
+    let m = || square.cur() + Expr::int(d * i128::from(norm.eps24));
+    // |x| < 2^35, so M < d·2^71, inv² M ≤ d·2^72, and both distances stay below (2·inv + 1)·M < d·2^74.
+    let distance = limb_count(74 + (d as u128).ilog2() + 1);
+    let width = Limbs::place(b, block, "inv", limb_count(37));
+    let below = Limbs::place(b, block, "target − inv²·M", distance);
+    let above = Limbs::place(b, block, "(inv+1)²·M − target − 1", distance);
+    // |c| ≤ d·2^51·2^24, so |cbar| ≤ 2^51 + 1 < 2^59.
+    let cbar_bits = 60;
+    let quotient = Limbs::place(b, block, "cbar + 2^59", limb_count(cbar_bits));
+    let divisor = d << 24;
+    let remainder_limbs = limb_count((divisor as u128).ilog2() + 1);
+    let remainder = Limbs::place(b, block, "remainder", remainder_limbs);
+    let complement = Limbs::place(b, block, "d·2^24 − 1 − remainder", remainder_limbs);
+    for t in 0..runs {
+        let (square, inv) = (forward.square[t] as i128, i128::from(forward.inv[t]));
+        width.set(b, t, inv as u128);
+        below.set(b, t, (target - inv * inv * square) as u128);
+        above.set(b, t, ((inv + 1) * (inv + 1) * square - target - 1) as u128);
+        let cbar = i128::from(backward.cbar[t]);
+        quotient.set(b, t, (cbar + (1 << (cbar_bits - 1))) as u128);
+        let r = backward.c[t] + divisor / 2 - cbar * divisor;
+        remainder.set(b, t, r as u128);
+        complement.set(b, t, (divisor - 1 - r) as u128);
+    }
+    b.gate(block, "inv is not negative", inv.cur() - width.value(), rows());
+    b.gate(block, "inv is not too large", below.value() - Expr::int(target) + inv.cur().square() * m(), rows());
+    let next = || inv.cur() + Expr::int(1);
+    b.gate(block, "inv is not too small", above.value() - next().square() * m() + Expr::int(target + 1), rows());
+    b.gate(block, "cbar is in range", cbar.cur() + Expr::pow2(cbar_bits - 1) - quotient.value(), rows());
+    b.gate(
+        block,
+        "c + d·2^23 = cbar·d·2^24 + remainder",
+        c.cur() + Expr::int(divisor / 2) - cbar.cur().times(divisor) - remainder.value(),
+        rows(),
+    );
+    b.gate(
+        block,
+        "remainder is below d·2^24",
+        remainder.value() + complement.value() - Expr::int(divisor - 1),
+        rows(),
+    );
+}

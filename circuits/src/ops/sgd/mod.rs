@@ -1,0 +1,9 @@
+//! Stochastic gradient descent with momentum and weight decay.
+
+#[cfg(feature = "proofs")]
+pub mod circuit;
+mod reference;
+mod update;
+
+pub use reference::{Element, Hyper, HyperError, element};
+pub use update::{apply, tensor_update};

@@ -1,0 +1,155 @@
+//! Rows of a softmax. Masked elements follow the same constraints with distance 0 and exponential 0, so that no cell of
+//! theirs is free.
+
+use super::Softmax;
+use crate::{
+    gadgets::{Limbs, Placed, Slab, limb_count},
+    ops::tables::{EXP_LO_ROWS, ExpTable},
+    plan::{Builder, Col, Expr, Kind, LANES, LIMB_BITS, Local},
+    tensor::Wide,
+};
+
+/// What other rooms read of a softmax.
+#[derive(Clone, Debug)]
+pub struct SoftmaxCells {
+    /// Probabilities.
+    pub p: Placed,
+    /// `max − score`, 0 where masked.
+    pub distance: Placed,
+    /// Sum of the exponentials, on each row of a run.
+    pub sum: Vec<Col>,
+}
+
+/// Tables of a softmax: tags of the two factors of the exponential.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpTags {
+    /// Low factor.
+    pub lo: u64,
+    /// High factor.
+    pub hi: u64,
+}
+
+impl ExpTags {
+    /// Declares the tables.
+    pub fn declare(self, b: &mut Builder, table: &ExpTable) {
+        let rows = |column: &[i64]| column.iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
+        b.table(self.lo, rows(&table.lo));
+        b.table(self.hi, rows(&table.hi));
+    }
+}
+
+/// Places the softmax of `scores` (`|score| ≤ bound`), live where `live(run, column)`.
+pub fn place(
+    b: &mut Builder,
+    slab: &Slab,
+    scores: (&Placed, &Wide),
+    live: impl Fn(usize, usize) -> bool,
+    (trace, table, tags): (&Softmax, &ExpTable, ExpTags),
+    bound: u128,
+) -> SoftmaxCells {
+    tags.declare(b, table);
+    let (placed, values) = scores;
+    let mask = slab.constants(b, "mask", |i, j| live(i, j).into());
+    let max = slab.per_run(b, "max", |i| trace.max[i].into());
+    let sum = slab.per_run(b, "sum", |i| trace.sum[i].into());
+    let argmax: Vec<usize> = (0..slab.runs)
+        .map(|i| {
+            (0..slab.columns)
+                .find(|&j| live(i, j) && values.at(i, j) == i128::from(trace.max[i]))
+                .expect("a row has a maximum")
+        })
+        .collect();
+    let top = slab.hints(b, "is the maximum", |i, j| (argmax[i] == j).into());
+    let distance = slab.expressions(|p, l| mask.lane(p, l) * (max[p].cur() - placed.lane(p, l)));
+    let value = |i: usize, j: usize| if live(i, j) { i128::from(trace.max[i]) - values.at(i, j) } else { 0 };
+
+    // Distance + 2^11 = t·2^12 + rest, or beyond the table: t at its end and the rest in more limbs.
+    let end = (table.hi.len() * EXP_LO_ROWS) as i128;
+    let beyond = ((2 * bound + (1 << 11)) >> LIMB_BITS).checked_ilog2().map_or(1, |b| b + 1);
+    let extra = limb_count(beyond);
+    let p_limbs = limb_count((table.out_scale as u128).ilog2() + 1);
+    let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
+    let remainder_limbs = limb_count((2 * sum_bound).ilog2() + 1);
+
+    let mut exponentials: Vec<[Local; LANES]> = vec![];
+    let mut probabilities: Vec<[Local; LANES]> = vec![];
+    for (p, piece) in slab.pieces.iter().enumerate() {
+        let block = piece.block;
+        let (mut e_lanes, mut p_lanes) = (vec![], vec![]);
+        for lane in 0..LANES {
+            let lo = b.lookup(block, tags.lo, &format!("exp lo{lane}"), slab.data(piece));
+            let hi = b.lookup(block, tags.hi, &format!("exp hi{lane}"), slab.data(piece));
+            let rest = Limbs::place(b, block, &format!("rest{lane}"), 1 + extra);
+            let far = b.column(block, Kind::Hint, &format!("far{lane}"));
+            let prob = Limbs::place(b, block, &format!("p{lane}"), p_limbs);
+            let remainder = Limbs::place(b, block, &format!("remainder{lane}"), remainder_limbs);
+            let complement = Limbs::place(b, block, &format!("complement{lane}"), remainder_limbs);
+            for row in slab.data(piece) {
+                let offset = row - piece.lead;
+                let (i, j) = (piece.first + offset / slab.run_rows(), (offset % slab.run_rows()) * LANES + lane);
+                let shifted = value(i, j) + (1 << 11);
+                let t = (shifted >> LIMB_BITS).min(end - 1);
+                let is_far = shifted >> LIMB_BITS >= end;
+                let (t_lo, t_hi) = (t % EXP_LO_ROWS as i128, t / EXP_LO_ROWS as i128);
+                let (e_lo, e_hi) = (i128::from(table.lo[t_lo as usize]), i128::from(table.hi[t_hi as usize]));
+                b.set(block, lo.x, row, t_lo);
+                b.set(block, lo.y, row, e_lo);
+                b.set(block, hi.x, row, t_hi);
+                b.set(block, hi.y, row, e_hi);
+                b.set(block, far, row, is_far.into());
+                rest.set(b, row, (shifted - ((t + i128::from(is_far)) << LIMB_BITS)) as u128);
+                let e = if live(i, j) { e_lo * e_hi } else { 0 };
+                let (sum, p) = (i128::from(trace.sum[i]), i128::from(trace.p.at(i, j)));
+                let r = 2 * e * i128::from(table.out_scale) + sum - p * 2 * sum;
+                prob.set(b, row, p as u128);
+                remainder.set(b, row, r as u128);
+                complement.set(b, row, (2 * sum - 1 - r) as u128);
+            }
+            let rows = || slab.data(piece);
+            let name = |what: &str| format!("{what} (lane {lane})");
+            let t = || hi.x.cur().times(EXP_LO_ROWS as i128) + lo.x.cur();
+            let one = || Expr::int(1);
+            b.gate(block, &name("far is 0 or 1"), far.cur() * (one() - far.cur()), rows());
+            b.gate(block, &name("far only at the table's end"), far.cur() * (t() - Expr::int(end - 1)), rows());
+            b.gate(block, &name("extra limbs only when far"), (one() - far.cur()) * rest.part(1, 1 + extra), rows());
+            b.gate(
+                block,
+                &name("distance + 2^11 = (t + far)·2^12 + rest"),
+                distance.lane(p, lane) + Expr::int(1 << 11) - (t() + far.cur()).shl(LIMB_BITS) - rest.value(),
+                rows(),
+            );
+            let is_top = top.lane(p, lane);
+            b.gate(block, &name("maximum mark is 0 or 1"), is_top.clone() * (one() - is_top.clone()), rows());
+            b.gate(block, &name("no masked maximum"), is_top.clone() * (one() - mask.lane(p, lane)), rows());
+            b.gate(block, &name("the maximum has distance 0"), is_top * (max[p].cur() - placed.lane(p, lane)), rows());
+            let e = mask.lane(p, lane) * hi.y.cur() * lo.y.cur();
+            b.gate(
+                block,
+                &name("2·e·scale + sum = p·2·sum + remainder"),
+                e.clone().times(2 * i128::from(table.out_scale)) + sum[p].cur()
+                    - prob.value() * sum[p].cur().times(2)
+                    - remainder.value(),
+                rows(),
+            );
+            b.gate(
+                block,
+                &name("remainder is below 2·sum"),
+                remainder.value() + complement.value() + one() - sum[p].cur().times(2),
+                rows(),
+            );
+            e_lanes.push(e);
+            p_lanes.push(prob.value());
+        }
+        exponentials.push(e_lanes.try_into().expect("one per lane"));
+        probabilities.push(p_lanes.try_into().expect("one per lane"));
+    }
+    let total = |lanes: &[Local; LANES]| Expr::sum(lanes.clone());
+    let sums = slab.running_sum(b, "exponentials", &exponentials.iter().map(total).collect::<Vec<_>>());
+    let marks = slab.running_sum(b, "maximum marks", &top.lanes.iter().map(total).collect::<Vec<_>>());
+    for (p, piece) in slab.pieces.iter().enumerate() {
+        let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
+        b.gate(piece.block, "sum is that of the exponentials", sums[p].cur() - sum[p].cur(), ends.clone());
+        b.gate(piece.block, "one maximum is marked", marks[p].cur() - Expr::int(1), ends);
+    }
+    SoftmaxCells { p: Placed { slab: slab.clone(), lanes: probabilities }, distance, sum }
+}

@@ -1,0 +1,7 @@
+//! SwiGLU: `s = z · sigmoid(z) · u`.
+
+#[cfg(feature = "proofs")]
+pub mod circuit;
+mod reference;
+
+pub use reference::{SwigluBackward, SwigluForward, backward, forward, tau};

@@ -1,0 +1,134 @@
+//! Tables against `f64`, against the promises of their documents, and pinned.
+
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// `entry` is `value` rounded, and `value` is far enough from a tie for 60 frac bits to decide it.
+fn assert_rounded(entry: i64, value: f64, what: &str) {
+    let distance = (entry as f64 - value).abs();
+    // Above 2^24 a double no longer places a tie that well; nearness is all that is asked there.
+    let decided = if value.abs() < 16_777_216.0 {
+        0.5 - 1e-8
+    } else {
+        0.5 + 1e-6
+    };
+    assert!(distance < decided, "{what}: {entry} for {value}");
+}
+
+#[test]
+fn entries_are_correctly_rounded() {
+    for config in [Config::NANO, Config::MICRO, Config::MINI] {
+        let tables = Tables::new(&config);
+        let root = (config.head_dim() as f64).sqrt();
+        for (table, root) in [(&tables.attention, root), (&tables.head, 1.0)] {
+            for (i, &e) in table.lo.iter().enumerate() {
+                assert_rounded(e, 4095.0 * (-(i as f64) / (4096.0 * root)).exp(), "EXP_LO");
+            }
+            for (i, &e) in table.hi.iter().enumerate() {
+                let unit = ((1i64 << table.bits) - 1) as f64;
+                assert_rounded(e, unit * (-(i as f64) / (8.0 * root)).exp(), "EXP_HI");
+            }
+        }
+        for (i, &e) in tables.sigmoid.value.iter().enumerate() {
+            let x = (i as f64 - 512.0) / 16.0;
+            let value = 16_777_216.0 / (1.0 + (-x).exp());
+            assert_rounded(e, value.min(f64::from((4095 << 12) - 1)), "SIG0");
+        }
+        for (i, &e) in tables.log.ln0.iter().enumerate() {
+            assert_rounded(e, 16_777_216.0 * (i as f64 / 1024.0).ln_1p(), "LN0");
+        }
+        let unit = ((1i64 << tables.head.bits) - 1) as f64 * 4095.0;
+        for (b, &e) in tables.log.lnpow.iter().enumerate() {
+            let value = 16_777_216.0 * (b as f64 * std::f64::consts::LN_2 - unit.ln());
+            assert_rounded(e, value, "LNPOW");
+        }
+        for t in 0..config.context {
+            for i in 0..tables.rope.pairs {
+                let angle = t as f64 * 10_000f64.powf(-2.0 * i as f64 / config.head_dim() as f64);
+                let (cos, sin) = tables.rope.at(t, i);
+                assert_rounded(cos, 4096.0 * angle.cos(), "cos");
+                assert_rounded(sin, 4096.0 * angle.sin(), "sin");
+            }
+        }
+        assert_rounded(tables.kappa, 4096.0 / root, "kappa");
+    }
+}
+
+#[test]
+fn every_shape_keeps_the_promised_ranges() {
+    for head_dim in (4..=512).step_by(4) {
+        let table = ExpTable::new(head_dim, 256, ATTENTION_SCALE);
+        assert!(
+            table.hi.len().is_power_of_two() && table.hi.len() <= 4096,
+            "{head_dim}"
+        );
+        assert_eq!(table.hi.last(), Some(&0));
+        assert!(table.hi[table.hi.len() / 2 - 1] != 0 || table.hi.len() == 64);
+        let k = kappa(head_dim);
+        assert_rounded(k, 4096.0 / (head_dim as f64).sqrt(), "kappa");
+    }
+    for live in 1..=256usize {
+        let table = ExpTable::new(16, live, ATTENTION_SCALE);
+        assert!(
+            (live as i64) * table.hi[0] * table.lo[0] < 1 << 35,
+            "{live}"
+        );
+        assert!(table.bits <= 18 && table.bits >= 15);
+        assert_eq!(table.hi[0], (1 << table.bits) - 1);
+    }
+}
+
+#[test]
+fn the_sigmoid_stays_within_12_bits() {
+    let table = SigmoidTable::new();
+    assert!(table.slope.iter().all(|&s| s >= 0));
+    for z in -(1i64 << 17)..1 << 17 {
+        let found = table.look_up(z);
+        assert!((0..4096).contains(&found.sig) && found.sigma < 4095 << 12 && found.idx < 1024);
+        let exact = 4096.0 / (1.0 + (-(z as f64) / 4096.0).exp());
+        assert!(
+            (found.sig as f64 - exact).abs() < 1.6,
+            "{z}: {} for {exact}",
+            found.sig
+        );
+    }
+}
+
+#[test]
+fn the_cosine_of_the_schedule() {
+    for steps in [1u64, 7, 1500, 1 << 32] {
+        for i in 0..=4 {
+            let step = steps * i / 4;
+            let exact = (std::f64::consts::PI * step as f64 / steps as f64).cos();
+            assert_rounded(
+                half_turn_cosine(step, steps),
+                16_777_216.0 * exact,
+                "cosine",
+            );
+        }
+    }
+}
+
+#[test]
+fn tables_are_pinned() {
+    let pins = [
+        (
+            Config::NANO,
+            "f109bf3cb9a19b76fb86bb7a0c008c3871ba6cb93142c7743998280d528777b8",
+        ),
+        (
+            Config::MICRO,
+            "d7356853182428999e168c935920e594a54cb05447f6c9d45b76f23fcdd9a7e8",
+        ),
+        (
+            Config::MINI,
+            "bba784cb39250b273d73aec1fe08f7bf7a347135d234757b7a270ff3a0ac39c5",
+        ),
+    ];
+    for (config, pin) in pins {
+        assert_eq!(hex(&Tables::new(&config).digest()), pin);
+    }
+}

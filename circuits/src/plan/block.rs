@@ -1,0 +1,467 @@
+//! Blocks and the builder that rooms write them with.
+
+use super::{Expr, F, LANES, field};
+use ff::Field;
+use std::collections::BTreeMap;
+
+/// Independent scalars drawn after phase 1, one per role (never one in two roles).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Challenge {
+    /// Pole of the logarithmic derivative.
+    Pole,
+    /// Weight of the second component of a looked-up pair.
+    TupleY,
+    /// Weight of the tag of a looked-up pair.
+    TupleTag,
+    /// Projection of the query index (rows of activations).
+    Rows,
+    /// Projection of the key index, and of the vocabulary.
+    Keys,
+    /// Projection of a matrix's output features.
+    Outputs,
+    /// Projection of a matrix's input features.
+    Inputs,
+}
+
+impl Challenge {
+    /// All roles, in the order of their instance rows.
+    pub const ALL: [Challenge; 7] = [
+        Challenge::Pole,
+        Challenge::TupleY,
+        Challenge::TupleTag,
+        Challenge::Rows,
+        Challenge::Keys,
+        Challenge::Outputs,
+        Challenge::Inputs,
+    ];
+
+    /// The label under which the scalar is drawn.
+    pub fn label(self) -> &'static str {
+        match self {
+            Challenge::Pole => "pole",
+            Challenge::TupleY => "tuple-y",
+            Challenge::TupleTag => "tuple-tag",
+            Challenge::Rows => "rows",
+            Challenge::Keys => "keys",
+            Challenge::Outputs => "outputs",
+            Challenge::Inputs => "inputs",
+        }
+    }
+}
+
+/// What a column of a block may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Phase 1; looked up in `[0, 2^12)` on every usable row.
+    Limb,
+    /// Phase 1, unchecked; cannot be copied.
+    Hint,
+    /// Phase 1, unchecked; can be copied.
+    Wire,
+    /// Phase 1; first component of a looked-up pair. The number tells the block's pairs apart.
+    LookupX(usize),
+    /// Phase 1; second component of a looked-up pair.
+    LookupY(usize),
+    /// Phase 2: determined by phase 1, fixed cells and challenges; can be copied.
+    Acc,
+    /// A constant of the circuit.
+    Fixed,
+    /// A column of a port.
+    Port(PortId, usize),
+}
+
+/// A column as a block's expressions name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Col {
+    /// A column of the block.
+    Local(usize),
+    /// The column that holds a challenge on every row.
+    Challenge(Challenge),
+    /// The column that holds the square of a challenge on every row.
+    Square(Challenge),
+}
+
+/// An expression over a block's columns.
+pub type Local = Expr<Col>;
+
+impl Col {
+    /// The cell on the current row.
+    pub fn cur(self) -> Local {
+        Expr::Cell(self, 0)
+    }
+
+    /// The cell `rotation` rows below.
+    pub fn at(self, rotation: i32) -> Local {
+        Expr::Cell(self, rotation)
+    }
+}
+
+/// Number of a block in its builder.
+pub type BlockId = usize;
+
+/// Number of a port in its builder.
+pub type PortId = usize;
+
+/// One cell, named before packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// The block.
+    pub block: BlockId,
+    /// The column of the block (an index into its columns).
+    pub column: usize,
+    /// The row within the block.
+    pub row: usize,
+}
+
+/// A pair of columns looked up in a tagged table.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    /// First component.
+    pub x: Col,
+    /// Second component.
+    pub y: Col,
+}
+
+/// Columns that enter or leave the proof, commitment by commitment.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Name, for people.
+    pub name: String,
+    /// Number of columns.
+    pub columns: usize,
+    /// Whether the blinding is canonical (rows 0, blind 1) or secret.
+    pub canonical: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LocalColumn {
+    pub kind: Kind,
+    pub name: String,
+    pub values: Vec<F>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LocalGate {
+    pub name: String,
+    pub poly: Local,
+    pub rows: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct LookupUse {
+    pub x: usize,
+    pub tag: u64,
+    pub rows: Vec<usize>,
+}
+
+/// A rectangle of cells that one room owns, with the constraints on them.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub(super) room: String,
+    pub(super) rows: usize,
+    /// Row of the grid at which it must stand (blocks over ports).
+    pub(super) fixed_row: Option<usize>,
+    pub(super) columns: Vec<LocalColumn>,
+    pub(super) gates: Vec<LocalGate>,
+    pub(super) lookups: Vec<LookupUse>,
+}
+
+/// What is computed after the challenges are known, in order.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// `column(row) := poly(row)` for each row in turn.
+    Define { block: BlockId, column: usize, poly: Local, rows: Vec<usize> },
+    /// `to := from`.
+    Copy { from: Cell, to: Cell },
+}
+
+/// Collects blocks, copies, ports and what is computed in phase 2.
+#[derive(Debug, Default)]
+pub struct Builder {
+    pub(super) blocks: Vec<Block>,
+    pub(super) copies: Vec<(Cell, Cell)>,
+    pub(super) publics: Vec<(Cell, usize)>,
+    pub(super) steps: Vec<Step>,
+    pub(super) ports: Vec<Port>,
+    pub(super) tables: BTreeMap<u64, Vec<(i128, i128)>>,
+    dot: Option<Strip>,
+    horner: Option<Strip>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Strip {
+    block: BlockId,
+    next: usize,
+}
+
+/// A strip is closed and a new one begun at this height, so that strips can be packed beside other blocks.
+const STRIP_ROWS: usize = 1024;
+
+impl Builder {
+    /// An empty builder.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A new port of `columns` columns.
+    pub fn port(&mut self, name: &str, columns: usize, canonical: bool) -> PortId {
+        self.ports.push(Port { name: name.into(), columns, canonical });
+        self.ports.len() - 1
+    }
+
+    /// A new block of `rows` rows.
+    pub fn block(&mut self, room: &str, rows: usize) -> BlockId {
+        self.blocks.push(Block {
+            room: room.into(),
+            rows,
+            fixed_row: None,
+            columns: vec![],
+            gates: vec![],
+            lookups: vec![],
+        });
+        self.blocks.len() - 1
+    }
+
+    /// A new block that stands at row `row` of the grid.
+    pub fn block_at(&mut self, room: &str, row: usize, rows: usize) -> BlockId {
+        let id = self.block(room, rows);
+        self.blocks[id].fixed_row = Some(row);
+        id
+    }
+
+    /// Rows of a block.
+    pub fn rows(&self, block: BlockId) -> usize {
+        self.blocks[block].rows
+    }
+
+    /// A new column of a block.
+    pub fn column(&mut self, block: BlockId, kind: Kind, name: &str) -> Col {
+        let b = &mut self.blocks[block];
+        b.columns.push(LocalColumn { kind, name: name.into(), values: vec![F::ZERO; b.rows] });
+        Col::Local(b.columns.len() - 1)
+    }
+
+    /// The columns of one lane group of a port, seen from a block that stands over it.
+    pub fn port_lanes(&mut self, block: BlockId, port: PortId, group: usize, name: &str) -> [Col; LANES] {
+        std::array::from_fn(|lane| {
+            self.column(block, Kind::Port(port, group * LANES + lane), &format!("{name}{lane}"))
+        })
+    }
+
+    /// A new pair of columns looked up in table `tag` on `rows` (elsewhere they are the pair (0, 0) of table 0).
+    pub fn lookup(&mut self, block: BlockId, tag: u64, name: &str, rows: impl IntoIterator<Item = usize>) -> Lookup {
+        let pair = self.blocks[block].lookups.len();
+        let x = self.column(block, Kind::LookupX(pair), &format!("{name}.x"));
+        let y = self.column(block, Kind::LookupY(pair), &format!("{name}.y"));
+        let rows = rows.into_iter().collect();
+        self.blocks[block].lookups.push(LookupUse { x: index(x), tag, rows });
+        Lookup { x, y }
+    }
+
+    /// Declares table `tag` of pairs `(x, f(x))`. Tag 0 is the range table.
+    pub fn table(&mut self, tag: u64, pairs: Vec<(i128, i128)>) {
+        assert_ne!(tag, 0, "tag 0 is the range table");
+        self.tables.entry(tag).or_insert(pairs);
+    }
+
+    /// Sets a phase-1 or fixed cell.
+    pub fn set(&mut self, block: BlockId, column: Col, row: usize, value: i128) {
+        self.set_field(block, column, row, field(value));
+    }
+
+    /// Sets a phase-1 or fixed cell to a field element.
+    pub fn set_field(&mut self, block: BlockId, column: Col, row: usize, value: F) {
+        let column = &mut self.blocks[block].columns[index(column)];
+        debug_assert!(column.kind != Kind::Acc, "phase-2 cells are defined, not set");
+        column.values[row] = value;
+    }
+
+    /// Requires `poly = 0` on `rows` of the block.
+    pub fn gate(&mut self, block: BlockId, name: &str, poly: Local, rows: impl IntoIterator<Item = usize>) {
+        let rows: Vec<usize> = rows.into_iter().collect();
+        if !rows.is_empty() {
+            self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows });
+        }
+    }
+
+    /// Requires `column = poly` on `rows`, and computes it so: at once for a phase-1 column, after the challenges for a
+    /// phase-2 column. Rows are taken in order, so that `poly` may refer to rows already computed.
+    pub fn define(
+        &mut self,
+        block: BlockId,
+        name: &str,
+        column: Col,
+        poly: Local,
+        rows: impl IntoIterator<Item = usize>,
+    ) {
+        let rows: Vec<usize> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return;
+        }
+        self.gate(block, name, column.cur() - poly.clone(), rows.iter().copied());
+        let target = index(column);
+        if self.blocks[block].columns[target].kind == Kind::Acc {
+            self.steps.push(Step::Define { block, column: target, poly, rows });
+        } else {
+            for row in rows {
+                let value = self.local_value(block, &poly, row);
+                self.blocks[block].columns[target].values[row] = value;
+            }
+        }
+    }
+
+    /// Value of a challenge-free expression on a row of a block.
+    pub fn local_value(&self, block: BlockId, poly: &Local, row: usize) -> F {
+        let b = &self.blocks[block];
+        poly.eval(&|column, rotation| match column {
+            Col::Local(c) => b.columns[c].values[(row as i64 + i64::from(rotation)) as usize],
+            _ => panic!("a phase-1 value cannot depend on a challenge"),
+        })
+    }
+
+    /// Names a cell of a block.
+    pub fn cell(&self, block: BlockId, column: Col, row: usize) -> Cell {
+        Cell { block, column: index(column), row }
+    }
+
+    /// Value of a phase-1 cell.
+    pub fn value(&self, cell: Cell) -> F {
+        self.blocks[cell.block].columns[cell.column].values[cell.row]
+    }
+
+    /// Requires two cells to be equal (both on columns that can be copied).
+    pub fn equal(&mut self, a: Cell, b: Cell) {
+        self.copies.push((a, b));
+    }
+
+    /// Copies a cell: requires equality and gives `to` the value of `from`.
+    pub fn copy(&mut self, from: Cell, to: Cell) {
+        self.equal(from, to);
+        let is_acc = |c: Cell, s: &Self| s.blocks[c.block].columns[c.column].kind == Kind::Acc;
+        if is_acc(to, self) {
+            self.steps.push(Step::Copy { from, to });
+        } else {
+            assert!(!is_acc(from, self), "a phase-1 cell cannot copy a phase-2 cell");
+            let value = self.value(from);
+            self.blocks[to.block].columns[to.column].values[to.row] = value;
+        }
+    }
+
+    /// Requires a cell to equal the instance value on `row`.
+    pub fn public(&mut self, cell: Cell, row: usize) {
+        self.publics.push((cell, row));
+    }
+
+    /// `Σ_i c^(n−1−i)·v_i` of phase-2 or copyable cells.
+    pub fn horner(&mut self, cells: &[Cell], challenge: Challenge) -> Cell {
+        let (block, start) = self.strip(cells.len(), true);
+        let (value, acc) = (Col::Local(0), Col::Local(1));
+        for (i, &cell) in cells.iter().enumerate() {
+            let to = self.cell(block, value, start + i);
+            self.copy(cell, to);
+        }
+        self.define_more(block, "horner: begins with the first value", acc, value.cur(), start..start + 1);
+        // One gate per challenge in each strip.
+        self.define_more(
+            block,
+            &format!("horner: next = acc·{} + value", challenge.label()),
+            acc,
+            acc.at(-1) * Col::Challenge(challenge).cur() + value.cur(),
+            start + 1..start + cells.len(),
+        );
+        self.cell(block, acc, start + cells.len() - 1)
+    }
+
+    /// `Σ_i weight_i·v_i` of copyable cells.
+    pub fn sum(&mut self, terms: &[(Cell, i128)]) -> Cell {
+        let (block, start) = self.strip(terms.len(), true);
+        let (value, acc) = (Col::Local(0), Col::Local(1));
+        for (i, &(cell, weight)) in terms.iter().enumerate() {
+            let row = start + i;
+            let to = self.cell(block, value, row);
+            self.copy(cell, to);
+            let term = value.cur().times(weight);
+            if i == 0 {
+                self.define_more(block, &format!("sum: begins with {weight}·value"), acc, term, row..row + 1);
+            } else {
+                let next = acc.at(-1) + term;
+                self.define_more(block, &format!("sum: next = acc + {weight}·value"), acc, next, row..row + 1);
+            }
+        }
+        self.cell(block, acc, start + terms.len() - 1)
+    }
+
+    /// `Σ_i a_i·b_i` over copyable cells.
+    pub fn dot(&mut self, pairs: &[(Cell, Cell)]) -> Cell {
+        let (block, start) = self.strip(pairs.len(), false);
+        let (left, right, acc) = (Col::Local(0), Col::Local(1), Col::Local(2));
+        for (i, &(a, b)) in pairs.iter().enumerate() {
+            let (to_left, to_right) = (self.cell(block, left, start + i), self.cell(block, right, start + i));
+            self.copy(a, to_left);
+            self.copy(b, to_right);
+        }
+        self.define_more(block, "dot: begins with the first product", acc, left.cur() * right.cur(), start..start + 1);
+        self.define_more(
+            block,
+            "dot: next = acc + product",
+            acc,
+            acc.at(-1) + left.cur() * right.cur(),
+            start + 1..start + pairs.len(),
+        );
+        self.cell(block, acc, start + pairs.len() - 1)
+    }
+
+    /// Like [`Self::define`], but adds the rows to the gate of the same name if the block has it.
+    fn define_more(
+        &mut self,
+        block: BlockId,
+        name: &str,
+        column: Col,
+        poly: Local,
+        rows: std::ops::Range<usize>,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
+        match self.blocks[block].gates.iter_mut().find(|g| g.name == name) {
+            Some(gate) => gate.rows.extend(rows.clone()),
+            None => self.gate(block, name, column.cur() - poly.clone(), rows.clone()),
+        }
+        self.steps.push(Step::Define { block, column: index(column), poly, rows: rows.collect() });
+    }
+
+    /// Room for `rows` rows in the current strip; a strip grows as it is used.
+    fn strip(&mut self, rows: usize, horner: bool) -> (BlockId, usize) {
+        let current = if horner { self.horner } else { self.dot };
+        let strip = match current {
+            Some(s) if s.next + rows <= STRIP_ROWS.max(rows) => s,
+            _ => {
+                let block = self.block(if horner { "projection/horner" } else { "projection/dot" }, 0);
+                let names: &[&str] = if horner { &["value", "acc"] } else { &["left", "right", "acc"] };
+                for name in names {
+                    self.column(block, Kind::Acc, name);
+                }
+                Strip { block, next: 0 }
+            }
+        };
+        let grown = Some(Strip { block: strip.block, next: strip.next + rows });
+        if horner {
+            self.horner = grown;
+        } else {
+            self.dot = grown;
+        }
+        let b = &mut self.blocks[strip.block];
+        b.rows = strip.next + rows;
+        for column in &mut b.columns {
+            column.values.resize(b.rows, F::ZERO);
+        }
+        (strip.block, strip.next)
+    }
+}
+
+pub(super) fn index(column: Col) -> usize {
+    match column {
+        Col::Local(c) => c,
+        _ => panic!("a challenge column is not a column of a block"),
+    }
+}

@@ -1,0 +1,548 @@
+//! From packed blocks to a plan: global columns, gates with selectors, the lookup argument, the challenge columns.
+
+use super::block::{Builder, Challenge, Col, Kind, Step};
+use super::pack::{Packing, Place, Pool, pack};
+use super::witness::Witness;
+use super::{Cell, Expr, F, LIMB_BITS, Port, RESERVED_ROWS, field};
+use ff::Field;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A column of the circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Global {
+    /// Advice column by index.
+    Advice(usize),
+    /// Fixed column by index.
+    Fixed(usize),
+}
+
+/// An advice column of a plan.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// What it holds, for people.
+    pub name: String,
+    /// Whether it can be copied.
+    pub equality: bool,
+}
+
+/// A constraint: `poly = 0` on `rows`, where `selector` is 1.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// `room: constraint`.
+    pub name: String,
+    /// Fixed column that is 1 on `rows` and 0 elsewhere.
+    pub selector: usize,
+    /// The polynomial.
+    pub poly: Expr<Global>,
+    /// Rows on which it is enforced.
+    pub rows: Vec<usize>,
+}
+
+/// A row of the lookup table: tag, x, f(x).
+pub type TableRow = (u64, F, F);
+
+/// A lookup lane: the cells whose tuple is looked up on every usable row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lane {
+    pub x: usize,
+    /// Second component and tag column; none for a limb lane.
+    pub pair: Option<(usize, usize)>,
+}
+
+/// Part of the lookup argument's witness.
+#[derive(Clone, Debug)]
+pub(super) struct Helper {
+    pub column: usize,
+    pub lanes: Vec<Lane>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TableColumns {
+    pub tag: usize,
+    pub x: usize,
+    pub y: usize,
+    pub multiplicity: usize,
+    pub quotient: usize,
+}
+
+/// What phase 2 computes, over global cells.
+#[derive(Clone, Debug)]
+pub(super) enum GlobalStep {
+    Define { column: usize, poly: Expr<Global>, rows: Vec<usize> },
+    Copy { from: (usize, usize), to: (usize, usize) },
+}
+
+/// Everything that a key depends on.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Log2 of the rows.
+    pub k: u32,
+    /// Rows that cells may use.
+    pub usable: usize,
+    /// Advice columns: ports, then the rest of phase 1, then phase 2.
+    pub advice: Vec<Column>,
+    /// Number of phase-1 columns.
+    pub phase1: usize,
+    /// Fixed columns, dense over the usable rows.
+    pub fixed: Vec<Vec<F>>,
+    /// Constraints.
+    pub gates: Vec<Gate>,
+    /// Equal cells (column, row).
+    pub copies: Vec<((usize, usize), (usize, usize))>,
+    /// Cells (column, row) equal to an instance row.
+    pub publics: Vec<((usize, usize), usize)>,
+    /// Ports in order; their columns are the first advice columns.
+    pub ports: Vec<Port>,
+    /// Rows of each port column that carry data.
+    pub port_rows: Vec<Vec<bool>>,
+    /// For each room, the cells (advice) that its blocks own.
+    pub rooms: BTreeMap<String, usize>,
+    pub(super) steps: Vec<GlobalStep>,
+    pub(super) helpers: Vec<Helper>,
+    pub(super) tables: Vec<TableColumns>,
+    pub(super) running: usize,
+    pub(super) challenge: BTreeMap<Challenge, usize>,
+    pub(super) square: BTreeMap<Challenge, usize>,
+    pub(super) table_rows: HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>,
+    places: Vec<Place>,
+    columns: Vec<Vec<Global>>,
+}
+
+/// Most lookups of limbs that one helper column serves, so that its constraint stays within degree 5.
+const LIMBS_PER_HELPER: usize = 3;
+
+impl Plan {
+    /// Global position of a builder's cell.
+    pub fn locate(&self, cell: Cell) -> (usize, usize) {
+        match self.columns[cell.block][cell.column] {
+            Global::Advice(c) => (c, self.places[cell.block].row + cell.row),
+            Global::Fixed(_) => panic!("fixed cells are not advice cells"),
+        }
+    }
+
+    /// Advice columns of a port.
+    pub fn port_columns(&self, port: usize) -> std::ops::Range<usize> {
+        let first: usize = self.ports[..port].iter().map(|p| p.columns).sum();
+        first..first + self.ports[port].columns
+    }
+
+    /// Whether a cell of an advice column is owned by some block (or port).
+    pub fn total_rows(&self) -> usize {
+        1 << self.k
+    }
+
+    /// Highest degree of a gate, its selector included.
+    pub fn degree(&self) -> usize {
+        self.gates.iter().map(|g| g.poly.degree() + 1).max().unwrap_or(0)
+    }
+}
+
+/// Selector columns, one per distinct set of rows that a global expression is enforced on.
+struct Compiler {
+    usable: usize,
+    fixed: Vec<Vec<F>>,
+    gates: Vec<Gate>,
+    by_expression: HashMap<Vec<u8>, usize>,
+}
+
+impl Compiler {
+    fn fixed_column(&mut self) -> usize {
+        self.fixed.push(vec![F::ZERO; self.usable]);
+        self.fixed.len() - 1
+    }
+
+    /// Adds a gate; an expression that is there already gets the rows instead.
+    fn gate(&mut self, name: String, poly: Expr<Global>, rows: Vec<usize>) {
+        let mut key = vec![];
+        let number = |c: Global| match c {
+            Global::Advice(i) => 2 * i as u64,
+            Global::Fixed(i) => 2 * i as u64 + 1,
+        };
+        poly.key(&number, &mut key);
+        key.extend(name.as_bytes());
+        match self.by_expression.get(&key) {
+            Some(&gate) => self.gates[gate].rows.extend(rows),
+            None => {
+                self.by_expression.insert(key, self.gates.len());
+                self.gates.push(Gate { name, selector: usize::MAX, poly, rows });
+            }
+        }
+    }
+
+    /// Gives gates enforced on the same rows the same selector.
+    fn assign_selectors(&mut self) {
+        let mut selectors: HashMap<Vec<usize>, usize> = HashMap::new();
+        for g in 0..self.gates.len() {
+            let mut rows = std::mem::take(&mut self.gates[g].rows);
+            rows.sort_unstable();
+            rows.dedup();
+            let next = self.fixed.len();
+            let selector = *selectors.entry(rows.clone()).or_insert(next);
+            if selector == next {
+                let column = self.fixed_column();
+                for &row in &rows {
+                    self.fixed[column][row] = F::ONE;
+                }
+            }
+            self.gates[g].selector = selector;
+            self.gates[g].rows = rows;
+        }
+    }
+}
+
+impl Builder {
+    /// Packs and compiles. Panics on a malformed circuit (a bug of a room, never of an input).
+    pub fn finish(self, k: u32) -> (Plan, Witness) {
+        let usable = (1usize << k) - RESERVED_ROWS;
+        let Packing { places, sizes } = pack(&self.blocks, usable);
+
+        // Advice columns, phase 1 first.
+        let mut advice: Vec<Column> = vec![];
+        let add = |advice: &mut Vec<Column>, name: String| {
+            advice.push(Column { name, equality: false });
+            advice.len() - 1
+        };
+        let mut port_first = vec![];
+        for port in &self.ports {
+            port_first.push(advice.len());
+            for i in 0..port.columns {
+                add(&mut advice, format!("port {} {i}", port.name));
+            }
+        }
+        let mut pool_first = BTreeMap::new();
+        for (pool, name) in [(Pool::Limb, "limb"), (Pool::Hint, "hint"), (Pool::Wire, "wire")] {
+            pool_first.insert(pool, advice.len());
+            for i in 0..sizes[&pool] {
+                add(&mut advice, format!("{name} {i}"));
+            }
+        }
+        pool_first.insert(Pool::Lookup, advice.len());
+        for i in 0..sizes[&Pool::Lookup] {
+            add(&mut advice, format!("lookup x {i}"));
+            add(&mut advice, format!("lookup y {i}"));
+        }
+        let table_rows: Vec<(u64, i128, i128)> = (0..1i128 << LIMB_BITS)
+            .map(|x| (0, x, 0))
+            .chain(self.tables.iter().flat_map(|(&tag, rows)| rows.iter().map(move |&(x, y)| (tag, x, y))))
+            .collect();
+        let table_count = table_rows.len().div_ceil(usable);
+        let multiplicity: Vec<usize> =
+            (0..table_count).map(|i| add(&mut advice, format!("multiplicity {i}"))).collect();
+        let phase1 = advice.len();
+        let challenge: BTreeMap<Challenge, usize> =
+            Challenge::ALL.iter().map(|&c| (c, add(&mut advice, format!("challenge {}", c.label())))).collect();
+        let mut squares = BTreeSet::new();
+        for block in &self.blocks {
+            for gate in &block.gates {
+                gate.poly.cells(&mut |c, _| {
+                    if let Col::Square(c) = c {
+                        squares.insert(c);
+                    }
+                });
+            }
+        }
+        let square: BTreeMap<Challenge, usize> =
+            squares.into_iter().map(|c| (c, add(&mut advice, format!("square of {}", c.label())))).collect();
+        pool_first.insert(Pool::Acc, advice.len());
+        for i in 0..sizes[&Pool::Acc] {
+            add(&mut advice, format!("acc {i}"));
+        }
+
+        let mut c = Compiler { usable, fixed: vec![], gates: vec![], by_expression: HashMap::new() };
+        let fixed_first = c.fixed.len();
+        for _ in 0..sizes[&Pool::Fixed] {
+            c.fixed_column();
+        }
+
+        // Local to global columns.
+        let columns: Vec<Vec<Global>> = self
+            .blocks
+            .iter()
+            .zip(&places)
+            .map(|(block, place)| {
+                let global = |(i, column): (usize, &super::block::LocalColumn)| {
+                    let slot = place.slots[i];
+                    match column.kind {
+                        Kind::Limb => Global::Advice(pool_first[&Pool::Limb] + slot),
+                        Kind::Hint => Global::Advice(pool_first[&Pool::Hint] + slot),
+                        Kind::Wire => Global::Advice(pool_first[&Pool::Wire] + slot),
+                        Kind::LookupX(_) => Global::Advice(pool_first[&Pool::Lookup] + 2 * slot),
+                        Kind::LookupY(_) => Global::Advice(pool_first[&Pool::Lookup] + 2 * slot + 1),
+                        Kind::Acc => Global::Advice(pool_first[&Pool::Acc] + slot),
+                        Kind::Fixed => Global::Fixed(fixed_first + slot),
+                        Kind::Port(port, slot) => Global::Advice(port_first[port] + slot),
+                    }
+                };
+                block.columns.iter().enumerate().map(global).collect()
+            })
+            .collect();
+        let global = |block: usize| {
+            let (columns, challenge, square) = (&columns, &challenge, &square);
+            move |col: Col| match col {
+                Col::Local(i) => columns[block][i],
+                Col::Challenge(ch) => Global::Advice(challenge[&ch]),
+                Col::Square(ch) => Global::Advice(square[&ch]),
+            }
+        };
+
+        // Values, gates, data rows of ports.
+        let mut values = vec![vec![F::ZERO; usable]; advice.len()];
+        let port_total: usize = self.ports.iter().map(|p| p.columns).sum();
+        let mut port_rows = vec![vec![false; usable]; port_total];
+        let mut rooms = BTreeMap::new();
+        for (b, (block, place)) in self.blocks.iter().zip(&places).enumerate() {
+            for (i, column) in block.columns.iter().enumerate() {
+                match columns[b][i] {
+                    Global::Fixed(f) => {
+                        c.fixed[f][place.row..place.row + block.rows].copy_from_slice(&column.values);
+                    }
+                    Global::Advice(a) => {
+                        *rooms.entry(block.room.clone()).or_insert(0) += block.rows;
+                        match column.kind {
+                            Kind::Port(..) => {
+                                for (r, v) in column.values.iter().enumerate() {
+                                    if *v != F::ZERO {
+                                        values[a][place.row + r] = *v;
+                                    }
+                                    port_rows[a][place.row + r] = true;
+                                }
+                            }
+                            _ => values[a][place.row..place.row + block.rows].copy_from_slice(&column.values),
+                        }
+                    }
+                }
+            }
+            for gate in &block.gates {
+                c.gate(
+                    format!("{}: {}", block.room, gate.name),
+                    gate.poly.map(&global(b)),
+                    gate.rows.iter().map(|r| r + place.row).collect(),
+                );
+            }
+        }
+
+        // Tags of lookup lanes: fixed, 0 where a lane is idle.
+        let tag_columns: Vec<usize> = (0..sizes[&Pool::Lookup]).map(|_| c.fixed_column()).collect();
+        for (b, (block, place)) in self.blocks.iter().zip(&places).enumerate() {
+            for lookup in &block.lookups {
+                let Global::Advice(x) = columns[b][lookup.x] else { unreachable!("lookups are advice") };
+                let lane = (x - pool_first[&Pool::Lookup]) / 2;
+                for &row in &lookup.rows {
+                    c.fixed[tag_columns[lane]][place.row + row] = F::from(lookup.tag);
+                }
+            }
+        }
+
+        let all_rows: Vec<usize> = (0..usable).collect();
+        let cell = |column: usize, rotation: i32| Expr::Cell(Global::Advice(column), rotation);
+        let fixed_cell = |column: usize| Expr::Cell(Global::Fixed(column), 0);
+
+        // Challenges: constant down the column from the instance's value on row 0.
+        for (&ch, &column) in &challenge {
+            c.gate(
+                format!("challenge: {} is the same on every row", ch.label()),
+                cell(column, 0) - cell(column, 1),
+                (0..usable - 1).collect(),
+            );
+        }
+        for (&ch, &column) in &square {
+            c.gate(
+                format!("challenge: square of {}", ch.label()),
+                cell(column, 0) - cell(challenge[&ch], 0).square(),
+                all_rows.clone(),
+            );
+        }
+
+        // The lookup argument (logarithmic derivatives).
+        let (pole, tuple_y, tuple_tag) = (
+            cell(challenge[&Challenge::Pole], 0),
+            cell(challenge[&Challenge::TupleY], 0),
+            cell(challenge[&Challenge::TupleTag], 0),
+        );
+        let limbs: Vec<Lane> = (0..sizes[&Pool::Limb])
+            .map(|i| Lane { x: pool_first[&Pool::Limb] + i, pair: None })
+            .collect();
+        let pairs = (0..sizes[&Pool::Lookup]).map(|i| {
+            let x = pool_first[&Pool::Lookup] + 2 * i;
+            Lane { x, pair: Some((x + 1, tag_columns[i])) }
+        });
+        let groups: Vec<Vec<Lane>> =
+            limbs.chunks(LIMBS_PER_HELPER).map(<[Lane]>::to_vec).chain(pairs.map(|p| vec![p])).collect();
+        let mut helpers = vec![];
+        for (i, lanes) in groups.into_iter().enumerate() {
+            let column = add(&mut advice, format!("helper {i}"));
+            let terms: Vec<Expr<Global>> = lanes
+                .iter()
+                .map(|lane| {
+                    let x = pole.clone() + cell(lane.x, 0);
+                    match lane.pair {
+                        None => x,
+                        Some((y, tag)) => x + tuple_y.clone() * cell(y, 0) + tuple_tag.clone() * fixed_cell(tag),
+                    }
+                })
+                .collect();
+            let product = terms.iter().cloned().reduce(|a, b| a * b).expect("a helper serves a lane");
+            let numerator = match terms.len() {
+                1 => Expr::int(1),
+                2 => terms[0].clone() + terms[1].clone(),
+                _ => {
+                    terms[0].clone() * terms[1].clone()
+                        + (terms[0].clone() + terms[1].clone()) * terms[2].clone()
+                }
+            };
+            c.gate(
+                format!("lookup: helper {i} is the sum of inverses"),
+                cell(column, 0) * product - numerator,
+                all_rows.clone(),
+            );
+            helpers.push(Helper { column, lanes });
+        }
+        let mut tables = vec![];
+        let mut positions = HashMap::new();
+        for (t, &multiplicity) in multiplicity.iter().enumerate() {
+            let quotient = add(&mut advice, format!("table quotient {t}"));
+            let (tag, x, y) = (c.fixed_column(), c.fixed_column(), c.fixed_column());
+            for row in 0..usable {
+                let (row_tag, row_x, row_y) = table_rows.get(t * usable + row).copied().unwrap_or((0, 0, 0));
+                let (fx, fy) = (field(row_x), field(row_y));
+                c.fixed[tag][row] = F::from(row_tag);
+                c.fixed[x][row] = fx;
+                c.fixed[y][row] = fy;
+                positions.entry((row_tag, bytes(fx), bytes(fy))).or_insert((t, row));
+            }
+            let denominator = pole.clone()
+                + fixed_cell(x)
+                + tuple_y.clone() * fixed_cell(y)
+                + tuple_tag.clone() * fixed_cell(tag);
+            c.gate(
+                format!("lookup: table {t} quotient is multiplicity over entry"),
+                cell(quotient, 0) * denominator - cell(multiplicity, 0),
+                all_rows.clone(),
+            );
+            tables.push(TableColumns { tag, x, y, multiplicity, quotient });
+        }
+        let running = add(&mut advice, "lookup running sum".into());
+        let added = Expr::sum(helpers.iter().map(|h| cell(h.column, 0)));
+        let removed = Expr::sum(tables.iter().map(|t| cell(t.quotient, 0)));
+        c.gate("lookup: running sum begins at zero".into(), cell(running, 0), vec![0]);
+        c.gate(
+            "lookup: running sum adds lanes and takes the table away".into(),
+            cell(running, 1) - cell(running, 0) - added.clone() + removed.clone(),
+            (0..usable - 1).collect(),
+        );
+        c.gate(
+            "lookup: every value is in its table".into(),
+            cell(running, 0) + added - removed,
+            vec![usable - 1],
+        );
+
+        c.assign_selectors();
+
+        // Ports: zero wherever no data stands.
+        let locate = |cell: Cell| match columns[cell.block][cell.column] {
+            Global::Advice(a) => (a, places[cell.block].row + cell.row),
+            Global::Fixed(_) => panic!("fixed cells cannot be copied"),
+        };
+        let copies: Vec<_> = self.copies.iter().map(|&(a, b)| (locate(a), locate(b))).collect();
+        let mut publics: Vec<_> = self.publics.iter().map(|&(cell, row)| (locate(cell), row)).collect();
+        for (i, ch) in Challenge::ALL.iter().enumerate() {
+            publics.push(((challenge[ch], 0), i));
+        }
+        for &((a, _), (b, _)) in &copies {
+            advice[a].equality = true;
+            advice[b].equality = true;
+        }
+        for &((a, _), _) in &publics {
+            advice[a].equality = true;
+        }
+        values.resize(advice.len(), vec![F::ZERO; usable]);
+
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Define { block, column, poly, rows } => GlobalStep::Define {
+                    column: match columns[*block][*column] {
+                        Global::Advice(a) => a,
+                        Global::Fixed(_) => unreachable!("phase 2 defines advice"),
+                    },
+                    poly: poly.map(&global(*block)),
+                    rows: rows.iter().map(|r| r + places[*block].row).collect(),
+                },
+                Step::Copy { from, to } => GlobalStep::Copy { from: locate(*from), to: locate(*to) },
+            })
+            .collect();
+
+        let plan = Plan {
+            k,
+            usable,
+            advice,
+            phase1,
+            fixed: c.fixed,
+            gates: c.gates,
+            copies,
+            publics,
+            ports: self.ports,
+            port_rows,
+            rooms,
+            steps,
+            helpers,
+            tables,
+            running,
+            challenge,
+            square,
+            table_rows: positions,
+            places,
+            columns,
+        };
+        plan.assert_well_formed();
+        let witness = Witness::new(values);
+        (plan, witness)
+    }
+}
+
+pub(super) fn bytes(x: F) -> [u8; 32] {
+    use ff::PrimeField;
+    x.to_repr()
+}
+
+impl Plan {
+    /// What keys lean on: degrees, no gate that reads an unusable or wrapped row, phase-1 cells copied only in phase 1.
+    fn assert_well_formed(&self) {
+        for gate in &self.gates {
+            assert!(gate.poly.degree() <= 4, "{} has degree {}", gate.name, gate.poly.degree() + 1);
+            let (mut low, mut high) = (0i32, 0i32);
+            gate.poly.cells(&mut |_, rotation| {
+                low = low.min(rotation);
+                high = high.max(rotation);
+            });
+            let (first, last) = (gate.rows[0] as i64, *gate.rows.last().expect("a gate has rows") as i64);
+            assert!(
+                first + i64::from(low) >= 0 && last + i64::from(high) < self.usable as i64,
+                "{} reads a row outside the usable ones",
+                gate.name
+            );
+        }
+        let mut queries: BTreeMap<usize, BTreeSet<i32>> = BTreeMap::new();
+        for gate in &self.gates {
+            gate.poly.cells(&mut |c, rotation| {
+                if let Global::Advice(a) = c {
+                    queries.entry(a).or_default().insert(rotation);
+                }
+            });
+        }
+        let ports = self.port_rows.len();
+        for (i, column) in self.advice.iter().enumerate() {
+            let rotations = queries.get(&i);
+            // Port columns are all read on the current row: they are zero where no data stands.
+            let current = rotations.is_some_and(|r| r.contains(&0));
+            assert!(
+                current || i < ports || i >= self.phase1 || column.equality,
+                "phase-1 column {} is not queried at the current row",
+                column.name
+            );
+            // halo2's blinding factors are max(3, queries) + 2, and one more row is unusable.
+            assert!(rotations.map_or(0, BTreeSet::len) + 3 <= RESERVED_ROWS, "too many rotations of {}", column.name);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Small circuits that have one of everything, for tests of proofs and of forgeries.
+
+use crate::plan::{Builder, Cell, Challenge, Col, Expr, F, Kind, LANES, Plan, Witness, field};
+use std::sync::Arc;
+
+/// Log2 of the rows of the small circuits.
+pub const TOY_K: u32 = 8;
+
+const ROWS: usize = 12;
+/// Tag of the table of squares.
+const SQUARES: u64 = 1;
+
+/// A small circuit's plan, a witness with phase 1 filled, and what surrounds it.
+#[derive(Clone, Debug)]
+pub struct Toy {
+    /// The plan; it does not depend on the values.
+    pub plan: Arc<Plan>,
+    /// Phase 1.
+    pub witness: Witness,
+    /// Public values.
+    pub publics: Vec<F>,
+    /// Column and row of some cells, by what they hold.
+    pub cells: ToyCells,
+}
+
+/// Where the small circuit keeps the cells that forgeries change.
+#[derive(Clone, Debug)]
+pub struct ToyCells {
+    /// A limb in use.
+    pub limb: (usize, usize),
+    /// First component of a looked-up pair in use.
+    pub pair: (usize, usize),
+    /// A wire that a copy constraint binds.
+    pub wire: (usize, usize),
+    /// A row that no block uses.
+    pub idle_row: usize,
+}
+
+/// Port 0 (canonical, 4 columns): a tensor of bytes. Port 1 (secret wire, 4 columns): its double. The public values are
+/// the sum of the tensor and of the doubles, and one that no cell reads.
+///
+/// Every byte is a limb, its square is looked up, and the doubling is checked again by a random projection.
+pub fn toy(seed: u64) -> Toy {
+    let byte = |row: usize, lane: usize| -> i128 {
+        let mix = (seed + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add((row * LANES + lane) as u64);
+        i128::from(mix.wrapping_mul(2_862_933_555_777_941_757) >> 58)
+    };
+    let mut b = Builder::new();
+    b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
+    let tensor = b.port("tensor", LANES, true);
+    let double = b.port("double", LANES, false);
+    let block = b.block_at("toy/double", 0, ROWS);
+    let x = b.port_lanes(block, tensor, 0, "x");
+    let y = b.port_lanes(block, double, 0, "y");
+    let limb = b.column(block, Kind::Limb, "x again");
+    let hint = b.column(block, Kind::Hint, "square of the square");
+    let sum = b.column(block, Kind::Wire, "sum so far");
+    let pair = b.lookup(block, SQUARES, "square", 0..ROWS);
+    let projected = b.column(block, Kind::Acc, "projection of y");
+    let expected = b.column(block, Kind::Acc, "projection of 2x");
+    for row in 0..ROWS {
+        for lane in 0..LANES {
+            b.set(block, x[lane], row, byte(row, lane));
+            b.set(block, y[lane], row, 2 * byte(row, lane));
+        }
+        b.set(block, pair.x, row, byte(row, 1));
+        b.set(block, pair.y, row, byte(row, 1) * byte(row, 1));
+    }
+    b.define(block, "limb = x0", limb, x[0].cur(), 0..ROWS);
+    b.gate(block, "pair.x = x1", pair.x.cur() - x[1].cur(), 0..ROWS);
+    b.define(block, "hint = pair.y²", hint, pair.y.cur().square(), 0..ROWS);
+    let lanes = || Expr::sum(x.iter().map(|c| c.cur()));
+    b.define(block, "sum begins", sum, lanes(), 0..1);
+    b.define(block, "sum goes on", sum, sum.at(-1) + lanes(), 1..ROWS);
+    for lane in 0..LANES {
+        b.gate(block, "y = 2x", y[lane].cur() - x[lane].cur().times(2), 0..ROWS);
+    }
+    let weighted = |lanes: [Col; LANES], scale: i128| {
+        let (u, v) = (Col::Challenge(Challenge::Inputs).cur(), Col::Square(Challenge::Inputs).cur());
+        lanes[0].cur().times(scale) + u * lanes[1].cur().times(scale) + v * (lanes[2].cur() + lanes[3].cur()).times(scale)
+    };
+    b.define(block, "projection of y", projected, weighted(y, 1), 0..ROWS);
+    b.define(block, "projection of 2x", expected, weighted(x, 2), 0..ROWS);
+    let column = |b: &Builder, c: Col| -> Vec<Cell> { (0..ROWS).map(|r| b.cell(block, c, r)).collect() };
+    let (left, right) = (column(&b, projected), column(&b, expected));
+    let (left, right) = (b.horner(&left, Challenge::Rows), b.horner(&right, Challenge::Rows));
+    let norm = b.dot(&[(left, left)]);
+    let same = b.dot(&[(left, right)]);
+    b.equal(norm, same);
+
+    // The sum, copied elsewhere and doubled.
+    let tail = b.block("toy/total", 2);
+    let total = b.column(tail, Kind::Wire, "total");
+    let (last, here) = (b.cell(block, sum, ROWS - 1), b.cell(tail, total, 0));
+    b.copy(last, here);
+    b.define(tail, "doubled", total, total.at(-1).times(2), 1..2);
+    b.public(here, 7);
+    let doubled = b.cell(tail, total, 1);
+    b.public(doubled, 8);
+    let publics = vec![b.value(here), b.value(doubled), field(i128::from(seed))];
+
+    let (limb, pair) = (b.cell(block, limb, 3), b.cell(block, pair.x, 3));
+    let (plan, witness) = b.finish(TOY_K);
+    let cells = ToyCells {
+        limb: plan.locate(limb),
+        pair: plan.locate(pair),
+        wire: plan.locate(here),
+        idle_row: plan.usable - 2,
+    };
+    Toy { plan: Arc::new(plan), witness, publics, cells }
+}
+
+/// Public values of an instance of [`toy`]; the last is bound but read by no cell.
+pub const TOY_PUBLICS: usize = 3;
+
+/// Another circuit, at the other end of the wire: port 0 (secret wire) is port 1 of [`toy`], of which it publishes the
+/// sum. It reads the wire on two rows at once, and blinds more rows than [`toy`].
+pub fn toy_sink(seed: u64) -> Toy {
+    let source = toy(seed);
+    let wire = source.plan.port_columns(1);
+    let mut b = Builder::new();
+    let port = b.port("double", LANES, false);
+    let block = b.block_at("sink", 0, ROWS);
+    let y = b.port_lanes(block, port, 0, "y");
+    let sum = b.column(block, Kind::Wire, "sum so far");
+    let fibonacci = b.column(block, Kind::Hint, "fibonacci");
+    // More rotations, hence more blinding rows, than the circuit at the other end.
+    let before = |n: i32| fibonacci.at(-n);
+    b.define(block, "begins", fibonacci, Expr::int(1), 0..5);
+    b.define(block, "goes on", fibonacci, Expr::sum([1, 2, 3, 4, 5].map(before)), 5..ROWS);
+    for row in 0..ROWS {
+        for (lane, column) in wire.clone().enumerate() {
+            b.set_field(block, y[lane], row, source.witness.values[column][row]);
+        }
+    }
+    let lanes = |rotation: i32| Expr::sum(y.iter().map(|c| c.at(rotation)));
+    b.define(block, "sum begins", sum, lanes(0), 0..1);
+    b.define(block, "sum of two rows", sum, lanes(0) + lanes(-1), 1..2);
+    b.define(block, "sum goes on", sum, sum.at(-1) + lanes(0), 2..ROWS);
+    let last = b.cell(block, sum, ROWS - 1);
+    b.public(last, 7);
+    let publics = vec![b.value(last)];
+    let wire = b.cell(block, sum, 0);
+    let (plan, witness) = b.finish(TOY_K);
+    let wire = plan.locate(wire);
+    let cells = ToyCells { limb: wire, pair: wire, wire, idle_row: plan.usable - 2 };
+    Toy { plan: Arc::new(plan), witness, publics, cells }
+}

@@ -1,0 +1,79 @@
+//! The segments accept honest traces, checked constraint by constraint.
+#![cfg(feature = "proofs")]
+
+use circuits::{
+    model::{Config, Spec, State, sequence_gradient},
+    ops::sgd::{Element, Hyper},
+    plan::{Challenge, F, LANES, check::violations},
+    segments::{Segment, head, layer, update},
+};
+use std::collections::BTreeMap;
+
+const K: u32 = 12;
+
+fn challenges() -> BTreeMap<Challenge, F> {
+    Challenge::ALL.iter().enumerate().map(|(i, &c)| (c, F::from(0x1234_5678_9abc_def1 * (i as u64 + 3)))).collect()
+}
+
+fn check(mut segment: Segment, publics: &[F]) {
+    let challenges = challenges();
+    let missing = segment.witness.count_lookups(&segment.plan);
+    assert_eq!(missing, []);
+    segment.witness.fill_phase2(&segment.plan, &challenges);
+    let instance: Vec<F> = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect();
+    let found = violations(&segment.plan, &segment.witness, &instance);
+    let report: Vec<String> = found.iter().take(20).map(ToString::to_string).collect();
+    println!(
+        "columns {} (phase 1 {}), fixed {}, gates {}, copies {}, degree {}",
+        segment.plan.advice.len(),
+        segment.plan.phase1,
+        segment.plan.fixed.len(),
+        segment.plan.gates.len(),
+        segment.plan.copies.len(),
+        segment.plan.degree()
+    );
+    assert!(found.is_empty(), "{} violations: {report:#?}", found.len());
+}
+
+fn trace_of(config: Config) -> (Spec, State, circuits::model::SequenceTrace) {
+    let spec = Spec::new(config);
+    let state = State::init(&spec.config, 7);
+    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
+    (spec, state, trace)
+}
+
+fn loss(trace: &circuits::model::SequenceTrace) -> F {
+    F::from(trace.loss() as u64)
+}
+
+#[test]
+fn an_honest_layer_is_accepted() {
+    for config in [Config::NANO, Config::MICRO] {
+        let (spec, state, trace) = trace_of(config);
+        check(layer::build(&spec, K, &state.w.layers[0], &trace.forward[0], &trace.backward[0]), &[]);
+    }
+}
+
+#[test]
+fn an_honest_head_is_accepted() {
+    for config in [Config::NANO, Config::NANO.untied(), Config::MICRO] {
+        let (spec, state, trace) = trace_of(config);
+        check(head::build(&spec, K, &state.w, &trace), &[loss(&trace)]);
+    }
+}
+
+#[test]
+fn an_honest_update_is_accepted() {
+    let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
+    let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+        (0..500)
+            .map(|i| {
+                let x = (i as i64 * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
+                (Element { w: x, lo: x.rem_euclid(1 << 24), v: x << 15 }, i128::from(x) << (i % 55))
+            })
+            .collect()
+    });
+    let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from);
+    check(update::build(K, &hyper, &lanes), &publics);
+}

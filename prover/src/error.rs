@@ -1,0 +1,91 @@
+//! Why a proof could not be made.
+
+use circuits::plan::WitnessError;
+use circuits::plan::check::Violation;
+use circuits::ports::PortError;
+use halo2_proofs::plonk;
+
+/// Why a proof could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The parameters, the key or a witness are not those of the plan.
+    #[error("{what} is not that of the plan")]
+    Mismatch {
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// No instance was given.
+    #[error("a proof needs at least one instance")]
+    NoInstances,
+    /// An instance has too few or too many public values.
+    #[error("instance {instance} has {found} public values, not {expected}")]
+    Publics {
+        /// The instance.
+        instance: usize,
+        /// Public values of the circuit.
+        expected: usize,
+        /// Public values given.
+        found: usize,
+    },
+    /// Blinding for too few or too many ports.
+    #[error("blinding of {found} ports is given, the circuit has {expected}")]
+    Ports {
+        /// Ports of the circuit.
+        expected: usize,
+        /// Ports given.
+        found: usize,
+    },
+    /// Blinding that a port cannot have.
+    #[error("the blinding of port `{port}` does not fit it")]
+    Blinding {
+        /// The port.
+        port: String,
+    },
+    /// A looked-up value is in no table.
+    #[error("instance {instance}: {source}")]
+    Lookup {
+        /// The instance.
+        instance: usize,
+        /// The value.
+        source: WitnessError,
+    },
+    /// A commitment that cannot be written.
+    #[error("instance {instance}: {source}")]
+    Port {
+        /// The instance.
+        instance: usize,
+        /// What is wrong with it.
+        source: PortError,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+    /// The proof does not begin with the commitments that the challenges were drawn from.
+    #[error("instance {instance}, column {column}: the proof holds another commitment than the first pass")]
+    Commitment {
+        /// The instance.
+        instance: usize,
+        /// The advice column.
+        column: usize,
+    },
+    /// The proof does not have the length that follows from the plan, or not all scripted draws were used.
+    #[error("halo2 did not draw or write what this prover expects of its pinned version")]
+    UnexpectedHalo2,
+    /// The witness breaks a constraint.
+    #[error("instance {instance} breaks `{violation}`")]
+    Unsatisfied {
+        /// The instance.
+        instance: usize,
+        /// The constraint.
+        violation: Violation,
+    },
+    /// The finished proof does not verify, though no constraint was found broken.
+    #[error("the finished proof does not verify")]
+    SelfCheck,
+    /// halo2 refused.
+    #[error("halo2: {0}")]
+    Halo2(#[from] plonk::Error),
+    /// The key could not be made.
+    #[error(transparent)]
+    Key(#[from] circuits::keys::KeyError),
+}

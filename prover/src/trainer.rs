@@ -1,0 +1,243 @@
+//! Native training: the reference arithmetic over a batch, one sequence per task.
+//!
+//! Sums of integers do not depend on their order, so that the number of threads changes nothing.
+
+use circuits::{
+    decimal::Decimal,
+    fixed::Saturations,
+    model::{
+        Config, Gradients, Params, ParamsError, Schedule, SequenceError, Spec, State,
+        sequence_gradient,
+    },
+    ops::sgd::{self, Hyper, HyperError},
+};
+use rayon::prelude::*;
+use thiserror::Error;
+
+/// A step that cannot be taken.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The state is not one of the model.
+    #[error("state: {0}")]
+    State(#[from] ParamsError),
+    /// A sequence of the batch cannot be read.
+    #[error("batch: {0}")]
+    Sequence(#[from] SequenceError),
+    /// The optimizer's integers are out of range; an empty batch, for one, has no predictions.
+    #[error("optimizer: {0}")]
+    Hyper(#[from] HyperError),
+}
+
+/// Stochastic gradient descent, as written by the user.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    /// Learning rate by step.
+    pub schedule: Schedule,
+    /// Momentum, below 1.
+    pub momentum: Decimal,
+    /// Weight decay, at most 1.
+    pub weight_decay: Decimal,
+}
+
+/// The gradient of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchGradient {
+    /// Sum of the losses over all predictions, frac 24.
+    pub loss: i128,
+    /// Gradient of that sum, frac 36, exact.
+    pub gradients: Gradients,
+    /// Clipped elements.
+    pub saturations: Saturations,
+}
+
+impl BatchGradient {
+    fn zero(config: &Config) -> Self {
+        Self {
+            loss: 0,
+            gradients: Gradients::zeros(config),
+            saturations: Saturations::default(),
+        }
+    }
+
+    /// Adds the gradient of other sequences.
+    pub fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.gradients.add(&other.gradients);
+        self.saturations += other.saturations;
+    }
+}
+
+/// The gradient of a batch of sequences of T + 1 tokens; `params` satisfy `Params::check`.
+pub fn batch_gradient(
+    spec: &Spec,
+    params: &Params,
+    batch: &[Vec<u8>],
+) -> Result<BatchGradient, SequenceError> {
+    let zero = || BatchGradient::zero(&spec.config);
+    batch
+        .par_iter()
+        .try_fold(zero, |mut sum, sequence| {
+            let trace = sequence_gradient(spec, params, sequence)?;
+            trace.accumulate(&mut sum.gradients);
+            sum.loss += trace.loss();
+            sum.saturations += trace.saturations;
+            Ok(sum)
+        })
+        .try_reduce(zero, |mut a, b| {
+            a.add(&b);
+            Ok(a)
+        })
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepLog {
+    /// Number of the step, from 0.
+    pub step: u64,
+    /// Sum of the losses before the update, frac 24.
+    pub loss: i128,
+    /// Predictions that the loss sums over.
+    pub predictions: u64,
+    /// Clipped elements, in the gradient and in the update.
+    pub saturations: Saturations,
+}
+
+impl StepLog {
+    /// Mean loss per prediction in nats, for display only.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss as f64 / f64::from(1 << 24) / self.predictions as f64
+    }
+}
+
+/// A model in training.
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    /// The model and its tables.
+    pub spec: Spec,
+    /// Weights, low parts and momentum.
+    pub state: State,
+    /// Steps taken.
+    pub step: u64,
+    /// How the state moves.
+    pub optimizer: Optimizer,
+}
+
+impl Trainer {
+    /// Starts from `state`, which must be one of `config`.
+    pub fn new(config: Config, state: State, optimizer: Optimizer) -> Result<Self, TrainError> {
+        state.check(&config)?;
+        Ok(Self {
+            spec: Spec::new(config),
+            state,
+            step: 0,
+            optimizer,
+        })
+    }
+
+    /// One step on a batch of sequences of T + 1 tokens.
+    pub fn step(&mut self, batch: &[Vec<u8>]) -> Result<StepLog, TrainError> {
+        let predictions = (batch.len() * self.spec.config.context) as u64;
+        let rate = self.optimizer.schedule.lr_at(self.step);
+        let hyper = Hyper::new(
+            rate,
+            &self.optimizer.momentum,
+            &self.optimizer.weight_decay,
+            predictions,
+        )?;
+        let mut batch = batch_gradient(&self.spec, &self.state.w, batch)?;
+        sgd::apply(
+            &hyper,
+            &mut self.state,
+            &batch.gradients,
+            &mut batch.saturations,
+        );
+        let log = StepLog {
+            step: self.step,
+            loss: batch.loss,
+            predictions,
+            saturations: batch.saturations,
+        };
+        self.step += 1;
+        Ok(log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use circuits::model::{Draw, draw_batch};
+
+    fn trainer(config: Config) -> Trainer {
+        let optimizer = Optimizer {
+            schedule: Schedule::constant(&"0.1".parse().unwrap()).unwrap(),
+            momentum: "0.9".parse().unwrap(),
+            weight_decay: Decimal::ZERO,
+        };
+        let state = State::init(&config, 1);
+        Trainer::new(config, state, optimizer).unwrap()
+    }
+
+    fn batch(step: u64) -> Vec<Vec<u8>> {
+        let corpus = b"the quick brown fox jumps over the lazy dog. ".repeat(4);
+        draw_batch(
+            &corpus,
+            16,
+            4,
+            Draw {
+                seed: 1,
+                step,
+                contribution: 0,
+            },
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_loss_falls_and_nothing_clips() {
+        for config in [Config::NANO, Config::NANO.untied()] {
+            let mut trainer = trainer(config);
+            let first = trainer.step(&batch(0)).unwrap();
+            let mut last = first;
+            for step in 1..60 {
+                last = trainer.step(&batch(step)).unwrap();
+                assert_eq!(last.saturations.total(), 0);
+            }
+            assert!(
+                last.mean_loss() < first.mean_loss() / 1.7,
+                "{first:?} {last:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut trainer = trainer(Config::NANO);
+                trainer.step(&batch(0)).unwrap();
+                trainer.state
+            })
+        };
+        assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn bad_batches_are_refused() {
+        let mut trainer = trainer(Config::NANO);
+        assert!(matches!(
+            trainer.step(&[]),
+            Err(TrainError::Hyper(HyperError::Predictions(0)))
+        ));
+        assert!(matches!(
+            trainer.step(&[vec![0; 3]]),
+            Err(TrainError::Sequence(SequenceError::Length { .. }))
+        ));
+        let state = trainer.state.clone();
+        let other = Trainer::new(Config::MICRO, state, trainer.optimizer.clone());
+        assert!(matches!(other, Err(TrainError::State(_))));
+    }
+}

@@ -1,0 +1,10 @@
+//! Verifying proofs of GradientCoin's circuits. No input makes it panic, and its work depends on nothing but the key
+//! and the number of instances that the caller expects.
+
+pub mod batch;
+pub mod error;
+pub mod proof;
+
+pub use batch::Batch;
+pub use error::{BatchError, VerifyError};
+pub use proof::{Claim, Ports, check, instances, verify};
