@@ -47,10 +47,7 @@ const TAG: &[u8] = b"two-pass challenge over stock halo2";
 /// columns, whose first [`SLOTS`] rows are ignored; `phase1` holds, for each instance in the order of the proof, the
 /// encodings of its phase-1 commitments one after the other.
 pub fn digest(k: u32, key: &[u8; 64], instances: &[Vec<F>], phase1: &[&[u8]]) -> Digest {
-    let mut state = blake2b_simd::Params::new()
-        .hash_length(64)
-        .personal(DIGEST)
-        .to_state();
+    let mut state = blake2b_simd::Params::new().hash_length(64).personal(DIGEST).to_state();
     let mut bytes = |bytes: &[u8]| {
         state.update(&(bytes.len() as u64).to_le_bytes());
         state.update(bytes);
@@ -65,12 +62,7 @@ pub fn digest(k: u32, key: &[u8; 64], instances: &[Vec<F>], phase1: &[&[u8]]) ->
     for instance in instances {
         let values = instance.get(SLOTS..).unwrap_or(&[]);
         bytes(&(instance.len() as u64).to_le_bytes());
-        bytes(
-            &values
-                .iter()
-                .flat_map(PrimeField::to_repr)
-                .collect::<Vec<u8>>(),
-        );
+        bytes(&values.iter().flat_map(PrimeField::to_repr).collect::<Vec<u8>>());
     }
     bytes(&(phase1.len() as u64).to_le_bytes());
     for points in phase1 {
@@ -99,11 +91,7 @@ pub fn scalars(digest: &Digest) -> Challenges {
 
 /// The instance column: challenges, then public values.
 pub fn instance(challenges: &Challenges, publics: &[F]) -> Vec<F> {
-    Challenge::ALL
-        .iter()
-        .map(|role| challenges[role])
-        .chain(publics.iter().copied())
-        .collect()
+    Challenge::ALL.iter().map(|role| challenges[role]).chain(publics.iter().copied()).collect()
 }
 
 /// The first role whose slot in an instance column is not the scalar drawn for it.
@@ -171,8 +159,7 @@ mod tests {
     #[test]
     fn every_role_has_a_scalar_of_its_own() {
         let drawn = scalars(&[7; 64]);
-        let distinct: std::collections::HashSet<[u8; 32]> =
-            drawn.values().map(PrimeField::to_repr).collect();
+        let distinct: std::collections::HashSet<[u8; 32]> = drawn.values().map(PrimeField::to_repr).collect();
         assert_eq!(distinct.len(), SLOTS);
         // No role is a small power of another.
         for (a, x) in &drawn {

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A number that cannot be used as a [`Decimal`].
@@ -16,7 +17,8 @@ pub enum DecimalError {
 }
 
 /// `digits · 10^exponent`, not negative, without trailing zeros; zero is `0 · 10^0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Decimal {
     digits: u64,
     exponent: i32,
@@ -111,6 +113,20 @@ impl FromStr for Decimal {
             return Err(range());
         }
         Ok(Self { digits, exponent })
+    }
+}
+
+impl TryFrom<String> for Decimal {
+    type Error = DecimalError;
+
+    fn try_from(text: String) -> Result<Self, DecimalError> {
+        text.parse()
+    }
+}
+
+impl From<Decimal> for String {
+    fn from(decimal: Decimal) -> Self {
+        decimal.to_string()
     }
 }
 

@@ -112,9 +112,7 @@ impl Shape {
         }
         for (i, column) in plan.advice.iter().enumerate().take(plan.phase1) {
             if !advice.get(&i).is_some_and(|r| r.contains(&0)) {
-                return Err(KeyError::NotQueried {
-                    column: column.name.clone(),
-                });
+                return Err(KeyError::NotQueried { column: column.name.clone() });
             }
         }
         let needed = cs.blinding_factors() + 1;
@@ -130,25 +128,15 @@ impl Shape {
             rotations.map(|r| i64::from(r).rem_euclid(rows)).collect()
         };
         let last = -(needed as i32);
-        let mut sets: BTreeSet<BTreeSet<i64>> = advice
-            .values()
-            .map(|r| points(&mut r.iter().copied()))
-            .collect();
+        let mut sets: BTreeSet<BTreeSet<i64>> = advice.values().map(|r| points(&mut r.iter().copied())).collect();
         sets.insert(points(&mut [0].into_iter()));
         sets.insert(points(&mut [0, 1].into_iter()));
         if permutation_products > 1 {
             sets.insert(points(&mut [0, 1, last].into_iter()));
         }
 
-        let ports: Vec<_> = (0..plan.ports.len())
-            .map(|p| plan.port_columns(p))
-            .collect();
-        let openings = |port: &Range<usize>| {
-            port.clone()
-                .map(|c| advice[&c].len() + 1)
-                .max()
-                .unwrap_or(0)
-        };
+        let ports: Vec<_> = (0..plan.ports.len()).map(|p| plan.port_columns(p)).collect();
+        let openings = |port: &Range<usize>| port.clone().map(|c| advice[&c].len() + 1).max().unwrap_or(0);
         Ok(Shape {
             k: plan.k,
             advice: plan.advice.len(),
@@ -221,29 +209,16 @@ impl VerifyingKey {
 
     /// The key of a plan whose instances hold `publics` public values. Values that no cell reads are bound by the
     /// challenges and by the transcript, as a context should be.
-    pub fn with_publics(
-        params: &Params,
-        plan: &Arc<Plan>,
-        publics: usize,
-    ) -> Result<Self, KeyError> {
+    pub fn with_publics(params: &Params, plan: &Arc<Plan>, publics: usize) -> Result<Self, KeyError> {
         if params.k() != plan.k {
-            return Err(KeyError::Rows {
-                plan: plan.k,
-                params: params.k(),
-            });
+            return Err(KeyError::Rows { plan: plan.k, params: params.k() });
         }
         let mut shape = Shape::of(plan)?;
         if publics < shape.publics {
-            return Err(KeyError::Publics {
-                read: shape.publics,
-                given: publics,
-            });
+            return Err(KeyError::Publics { read: shape.publics, given: publics });
         }
         shape.publics = publics;
-        let circuit = PlanCircuit {
-            plan: plan.clone(),
-            witness: None,
-        };
+        let circuit = PlanCircuit { plan: plan.clone(), witness: None };
         let vk = with_plan(plan, || plonk::keygen_vk(params, &circuit))?;
         let digest = digest(&vk, &shape);
         Ok(VerifyingKey { shape, digest, vk })
@@ -251,11 +226,7 @@ impl VerifyingKey {
 
     /// Requires a pinned digest.
     pub fn expect_digest(self, pinned: &[u8; 64]) -> Result<Self, KeyError> {
-        if self.digest == *pinned {
-            Ok(self)
-        } else {
-            Err(KeyError::Digest)
-        }
+        if self.digest == *pinned { Ok(self) } else { Err(KeyError::Digest) }
     }
 
     /// halo2's own key.
@@ -267,18 +238,12 @@ impl VerifyingKey {
 /// Hash of the pinned key, and of what the verifier leans on and the pinned key does not show: which columns are of
 /// phase 1, which are ports, how long instances are.
 fn digest(vk: &plonk::VerifyingKey<Point>, shape: &Shape) -> [u8; 64] {
-    let mut state = blake2b_simd::Params::new()
-        .hash_length(64)
-        .personal(b"GradCoin-the-key")
-        .to_state();
+    let mut state = blake2b_simd::Params::new().hash_length(64).personal(b"GradCoin-the-key").to_state();
     let pinned = format!("{:?}", vk.pinned());
     state.update(&(pinned.len() as u64).to_le_bytes());
     state.update(pinned.as_bytes());
     let ends = shape.ports.iter().flat_map(|p| [p.start, p.end]);
-    let layout: Vec<usize> = [shape.phase1, shape.publics, shape.ports.len()]
-        .into_iter()
-        .chain(ends)
-        .collect();
+    let layout: Vec<usize> = [shape.phase1, shape.publics, shape.ports.len()].into_iter().chain(ends).collect();
     for number in layout {
         state.update(&(number as u64).to_le_bytes());
     }

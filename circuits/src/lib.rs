@@ -2,6 +2,7 @@
 //!
 //! Without the feature `proofs` this crate is the reference arithmetic and the model alone, free of halo2.
 
+pub mod codec;
 pub mod decimal;
 pub mod fixed;
 pub mod model;
@@ -22,5 +23,7 @@ pub mod plan;
 pub mod ports;
 #[cfg(feature = "proofs")]
 pub mod segments;
+#[cfg(feature = "proofs")]
+pub mod statement;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -4,12 +4,14 @@
 //! blind 1. The blind is not 0 because a zero column would then commit to the point at infinity, which a transcript
 //! cannot hold. Commitments add: a sum of N canonical commitments is that of the sum of the columns, with blind N.
 
-use crate::curve::{F, Params, Point, PointSum, columns_domain};
+use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, columns_domain};
 use crate::plan::RESERVED_ROWS;
-use ff::Field;
+use ff::{Field, FromUniformBytes};
 use group::{Curve, CurveAffine};
 use halo2_proofs::poly::commitment::Blind;
+use halo2_proofs::transcript::Transcript;
 use rayon::prelude::*;
+use std::io;
 
 /// Blinding rows that a secret wire has, whatever circuit stands at its ends: the least that any circuit has. All
 /// published proofs together may open a wire's column at no more points, the combined opening of each proof included.
@@ -55,10 +57,7 @@ pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point,
     let total = 1usize << params.k();
     let usable = total.saturating_sub(RESERVED_ROWS);
     if rows.len() > usable {
-        return Err(PortError::TooManyRows {
-            rows: rows.len(),
-            usable,
-        });
+        return Err(PortError::TooManyRows { rows: rows.len(), usable });
     }
     let mut column = rows.to_vec();
     column.resize(total, F::ZERO);
@@ -69,14 +68,8 @@ pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point,
 }
 
 /// The canonical commitments of a port's columns.
-pub fn commit_port<C: AsRef<[F]> + Sync>(
-    params: &Params,
-    columns: &[C],
-) -> Result<Vec<Point>, PortError> {
-    columns
-        .par_iter()
-        .map(|rows| commit_canonical(params, rows.as_ref()))
-        .collect()
+pub fn commit_port<C: AsRef<[F]> + Sync>(params: &Params, columns: &[C]) -> Result<Vec<Point>, PortError> {
+    columns.par_iter().map(|rows| commit_canonical(params, rows.as_ref())).collect()
 }
 
 /// Adds ports column by column.
@@ -87,10 +80,7 @@ pub fn sum<'a>(ports: impl IntoIterator<Item = &'a [Point]>) -> Result<Vec<Point
     let mut total: Vec<PointSum> = first.iter().map(|p| p.to_curve()).collect();
     for port in ports {
         if port.len() != total.len() {
-            return Err(PortError::Columns {
-                expected: total.len(),
-                found: port.len(),
-            });
+            return Err(PortError::Columns { expected: total.len(), found: port.len() });
         }
         refuse_identity(port)?;
         for (sum, point) in total.iter_mut().zip(port) {
@@ -112,6 +102,31 @@ pub fn refuse_identity(port: &[Point]) -> Result<(), PortError> {
     }
 }
 
+/// What the opening that shows commitments to be canonically blinded begins with, at both ends: the commitments go into
+/// the transcript, and ρ, which weighs them, and the point of the opening come out of it.
+pub fn absorb_canonical<T: Transcript<Point, TranscriptChallenge>>(
+    transcript: &mut T,
+    k: u32,
+    commitments: &[Point],
+) -> io::Result<(F, F)> {
+    let label = blake2b_simd::Params::new().hash_length(64).personal(b"GradCoin-blinds-").to_state();
+    transcript.common_scalar(F::from_uniform_bytes(label.finalize().as_array()))?;
+    transcript.common_scalar(F::from(u64::from(CIRCUIT_VERSION)))?;
+    transcript.common_scalar(F::from(u64::from(k)))?;
+    transcript.common_scalar(F::from(commitments.len() as u64))?;
+    for commitment in commitments {
+        transcript.common_point(*commitment)?;
+    }
+    let rho = *transcript.squeeze_challenge_scalar::<()>();
+    let point = *transcript.squeeze_challenge_scalar::<()>();
+    Ok((rho, point))
+}
+
+/// Bytes of such an opening: the value, then halo2's commitment to a mask, its rounds, and two scalars.
+pub fn canonical_length(k: u32) -> usize {
+    (1 + 1 + 2 * k as usize + 2) * ENCODED
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,45 +136,19 @@ mod tests {
         let params = Params::new(6);
         let column = |seed: u64| -> Vec<F> { (0..20).map(|i| F::from(seed * i + 3)).collect() };
         let (a, b) = ([column(3), column(4)], [column(8), column(9)]);
-        let (ca, cb) = (
-            commit_port(&params, &a).unwrap(),
-            commit_port(&params, &b).unwrap(),
-        );
+        let (ca, cb) = (commit_port(&params, &a).unwrap(), commit_port(&params, &b).unwrap());
         let total = sum([&ca[..], &cb[..]]).unwrap();
         for i in 0..2 {
             let added: Vec<F> = a[i].iter().zip(&b[i]).map(|(x, y)| x + y).collect();
-            assert_eq!(
-                total[i],
-                commit_with_blind(&params, &added, F::from(2)).unwrap()
-            );
+            assert_eq!(total[i], commit_with_blind(&params, &added, F::from(2)).unwrap());
             assert_ne!(total[i], commit_canonical(&params, &added).unwrap());
         }
         assert_eq!(sum([]), Err(PortError::NothingToAdd));
-        assert_eq!(
-            sum([&ca[..], &cb[..1]]),
-            Err(PortError::Columns {
-                expected: 2,
-                found: 1
-            })
-        );
+        assert_eq!(sum([&ca[..], &cb[..1]]), Err(PortError::Columns { expected: 2, found: 1 }));
         let opposite: Vec<Point> = ca.iter().map(|p| -*p).collect();
-        assert_eq!(
-            sum([&ca[..], &opposite[..]]),
-            Err(PortError::Identity { column: 0 })
-        );
-        assert_eq!(
-            commit_with_blind(&params, &[], F::ZERO),
-            Err(PortError::Identity { column: 0 })
-        );
-        assert_eq!(
-            commit_canonical(&params, &[F::ONE; 49]),
-            Err(PortError::TooManyRows {
-                rows: 49,
-                usable: 48
-            })
-        );
-        assert!(!bool::from(
-            commit_canonical(&params, &[]).unwrap().is_identity()
-        ));
+        assert_eq!(sum([&ca[..], &opposite[..]]), Err(PortError::Identity { column: 0 }));
+        assert_eq!(commit_with_blind(&params, &[], F::ZERO), Err(PortError::Identity { column: 0 }));
+        assert_eq!(commit_canonical(&params, &[F::ONE; 49]), Err(PortError::TooManyRows { rows: 49, usable: 48 }));
+        assert!(!bool::from(commit_canonical(&params, &[]).unwrap().is_identity()));
     }
 }

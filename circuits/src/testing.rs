@@ -1,12 +1,14 @@
 //! Small circuits that have one of everything, for tests of proofs and of forgeries.
 
-use crate::plan::{Builder, Cell, Challenge, Col, Expr, F, Kind, LANES, Plan, Witness, field};
+use crate::plan::{BlockId, Builder, Cell, Challenge, Col, Expr, F, Kind, LANES, Plan, PortId, Witness, field};
 use std::sync::Arc;
 
 /// Log2 of the rows of the small circuits.
 pub const TOY_K: u32 = 8;
 
 const ROWS: usize = 12;
+/// Columns of each port.
+const COLUMNS: usize = 4;
 /// Tag of the table of squares.
 const SQUARES: u64 = 1;
 
@@ -42,16 +44,16 @@ pub struct ToyCells {
 /// Every byte is a limb, its square is looked up, and the doubling is checked again by a random projection.
 pub fn toy(seed: u64) -> Toy {
     let byte = |row: usize, lane: usize| -> i128 {
-        let mix = (seed + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add((row * LANES + lane) as u64);
+        let mix = (seed + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add((row * COLUMNS + lane) as u64);
         i128::from(mix.wrapping_mul(2_862_933_555_777_941_757) >> 58)
     };
     let mut b = Builder::new();
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
-    let tensor = b.port("tensor", LANES, true);
-    let double = b.port("double", LANES, false);
+    let tensor = b.port("tensor", COLUMNS, true);
+    let double = b.port("double", COLUMNS, false);
     let block = b.block_at("toy/double", 0, ROWS);
-    let x = b.port_lanes(block, tensor, 0, "x");
-    let y = b.port_lanes(block, double, 0, "y");
+    let x = columns_of(&mut b, block, tensor, "x");
+    let y = columns_of(&mut b, block, double, "y");
     let limb = b.column(block, Kind::Limb, "x again");
     let hint = b.column(block, Kind::Hint, "square of the square");
     let sum = b.column(block, Kind::Wire, "sum so far");
@@ -59,7 +61,7 @@ pub fn toy(seed: u64) -> Toy {
     let projected = b.column(block, Kind::Acc, "projection of y");
     let expected = b.column(block, Kind::Acc, "projection of 2x");
     for row in 0..ROWS {
-        for lane in 0..LANES {
+        for lane in 0..COLUMNS {
             b.set(block, x[lane], row, byte(row, lane));
             b.set(block, y[lane], row, 2 * byte(row, lane));
         }
@@ -72,15 +74,16 @@ pub fn toy(seed: u64) -> Toy {
     let lanes = || Expr::sum(x.iter().map(|c| c.cur()));
     b.define(block, "sum begins", sum, lanes(), 0..1);
     b.define(block, "sum goes on", sum, sum.at(-1) + lanes(), 1..ROWS);
-    for lane in 0..LANES {
+    for lane in 0..COLUMNS {
         b.gate(block, "y = 2x", y[lane].cur() - x[lane].cur().times(2), 0..ROWS);
     }
-    let weighted = |lanes: [Col; LANES], scale: i128| {
+    let weighted = |lanes: &[Col], scale: i128| {
         let (u, v) = (Col::Challenge(Challenge::Inputs).cur(), Col::Square(Challenge::Inputs).cur());
-        lanes[0].cur().times(scale) + u * lanes[1].cur().times(scale) + v * (lanes[2].cur() + lanes[3].cur()).times(scale)
+        let rest = Expr::sum(lanes[1..].iter().map(|c| c.cur()));
+        lanes[0].cur().times(scale) + (u + v) * rest.times(scale)
     };
-    b.define(block, "projection of y", projected, weighted(y, 1), 0..ROWS);
-    b.define(block, "projection of 2x", expected, weighted(x, 2), 0..ROWS);
+    b.define(block, "projection of y", projected, weighted(&y, 1), 0..ROWS);
+    b.define(block, "projection of 2x", expected, weighted(&x, 2), 0..ROWS);
     let column = |b: &Builder, c: Col| -> Vec<Cell> { (0..ROWS).map(|r| b.cell(block, c, r)).collect() };
     let (left, right) = (column(&b, projected), column(&b, expected));
     let (left, right) = (b.horner(&left, Challenge::Rows), b.horner(&right, Challenge::Rows));
@@ -110,6 +113,11 @@ pub fn toy(seed: u64) -> Toy {
     Toy { plan: Arc::new(plan), witness, publics, cells }
 }
 
+/// All columns of a port, however many lanes it is grouped in.
+fn columns_of(b: &mut Builder, block: BlockId, port: PortId, name: &str) -> Vec<Col> {
+    (0..COLUMNS / LANES).flat_map(|group| b.port_lanes(block, port, group, name)).collect()
+}
+
 /// Public values of an instance of [`toy`]; the last is bound but read by no cell.
 pub const TOY_PUBLICS: usize = 3;
 
@@ -119,9 +127,9 @@ pub fn toy_sink(seed: u64) -> Toy {
     let source = toy(seed);
     let wire = source.plan.port_columns(1);
     let mut b = Builder::new();
-    let port = b.port("double", LANES, false);
+    let port = b.port("double", COLUMNS, false);
     let block = b.block_at("sink", 0, ROWS);
-    let y = b.port_lanes(block, port, 0, "y");
+    let y = columns_of(&mut b, block, port, "y");
     let sum = b.column(block, Kind::Wire, "sum so far");
     let fibonacci = b.column(block, Kind::Hint, "fibonacci");
     // More rotations, hence more blinding rows, than the circuit at the other end.

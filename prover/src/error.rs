@@ -85,6 +85,12 @@ pub enum ProveError {
     /// halo2 refused.
     #[error("halo2: {0}")]
     Halo2(#[from] plonk::Error),
+    /// A sequence is not one of the model.
+    #[error(transparent)]
+    Sequence(#[from] circuits::model::SequenceError),
+    /// The run is malformed.
+    #[error(transparent)]
+    Run(#[from] circuits::statement::RunError),
     /// The key could not be made.
     #[error(transparent)]
     Key(#[from] circuits::keys::KeyError),

@@ -5,6 +5,8 @@
 pub mod trainer;
 
 #[cfg(feature = "proofs")]
+pub mod canonical;
+#[cfg(feature = "proofs")]
 pub mod error;
 #[cfg(feature = "proofs")]
 pub mod params;
@@ -12,3 +14,5 @@ pub mod params;
 pub mod proof;
 #[cfg(feature = "proofs")]
 pub mod rng;
+#[cfg(feature = "proofs")]
+pub mod step;

@@ -41,6 +41,11 @@ impl ProverKey {
     pub fn generate(params: &Params, plan: &Arc<Plan>) -> Result<Self, ProveError> {
         Self::new(params, plan, VerifyingKey::new(params, plan)?)
     }
+
+    /// halo2's own key.
+    pub fn halo2(&self) -> &ProvingKey<Point> {
+        &self.pk
+    }
 }
 
 /// One instance of the circuit.
@@ -160,16 +165,10 @@ impl FirstPass {
             pass.points.push(points);
             progress(Stage::Committed { done: i + 1, of: count });
         }
-        let unset: Vec<Vec<F>> = pass
-            .publics
-            .iter()
-            .map(|publics| [&[F::ZERO; challenge::SLOTS][..], publics].concat())
-            .collect();
-        let encoded: Vec<Vec<u8>> = pass
-            .points
-            .iter()
-            .map(|points| points.iter().flat_map(GroupEncoding::to_bytes).collect())
-            .collect();
+        let unset: Vec<Vec<F>> =
+            pass.publics.iter().map(|publics| [&[F::ZERO; challenge::SLOTS][..], publics].concat()).collect();
+        let encoded: Vec<Vec<u8>> =
+            pass.points.iter().map(|points| points.iter().flat_map(GroupEncoding::to_bytes).collect()).collect();
         let encoded: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
         let digest = challenge::digest(plan.k, &key.verifying.digest, &unset, &encoded);
         pass.challenges = challenge::scalars(&digest);
@@ -190,27 +189,18 @@ impl FirstPass {
     ) -> Result<Proof, ProveError> {
         let FirstPass { mut witnesses, publics, draws, points, challenges, rng } = self;
         let (plan, shape) = (&key.plan, &key.verifying.shape);
-        witnesses
-            .par_iter_mut()
-            .for_each(|witness| witness.fill_phase2(plan, &challenges));
+        witnesses.par_iter_mut().for_each(|witness| witness.fill_phase2(plan, &challenges));
         progress(Stage::Filled);
 
-        let instances: Vec<Vec<F>> = publics
-            .iter()
-            .map(|publics| challenge::instance(&challenges, publics))
-            .collect();
-        let circuits: Vec<PlanCircuit> = witnesses
-            .into_iter()
-            .map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w)) })
-            .collect();
+        let instances: Vec<Vec<F>> = publics.iter().map(|publics| challenge::instance(&challenges, publics)).collect();
+        let circuits: Vec<PlanCircuit> =
+            witnesses.into_iter().map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w)) }).collect();
         let length = shape.proof_length(instances.len());
         let mut rng = ScriptedRng::new(&draws, rng);
         let bytes = {
             let mut transcript = ProofWriter::init(Tally { bytes: Vec::with_capacity(length), of: length, progress });
             with_columns(&instances, |columns| {
-                with_plan(plan, || {
-                    plonk::create_proof(params, &key.pk, &circuits, columns, &mut rng, &mut transcript)
-                })
+                with_plan(plan, || plonk::create_proof(params, &key.pk, &circuits, columns, &mut rng, &mut transcript))
             })?;
             transcript.finalize().bytes
         };
@@ -229,12 +219,7 @@ impl FirstPass {
         progress(Stage::Checked);
 
         let of_port = |points: &Vec<Point>| shape.ports.iter().map(|p| points[p.clone()].to_vec()).collect();
-        Ok(Proof {
-            bytes,
-            challenges,
-            ports: points.iter().map(of_port).collect(),
-            instances,
-        })
+        Ok(Proof { bytes, challenges, ports: points.iter().map(of_port).collect(), instances })
     }
 }
 

@@ -42,11 +42,8 @@ pub struct ColumnBlinding {
 /// `wire` name the wire within it: a secret never blinds two wires the same way, and both ends derive the same.
 pub fn derive_wire(secret: &[u8; 32], statement: &[u8], wire: &[u8], columns: usize) -> PortBlinding {
     let element = |column: usize, draw: usize| {
-        let mut state = blake2b_simd::Params::new()
-            .hash_length(64)
-            .key(secret)
-            .personal(b"GradCoin-a-wire-")
-            .to_state();
+        let mut state =
+            blake2b_simd::Params::new().hash_length(64).key(secret).personal(b"GradCoin-a-wire-").to_state();
         for part in [statement, wire] {
             state.update(&(part.len() as u64).to_le_bytes());
             state.update(part);
@@ -78,29 +75,17 @@ pub struct Draws {
 
 impl Draws {
     /// Takes the ports' blinding from `ports` and all else from `rng`.
-    pub fn new(
-        plan: &Plan,
-        shape: &Shape,
-        ports: &[PortBlinding],
-        rng: &mut impl Rng,
-    ) -> Result<Self, ProveError> {
+    pub fn new(plan: &Plan, shape: &Shape, ports: &[PortBlinding], rng: &mut impl Rng) -> Result<Self, ProveError> {
         if ports.len() != shape.ports.len() {
-            return Err(ProveError::Ports {
-                expected: shape.ports.len(),
-                found: ports.len(),
-            });
+            return Err(ProveError::Ports { expected: shape.ports.len(), found: ports.len() });
         }
         let mut random = || F::random(&mut *rng);
         let mut draws = Draws {
-            rows: (0..shape.advice)
-                .map(|_| (0..shape.blinding_rows).map(|_| random()).collect())
-                .collect(),
+            rows: (0..shape.advice).map(|_| (0..shape.blinding_rows).map(|_| random()).collect()).collect(),
             blinds: (0..shape.advice).map(|_| random()).collect(),
         };
         for ((port, blinding), columns) in plan.ports.iter().zip(ports).zip(&shape.ports) {
-            let refuse = || ProveError::Blinding {
-                port: port.name.clone(),
-            };
+            let refuse = || ProveError::Blinding { port: port.name.clone() };
             match blinding {
                 // A blind of 0 would make a zero column commit to the point at infinity.
                 PortBlinding::Canonical(0) => return Err(refuse()),
@@ -115,10 +100,7 @@ impl Draws {
                         return Err(refuse());
                     }
                     for (column, secret) in columns.clone().zip(secret) {
-                        let zeros = shape
-                            .blinding_rows
-                            .checked_sub(secret.rows.len())
-                            .ok_or_else(refuse)?;
+                        let zeros = shape.blinding_rows.checked_sub(secret.rows.len()).ok_or_else(refuse)?;
                         draws.rows[column][..zeros].fill(F::ZERO);
                         draws.rows[column][zeros..].copy_from_slice(&secret.rows);
                         draws.blinds[column] = secret.blind;
@@ -145,12 +127,7 @@ pub struct ScriptedRng {
 impl ScriptedRng {
     /// `fresh` must not have been used for anything that is not in `draws`.
     pub fn new<'a>(draws: impl IntoIterator<Item = &'a Draws>, fresh: ChaCha20Rng) -> Self {
-        ScriptedRng {
-            script: draws.into_iter().flat_map(Draws::script).collect(),
-            drawn: 0,
-            word: 0,
-            fresh,
-        }
+        ScriptedRng { script: draws.into_iter().flat_map(Draws::script).collect(), drawn: 0, word: 0, fresh }
     }
 
     /// Whether every scripted draw has been served.
@@ -198,10 +175,7 @@ mod tests {
     fn draws(seed: u64) -> (Shape, Draws) {
         let plan = toy(0).plan;
         let shape = Shape::of(&plan).unwrap();
-        let ports = [
-            PortBlinding::Canonical(3),
-            derive_wire(&[5; 32], b"statement", b"wire", 4),
-        ];
+        let ports = [PortBlinding::Canonical(3), derive_wire(&[5; 32], b"statement", b"wire", 4)];
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let draws = Draws::new(&plan, &shape, &ports, &mut rng).unwrap();
         (shape, draws)
@@ -221,12 +195,8 @@ mod tests {
             }
         }
         // Nothing random is drawn twice within one proof either.
-        let mut all: Vec<[u8; 32]> = a.rows[ports..]
-            .iter()
-            .flatten()
-            .chain(&a.blinds[ports..])
-            .map(PrimeField::to_repr)
-            .collect();
+        let mut all: Vec<[u8; 32]> =
+            a.rows[ports..].iter().flatten().chain(&a.blinds[ports..]).map(PrimeField::to_repr).collect();
         let count = all.len();
         all.sort_unstable();
         all.dedup();
@@ -266,9 +236,8 @@ mod tests {
         let plan = toy(0).plan;
         let shape = Shape::of(&plan).unwrap();
         let good = derive_wire(&[5; 32], b"s", b"w", 4);
-        let try_with = |ports: &[PortBlinding]| {
-            Draws::new(&plan, &shape, ports, &mut ChaCha20Rng::seed_from_u64(0)).unwrap_err()
-        };
+        let try_with =
+            |ports: &[PortBlinding]| Draws::new(&plan, &shape, ports, &mut ChaCha20Rng::seed_from_u64(0)).unwrap_err();
         let one = PortBlinding::Canonical(1);
         assert!(matches!(try_with(&[one.clone()]), ProveError::Ports { expected: 2, found: 1 }));
         for bad in [

@@ -50,6 +50,10 @@ impl<'params> Batch<'params> {
         self.claims.push(msm);
     }
 
+    pub(crate) fn params(&self) -> &'params Params {
+        self.params
+    }
+
     /// Proofs and claims in the batch.
     pub fn len(&self) -> usize {
         self.claims.len()

@@ -68,6 +68,9 @@ pub enum VerifyError {
         /// The role.
         role: Challenge,
     },
+    /// The opening of canonical commitments ends with a blind of 0.
+    #[error("the opening of the output commitments is blinded")]
+    Blind,
     /// Nothing follows the proof.
     #[error("bytes follow the proof")]
     Trailing,

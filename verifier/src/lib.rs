@@ -2,9 +2,13 @@
 //! and the number of instances that the caller expects.
 
 pub mod batch;
+pub mod canonical;
 pub mod error;
 pub mod proof;
+pub mod step;
 
 pub use batch::Batch;
+pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, VerifyError};
 pub use proof::{Claim, Ports, check, instances, verify};
+pub use step::{StepError, StepVerifier, Verified};

@@ -20,7 +20,13 @@ pub struct Claim<'params> {
     pub(crate) ports: Ports,
 }
 
-impl Claim<'_> {
+impl<'params> Claim<'params> {
+    /// What is left to check (that it evaluates to zero), and the ports' commitments, which mean nothing before that.
+    /// For a caller with a batch of its own, who must scale each claim.
+    pub fn into_parts(self) -> (Msm<'params>, Ports) {
+        (self.msm, self.ports)
+    }
+
     /// Checks what is left, and gives the ports' commitments.
     pub fn evaluate(self) -> Result<Ports, VerifyError> {
         if self.msm.eval() { Ok(self.ports) } else { Err(VerifyError::Invalid) }
@@ -64,10 +70,12 @@ pub fn check<'params>(
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut rest = proof;
     let mut transcript = ProofReader::init(&mut rest);
-    let msm = plonk::verify_proof(params, key.halo2(), Collect(params), &columns, &mut transcript)
-        .map_err(|error| match first_bad_point(key, expected, proof) {
-            Some(item) => VerifyError::Point { item },
-            None => VerifyError::Halo2(error),
+    let msm =
+        plonk::verify_proof(params, key.halo2(), Collect(params), &columns, &mut transcript).map_err(|error| {
+            match first_bad_point(key, expected, proof) {
+                Some(item) => VerifyError::Point { item },
+                None => VerifyError::Halo2(error),
+            }
         })?;
     drop(transcript);
     if !rest.is_empty() {
@@ -78,27 +86,16 @@ pub fn check<'params>(
 
 /// The instance columns of a proof whose challenges were not sent along: they are drawn and put before the public
 /// values.
-pub fn instances(
-    key: &VerifyingKey,
-    proof: &[u8],
-    publics: &[Vec<F>],
-) -> Result<Vec<Vec<F>>, VerifyError> {
-    let unset: Vec<Vec<F>> = publics
-        .iter()
-        .map(|publics| [&[F::from(0); challenge::SLOTS][..], publics].concat())
-        .collect();
+pub fn instances(key: &VerifyingKey, proof: &[u8], publics: &[Vec<F>]) -> Result<Vec<Vec<F>>, VerifyError> {
+    let unset: Vec<Vec<F>> =
+        publics.iter().map(|publics| [&[F::from(0); challenge::SLOTS][..], publics].concat()).collect();
     well_formed(key, publics.len(), proof, &unset)?;
     let drawn = challenges(key, proof, &unset);
     Ok(publics.iter().map(|p| challenge::instance(&drawn, p)).collect())
 }
 
 /// Sizes, and encodings as far as they are cheap to check.
-fn well_formed(
-    key: &VerifyingKey,
-    expected: usize,
-    proof: &[u8],
-    instances: &[Vec<F>],
-) -> Result<(), VerifyError> {
+fn well_formed(key: &VerifyingKey, expected: usize, proof: &[u8], instances: &[Vec<F>]) -> Result<(), VerifyError> {
     if instances.is_empty() {
         return Err(VerifyError::NoInstances);
     }
@@ -148,23 +145,16 @@ fn ports(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Result<Ports, Ver
     let port = |first: usize, columns: &std::ops::Range<usize>| -> Result<Vec<Point>, VerifyError> {
         columns.clone().map(|c| column(first + c)).collect()
     };
-    (0..expected)
-        .map(|i| key.shape.ports.iter().map(|p| port(i * key.shape.advice, p)).collect())
-        .collect()
+    (0..expected).map(|i| key.shape.ports.iter().map(|p| port(i * key.shape.advice, p)).collect()).collect()
 }
 
 /// Names the item that the stock verifier could not read.
 fn first_bad_point(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Option<usize> {
-    items(key, expected, proof).position(|(kind, bytes)| {
-        kind == Item::Point && bool::from(Point::from_bytes(bytes).is_none())
-    })
+    items(key, expected, proof)
+        .position(|(kind, bytes)| kind == Item::Point && bool::from(Point::from_bytes(bytes).is_none()))
 }
 
-fn items<'a>(
-    key: &VerifyingKey,
-    expected: usize,
-    proof: &'a [u8],
-) -> impl Iterator<Item = (Item, &'a [u8; ENCODED])> {
+fn items<'a>(key: &VerifyingKey, expected: usize, proof: &'a [u8]) -> impl Iterator<Item = (Item, &'a [u8; ENCODED])> {
     let kinds = key.shape.items(expected).into_iter().flat_map(|(kind, n)| std::iter::repeat_n(kind, n));
     kinds.zip(proof.as_chunks::<ENCODED>().0)
 }

@@ -30,19 +30,14 @@ fn one_and_three_instances_verify() {
             assert_ne!(ports[1], commit_port(&PARAMS, &tensor(i as u64 + 1)).unwrap());
         }
         let publics: Vec<Vec<F>> = proof.instances.iter().map(|i| i[7..].to_vec()).collect();
-        assert_eq!(
-            verifier::instances(&KEY.verifying, &proof.bytes, &publics).unwrap(),
-            proof.instances
-        );
+        assert_eq!(verifier::instances(&KEY.verifying, &proof.bytes, &publics).unwrap(), proof.instances);
     }
 }
 
 #[test]
 fn proofs_of_one_statement_share_only_their_canonical_ports() {
     let again = honest(&[1]);
-    let heads = |bytes: &[u8]| -> Vec<[u8; 32]> {
-        bytes.as_chunks::<32>().0[..KEY.verifying.shape.advice].to_vec()
-    };
+    let heads = |bytes: &[u8]| -> Vec<[u8; 32]> { bytes.as_chunks::<32>().0[..KEY.verifying.shape.advice].to_vec() };
     let (a, b) = (heads(&ONE.bytes), heads(&again.bytes));
     for (column, (a, b)) in a.iter().zip(&b).enumerate() {
         // The wire's blinding is derived from the same statement here, so it is the same as well.
@@ -54,13 +49,9 @@ fn proofs_of_one_statement_share_only_their_canonical_ports() {
 fn a_sum_of_commitments_is_opened_with_the_number_of_terms_as_blind() {
     let (a, b) = (&THREE.ports[0][0], &THREE.ports[1][0]);
     let total = sum([&a[..], &b[..]]).unwrap();
-    let added: Vec<Vec<F>> = tensor(1)
-        .iter()
-        .zip(&tensor(2))
-        .map(|(x, y)| x.iter().zip(y).map(|(x, y)| x + y).collect())
-        .collect();
-    let expected: Vec<Point> =
-        added.iter().map(|c| commit_with_blind(&PARAMS, c, F::from(2)).unwrap()).collect();
+    let added: Vec<Vec<F>> =
+        tensor(1).iter().zip(&tensor(2)).map(|(x, y)| x.iter().zip(y).map(|(x, y)| x + y).collect()).collect();
+    let expected: Vec<Point> = added.iter().map(|c| commit_with_blind(&PARAMS, c, F::from(2)).unwrap()).collect();
     assert_eq!(total, expected);
 
     // The same tensor, proven with blind 2.
@@ -68,8 +59,7 @@ fn a_sum_of_commitments_is_opened_with_the_number_of_terms_as_blind() {
     two.ports[0] = PortBlinding::Canonical(2);
     let proof = prove(&PARAMS, &KEY, vec![two], &mut |_| {}).unwrap();
     let ports = verify(&PARAMS, &KEY.verifying, 1, &proof.bytes, &proof.instances).unwrap();
-    let expected: Vec<Point> =
-        tensor(1).iter().map(|c| commit_with_blind(&PARAMS, c, F::from(2)).unwrap()).collect();
+    let expected: Vec<Point> = tensor(1).iter().map(|c| commit_with_blind(&PARAMS, c, F::from(2)).unwrap()).collect();
     assert_eq!(ports[0][0], expected);
 }
 

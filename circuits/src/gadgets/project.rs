@@ -13,9 +13,8 @@ pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
     let name = challenge.label();
     let columns = x.slab.column(b, Kind::Acc, &format!("inner {name}"));
     for ((piece, &acc), lanes) in x.slab.pieces.iter().zip(&columns).zip(&x.lanes) {
-        // Two products of degree 2 share the cubes: x0·c³ + x1·c² = (x0·c + x1)·c².
-        let [x0, x1, x2, x3] = lanes.clone();
-        let row = (x0 * c.clone() + x1) * c2.clone() + x2 * c.clone() + x3;
+        let [x0, x1] = lanes.clone();
+        let row = x0 * c.clone() + x1;
         let starts = x.slab.starts(piece);
         let rest: Vec<usize> = x.slab.data(piece).filter(|r| !starts.contains(r)).collect();
         b.define(piece.block, &format!("projection over {name} begins a run"), acc, row.clone(), starts);
@@ -23,7 +22,7 @@ pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
             piece.block,
             &format!("projection over {name} along a run"),
             acc,
-            acc.at(-1) * c2.clone().square() + row,
+            acc.at(-1) * c2.clone() + row,
             rest,
         );
     }

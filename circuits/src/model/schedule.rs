@@ -1,5 +1,6 @@
 //! Learning rates in integers: frac 36.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{decimal::Decimal, ops::tables::half_turn_cosine};
@@ -24,7 +25,7 @@ pub enum ScheduleError {
 }
 
 /// Learning rate by step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Schedule {
     /// Always the same.
     Constant {
@@ -80,6 +81,16 @@ impl Schedule {
             steps,
             warmup,
         })
+    }
+
+    /// Whether the numbers, perhaps from a file, are such as the constructors give.
+    pub fn is_sound(&self) -> bool {
+        match *self {
+            Self::Constant { rate } => rate < 1 << 46,
+            Self::Cosine { peak, floor, steps, warmup } => {
+                peak < 1 << 46 && floor <= peak && warmup < steps && steps <= 1 << 32
+            }
+        }
     }
 
     /// The rate of a step, counted from 0; frac 36, below 2^46.

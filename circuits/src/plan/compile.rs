@@ -229,18 +229,26 @@ impl Builder {
         let multiplicity: Vec<usize> =
             (0..table_count).map(|i| add(&mut advice, format!("multiplicity {i}"))).collect();
         let phase1 = advice.len();
-        let challenge: BTreeMap<Challenge, usize> =
-            Challenge::ALL.iter().map(|&c| (c, add(&mut advice, format!("challenge {}", c.label())))).collect();
-        let mut squares = BTreeSet::new();
-        for block in &self.blocks {
-            for gate in &block.gates {
-                gate.poly.cells(&mut |c, _| {
-                    if let Col::Square(c) = c {
-                        squares.insert(c);
-                    }
-                });
-            }
+        // Challenge columns that some gate reads: the pole always, the tuple's weights where there are pairs.
+        let pairs = sizes[&Pool::Lookup] > 0;
+        let (mut used, mut squares) = (BTreeSet::from([Challenge::Pole]), BTreeSet::new());
+        if pairs {
+            used.extend([Challenge::TupleY, Challenge::TupleTag]);
         }
+        for gate in self.blocks.iter().flat_map(|block| &block.gates) {
+            gate.poly.cells(&mut |c, _| match c {
+                Col::Local(_) => {}
+                Col::Challenge(c) => {
+                    used.insert(c);
+                }
+                Col::Square(c) => {
+                    used.insert(c);
+                    squares.insert(c);
+                }
+            });
+        }
+        let challenge: BTreeMap<Challenge, usize> =
+            used.into_iter().map(|c| (c, add(&mut advice, format!("challenge {}", c.label())))).collect();
         let square: BTreeMap<Challenge, usize> =
             squares.into_iter().map(|c| (c, add(&mut advice, format!("square of {}", c.label())))).collect();
         pool_first.insert(Pool::Acc, advice.len());
@@ -354,20 +362,20 @@ impl Builder {
         }
 
         // The lookup argument (logarithmic derivatives).
-        let (pole, tuple_y, tuple_tag) = (
-            cell(challenge[&Challenge::Pole], 0),
-            cell(challenge[&Challenge::TupleY], 0),
-            cell(challenge[&Challenge::TupleTag], 0),
-        );
+        let pole = cell(challenge[&Challenge::Pole], 0);
+        let pair = |x: Expr<Global>, y: Expr<Global>, tag: usize| {
+            x + cell(challenge[&Challenge::TupleY], 0) * y
+                + cell(challenge[&Challenge::TupleTag], 0) * fixed_cell(tag)
+        };
         let limbs: Vec<Lane> = (0..sizes[&Pool::Limb])
             .map(|i| Lane { x: pool_first[&Pool::Limb] + i, pair: None })
             .collect();
-        let pairs = (0..sizes[&Pool::Lookup]).map(|i| {
+        let pair_lanes = (0..sizes[&Pool::Lookup]).map(|i| {
             let x = pool_first[&Pool::Lookup] + 2 * i;
             Lane { x, pair: Some((x + 1, tag_columns[i])) }
         });
         let groups: Vec<Vec<Lane>> =
-            limbs.chunks(LIMBS_PER_HELPER).map(<[Lane]>::to_vec).chain(pairs.map(|p| vec![p])).collect();
+            limbs.chunks(LIMBS_PER_HELPER).map(<[Lane]>::to_vec).chain(pair_lanes.map(|p| vec![p])).collect();
         let mut helpers = vec![];
         for (i, lanes) in groups.into_iter().enumerate() {
             let column = add(&mut advice, format!("helper {i}"));
@@ -377,7 +385,7 @@ impl Builder {
                     let x = pole.clone() + cell(lane.x, 0);
                     match lane.pair {
                         None => x,
-                        Some((y, tag)) => x + tuple_y.clone() * cell(y, 0) + tuple_tag.clone() * fixed_cell(tag),
+                        Some((y, tag)) => pair(x, cell(y, 0), tag),
                     }
                 })
                 .collect();
@@ -410,10 +418,8 @@ impl Builder {
                 c.fixed[y][row] = fy;
                 positions.entry((row_tag, bytes(fx), bytes(fy))).or_insert((t, row));
             }
-            let denominator = pole.clone()
-                + fixed_cell(x)
-                + tuple_y.clone() * fixed_cell(y)
-                + tuple_tag.clone() * fixed_cell(tag);
+            let entry = pole.clone() + fixed_cell(x);
+            let denominator = if pairs { pair(entry, fixed_cell(y), tag) } else { entry };
             c.gate(
                 format!("lookup: table {t} quotient is multiplicity over entry"),
                 cell(quotient, 0) * denominator - cell(multiplicity, 0),
@@ -446,7 +452,9 @@ impl Builder {
         let copies: Vec<_> = self.copies.iter().map(|&(a, b)| (locate(a), locate(b))).collect();
         let mut publics: Vec<_> = self.publics.iter().map(|&(cell, row)| (locate(cell), row)).collect();
         for (i, ch) in Challenge::ALL.iter().enumerate() {
-            publics.push(((challenge[ch], 0), i));
+            if let Some(&column) = challenge.get(ch) {
+                publics.push(((column, 0), i));
+            }
         }
         for &((a, _), (b, _)) in &copies {
             advice[a].equality = true;

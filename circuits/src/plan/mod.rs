@@ -22,7 +22,7 @@ pub use witness::{Witness, WitnessError};
 pub type F = pasta_curves::Fp;
 
 /// Elements of a tensor that stand side by side in a row. Inner dimensions are multiples of it.
-pub const LANES: usize = 4;
+pub const LANES: usize = 2;
 
 /// Rows at the end of every column that no cell, gate or port uses: room for the blinding factors.
 pub const RESERVED_ROWS: usize = 16;

@@ -139,9 +139,13 @@ impl Witness {
         for table in &plan.tables {
             let mut quotients: Vec<F> = (0..plan.usable)
                 .map(|row| {
-                    pole + plan.fixed[table.x][row]
-                        + tuple_y * plan.fixed[table.y][row]
-                        + tuple_tag * plan.fixed[table.tag][row]
+                    let entry = pole + plan.fixed[table.x][row];
+                    // Without pairs all entries are limbs, and no gate weighs the other components.
+                    if plan.challenge.contains_key(&Challenge::TupleY) {
+                        entry + tuple_y * plan.fixed[table.y][row] + tuple_tag * plan.fixed[table.tag][row]
+                    } else {
+                        entry
+                    }
                 })
                 .collect();
             quotients.iter_mut().batch_invert();

@@ -2,7 +2,10 @@
 
 pub mod head;
 pub mod layer;
+mod plans;
 pub mod update;
+
+pub use plans::{PUBLICS, Plans};
 
 use crate::{
     gadgets::{Placed, PortLayout, PortTensor},

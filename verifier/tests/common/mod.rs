@@ -4,12 +4,12 @@
 use circuits::challenge::{self, Challenges};
 use circuits::curve::{ENCODED, F, Params, ProofWriter};
 use circuits::keys::VerifyingKey;
+use circuits::plan::Witness;
 use circuits::plan::halo::{PlanCircuit, with_plan};
-use circuits::plan::{Plan, Witness};
 use circuits::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use halo2_proofs::plonk;
 use prover::proof::{Proof, ProofInstance, ProverKey, prove};
-use prover::rng::{PortBlinding, derive_wire};
+use prover::rng::{Draws, PortBlinding, ScriptedRng, derive_wire};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::{Arc, LazyLock};
@@ -31,11 +31,7 @@ pub fn wire(seed: u64) -> PortBlinding {
 }
 
 pub fn instance(toy: Toy, seed: u64) -> ProofInstance {
-    ProofInstance {
-        witness: toy.witness,
-        publics: toy.publics,
-        ports: vec![PortBlinding::Canonical(1), wire(seed)],
-    }
+    ProofInstance { witness: toy.witness, publics: toy.publics, ports: vec![PortBlinding::Canonical(1), wire(seed)] }
 }
 
 pub fn honest(seeds: &[u64]) -> Proof {
@@ -51,48 +47,69 @@ pub fn counted(seed: u64) -> Witness {
     witness
 }
 
-/// A proof of any witnesses, whole and as they are, with all blinding random (ports must be canonical: zero) and no
-/// check of anything: what a cheater runs.
-pub fn forge(key: &ProverKey, witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
-    forge_in(&key.plan, key, witnesses, instances)
+/// What a cheater runs: a proof of any witnesses as they are, with no check of anything. The blinding is the same each
+/// time, so that the same phase 1 gives the same commitments.
+pub fn forge(witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
+    forge_blinded(witnesses, instances, &mut |_| {})
 }
 
-fn forge_in(plan: &Arc<Plan>, key: &ProverKey, witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
-    let circuits: Vec<PlanCircuit> = witnesses
-        .iter()
-        .map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w.clone())) })
-        .collect();
-    let shape = &key.verifying.shape;
+/// As [`forge`], with blinding that the cheater alters.
+pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dyn FnMut(&mut Draws)) -> Vec<u8> {
+    let (plan, shape) = (&KEY.plan, &KEY.verifying.shape);
+    let circuits: Vec<PlanCircuit> =
+        witnesses.iter().map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w.clone())) }).collect();
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let ports = [PortBlinding::Canonical(1), wire(1)];
-    let draws: Vec<_> = witnesses
-        .iter()
-        .map(|_| prover::rng::Draws::new(plan, shape, &ports, &mut rng).unwrap())
-        .collect();
-    let scripted = prover::rng::ScriptedRng::new(&draws, rng);
+    let mut draws: Vec<Draws> = witnesses.iter().map(|_| Draws::new(plan, shape, &ports, &mut rng).unwrap()).collect();
+    draws.iter_mut().for_each(alter);
+    let scripted = ScriptedRng::new(&draws, rng);
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut transcript = ProofWriter::init(vec![]);
     with_plan(plan, || {
-        let pk = plonk::keygen_pk(&PARAMS, key.verifying.halo2().clone(), &circuits[0]).unwrap();
-        plonk::create_proof(&PARAMS, &pk, &circuits, &columns, scripted, &mut transcript).unwrap();
+        plonk::create_proof(&PARAMS, KEY.halo2(), &circuits, &columns, scripted, &mut transcript).unwrap();
     });
     transcript.finalize()
 }
 
+/// The phase-1 commitments that [`forge`] makes, instance by instance.
+pub fn phase1_points(witnesses: &[Witness], publics: &[Vec<F>]) -> Vec<Vec<u8>> {
+    let none = challenge::scalars(&[0; 64]);
+    let proof = forge(witnesses, &under(&none, publics));
+    let shape = &KEY.verifying.shape;
+    let heads = proof.chunks(shape.advice * ENCODED).take(witnesses.len());
+    heads.map(|head| head[..shape.phase1 * ENCODED].to_vec()).collect()
+}
+
+/// The digest as the verifier makes it, of whatever is given.
+pub fn digest_of(key: &[u8; 64], instances: &[Vec<F>], points: &[Vec<u8>]) -> challenge::Digest {
+    let points: Vec<&[u8]> = points.iter().map(Vec::as_slice).collect();
+    challenge::digest(TOY_K, key, instances, &points)
+}
+
+/// The challenges that belong to these witnesses' phase 1, when [`forge`] proves them.
+pub fn drawn(witnesses: &[Witness], publics: &[Vec<F>]) -> Challenges {
+    let unset = under(&challenge::scalars(&[0; 64]), publics);
+    challenge::scalars(&digest_of(&KEY.verifying.digest, &unset, &phase1_points(witnesses, publics)))
+}
+
+/// Fills phase 2 of all witnesses.
+pub fn fill(witnesses: &mut [Witness], challenges: &Challenges) {
+    witnesses.iter_mut().for_each(|w| w.fill_phase2(&KEY.plan, challenges));
+}
+
+/// Advice column by name.
+pub fn column(name: &str) -> usize {
+    KEY.plan.advice.iter().position(|c| c.name == name).unwrap()
+}
+
 /// Whether the stock verifier, which knows nothing of phases, accepts.
-pub fn stock_accepts(key: &ProverKey, proof: &[u8], instances: &[Vec<F>]) -> bool {
+pub fn stock_accepts(proof: &[u8], instances: &[Vec<F>]) -> bool {
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut transcript = circuits::curve::ProofReader::init(proof);
     let strategy = plonk::SingleVerifier::new(&PARAMS);
-    plonk::verify_proof(&PARAMS, key.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
-}
-
-/// The challenges that a verifier draws from a proof of these public values.
-pub fn drawn(key: &ProverKey, proof: &[u8], publics: &[Vec<F>]) -> Challenges {
-    let columns = verifier::instances(&key.verifying, proof, publics).unwrap();
-    circuits::plan::Challenge::ALL.iter().copied().zip(columns[0].iter().copied()).collect()
+    plonk::verify_proof(&PARAMS, KEY.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
 }
 
 /// Instance columns of these public values under given challenges.

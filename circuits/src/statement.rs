@@ -1,0 +1,347 @@
+//! What a step's proofs state: the run that they belong to, the state before, and for each proof its public values.
+//!
+//! | segment | public values after the challenges |
+//! |---|---|
+//! | layer | context |
+//! | head | loss (frac 24), context |
+//! | update | λ, μ, ω, context |
+//!
+//! A context is a hash of the run, the step, the state before, and the place of the instance: no proof can be moved.
+
+use crate::codec::{self, CodecError, Encoded};
+use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F};
+use crate::decimal::Decimal;
+use crate::gadgets::PortLayout;
+use crate::model::{Config, ConfigError, Gradients, Params, Schedule, State};
+use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use crate::segments::{head, layer};
+use crate::tensor::Matrix;
+use ff::FromUniformBytes;
+use serde::{Deserialize, Serialize};
+
+/// An encoded commitment.
+pub type Encoding = [u8; 32];
+
+/// Most instances of one circuit in one proof: it bounds the prover's memory.
+pub const INSTANCES_PER_PROOF: usize = 8;
+
+/// Most predictions of a step: what the update's gradient bound allows.
+pub const MAX_PREDICTIONS: u64 = 1 << 13;
+
+/// Commitments of the state of one segment: the columns of its three ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentState {
+    /// Weights.
+    pub w: Vec<Encoding>,
+    /// Low parts.
+    pub lo: Vec<Encoding>,
+    /// Momentum.
+    pub v: Vec<Encoding>,
+}
+
+/// Commitments of a model's state: one entry per layer, then the head's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCommitments {
+    /// Layers from the bottom, then embedding, final norm and head.
+    pub segments: Vec<SegmentState>,
+}
+
+/// A run: everything that its steps have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Version of the circuits.
+    pub circuits: u32,
+    /// Canonical JSON of the model's configuration.
+    pub config: String,
+    /// State before the first step.
+    pub genesis: StateCommitments,
+    /// Seed of the batches.
+    pub seed: u64,
+    /// B: sequences of a contribution.
+    pub batch: u32,
+    /// N: contributions of a step.
+    pub accumulate: u32,
+    /// Learning rate by step.
+    pub schedule: Schedule,
+    /// Momentum, below 1.
+    pub momentum: Decimal,
+    /// Weight decay, at most 1.
+    pub weight_decay: Decimal,
+}
+
+impl Encoded for Run {
+    const MAGIC: [u8; 8] = *b"GRADRUN\0";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "run";
+}
+
+/// One contribution's proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Sum of the losses of each sequence, frac 24.
+    pub losses: Vec<u64>,
+    /// Layer proofs, [`INSTANCES_PER_PROOF`] instances each, ordered by sequence, then layer.
+    pub layers: Vec<Vec<u8>>,
+    /// Head proofs, ordered by sequence.
+    pub heads: Vec<Vec<u8>>,
+}
+
+/// A proven step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The run.
+    pub run: Run,
+    /// Number of the step, from 0.
+    pub step: u64,
+    /// State before the step.
+    pub before: StateCommitments,
+    /// The gradient, in parts.
+    pub contributions: Vec<Contribution>,
+    /// Update proofs, ordered by segment, then lane group.
+    pub updates: Vec<Vec<u8>>,
+}
+
+impl Encoded for Bundle {
+    const MAGIC: [u8; 8] = *b"GRADSTEP";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "bundle";
+}
+
+/// A run that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Of circuits that this program does not have.
+    #[error("the run is of circuits of version {found}; this program has {CIRCUIT_VERSION}")]
+    Circuits {
+        /// In the run.
+        found: u32,
+    },
+    /// The configuration is refused.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The configuration's text is not its canonical form.
+    #[error("the configuration is not in canonical form")]
+    ConfigText,
+    /// No sequences, or more predictions than the update's circuit can add up.
+    #[error("{0} predictions a step are not within 1 and {MAX_PREDICTIONS}")]
+    Predictions(u64),
+    /// The optimizer's integers are out of range.
+    #[error("optimizer: {0}")]
+    Hyper(#[from] HyperError),
+    /// The schedule's numbers contradict each other.
+    #[error("the learning rate's schedule contradicts itself")]
+    Schedule,
+    /// The learning rate over the predictions is not below 1.
+    #[error("the learning rate of step {step} is too large for its number of predictions")]
+    Rate {
+        /// The step.
+        step: u64,
+    },
+    /// Not as many commitments as the configuration has columns.
+    #[error("{what} has {found} commitments, not {expected}")]
+    Shape {
+        /// Which part.
+        what: String,
+        /// By the configuration.
+        expected: usize,
+        /// In the file.
+        found: usize,
+    },
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl Run {
+    /// The configuration, after all checks that need no proof.
+    pub fn check(&self) -> Result<Config, RunError> {
+        if self.circuits != CIRCUIT_VERSION {
+            return Err(RunError::Circuits { found: self.circuits });
+        }
+        let config = Config::from_json(&self.config)?;
+        if config.to_json() != self.config {
+            return Err(RunError::ConfigText);
+        }
+        if !self.schedule.is_sound() {
+            return Err(RunError::Schedule);
+        }
+        let predictions = self.predictions(&config);
+        if predictions == 0 || predictions > MAX_PREDICTIONS {
+            return Err(RunError::Predictions(predictions));
+        }
+        self.genesis.check(&config)?;
+        self.hyper(&config, 0)?;
+        Ok(config)
+    }
+
+    /// Predictions of a step: B·N·T.
+    pub fn predictions(&self, config: &Config) -> u64 {
+        u64::from(self.batch).saturating_mul(u64::from(self.accumulate)).saturating_mul(config.context as u64)
+    }
+
+    /// The public integers of a step's update.
+    pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
+        let rate = self.schedule.lr_at(step);
+        let hyper = Hyper::new(rate, &self.momentum, &self.weight_decay, self.predictions(config))?;
+        if hyper.lambda >= LAMBDA_BOUND {
+            return Err(RunError::Rate { step });
+        }
+        Ok(hyper)
+    }
+
+    /// Identity of the run.
+    pub fn id(&self) -> Result<[u8; 32], RunError> {
+        Ok(codec::digest(b"gradcoin-run", &codec::encode(self)?))
+    }
+}
+
+impl StateCommitments {
+    /// Requires the number of columns that the configuration has.
+    pub fn check(&self, config: &Config) -> Result<(), RunError> {
+        let layouts = Layouts::new(config);
+        let shape = |what: String, expected: usize, found: usize| {
+            if expected == found { Ok(()) } else { Err(RunError::Shape { what, expected, found }) }
+        };
+        shape("the state".into(), config.layers + 1, self.segments.len())?;
+        for (i, segment) in self.segments.iter().enumerate() {
+            for (name, port) in [("w", &segment.w), ("lo", &segment.lo), ("v", &segment.v)] {
+                shape(format!("{name} of segment {i}"), layouts.of(i).columns(), port.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Digest of the state.
+    pub fn digest(&self) -> [u8; 32] {
+        let points = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        codec::digest(b"gradcoin-state", &points.flatten().copied().collect::<Vec<u8>>())
+    }
+}
+
+/// Where an instance belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A layer of a sequence of a contribution.
+    Layer {
+        /// Contribution.
+        contribution: u32,
+        /// Sequence.
+        sequence: u32,
+        /// Layer.
+        layer: u32,
+    },
+    /// The head of a sequence of a contribution.
+    Head {
+        /// Contribution.
+        contribution: u32,
+        /// Sequence.
+        sequence: u32,
+    },
+    /// A lane group of a segment's update.
+    Update {
+        /// Segment.
+        segment: u32,
+        /// Lane group.
+        group: u32,
+    },
+}
+
+/// A step of a run from a state: what all its instances have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Identity of the run.
+    pub run: [u8; 32],
+    /// Number of the step.
+    pub step: u64,
+    /// Digest of the state before.
+    pub before: [u8; 32],
+}
+
+impl Step {
+    /// Bytes that name the step, or an instance of it, unambiguously.
+    pub fn bytes(&self, place: Option<Place>) -> Vec<u8> {
+        let mut bytes = CIRCUIT_VERSION.to_le_bytes().to_vec();
+        bytes.extend(self.run);
+        bytes.extend(self.step.to_le_bytes());
+        bytes.extend(self.before);
+        let words = match place {
+            None => [0, 0, 0, 0],
+            Some(Place::Layer { contribution, sequence, layer }) => [1, contribution, sequence, layer],
+            Some(Place::Head { contribution, sequence }) => [2, contribution, sequence, 0],
+            Some(Place::Update { segment, group }) => [3, segment, group, 0],
+        };
+        bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+        bytes
+    }
+
+    /// The context scalar of an instance.
+    pub fn context(&self, place: Place) -> F {
+        let hash = blake2b_simd::Params::new()
+            .hash_length(64)
+            .personal(b"GradCoin-context")
+            .to_state()
+            .update(&self.bytes(Some(place)))
+            .finalize();
+        F::from_uniform_bytes(hash.as_array())
+    }
+}
+
+/// Layouts of the weight ports of a model.
+#[derive(Clone, Debug)]
+pub struct Layouts {
+    layer: PortLayout,
+    head: PortLayout,
+    layers: usize,
+}
+
+impl Layouts {
+    /// Layouts of a configuration.
+    pub fn new(config: &Config) -> Self {
+        Layouts {
+            layer: layer::weight_layout(config, DEFAULT_K),
+            head: head::weight_layout(config, DEFAULT_K),
+            layers: config.layers,
+        }
+    }
+
+    /// Segments: layers, then the head.
+    pub fn segments(&self) -> usize {
+        self.layers + 1
+    }
+
+    /// Layout of a segment's weight port.
+    pub fn of(&self, segment: usize) -> &PortLayout {
+        if segment < self.layers { &self.layer } else { &self.head }
+    }
+
+    /// `(segment, lane group)` of each update instance, in order.
+    pub fn updates(&self) -> Vec<(usize, usize)> {
+        (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
+    }
+
+    /// Columns of a segment's port, for any tensor-shaped part of the model.
+    pub fn columns<E: Copy + Default>(
+        &self,
+        segment: usize,
+        parameters: &crate::model::Parameters<Matrix<E>>,
+    ) -> Vec<Vec<E>> {
+        let tensors: Vec<&Matrix<E>> = match parameters.layers.get(segment) {
+            Some(layer) => layer.fields().to_vec(),
+            None => [&parameters.embed, &parameters.norm_f].into_iter().chain(&parameters.head).collect(),
+        };
+        self.of(segment).fill(|tensor, run, column| {
+            let t = tensors[tensor];
+            t.data[run * t.cols + column]
+        })
+    }
+
+    /// Columns of the three state ports of a segment.
+    pub fn state_columns(&self, segment: usize, state: &State) -> [Vec<Vec<i64>>; 3] {
+        [&state.w, &state.lo, &state.v].map(|p: &Params| self.columns(segment, p))
+    }
+
+    /// Columns of a segment's gradient port.
+    pub fn gradient_columns(&self, segment: usize, gradients: &Gradients) -> Vec<Vec<i128>> {
+        self.columns(segment, gradients)
+    }
+}

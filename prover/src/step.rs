@@ -1,0 +1,258 @@
+//! Proofs of a training step: gradient proofs of its contributions, then the update proof.
+
+use crate::error::ProveError;
+use crate::proof::{Proof, ProofInstance, ProverKey, Stage, prove};
+use crate::rng::{PortBlinding, derive_wire};
+use circuits::curve::{DEFAULT_K, F, Params, Point};
+use circuits::keys::VerifyingKey;
+use circuits::model::{Gradients, SequenceTrace, Spec, State, sequence_gradient};
+use circuits::ops::sgd::{Element, Hyper};
+use circuits::plan::{LANES, field};
+use circuits::ports::commit_port;
+use circuits::segments::{PUBLICS, Plans, head, layer, update};
+use circuits::statement::{
+    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, SegmentState, StateCommitments, Step,
+};
+use group::GroupEncoding;
+
+/// What proofs of a model's steps are made with.
+pub struct StepKeys {
+    /// Layer segment.
+    pub layer: ProverKey,
+    /// Head segment.
+    pub head: ProverKey,
+    /// Update segment.
+    pub update: ProverKey,
+}
+
+impl StepKeys {
+    /// Makes the keys of a model.
+    pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
+        let plans = Plans::new(spec);
+        let key = |plan, publics| {
+            ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?)
+        };
+        Ok(StepKeys {
+            layer: key(&plans.layer, PUBLICS[0])?,
+            head: key(&plans.head, PUBLICS[1])?,
+            update: key(&plans.update, PUBLICS[2])?,
+        })
+    }
+}
+
+/// Commitments of a state.
+pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<StateCommitments, ProveError> {
+    let layouts = Layouts::new(&spec.config);
+    let commit = |columns: &Vec<Vec<i64>>| -> Result<Vec<Encoding>, ProveError> {
+        let columns: Vec<Vec<F>> =
+            columns.iter().map(|c| c.iter().map(|&x| field(x.into())).collect()).collect();
+        let points = commit_port(params, &columns).map_err(|source| ProveError::Port { instance: 0, source })?;
+        Ok(points.iter().map(GroupEncoding::to_bytes).collect())
+    };
+    let segments = (0..layouts.segments())
+        .map(|segment| {
+            let [w, lo, v] = layouts.state_columns(segment, state);
+            Ok(SegmentState { w: commit(&w)?, lo: commit(&lo)?, v: commit(&v)? })
+        })
+        .collect::<Result<_, ProveError>>()?;
+    Ok(StateCommitments { segments })
+}
+
+/// Which part of a step is being proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Layers of a contribution.
+    Layers,
+    /// Heads of a contribution.
+    Heads,
+    /// The update.
+    Update,
+}
+
+/// A contribution's proofs, and its gradient.
+pub struct Gradient {
+    /// The proofs.
+    pub contribution: Contribution,
+    /// Gradient of the sum of the losses.
+    pub gradients: Gradients,
+}
+
+/// Proves steps of one run.
+pub struct StepProver<'a> {
+    /// Parameters.
+    pub params: &'a Params,
+    /// Keys.
+    pub keys: &'a StepKeys,
+    /// The model.
+    pub spec: &'a Spec,
+    /// The run.
+    pub run: &'a Run,
+}
+
+impl StepProver<'_> {
+    /// Proves the gradient of a contribution's batch, each sequence of T + 1 tokens.
+    pub fn gradient(
+        &self,
+        step: &Step,
+        contribution: u32,
+        state: &State,
+        batch: &[Vec<u8>],
+        progress: &mut dyn FnMut(Part, Stage),
+    ) -> Result<Gradient, ProveError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
+        let statement = step.bytes(None);
+        let wire = |sequence: usize, boundary: usize, columns: usize| {
+            let name: Vec<u8> =
+                [contribution, sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
+            derive_wire(&secret, &statement, &name, columns)
+        };
+        let layers = self.spec.config.layers;
+        let columns = self.keys.layer.plan.ports[layer::LOWER].columns;
+        let mut out = Gradient {
+            contribution: Contribution { losses: vec![], layers: vec![], heads: vec![] },
+            gradients: Gradients::zeros(&self.spec.config),
+        };
+        let mut pending: [Vec<ProofInstance>; 2] = [vec![], vec![]];
+        for (sequence, tokens) in batch.iter().enumerate() {
+            let trace = sequence_gradient(self.spec, &state.w, tokens)?;
+            trace.accumulate(&mut out.gradients);
+            out.contribution.losses.push(trace.loss() as u64);
+            for layer in 0..layers {
+                let place = Place::Layer { contribution, sequence: sequence as u32, layer: layer as u32 };
+                let ports = vec![
+                    PortBlinding::Canonical(1),
+                    PortBlinding::Canonical(1),
+                    wire(sequence, layer, columns),
+                    wire(sequence, layer + 1, columns),
+                ];
+                pending[0].push(self.layer_instance(state, &trace, layer, step.context(place), ports));
+                self.flush(&mut pending[0], false, Part::Layers, &mut out.contribution.layers, progress)?;
+            }
+            let ports = vec![
+                PortBlinding::Canonical(1),
+                PortBlinding::Canonical(1),
+                wire(sequence, 0, columns),
+                wire(sequence, layers, columns),
+                PortBlinding::Canonical(1),
+            ];
+            let context = step.context(Place::Head { contribution, sequence: sequence as u32 });
+            let segment = head::build(self.spec, DEFAULT_K, &state.w, &trace);
+            let publics = vec![F::from(trace.loss() as u64), context];
+            pending[1].push(ProofInstance { witness: segment.witness, publics, ports });
+            self.flush(&mut pending[1], false, Part::Heads, &mut out.contribution.heads, progress)?;
+        }
+        self.flush(&mut pending[0], true, Part::Layers, &mut out.contribution.layers, progress)?;
+        self.flush(&mut pending[1], true, Part::Heads, &mut out.contribution.heads, progress)?;
+        Ok(out)
+    }
+
+    fn layer_instance(
+        &self,
+        state: &State,
+        trace: &SequenceTrace,
+        layer: usize,
+        context: F,
+        ports: Vec<PortBlinding>,
+    ) -> ProofInstance {
+        let (w, forward, backward) = (&state.w.layers[layer], &trace.forward[layer], &trace.backward[layer]);
+        let segment = layer::build(self.spec, DEFAULT_K, w, forward, backward);
+        ProofInstance { witness: segment.witness, publics: vec![context], ports }
+    }
+
+    /// Proves the pending instances once they fill a proof, or at the end.
+    fn flush(
+        &self,
+        pending: &mut Vec<ProofInstance>,
+        end: bool,
+        part: Part,
+        proofs: &mut Vec<Vec<u8>>,
+        progress: &mut dyn FnMut(Part, Stage),
+    ) -> Result<Option<Proof>, ProveError> {
+        if pending.is_empty() || (!end && pending.len() < INSTANCES_PER_PROOF) {
+            return Ok(None);
+        }
+        let key = match part {
+            Part::Layers => &self.keys.layer,
+            Part::Heads => &self.keys.head,
+            Part::Update => &self.keys.update,
+        };
+        let proof = prove(self.params, key, std::mem::take(pending), &mut |stage| progress(part, stage))?;
+        proofs.push(proof.bytes.clone());
+        Ok(Some(proof))
+    }
+
+    /// Proves the update of `state` by the sum of `summands` sequences' gradients; gives the proofs and the commitments
+    /// of the state after.
+    pub fn update(
+        &self,
+        step: &Step,
+        state: &State,
+        gradients: &Gradients,
+        summands: u64,
+        hyper: &Hyper,
+        progress: &mut dyn FnMut(Part, Stage),
+    ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
+        let layouts = Layouts::new(&self.spec.config);
+        let mut pending = vec![];
+        let mut proofs = vec![];
+        let mut after: Vec<[Vec<Encoding>; 3]> = vec![Default::default(); layouts.segments()];
+        let places = layouts.updates();
+        let mut columns = None;
+        for (i, &(segment, group)) in places.iter().enumerate() {
+            if group == 0 {
+                columns = Some((layouts.state_columns(segment, state), layouts.gradient_columns(segment, gradients)));
+            }
+            let ([w, lo, v], g) = columns.as_ref().expect("a segment begins with group 0");
+            let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+                let c = group * LANES + lane;
+                let element = |row: usize| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, g[c][row]);
+                (0..w[c].len()).map(element).collect()
+            });
+            let place = Place::Update { segment: segment as u32, group: group as u32 };
+            let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
+            publics.push(step.context(place));
+            let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
+            ports[update::GRADIENT] = PortBlinding::Canonical(summands);
+            let witness = update::build(DEFAULT_K, hyper, &lanes).witness;
+            pending.push(ProofInstance { witness, publics, ports });
+            let end = i + 1 == places.len();
+            if let Some(proof) = self.flush(&mut pending, end, Part::Update, &mut proofs, progress)? {
+                let first = i + 1 - proof.ports.len();
+                for (&(segment, _), ports) in places[first..].iter().zip(&proof.ports) {
+                    for (into, port) in after[segment].iter_mut().zip(&ports[update::NEW_WEIGHTS..]) {
+                        into.extend(port.iter().map(Point::to_bytes));
+                    }
+                }
+            }
+        }
+        let segments = after.into_iter().map(|[w, lo, v]| SegmentState { w, lo, v }).collect();
+        Ok((proofs, StateCommitments { segments }))
+    }
+
+    /// Takes and proves a whole step: `batches` holds one batch per contribution. `state` moves on.
+    pub fn step(
+        &self,
+        number: u64,
+        before: &StateCommitments,
+        state: &mut State,
+        batches: &[Vec<Vec<u8>>],
+        progress: &mut dyn FnMut(Part, Stage),
+    ) -> Result<(Bundle, StateCommitments), ProveError> {
+        let step = Step { run: self.run.id()?, step: number, before: before.digest() };
+        let hyper = self.run.hyper(&self.spec.config, number)?;
+        let mut sum = Gradients::zeros(&self.spec.config);
+        let mut contributions = vec![];
+        for (c, batch) in batches.iter().enumerate() {
+            let gradient = self.gradient(&step, c as u32, state, batch, progress)?;
+            sum.add(&gradient.gradients);
+            contributions.push(gradient.contribution);
+        }
+        let summands = batches.iter().map(Vec::len).sum::<usize>() as u64;
+        let (updates, after) = self.update(&step, state, &sum, summands, &hyper, progress)?;
+        let mut saturations = circuits::fixed::Saturations::default();
+        circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
+        let run = self.run.clone();
+        Ok((Bundle { run, step: number, before: before.clone(), contributions, updates }, after))
+    }
+}
