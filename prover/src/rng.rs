@@ -239,7 +239,7 @@ mod tests {
         let try_with =
             |ports: &[PortBlinding]| Draws::new(&plan, &shape, ports, &mut ChaCha20Rng::seed_from_u64(0)).unwrap_err();
         let one = PortBlinding::Canonical(1);
-        assert!(matches!(try_with(&[one.clone()]), ProveError::Ports { expected: 2, found: 1 }));
+        assert!(matches!(try_with(std::slice::from_ref(&one)), ProveError::Ports { expected: 2, found: 1 }));
         for bad in [
             [PortBlinding::Canonical(0), good.clone()],
             [good.clone(), good.clone()],

@@ -68,7 +68,6 @@ pub fn check_canonical<'params>(
     let value = transcript.read_scalar().map_err(io)?;
     let guard = verify_proof(params, msm, &mut transcript, point, value)
         .map_err(|_| VerifyError::Halo2(plonk::Error::Opening))?;
-    drop(transcript);
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);
     }

@@ -77,7 +77,6 @@ pub fn check<'params>(
                 None => VerifyError::Halo2(error),
             }
         })?;
-    drop(transcript);
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);
     }

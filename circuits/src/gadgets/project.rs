@@ -5,16 +5,21 @@
 //! `(rows + columns)/p`: the difference is a non-zero polynomial of that degree in `μ, ν`.
 
 use super::slab::Placed;
-use crate::plan::{Builder, Cell, Challenge, Col, Kind, LANES, Local};
+use crate::plan::{Builder, Cell, Challenge, Col, Kind, Local};
 
 /// `⟨X⟩_c`: one cell per run. Elements of degree at most 2.
 pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
     let (c, c2) = (Col::Challenge(challenge).cur(), Col::Square(challenge).cur());
+    let power = match x.slab.lanes {
+        1 => c.clone(),
+        2 => c2,
+        4 => c2.square(),
+        lanes => panic!("{lanes} lanes have no projection"),
+    };
     let name = challenge.label();
     let columns = x.slab.column(b, Kind::Acc, &format!("inner {name}"));
     for ((piece, &acc), lanes) in x.slab.pieces.iter().zip(&columns).zip(&x.lanes) {
-        let [x0, x1] = lanes.clone();
-        let row = x0 * c.clone() + x1;
+        let row = lanes.iter().cloned().reduce(|sum, x| sum * c.clone() + x).expect("a slab has lanes");
         let starts = x.slab.starts(piece);
         let rest: Vec<usize> = x.slab.data(piece).filter(|r| !starts.contains(r)).collect();
         b.define(piece.block, &format!("projection over {name} begins a run"), acc, row.clone(), starts);
@@ -22,7 +27,7 @@ pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
             piece.block,
             &format!("projection over {name} along a run"),
             acc,
-            acc.at(-1) * c2.clone() + row,
+            acc.at(-1) * power.clone() + row,
             rest,
         );
     }
@@ -42,14 +47,14 @@ pub fn outer(b: &mut Builder, x: &Placed, challenge: Challenge, period: usize) -
     let run_rows = slab.run_rows();
     let c = Col::Challenge(challenge).cur();
     let name = challenge.label();
-    let columns = slab.lanes(b, Kind::Acc, &format!("outer {name}"));
+    let columns = slab.lane_columns(b, Kind::Acc, &format!("outer {name}"));
     for (p, piece) in slab.pieces.iter().enumerate() {
         if piece.first % period != 0 {
             // Carry the projection of the runs before into the lead rows.
             let before = slab.pieces[p - 1];
             let (from, to) = (slab.row(&before, piece.first - 1), piece.lead - run_rows);
             for i in 0..run_rows {
-                for lane in 0..LANES {
+                for lane in 0..slab.lanes {
                     let from = b.cell(before.block, columns[p - 1][lane], from + i);
                     let to = b.cell(piece.block, columns[p][lane], to + i);
                     b.copy(from, to);
@@ -59,7 +64,7 @@ pub fn outer(b: &mut Builder, x: &Placed, challenge: Challenge, period: usize) -
         let first = |row: &usize| (piece.first + (row - piece.lead) / run_rows) % period == 0;
         let (starts, rest): (Vec<usize>, Vec<usize>) = slab.data(piece).partition(first);
         // Row by row, so that a group may begin in the middle of a piece.
-        for lane in 0..LANES {
+        for lane in 0..slab.lanes {
             let (acc, element): (Col, Local) = (columns[p][lane], x.lane(p, lane));
             b.define(piece.block, &format!("projection over {name} begins"), acc, element.clone(), starts.clone());
             b.define(

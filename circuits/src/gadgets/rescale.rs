@@ -21,7 +21,7 @@
 
 use super::limbs::{Limbs, limb_count};
 use super::slab::{Placed, Slab};
-use crate::plan::{BlockId, Builder, Col, Expr, Kind, LANES, LIMB_BITS, Local};
+use crate::plan::{BlockId, Builder, Col, Expr, Kind, LIMB_BITS, Local};
 
 /// The division: shift (a multiple of 12), width of the result, and the largest `|x|` that can occur.
 #[derive(Clone, Copy, Debug)]
@@ -71,21 +71,20 @@ impl Rescale {
     /// Places the division of every element of a slab; `x(run, column)` are the values.
     pub fn place(self, b: &mut Builder, slab: &Slab, name: &str, x: impl Fn(usize, usize) -> i128) -> Rescaled {
         assert_eq!(self.shift % LIMB_BITS, 0, "{name}: remainders are whole limbs");
-        let (mut ys, mut xs): (Vec<[Local; LANES]>, Vec<[Local; LANES]>) = (vec![], vec![]);
+        let (mut ys, mut xs) = (vec![], vec![]);
         for piece in &slab.pieces {
             let (mut y_lanes, mut x_lanes) = (vec![], vec![]);
-            for lane in 0..LANES {
+            for lane in 0..slab.lanes {
                 let values = slab.data(piece).map(|row| {
-                    let offset = row - piece.lead;
-                    let run = piece.first + offset / slab.run_rows();
-                    (row, x(run, (offset % slab.run_rows()) * LANES + lane))
+                    let (run, column) = slab.element(piece, row, lane);
+                    (row, x(run, column))
                 });
                 let (y, x) = self.place_lane(b, piece.block, &format!("{name}{lane}"), &values.collect::<Vec<_>>());
                 y_lanes.push(y);
                 x_lanes.push(x);
             }
-            ys.push(y_lanes.try_into().expect("one per lane"));
-            xs.push(x_lanes.try_into().expect("one per lane"));
+            ys.push(y_lanes);
+            xs.push(x_lanes);
         }
         Rescaled {
             y: Placed { slab: slab.clone(), lanes: ys },

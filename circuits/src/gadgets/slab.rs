@@ -1,9 +1,12 @@
-//! A tensor's place: `runs × columns` elements, [`LANES`] of a run side by side in a row, runs one below another.
+//! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
 use crate::plan::{BlockId, Builder, Col, Kind, LANES, Local, PortId};
 
-/// Most rows of one piece of a slab: taller tensors are cut, so that pieces can be packed side by side.
+/// Most rows of elements of one piece of a slab: taller tensors are cut, so that pieces can be packed side by side.
 const PIECE_ROWS: usize = 2048;
+
+/// Blocks lower than this are made narrower instead.
+const LOW_ROWS: usize = 512;
 
 /// Rows of blocks in which tensors of one shape stand, aligned with each other.
 #[derive(Clone, Debug)]
@@ -12,8 +15,10 @@ pub struct Slab {
     pub pieces: Vec<Piece>,
     /// Number of runs (the outer dimension).
     pub runs: usize,
-    /// Elements of a run (the inner dimension).
+    /// Elements of a run (the inner dimension), a multiple of the lanes.
     pub columns: usize,
+    /// Elements side by side in a row: 1, 2 or 4. More lanes make projections cheaper and blocks wider.
+    pub lanes: usize,
 }
 
 /// Part of a slab: some runs in one block.
@@ -30,11 +35,18 @@ pub struct Piece {
 }
 
 impl Slab {
-    /// A new slab in blocks of its own.
+    /// A new slab in blocks of its own: with [`LANES`] lanes where it is large, in a single one where it would be so low
+    /// and wide that it could not be packed well.
     pub fn new(b: &mut Builder, room: &str, runs: usize, columns: usize) -> Self {
-        assert_eq!(columns % LANES, 0, "{room}: inner dimension {columns} is no multiple of {LANES}");
-        let run_rows = columns / LANES;
-        let per_piece = (PIECE_ROWS / run_rows).saturating_sub(1).max(1);
+        let lanes = if runs * columns / LANES < LOW_ROWS { 1 } else { LANES };
+        Self::with_lanes(b, room, runs, columns, lanes)
+    }
+
+    /// A new slab in blocks of its own, with so many lanes.
+    pub fn with_lanes(b: &mut Builder, room: &str, runs: usize, columns: usize, lanes: usize) -> Self {
+        assert_eq!(columns % lanes, 0, "{room}: inner dimension {columns} is no multiple of {lanes}");
+        let run_rows = columns / lanes;
+        let per_piece = (PIECE_ROWS / run_rows).max(1);
         let pieces = (0..runs)
             .step_by(per_piece)
             .map(|first| {
@@ -43,7 +55,7 @@ impl Slab {
                 Piece { block: b.block(room, lead + here * run_rows), first, runs: here, lead }
             })
             .collect();
-        Slab { pieces, runs, columns }
+        Slab { pieces, runs, columns, lanes }
     }
 
     /// A slab over pieces of a port: `(row, first run, runs, lead)`.
@@ -64,12 +76,12 @@ impl Slab {
                 lead,
             })
             .collect();
-        Slab { pieces, runs, columns }
+        Slab { pieces, runs, columns, lanes: LANES }
     }
 
     /// Rows of one run.
     pub fn run_rows(&self) -> usize {
-        self.columns / LANES
+        self.columns / self.lanes
     }
 
     /// Row of a run's first elements in its piece.
@@ -107,7 +119,7 @@ impl Slab {
     /// Block, row and lane of an element.
     pub fn position(&self, run: usize, column: usize) -> (BlockId, usize, usize) {
         let piece = self.piece_of(run);
-        (piece.block, self.row(piece, run) + column / LANES, column % LANES)
+        (piece.block, self.row(piece, run) + column / self.lanes, column % self.lanes)
     }
 
     /// One new column in each piece.
@@ -116,20 +128,25 @@ impl Slab {
     }
 
     /// One new column per lane in each piece.
-    pub fn lanes(&self, b: &mut Builder, kind: Kind, name: &str) -> Vec<[Col; LANES]> {
-        self.pieces
-            .iter()
-            .map(|p| std::array::from_fn(|lane| b.column(p.block, kind, &format!("{name}{lane}"))))
-            .collect()
+    pub fn lane_columns(&self, b: &mut Builder, kind: Kind, name: &str) -> Vec<Vec<Col>> {
+        let lanes = |p: &Piece| (0..self.lanes).map(|lane| b.column(p.block, kind, &format!("{name}{lane}"))).collect();
+        self.pieces.iter().map(lanes).collect()
+    }
+
+    /// Run and column of the element of a lane on a row of a piece.
+    pub fn element(&self, piece: &Piece, row: usize, lane: usize) -> (usize, usize) {
+        let offset = row - piece.lead;
+        (piece.first + offset / self.run_rows(), (offset % self.run_rows()) * self.lanes + lane)
     }
 
     /// Sets every element of lane columns.
-    pub fn fill(&self, b: &mut Builder, lanes: &[[Col; LANES]], value: impl Fn(usize, usize) -> i128) {
+    pub fn fill(&self, b: &mut Builder, lanes: &[Vec<Col>], value: impl Fn(usize, usize) -> i128) {
         for (piece, lanes) in self.pieces.iter().zip(lanes) {
             for run in piece.first..piece.first + piece.runs {
                 let row = self.row(piece, run);
                 for column in 0..self.columns {
-                    b.set(piece.block, lanes[column % LANES], row + column / LANES, value(run, column));
+                    let at = (lanes[column % self.lanes], row + column / self.lanes);
+                    b.set(piece.block, at.0, at.1, value(run, column));
                 }
             }
         }
@@ -137,14 +154,14 @@ impl Slab {
 
     /// A new unchecked column per lane, filled: cells that other constraints must determine.
     pub fn hints(&self, b: &mut Builder, name: &str, value: impl Fn(usize, usize) -> i128) -> Placed {
-        let lanes = self.lanes(b, Kind::Hint, name);
+        let lanes = self.lane_columns(b, Kind::Hint, name);
         self.fill(b, &lanes, value);
         self.placed(&lanes)
     }
 
     /// New constants of the circuit, one per element.
     pub fn constants(&self, b: &mut Builder, name: &str, value: impl Fn(usize, usize) -> i128) -> Placed {
-        let lanes = self.lanes(b, Kind::Fixed, name);
+        let lanes = self.lane_columns(b, Kind::Fixed, name);
         self.fill(b, &lanes, value);
         self.placed(&lanes)
     }
@@ -183,28 +200,28 @@ impl Slab {
     }
 
     /// The tensor whose elements are the cells of lane columns.
-    pub fn placed(&self, lanes: &[[Col; LANES]]) -> Placed {
-        Placed { slab: self.clone(), lanes: lanes.iter().map(|l| l.map(Col::cur)).collect() }
+    pub fn placed(&self, lanes: &[Vec<Col>]) -> Placed {
+        Placed { slab: self.clone(), lanes: lanes.iter().map(|l| l.iter().map(|c| c.cur()).collect()).collect() }
     }
 
     /// A tensor by an expression per piece and lane.
     pub fn expressions(&self, lane: impl Fn(usize, usize) -> Local) -> Placed {
-        let lanes = (0..self.pieces.len()).map(|p| std::array::from_fn(|l| lane(p, l))).collect();
+        let lanes = (0..self.pieces.len()).map(|p| (0..self.lanes).map(|l| lane(p, l)).collect()).collect();
         Placed { slab: self.clone(), lanes }
     }
 
     /// Requires `poly(piece, lane) = 0` on every row of elements.
     pub fn gate(&self, b: &mut Builder, name: &str, poly: impl Fn(usize, usize) -> Local) {
         for (p, piece) in self.pieces.iter().enumerate() {
-            for lane in 0..LANES {
+            for lane in 0..self.lanes {
                 b.gate(piece.block, name, poly(p, lane), self.data(piece));
             }
         }
     }
 
     /// The columns of port lanes under each piece, `groups[piece]` being its lane group.
-    pub fn port_lanes(&self, b: &mut Builder, port: PortId, groups: &[usize], name: &str) -> Vec<[Col; LANES]> {
-        self.pieces.iter().zip(groups).map(|(p, &group)| b.port_lanes(p.block, port, group, name)).collect()
+    pub fn port_lanes(&self, b: &mut Builder, port: PortId, groups: &[usize], name: &str) -> Vec<Vec<Col>> {
+        self.pieces.iter().zip(groups).map(|(p, &group)| b.port_lanes(p.block, port, group, name).to_vec()).collect()
     }
 }
 
@@ -214,13 +231,13 @@ pub struct Placed {
     /// Where.
     pub slab: Slab,
     /// `lanes[piece][lane]`.
-    pub lanes: Vec<[Local; LANES]>,
+    pub lanes: Vec<Vec<Local>>,
 }
 
 impl Placed {
     /// Element-wise expression of this tensor and others of the same slab.
     pub fn map(&self, f: impl Fn(Local) -> Local) -> Placed {
-        Placed { slab: self.slab.clone(), lanes: self.lanes.iter().map(|l| l.clone().map(&f)).collect() }
+        Placed { slab: self.slab.clone(), lanes: self.lanes.iter().map(|l| l.iter().cloned().map(&f).collect()).collect() }
     }
 
     /// Element-wise expression of two tensors of the same slab.
@@ -229,7 +246,7 @@ impl Placed {
             .lanes
             .iter()
             .zip(&other.lanes)
-            .map(|(a, b)| std::array::from_fn(|l| f(a[l].clone(), b[l].clone())))
+            .map(|(a, b)| a.iter().zip(b).map(|(a, b)| f(a.clone(), b.clone())).collect())
             .collect();
         Placed { slab: self.slab.clone(), lanes }
     }
@@ -242,8 +259,13 @@ impl Placed {
             .iter()
             .map(|p| Piece { block: p.block, first: p.first * parts, runs: p.runs * parts, lead: p.lead })
             .collect();
-        let slab = Slab { pieces, runs: self.slab.runs * parts, columns: self.slab.columns / parts };
+        let slab = Slab { pieces, runs: self.slab.runs * parts, columns: self.slab.columns / parts, lanes: self.slab.lanes };
         Placed { slab, lanes: self.lanes.clone() }
+    }
+
+    /// For each piece the sum over its lanes of an expression of (piece, lane).
+    pub fn row_sums(slab: &Slab, f: impl Fn(usize, usize) -> Local) -> Vec<Local> {
+        (0..slab.pieces.len()).map(|p| Local::sum((0..slab.lanes).map(|l| f(p, l)))).collect()
     }
 
     /// Expression of one lane of one piece.

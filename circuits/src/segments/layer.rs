@@ -99,7 +99,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     // Attention.
     let wide_feature = d as u128 * h_bound * WEIGHT;
     let rotated = |b: &mut Builder, name: &str, z: &Wide, dq: &Wide| {
-        let slab = Slab::new(b, "rope", context, d);
+        let slab = Slab::with_lanes(b, "rope", context, d, 2); // a pair in a row
         let wide = slab.hints(b, &format!("wide {name}"), |t, j| int(z, t, j));
         let grad = slab.hints(b, &format!("wide d{name}"), |t, j| int(dq, t, j));
         let forward = (1, feature, wide_feature);

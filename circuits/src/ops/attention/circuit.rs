@@ -9,7 +9,7 @@ use crate::{
         softmax::circuit::{self as softmax, ExpTags},
         tables::ExpTable,
     },
-    plan::{Builder, Cell, Challenge, Expr, LANES},
+    plan::{Builder, Cell, Challenge},
 };
 
 /// Values and bounds of an attention.
@@ -88,8 +88,7 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
         score_bound,
     );
     let dp = slab.hints(b, "dP", |i, j| a.backward.dp.at(i, j));
-    let terms: Vec<_> =
-        (0..slab.pieces.len()).map(|p| Expr::sum((0..LANES).map(|l| soft.p.lane(p, l) * dp.lane(p, l)))).collect();
+    let terms = Placed::row_sums(&slab, |p, l| soft.p.lane(p, l) * dp.lane(p, l));
     let total = slab.running_sum(b, "P·dP", &terms);
     let rho = slab.per_run(b, "rho", |i| a.backward.rho[i]);
     for (p, piece) in slab.pieces.iter().enumerate() {

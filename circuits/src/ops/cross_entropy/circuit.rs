@@ -4,7 +4,7 @@ use super::Loss;
 use crate::{
     gadgets::{Limbs, Placed, Slab},
     ops::{softmax::circuit::SoftmaxCells, tables::LogTable},
-    plan::{Builder, Cell, Expr, Kind, LANES},
+    plan::{Builder, Cell, Expr, Kind},
 };
 
 /// Tags of the logarithm's tables.
@@ -37,9 +37,7 @@ pub fn place(
     b.table(tags.value, rows(&table.ln0[..1024]));
     b.table(tags.chord, rows(&table.ln1[..1024]));
 
-    let terms: Vec<_> = (0..slab.pieces.len())
-        .map(|p| Expr::sum((0..LANES).map(|l| hot.lane(p, l) * soft.distance.lane(p, l))))
-        .collect();
+    let terms = Placed::row_sums(slab, |p, l| hot.lane(p, l) * soft.distance.lane(p, l));
     let distances = slab.running_sum(b, "target distance", &terms);
 
     let n = slab.runs;

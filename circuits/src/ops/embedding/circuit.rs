@@ -2,7 +2,7 @@
 
 use crate::{
     gadgets::{Placed, Slab},
-    plan::{Builder, Cell, Expr, LANES},
+    plan::{Builder, Cell, Expr},
 };
 
 /// Places the `[T × V]` matrix whose row `t` is 1 at `index[t]` and 0 elsewhere. `token(t)` is the cell that holds the
@@ -11,11 +11,9 @@ pub fn one_hot(b: &mut Builder, slab: &Slab, index: &[u8], token: impl Fn(usize)
     let hot = slab.hints(b, "one-hot", |t, v| (usize::from(index[t]) == v).into());
     let number = slab.constants(b, "index", |_, v| v as i128);
     slab.gate(b, "one-hot is 0 or 1", |p, l| hot.lane(p, l) * (Expr::int(1) - hot.lane(p, l)));
-    let sum = |f: &dyn Fn(usize, usize) -> crate::plan::Local| -> Vec<_> {
-        (0..slab.pieces.len()).map(|p| Expr::sum((0..LANES).map(|l| f(p, l)))).collect()
-    };
-    let count = slab.running_sum(b, "one-hot count", &sum(&|p, l| hot.lane(p, l)));
-    let chosen = slab.running_sum(b, "one-hot index", &sum(&|p, l| hot.lane(p, l) * number.lane(p, l)));
+    let count = slab.running_sum(b, "one-hot count", &Placed::row_sums(slab, |p, l| hot.lane(p, l)));
+    let chosen = Placed::row_sums(slab, |p, l| hot.lane(p, l) * number.lane(p, l));
+    let chosen = slab.running_sum(b, "one-hot index", &chosen);
     for (p, piece) in slab.pieces.iter().enumerate() {
         let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
         b.gate(piece.block, "one-hot row has one 1", count[p].cur() - Expr::int(1), ends);

@@ -4,7 +4,7 @@ use super::{NormBackward, NormForward};
 use crate::{
     fixed::Class,
     gadgets::{Limbs, Placed, Rescale, Slab, limb_count, project},
-    plan::{Builder, Cell, Challenge, Expr, Kind, LANES, Local},
+    plan::{Builder, Cell, Challenge, Expr, Kind},
     tensor::{Tensor, Wide},
 };
 
@@ -52,7 +52,7 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let int = |x: &Tensor, t: usize, j: usize| i128::from(x.at(t, j));
     let root_d = (d as u128).isqrt() + 1;
 
-    let square = slab.running_sum(b, "sum of squares", &row_sums(x, |x| x.square()));
+    let square = slab.running_sum(b, "sum of squares", &Placed::row_sums(slab, |p, l| x.lane(p, l).square()));
     let inv = slab.per_run(b, "inv", |t| forward.inv[t].into());
     let gains = slab.hints(b, "gain", |_, j| int(norm.gain, 0, j));
     for run in project::inner(b, &gains, Challenge::Outputs) {
@@ -71,9 +71,7 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let c = slab.running_sum(
         b,
         "c",
-        &(0..slab.pieces.len())
-            .map(|p| Expr::sum((0..LANES).map(|l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l))))
-            .collect::<Vec<_>>(),
+        &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)),
     );
     let cbar = slab.per_run(b, "cbar", |t| backward.cbar[t].into());
     let dres = norm.dres.map(|dres| slab.hints(b, "dres", |t, j| int(dres, t, j)));
@@ -98,11 +96,6 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
 
     per_token(b, slab, norm, [&square, &inv, &c, &cbar]);
     NormCells { h: h.y, zdh: dh.x, dres, dx: dx.y }
-}
-
-/// `Σ over lanes` of an expression, per piece.
-fn row_sums(x: &Placed, f: impl Fn(Local) -> Local) -> Vec<Local> {
-    x.lanes.iter().map(|lanes| Expr::sum(lanes.clone().map(&f))).collect()
 }
 
 /// `inv` is the largest integer with `inv²·M ≤ d·2^72`, and `cbar = round(c / (d·2^24))`: one row per token.

@@ -5,7 +5,7 @@ use super::Softmax;
 use crate::{
     gadgets::{Limbs, Placed, Slab, limb_count},
     ops::tables::{EXP_LO_ROWS, ExpTable},
-    plan::{Builder, Col, Expr, Kind, LANES, LIMB_BITS, Local},
+    plan::{Builder, Col, Expr, Kind, LIMB_BITS, Local},
     tensor::Wide,
 };
 
@@ -71,12 +71,12 @@ pub fn place(
     let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
     let remainder_limbs = limb_count((2 * sum_bound).ilog2() + 1);
 
-    let mut exponentials: Vec<[Local; LANES]> = vec![];
-    let mut probabilities: Vec<[Local; LANES]> = vec![];
+    let mut exponentials: Vec<Vec<Local>> = vec![];
+    let mut probabilities: Vec<Vec<Local>> = vec![];
     for (p, piece) in slab.pieces.iter().enumerate() {
         let block = piece.block;
         let (mut e_lanes, mut p_lanes) = (vec![], vec![]);
-        for lane in 0..LANES {
+        for lane in 0..slab.lanes {
             let lo = b.lookup(block, tags.lo, &format!("exp lo{lane}"), slab.data(piece));
             let hi = b.lookup(block, tags.hi, &format!("exp hi{lane}"), slab.data(piece));
             let rest = Limbs::place(b, block, &format!("rest{lane}"), 1 + extra);
@@ -85,8 +85,7 @@ pub fn place(
             let remainder = Limbs::place(b, block, &format!("remainder{lane}"), remainder_limbs);
             let complement = Limbs::place(b, block, &format!("complement{lane}"), remainder_limbs);
             for row in slab.data(piece) {
-                let offset = row - piece.lead;
-                let (i, j) = (piece.first + offset / slab.run_rows(), (offset % slab.run_rows()) * LANES + lane);
+                let (i, j) = slab.element(piece, row, lane);
                 let shifted = value(i, j) + (1 << 11);
                 let t = (shifted >> LIMB_BITS).min(end - 1);
                 let is_far = shifted >> LIMB_BITS >= end;
@@ -140,10 +139,10 @@ pub fn place(
             e_lanes.push(e);
             p_lanes.push(prob.value());
         }
-        exponentials.push(e_lanes.try_into().expect("one per lane"));
-        probabilities.push(p_lanes.try_into().expect("one per lane"));
+        exponentials.push(e_lanes);
+        probabilities.push(p_lanes);
     }
-    let total = |lanes: &[Local; LANES]| Expr::sum(lanes.clone());
+    let total = |lanes: &Vec<Local>| Expr::sum(lanes.clone());
     let sums = slab.running_sum(b, "exponentials", &exponentials.iter().map(total).collect::<Vec<_>>());
     let marks = slab.running_sum(b, "maximum marks", &top.lanes.iter().map(total).collect::<Vec<_>>());
     for (p, piece) in slab.pieces.iter().enumerate() {

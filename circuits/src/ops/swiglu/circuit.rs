@@ -6,7 +6,7 @@ use crate::{
     fixed::Class,
     gadgets::{Limbs, Placed, Rescale, Slab},
     ops::tables::SigmoidTable,
-    plan::{Builder, Expr, LANES, LIMB_BITS, Local},
+    plan::{Builder, Expr, LIMB_BITS, Local},
     tensor::{Tensor, Wide},
 };
 
@@ -96,19 +96,18 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
 
 /// `sig = floor((SIG0[idx] + SIG1[idx]·f + 2^11) / 2^12)` with `z + 2^17 = 256·idx + f`.
 fn sigmoid(b: &mut Builder, slab: &Slab, z: &Placed, g: Swiglu<'_>) -> Placed {
-    let mut lanes_of_pieces: Vec<[Local; LANES]> = vec![];
+    let mut lanes_of_pieces: Vec<Vec<Local>> = vec![];
     for (p, piece) in slab.pieces.iter().enumerate() {
         let block = piece.block;
         let mut lanes = vec![];
-        for lane in 0..LANES {
+        for lane in 0..slab.lanes {
             let value = b.lookup(block, g.tags.value, &format!("sigmoid{lane}"), slab.data(piece));
             let slope = b.lookup(block, g.tags.slope, &format!("slope{lane}"), slab.data(piece));
             let fraction = Limbs::place(b, block, &format!("fraction{lane}"), 1);
             let sig = Limbs::place(b, block, &format!("sig{lane}"), 1);
             let rest = Limbs::place(b, block, &format!("sig rest{lane}"), 1);
             for row in slab.data(piece) {
-                let offset = row - piece.lead;
-                let (t, j) = (piece.first + offset / slab.run_rows(), (offset % slab.run_rows()) * LANES + lane);
+                let (t, j) = slab.element(piece, row, lane);
                 let s = g.table.look_up(g.gate.1.at(t, j));
                 b.set(block, value.x, row, s.idx as i128);
                 b.set(block, value.y, row, g.table.value[s.idx].into());
@@ -138,7 +137,7 @@ fn sigmoid(b: &mut Builder, slab: &Slab, z: &Placed, g: Swiglu<'_>) -> Placed {
             );
             lanes.push(sig.value());
         }
-        lanes_of_pieces.push(lanes.try_into().expect("one per lane"));
+        lanes_of_pieces.push(lanes);
     }
     Placed { slab: slab.clone(), lanes: lanes_of_pieces }
 }

@@ -1,0 +1,95 @@
+//! The READMEs of rooms and gadgets name every constraint, with its degree.
+#![cfg(feature = "proofs")]
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use circuits::{
+    model::{Config, Spec, State, sequence_gradient},
+    ops::sgd::Hyper,
+    segments::{head, layer, update},
+};
+
+/// Rooms with a README; what stands in `edge` and `residual` are gadgets.
+const ROOMS: [&str; 9] =
+    ["attention", "cross_entropy", "embedding", "linear", "rmsnorm", "rope", "sgd", "softmax", "swiglu"];
+
+/// The table rows of a README: degrees and text.
+fn rows(path: &str) -> Vec<(Vec<usize>, String)> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(path).join("README.md");
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let row = |line: &str| {
+        let (degree, rest) = line.strip_prefix("| ")?.split_once(" |")?;
+        let degrees = degree.split(|c: char| !c.is_ascii_digit()).filter_map(|d| d.parse().ok()).collect();
+        Some((degrees, rest.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+/// A gate's name without its room, its lane and what a gadget's user adds to it.
+fn plain(name: &str) -> String {
+    let name = name.split(" (lane ").next().unwrap_or(name);
+    let dotted = |from: &str, to: &str, name: &str| match (name.find(from), name.rfind(to)) {
+        (Some(a), Some(b)) if a + from.len() <= b => format!("{}…{}", &name[..a + from.len()], &name[b..]),
+        _ => name.to_owned(),
+    };
+    let name = dotted("top limb has ", " bits", name);
+    let name = ["begins a run", "along a run", "begins", "adds a run"].iter().fold(name, |name, end| {
+        if name.ends_with(end) { dotted("projection over ", &format!(" {end}"), &name) } else { name }
+    });
+    let name = dotted("horner: next = acc·", " + value", &name);
+    let name = dotted("sum: begins with ", "·value", &name);
+    let name = dotted("sum: next = acc + ", "·value", &name);
+    // `v'0: …` of the update is written `v'i: …`.
+    match name.split_once(": ") {
+        Some((lane, rest)) if lane.ends_with(|c: char| c.is_ascii_digit()) => {
+            format!("{}i: {rest}", lane.trim_end_matches(|c: char| c.is_ascii_digit()))
+        }
+        _ => name,
+    }
+}
+
+#[test]
+fn every_constraint_is_documented() {
+    let mut gates: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for config in [Config::NANO, Config::NANO.untied()] {
+        let spec = Spec::new(config);
+        let state = State::init(&spec.config, 7);
+        let sequence: Vec<u8> = (0..=spec.config.context as u8).collect();
+        let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
+        let hyper = Hyper { lambda: 1 << 28, mu: 1 << 23, omega: 1 };
+        let segments = [
+            layer::build(&spec, 12, &state.w.layers[0], &trace.forward[0], &trace.backward[0]),
+            head::build(&spec, 12, &state.w, &trace),
+            update::build(12, &hyper, &std::array::from_fn(|_| vec![])),
+        ];
+        for gate in segments.iter().flat_map(|s| &s.plan.gates) {
+            let (room, name) = gate.name.split_once(": ").expect("room and name");
+            if !["challenge", "lookup"].contains(&room) {
+                let degree = gates.entry((room.to_owned(), plain(name))).or_default();
+                *degree = (*degree).max(gate.poly.degree() + 1);
+            }
+        }
+    }
+    let documents: BTreeMap<&str, _> = ROOMS.iter().map(|&r| (r, rows(&format!("ops/{r}")))).collect();
+    let gadgets = rows("gadgets");
+    let mut missing = vec![];
+    for ((room, name), degree) in &gates {
+        let room = room.split('/').next().unwrap_or(room);
+        let used: &[&str] = match room {
+            "attention" => &["attention", "softmax"],
+            "cross_entropy" => &["cross_entropy", "softmax", "embedding"],
+            room if ROOMS.contains(&room) => &[room],
+            _ => &[],
+        };
+        let own = used.iter().flat_map(|r| &documents[r]);
+        // Divisions carry the name of what they divide before that of the constraint.
+        let tail = name.split_once("i: ").map_or(name.as_str(), |(_, tail)| tail);
+        let spelled = |text: &str| text.contains(&format!("`{name}`")) || text.contains(&format!("`{tail}`"));
+        let found = own.chain(&gadgets).any(|(degrees, text)| spelled(text) && degrees.contains(degree));
+        let segment = room == "residual" && name == "x out is the rounded sum";
+        if !found && !segment {
+            missing.push(format!("{room}: {name}, degree {degree}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
