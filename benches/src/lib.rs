@@ -1,1 +1,8 @@
-//! Benchmarks.
+//! What the benchmarks and the table share.
+
+pub mod lanes;
+pub mod machine;
+pub mod rooms;
+pub mod setup;
+pub mod stock;
+pub mod timing;

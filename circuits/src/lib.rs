@@ -6,6 +6,7 @@ pub mod codec;
 pub mod decimal;
 pub mod fixed;
 pub mod model;
+pub mod model_file;
 pub mod ops;
 pub mod tensor;
 

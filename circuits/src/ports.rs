@@ -42,6 +42,12 @@ pub enum PortError {
         /// Columns found.
         found: usize,
     },
+    /// Bytes that encode no point.
+    #[error("commitment {column} is no point of the curve")]
+    NoPoint {
+        /// The commitment.
+        column: usize,
+    },
     /// A sum of no commitments.
     #[error("there is no commitment to add up")]
     NothingToAdd,

@@ -9,14 +9,16 @@
 //! A context is a hash of the run, the step, the state before, and the place of the instance: no proof can be moved.
 
 use crate::codec::{self, CodecError, Encoded};
-use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F};
+use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Point};
 use crate::decimal::Decimal;
 use crate::gadgets::PortLayout;
 use crate::model::{Config, ConfigError, Gradients, Params, Schedule, State};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use crate::ports::PortError;
 use crate::segments::{head, layer};
 use crate::tensor::Matrix;
 use ff::FromUniformBytes;
+use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 
 /// An encoded commitment.
@@ -27,6 +29,11 @@ pub const INSTANCES_PER_PROOF: usize = 8;
 
 /// Most predictions of a step: what the update's gradient bound allows.
 pub const MAX_PREDICTIONS: u64 = 1 << 13;
+
+/// Digest of a corpus.
+pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
+    codec::digest(b"gradcoin-corpus", corpus)
+}
 
 /// Commitments of the state of one segment: the columns of its three ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,12 @@ pub struct StateCommitments {
     pub segments: Vec<SegmentState>,
 }
 
+impl Encoded for StateCommitments {
+    const MAGIC: [u8; 8] = *b"GRADCOMM";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "set of state commitments";
+}
+
 /// A run: everything that its steps have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -55,6 +68,8 @@ pub struct Run {
     pub config: String,
     /// State before the first step.
     pub genesis: StateCommitments,
+    /// Digest of the corpus that batches are drawn from.
+    pub corpus: [u8; 32],
     /// Seed of the batches.
     pub seed: u64,
     /// B: sequences of a contribution.
@@ -99,6 +114,8 @@ pub struct Bundle {
     pub contributions: Vec<Contribution>,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
+    /// Opening which shows that the new state's commitments have the canonical blind.
+    pub canonical: Vec<u8>,
 }
 
 impl Encoded for Bundle {
@@ -209,6 +226,15 @@ impl StateCommitments {
             }
         }
         Ok(())
+    }
+
+    /// All commitments, decoded: by segment, then w, lo, v.
+    pub fn points(&self) -> Result<Vec<Point>, PortError> {
+        let encodings = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        encodings
+            .enumerate()
+            .map(|(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column }))
+            .collect()
     }
 
     /// Digest of the state.

@@ -1,5 +1,6 @@
 //! Proofs of a training step: gradient proofs of its contributions, then the update proof.
 
+use crate::canonical::prove_canonical;
 use crate::error::ProveError;
 use crate::proof::{Proof, ProofInstance, ProverKey, Stage, prove};
 use crate::rng::{PortBlinding, derive_wire};
@@ -230,6 +231,18 @@ impl StepProver<'_> {
         Ok((proofs, StateCommitments { segments }))
     }
 
+    /// Shows that the commitments of a state have the canonical blind.
+    fn canonical(&self, state: &State, commitments: &StateCommitments) -> Result<Vec<u8>, ProveError> {
+        let layouts = Layouts::new(&self.spec.config);
+        let columns: Vec<Vec<F>> = (0..layouts.segments())
+            .flat_map(|segment| layouts.state_columns(segment, state))
+            .flatten()
+            .map(|column| column.into_iter().map(|x| field(x.into())).collect())
+            .collect();
+        let points = commitments.points().map_err(|source| ProveError::Port { instance: 0, source })?;
+        prove_canonical(self.params, &columns, &points)
+    }
+
     /// Takes and proves a whole step: `batches` holds one batch per contribution. `state` moves on.
     pub fn step(
         &self,
@@ -252,7 +265,8 @@ impl StepProver<'_> {
         let (updates, after) = self.update(&step, state, &sum, summands, &hyper, progress)?;
         let mut saturations = circuits::fixed::Saturations::default();
         circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
+        let canonical = self.canonical(state, &after)?;
         let run = self.run.clone();
-        Ok((Bundle { run, step: number, before: before.clone(), contributions, updates }, after))
+        Ok((Bundle { canonical, run, step: number, before: before.clone(), contributions, updates }, after))
     }
 }

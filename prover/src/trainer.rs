@@ -68,16 +68,16 @@ impl BatchGradient {
 }
 
 /// The gradient of a batch of sequences of T + 1 tokens; `params` satisfy `Params::check`.
-pub fn batch_gradient(
+pub fn batch_gradient<S: AsRef<[u8]> + Sync>(
     spec: &Spec,
     params: &Params,
-    batch: &[Vec<u8>],
+    batch: &[S],
 ) -> Result<BatchGradient, SequenceError> {
     let zero = || BatchGradient::zero(&spec.config);
     batch
         .par_iter()
         .try_fold(zero, |mut sum, sequence| {
-            let trace = sequence_gradient(spec, params, sequence)?;
+            let trace = sequence_gradient(spec, params, sequence.as_ref())?;
             trace.accumulate(&mut sum.gradients);
             sum.loss += trace.loss();
             sum.saturations += trace.saturations;
@@ -136,7 +136,13 @@ impl Trainer {
 
     /// One step on a batch of sequences of T + 1 tokens.
     pub fn step(&mut self, batch: &[Vec<u8>]) -> Result<StepLog, TrainError> {
-        let predictions = (batch.len() * self.spec.config.context) as u64;
+        self.accumulate(&[batch])
+    }
+
+    /// One step on several contributions' batches: the gradient is their sum, the loss the mean over all of them.
+    pub fn accumulate<B: AsRef<[Vec<u8>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
+        let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
+        let predictions = (sequences.len() * self.spec.config.context) as u64;
         let rate = self.optimizer.schedule.lr_at(self.step);
         let hyper = Hyper::new(
             rate,
@@ -144,18 +150,19 @@ impl Trainer {
             &self.optimizer.weight_decay,
             predictions,
         )?;
-        let mut batch = batch_gradient(&self.spec, &self.state.w, batch)?;
+        // Sums are exact: one pass over all sequences is the sum of the contributions.
+        let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
         sgd::apply(
             &hyper,
             &mut self.state,
-            &batch.gradients,
-            &mut batch.saturations,
+            &sum.gradients,
+            &mut sum.saturations,
         );
         let log = StepLog {
             step: self.step,
-            loss: batch.loss,
+            loss: sum.loss,
             predictions,
-            saturations: batch.saturations,
+            saturations: sum.saturations,
         };
         self.step += 1;
         Ok(log)
@@ -223,6 +230,26 @@ mod tests {
             })
         };
         assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn contributions_add_up() {
+        let (a, b) = (batch(0), batch(1));
+        let mut accumulated = trainer(Config::NANO);
+        let log = accumulated.accumulate(&[&a, &b]).unwrap();
+        let mut flat = trainer(Config::NANO);
+        let whole = flat.step(&[a.clone(), b.clone()].concat()).unwrap();
+        assert_eq!((&accumulated.state, log), (&flat.state, whole));
+        // As the prover adds up: contribution by contribution.
+        let mut sum = BatchGradient::zero(&Config::NANO);
+        let mut state = trainer(Config::NANO).state;
+        for batch in [&a, &b] {
+            sum.add(&batch_gradient(&flat.spec, &state.w, batch).unwrap());
+        }
+        let rate = flat.optimizer.schedule.lr_at(0);
+        let hyper = Hyper::new(rate, &flat.optimizer.momentum, &Decimal::ZERO, 2 * 4 * 16).unwrap();
+        sgd::apply(&hyper, &mut state, &sum.gradients, &mut sum.saturations);
+        assert_eq!((state, sum.loss), (flat.state, whole.loss));
     }
 
     #[test]

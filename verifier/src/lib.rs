@@ -5,10 +5,12 @@ pub mod batch;
 pub mod canonical;
 pub mod error;
 pub mod proof;
+pub mod run;
 pub mod step;
 
 pub use batch::Batch;
 pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, VerifyError};
 pub use proof::{Claim, Ports, check, instances, verify};
+pub use run::{RunRefused, RunVerifier, VerifiedRun};
 pub use step::{StepError, StepVerifier, Verified};

@@ -97,6 +97,12 @@ pub enum StepError {
         /// Why.
         source: PortError,
     },
+    /// The new state's commitments are not shown to have the canonical blind.
+    #[error("the opening of the new state's commitments: {source}")]
+    Canonical {
+        /// Why.
+        source: VerifyError,
+    },
     /// A batch is not the one that the run's seed assigns.
     #[error("contribution {contribution}, sequence {sequence}: the batch is not the one that the seed assigns")]
     Batch {
@@ -143,6 +149,11 @@ impl StepVerifier {
             head: key(&plans.head, PUBLICS[1])?,
             update: key(&plans.update, PUBLICS[2])?,
         })
+    }
+
+    /// The configuration that the keys are of.
+    pub fn config(&self) -> &Config {
+        &self.spec_config
     }
 
     /// Checks everything of a step but the claims that it adds to `batch`. `sequences` are the assigned batches, one per
@@ -299,7 +310,10 @@ impl StepVerifier {
                 v: encode(join(update::NEW_MOMENTUM, segment)),
             };
         }
-        Ok(StateCommitments { segments: after })
+        let after = StateCommitments { segments: after };
+        let points = after.points().map_err(|source| StepError::Sum { segment: 0, source })?;
+        batch.add_canonical(&points, &bundle.canonical).map_err(|source| StepError::Canonical { source })?;
+        Ok(after)
     }
 }
 

@@ -14,6 +14,8 @@ pub const MAX_HIDDEN: usize = 512;
 pub const MAX_MLP: usize = 2048;
 /// Most layers.
 pub const MAX_LAYERS: usize = 64;
+/// Most parameters: with gradients and momentum they take half a gigabyte, and a file of them fits the codec's limit.
+pub const MAX_PARAMETERS: usize = 1 << 24;
 
 /// A configuration that the arithmetic does not cover.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -75,6 +77,16 @@ pub enum ConfigError {
         hidden: usize,
         /// Number of heads.
         heads: usize,
+    },
+    /// Each size is within its limit, but all together need too much memory.
+    #[error("`{key}` is {value}: the model would have {parameters} parameters; it must have at most {MAX_PARAMETERS}")]
+    Parameters {
+        /// The key that multiplies the others.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+        /// Number of parameters.
+        parameters: usize,
     },
     /// `round(eps·2^24)` must lie in `1..2^24`: zero would divide by zero.
     #[error("`rms_norm_eps` {0} is not within 2^-25 and 1")]
@@ -203,6 +215,11 @@ impl Config {
             if !value.is_multiple_of(4) {
                 return Err(ConfigError::MultipleOf4 { key, value });
             }
+        }
+        let parameters = self.parameters();
+        if parameters > MAX_PARAMETERS {
+            // One layer alone never is too large.
+            return Err(ConfigError::Parameters { key: "num_hidden_layers", value: self.layers, parameters });
         }
         if !(1..1 << 24).contains(&self.eps24()) {
             return Err(ConfigError::Eps(self.norm_eps));

@@ -1,0 +1,145 @@
+//! Prints the table of the project's README: what a proven step costs.
+
+use benches::lanes::{Lanes, ROWS};
+use benches::setup::{Setup, batch, corpus, msm, proof_bytes, scalars, spec, trainer};
+use benches::stock::{self, Stock};
+use benches::timing::{compare, median, repeat, time};
+use benches::{machine, rooms};
+use circuits::curve::{DEFAULT_K, Params};
+use clap::Parser;
+use prover::step::StepKeys;
+use std::time::Duration;
+use verifier::StepVerifier;
+
+/// Full limb columns of the range-check circuit: a multiple of 3, as a helper serves three.
+const LIMBS: usize = 63;
+/// Sequences of a native step.
+const NATIVE_BATCH: usize = 8;
+
+/// Measures a proven step and prints Markdown.
+#[derive(Parser)]
+struct Options {
+    /// Presets, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "nano,micro")]
+    preset: Vec<String>,
+    /// Runs of which the median is taken.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// Also what each room costs: its cells by kind, times the measured cost of a cell of that kind.
+    #[arg(long)]
+    rooms: bool,
+    /// Leave out the comparison with the stock lookup.
+    #[arg(long)]
+    no_range: bool,
+}
+
+/// A row of the table: its name, then a value for each preset.
+type Row = (&'static str, Vec<String>);
+
+fn main() {
+    let options = Options::parse();
+    let runs = usize::from(options.runs);
+    let params = Params::new(DEFAULT_K);
+    let commit = machine::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
+    println!("{}{commit}; medians of {runs} runs, 2^{DEFAULT_K} rows, batch 1, momentum on.\n", machine::description());
+
+    let mut rows: Vec<Row> = vec![];
+    for preset in &options.preset {
+        let cells = measure(&params, preset, runs);
+        if rows.is_empty() {
+            rows = cells.into_iter().map(|(name, value)| (name, vec![value])).collect();
+        } else {
+            rows.iter_mut().zip(cells).for_each(|((_, values), (_, value))| values.push(value));
+        }
+    }
+    println!("| | {} |\n|---|{}", options.preset.join(" | "), "---:|".repeat(options.preset.len()));
+    for (name, values) in rows {
+        println!("| {name} | {} |", values.join(" | "));
+    }
+    if !options.no_range {
+        range(&params, runs);
+    }
+    if options.rooms {
+        rooms_of(&params, &options.preset, runs);
+    }
+}
+
+fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, String)> {
+    let spec = spec(preset);
+    let corpus = corpus();
+
+    let mut trainer = trainer(&spec);
+    let sequences = batch(&spec, &corpus, NATIVE_BATCH, 0);
+    let native = repeat(runs.max(5), || trainer.step(&sequences).expect("a step"));
+
+    let (proving_keys, keys) = time(|| StepKeys::generate(params, &spec).expect("the model has keys"));
+    let (verifying_keys, verifier) = time(|| StepVerifier::new(params, &spec.config).expect("the model has keys"));
+    let setup = Setup::new(params, spec, keys, verifier);
+
+    let reset = machine::reset_peak_memory();
+    let proofs: Vec<_> = (0..runs).map(|_| time(|| setup.prove())).collect();
+    let peak = machine::peak_memory().filter(|_| reset);
+    let bundle = proofs[0].1.clone();
+    let proving = median(proofs.into_iter().map(|(duration, _)| duration).collect());
+
+    let (scalars, bases) = (scalars(params), params.get_g());
+    let (verifying, one_msm) = compare(runs.max(5), || setup.verify(&bundle), || msm(&scalars, &bases));
+    vec![
+        ("proving a step, keys loaded", shown(proving)),
+        ("peak memory while proving", peak.map_or("not known".into(), |p| format!("{:.2} GiB", p as f64 / 2f64.powi(30)))),
+        ("verifying it, keys loaded", shown(verifying)),
+        ("the same, in multi-scalar multiplications of 2^k", format!("{:.1}", ratio(verifying, one_msm))),
+        ("proof bytes of it", format!("{:.1} KiB", proof_bytes(&bundle) as f64 / 1024.0)),
+        ("making the prover's keys", shown(proving_keys)),
+        ("making the verifier's keys", shown(verifying_keys)),
+        ("the same step natively, batch 8", shown(native)),
+    ]
+}
+
+fn range(params: &Params, runs: usize) {
+    let (ours, stock) = (Lanes::limbs(params, LIMBS), Stock::new(params));
+    let (of_ours, of_stock) = compare(runs, || ours.prove(), || stock.prove());
+    let ours = of_ours.div_f64((LIMBS * ROWS) as f64);
+    let stock = of_stock.div_f64((stock::COLUMNS * ROWS) as f64);
+    println!(
+        "\nA range-checked cell costs {:.2} µs here ({LIMBS} columns of {ROWS} cells, both passes and the prover's own \
+         check included) and {:.2} µs with the stock lookup ({} columns): {:.2} of it.",
+        micros(ours),
+        micros(stock),
+        stock::COLUMNS,
+        ratio(of_ours, of_stock) * stock::COLUMNS as f64 / LIMBS as f64,
+    );
+}
+
+fn rooms_of(params: &Params, presets: &[String], runs: usize) {
+    let costs = rooms::costs(params, runs);
+    println!("\nA cell of a full column of each kind costs:");
+    for (lane, cost) in &costs {
+        println!("- {}: {:.2} µs", lane.name(), micros(*cost));
+    }
+    println!("\nWhat a step's cells come to at these costs (gates, challenges and tables are not in it):\n");
+    println!("| room | {} |\n|---|{}", presets.join(" | "), "---:|".repeat(presets.len()));
+    let steps: Vec<_> = presets.iter().map(|preset| rooms::of_step(&spec(preset))).collect();
+    for room in steps[0].keys() {
+        let cost = |step: &std::collections::BTreeMap<String, rooms::Cells>| {
+            step.get(room).map_or("–".into(), |cells| shown(rooms::cost(cells, &costs)))
+        };
+        println!("| {room} | {} |", steps.iter().map(cost).collect::<Vec<_>>().join(" | "));
+    }
+}
+
+fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_nanos() as f64 / 1e3
+}
+
+fn shown(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        s if s >= 1.0 => format!("{s:.1} s"),
+        s if s >= 0.01 => format!("{:.0} ms", s * 1e3),
+        s => format!("{:.2} ms", s * 1e3),
+    }
+}

@@ -1,0 +1,127 @@
+//! A model, its keys, and the first step of a run on the fixture corpus.
+
+use circuits::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
+use circuits::decimal::Decimal;
+use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::statement::{Bundle, Run, StateCommitments};
+use ff::Field;
+use halo2_proofs::arithmetic::best_multiexp;
+use prover::rng::fresh;
+use prover::step::{StepKeys, StepProver, commit_state};
+use prover::trainer::{Optimizer, Trainer};
+use std::path::Path;
+use verifier::StepVerifier;
+
+/// Seed of weights and batches.
+const SEED: u64 = 1;
+
+/// Environment variable that names the presets to measure, separated by commas; without it `nano` alone.
+pub const PRESETS: &str = "GRADIENTCOIN_BENCH_PRESETS";
+
+/// The presets that the environment names.
+pub fn presets() -> Vec<String> {
+    let names = std::env::var(PRESETS).unwrap_or_else(|_| "nano".into());
+    names.split(',').map(|name| name.trim().to_owned()).collect()
+}
+
+/// A model of a preset's shape.
+pub fn spec(preset: &str) -> Spec {
+    Spec::new(Config::preset(preset).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// The bytes of the fixture corpus.
+pub fn corpus() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus/stories.txt");
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Optimizer of the measured runs: momentum is on, as it costs.
+fn optimizer() -> Optimizer {
+    let decimal = |text: &str| text.parse().expect("a decimal");
+    Optimizer {
+        schedule: Schedule::constant(&decimal("0.05")).expect("a rate"),
+        momentum: decimal("0.9"),
+        weight_decay: Decimal::ZERO,
+    }
+}
+
+/// The batch that the seed assigns to a step.
+pub fn batch(spec: &Spec, corpus: &[u8], size: usize, step: u64) -> Vec<Vec<u8>> {
+    let draw = Draw { seed: SEED, step, contribution: 0 };
+    draw_batch(corpus, spec.config.context, size, draw).expect("the corpus is long enough")
+}
+
+/// A native trainer at its first step.
+pub fn trainer(spec: &Spec) -> Trainer {
+    let state = State::init(&spec.config, SEED);
+    Trainer::new(spec.config.clone(), state, optimizer()).expect("the state is one of the model")
+}
+
+/// What steps of a run of batch 1 are proven and verified with.
+pub struct Setup<'p> {
+    params: &'p Params,
+    spec: Spec,
+    keys: StepKeys,
+    /// Keys of the verifier.
+    pub verifier: StepVerifier,
+    run: Run,
+    state: State,
+    batch: Vec<Vec<u8>>,
+}
+
+impl<'p> Setup<'p> {
+    /// Brings keys and the run's beginning together.
+    pub fn new(params: &'p Params, spec: Spec, keys: StepKeys, verifier: StepVerifier) -> Self {
+        let state = State::init(&spec.config, SEED);
+        let genesis = commit_state(params, &spec, &state).expect("the state has commitments");
+        let Optimizer { schedule, momentum, weight_decay } = optimizer();
+        let run = Run {
+            circuits: CIRCUIT_VERSION,
+            config: spec.config.to_json(),
+            genesis,
+            seed: SEED,
+            batch: 1,
+            accumulate: 1,
+            schedule,
+            momentum,
+            weight_decay,
+        };
+        let batch = batch(&spec, &corpus(), 1, 0);
+        Setup { params, spec, keys, verifier, run, state, batch }
+    }
+
+    fn genesis(&self) -> &StateCommitments {
+        &self.run.genesis
+    }
+
+    /// Proves the first step.
+    pub fn prove(&self) -> Bundle {
+        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec, run: &self.run };
+        let (mut state, batches) = (self.state.clone(), [self.batch.clone()]);
+        let proven = prover.step(0, self.genesis(), &mut state, &batches, &mut |_, _| {});
+        proven.expect("an honest step is proven").0
+    }
+
+    /// Verifies the first step as a stranger without the corpus does.
+    pub fn verify(&self, bundle: &Bundle) {
+        let at = (&self.run, 0, self.genesis());
+        self.verifier.verify(self.params, at, bundle, None).expect("an honest step is accepted");
+    }
+}
+
+/// Proof bytes of a step: every proof, without the statement around them.
+pub fn proof_bytes(bundle: &Bundle) -> usize {
+    let gradients = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads));
+    gradients.chain(&bundle.updates).map(Vec::len).sum()
+}
+
+/// `2^k` scalars as random as those of a proof.
+pub fn scalars(params: &Params) -> Vec<F> {
+    let mut rng = fresh().expect("the system has randomness");
+    (0..1usize << params.k()).map(|_| F::random(&mut rng)).collect()
+}
+
+/// One multi-scalar multiplication over some bases.
+pub fn msm(scalars: &[F], bases: &[Point]) -> PointSum {
+    best_multiexp(scalars, bases)
+}

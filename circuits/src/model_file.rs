@@ -1,0 +1,128 @@
+//! A model's state in a file.
+
+use crate::codec::Encoded;
+use crate::model::{Config, ConfigError, Params, ParamsError, State, tensors};
+use crate::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// A model and its state, of a run or before any. Tensors stand in the order of [`tensors`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelState {
+    /// Canonical JSON of the configuration.
+    pub config: String,
+    /// Identity of the run that the state is of, if any.
+    pub run: Option<[u8; 32]>,
+    /// Steps taken in that run.
+    pub step: u64,
+    /// Weights.
+    pub w: Vec<Vec<i64>>,
+    /// Low parts.
+    pub lo: Vec<Vec<i64>>,
+    /// Momentum.
+    pub v: Vec<Vec<i64>>,
+}
+
+impl Encoded for ModelState {
+    const MAGIC: [u8; 8] = *b"GRADMODL";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "model state";
+}
+
+/// A state file that holds no state of its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelFileError {
+    /// The configuration is refused.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The configuration's text is not its canonical form.
+    #[error("the configuration is not in canonical form")]
+    ConfigText,
+    /// A tensor with too few or too many elements.
+    #[error("`{name}` has {found} elements, not {expected}")]
+    Elements {
+        /// The tensor.
+        name: String,
+        /// By the configuration.
+        expected: usize,
+        /// In the file.
+        found: usize,
+    },
+    /// The tensors are not a state of the configuration.
+    #[error(transparent)]
+    State(#[from] ParamsError),
+}
+
+impl ModelState {
+    /// The file of a state.
+    pub fn new(config: &Config, state: &State, run: Option<[u8; 32]>, step: u64) -> Self {
+        let flat = |p: &Params| p.iter().map(|t| t.data.clone()).collect();
+        ModelState {
+            config: config.to_json(),
+            run,
+            step,
+            w: flat(&state.w),
+            lo: flat(&state.lo),
+            v: flat(&state.v),
+        }
+    }
+
+    /// The configuration alone, checked.
+    pub fn config(&self) -> Result<Config, ModelFileError> {
+        let config = Config::from_json(&self.config)?;
+        if config.to_json() == self.config { Ok(config) } else { Err(ModelFileError::ConfigText) }
+    }
+
+    /// The configuration and the state, checked against it.
+    pub fn open(self) -> Result<(Config, State), ModelFileError> {
+        let config = self.config()?;
+        let state =
+            State { w: shape(&config, self.w)?, lo: shape(&config, self.lo)?, v: shape(&config, self.v)? };
+        state.check(&config)?;
+        Ok((config, state))
+    }
+}
+
+fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Params, ModelFileError> {
+    let specs = tensors(config);
+    if data.len() != specs.len() {
+        return Err(ParamsError::Count { expected: specs.len(), found: data.len() }.into());
+    }
+    let mut matrices = Vec::with_capacity(specs.len());
+    for (spec, data) in specs.into_iter().zip(data) {
+        let (expected, found) = (spec.rows * spec.cols, data.len());
+        let elements = |_| ModelFileError::Elements { name: spec.name, expected, found };
+        matrices.push(Tensor::new(spec.rows, spec.cols, data).map_err(elements)?);
+    }
+    let mut matrices = matrices.into_iter();
+    Ok(Params::build(config, |_| matrices.next().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+
+    #[test]
+    fn states_round_trip_and_the_malformed_are_refused() {
+        for config in [Config::NANO, Config::NANO.untied()] {
+            let state = State::init(&config, 3);
+            let file = ModelState::new(&config, &state, Some([7; 32]), 9);
+            let bytes = encode(&file).unwrap();
+            assert_eq!(decode::<ModelState>(&bytes).unwrap(), file);
+            assert_eq!(file.clone().open(), Ok((config.clone(), state)));
+            for length in (0..bytes.len()).step_by(997) {
+                assert!(decode::<ModelState>(&bytes[..length]).is_err());
+            }
+            let refused = |change: &dyn Fn(&mut ModelState)| {
+                let mut file = file.clone();
+                change(&mut file);
+                file.open().unwrap_err()
+            };
+            assert!(matches!(refused(&|f| f.config.push(' ')), ModelFileError::ConfigText));
+            assert!(matches!(refused(&|f| f.config.clear()), ModelFileError::Config(_)));
+            assert!(matches!(refused(&|f| drop(f.lo.pop())), ModelFileError::State(ParamsError::Count { .. })));
+            assert!(matches!(refused(&|f| f.v[0].push(0)), ModelFileError::Elements { .. }));
+            assert!(matches!(refused(&|f| f.w[0][0] = 1 << 40), ModelFileError::State(ParamsError::Range { .. })));
+        }
+    }
+}

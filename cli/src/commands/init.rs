@@ -1,0 +1,60 @@
+//! `init`: a model with random weights.
+
+use crate::error::CliError;
+use crate::format::{hex, plural};
+use crate::ui::{Output, Ui};
+use crate::{files, model_dir};
+use circuits::model::{Config, Spec, State};
+use prover::step::commit_state;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("model").required(true))]
+pub struct Args {
+    /// nano, micro or mini
+    #[arg(long, group = "model", value_parser = ["nano", "micro", "mini"])]
+    preset: Option<String>,
+    /// A `config.json` with the keys of Hugging Face's LlamaConfig
+    #[arg(long, group = "model", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Seed of the weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Directory to make
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    let config = match (&args.config, &args.preset) {
+        (Some(file), _) => Config::from_json(&files::read_text(file)?).map_err(CliError::file(file))?,
+        (None, preset) => Config::preset(preset.as_deref().unwrap_or("nano"))
+            .map_err(|e| CliError::Usage(e.to_string()))?,
+    };
+    if args.out.join(model_dir::STATE).exists() {
+        return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));
+    }
+    let params = ui.params()?;
+    let commitments = {
+        let _spinner = ui.spinner("commitments");
+        let state = State::init(&config, args.seed);
+        let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;
+        model_dir::save(&args.out, &config, &state, &commitments)?;
+        commitments
+    };
+    let digest = hex(&commitments.digest());
+    let parameters = config.parameters() as u64;
+    Ok(Output {
+        text: format!("{}: {}, state {digest}", args.out.display(), plural(parameters, "parameter")),
+        json: json!({
+            "ok": true,
+            "model": args.out.display().to_string(),
+            "parameters": parameters,
+            "seed": args.seed,
+            "state_digest": digest,
+        }),
+    })
+}

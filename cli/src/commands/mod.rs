@@ -1,0 +1,39 @@
+//! One file for each command.
+
+mod demo;
+mod init;
+mod inspect;
+mod train;
+mod verify;
+
+use crate::error::CliError;
+use crate::ui::{Output, Ui};
+use clap::Subcommand;
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Prove three steps of a tiny model, verify them as a stranger would, and see a forgery rejected
+    Demo(demo::Args),
+    /// Make a model with random weights
+    Init(init::Args),
+    /// Train a model, and prove every step if asked to
+    Train(train::Args),
+    /// Verify a run's directory or one step's bundle, without weights
+    Verify(verify::Args),
+    /// Say what is in a file or directory
+    Inspect(inspect::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, ui: &Ui) -> Result<Output, CliError> {
+        match self {
+            Command::Demo(args) => demo::run(args, ui),
+            Command::Init(args) => init::run(args, ui),
+            Command::Train(args) => train::run(args, ui),
+            Command::Verify(args) => verify::run(args, ui),
+            Command::Inspect(args) => inspect::run(args, ui),
+        }
+    }
+}

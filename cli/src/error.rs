@@ -1,0 +1,157 @@
+//! What can go wrong, and the exit code that says so.
+
+use circuits::codec::CodecError;
+use circuits::model::{ConfigError, DataError};
+use circuits::model_file::ModelFileError;
+use circuits::statement::RunError;
+use prover::error::ProveError;
+use prover::params::ParamsError;
+use prover::trainer::TrainError;
+use std::io;
+use std::path::{Path, PathBuf};
+use verifier::{RunRefused, StepError};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Arguments that contradict each other or the files.
+    #[error("{0}")]
+    Usage(String),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FileError,
+    },
+    /// A run or bundle is rejected.
+    #[error("rejected: {0}")]
+    Rejected(#[from] Rejection),
+    /// The parameters cannot be had.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// A step cannot be taken.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A proof cannot be made.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The run is malformed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// No batch can be drawn.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The native step and the proven one disagree: a bug.
+    #[error("step {0}: the proven state is not the native one; this is a bug")]
+    Diverged(u64),
+    /// The demo's forgery was accepted: a bug.
+    #[error("the tampered artifact was accepted; this is a bug")]
+    Accepted,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Its size is not sensible.
+    #[error("the file is larger than {0} bytes")]
+    TooLarge(u64),
+    /// It is of no kind that this program writes.
+    #[error("this is no file or directory of GradientCoin")]
+    Unknown,
+    /// It is not text.
+    #[error("the file is not UTF-8 text")]
+    Text,
+    /// It does not decode.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A state is refused.
+    #[error(transparent)]
+    Model(#[from] ModelFileError),
+    /// A run is refused.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// JSON that is not what was expected.
+    #[error("{0}")]
+    Json(String),
+    /// Belongs to something else.
+    #[error("{0}")]
+    Foreign(&'static str),
+}
+
+/// Why a verifier says no.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The run is refused.
+    #[error(transparent)]
+    Run(#[from] RunRefused),
+    /// A step is refused.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// A bundle's file is refused.
+    #[error("{}: {source}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FileError,
+    },
+    /// Another number of steps than the caller expects.
+    #[error("the run has {found} proven steps, not {expected}")]
+    Steps {
+        /// What the caller expects.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// The run does not begin or end at the given model.
+    #[error("the run does not {verb} at the state of {}", path.display())]
+    Model {
+        /// `begin` or `end`.
+        verb: &'static str,
+        /// The model.
+        path: PathBuf,
+    },
+}
+
+impl CliError {
+    /// A failed operation on a file.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| CliError::Io { action, path: path.to_owned(), source }
+    }
+
+    /// A file that is not what it should be.
+    pub fn file<E: Into<FileError>>(path: &Path) -> impl FnOnce(E) -> Self {
+        move |source| CliError::File { path: path.to_owned(), source: source.into() }
+    }
+
+    /// 1: rejected or failed; 2: wrong usage.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, CliError::Usage(_)) { 2 } else { 1 }
+    }
+
+    /// The error's kind, for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            CliError::Usage(_) => "usage",
+            CliError::Io { .. } => "io",
+            CliError::File { .. } => "file",
+            CliError::Rejected(_) => "rejected",
+            _ => "failed",
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Files: bounded reading, atomic writing.
+
+use crate::error::{CliError, FileError};
+use circuits::codec::{self, Encoded};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Largest corpus.
+pub const MAX_CORPUS: u64 = 1 << 30;
+/// Largest text of a configuration.
+pub const MAX_TEXT: u64 = 1 << 20;
+/// Largest file of a run, bundle or set of commitments: a decoded one takes some times as much memory.
+pub const MAX_SMALL: u64 = 64 << 20;
+/// Largest file of a state.
+pub const MAX_STATE: u64 = codec::LIMIT as u64 + 12;
+
+/// Names of unfinished files begin with this.
+pub const TEMPORARY: &str = ".unfinished-";
+
+/// Reads a file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+    let failed = |source| CliError::Io { action: "read", path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let too_large = || CliError::File { path: path.to_owned(), source: FileError::TooLarge(limit) };
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    // What is no regular file may give more than it says.
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Reads a text.
+pub fn read_text(path: &Path) -> Result<String, CliError> {
+    String::from_utf8(read(path, MAX_TEXT)?).map_err(|_| CliError::file(path)(FileError::Text))
+}
+
+/// Reads and decodes a file.
+pub fn decode<T: Encoded>(path: &Path, limit: u64) -> Result<T, CliError> {
+    codec::decode(&read(path, limit)?).map_err(CliError::file(path))
+}
+
+/// Encodes into a file; see [`write`].
+pub fn encode<T: Encoded>(path: &Path, value: &T, sync: bool) -> Result<(), CliError> {
+    write(path, &codec::encode(value).map_err(CliError::file(path))?, sync)
+}
+
+/// Replaces a file: whoever reads it sees the old content or the new one, also after this process is killed. With
+/// `sync` also after the machine stops.
+pub fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
+    try_write(path, bytes, sync).map_err(CliError::io("write", path))
+}
+
+fn try_write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    #[cfg(unix)]
+    // As any other file: the umask decides who may read it.
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    if sync {
+        file.as_file().sync_all()?;
+    }
+    file.persist(path)?;
+    if sync && cfg!(unix) {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Makes a directory and its parents.
+pub fn create_dir(path: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(path).map_err(CliError::io("create", path))
+}
+
+/// Removes a file.
+pub fn remove(path: &Path) -> Result<(), CliError> {
+    fs::remove_file(path).map_err(CliError::io("remove", path))
+}

@@ -1,0 +1,155 @@
+//! What the user sees: results on stdout; progress and warnings on stderr.
+
+use crate::error::CliError;
+use circuits::curve::{DEFAULT_K, Params};
+use etcetera::BaseStrategy;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prover::params::{self, Origin};
+use prover::proof::Stage;
+use prover::step::Part;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A command's result, for people and for machines.
+pub struct Output {
+    /// Text, without a newline at the end.
+    pub text: String,
+    /// The same as JSON.
+    pub json: Value,
+}
+
+/// How to talk to the user.
+pub struct Ui {
+    json: bool,
+    cache: Option<PathBuf>,
+}
+
+impl Ui {
+    /// With `--json` and `--cache` as given.
+    pub fn new(json: bool, cache: Option<PathBuf>) -> Self {
+        Ui { json, cache }
+    }
+
+    /// Writes the result. Whoever closes stdout early wants no more of it.
+    pub fn print(&self, output: &Output) {
+        let text = if self.json { output.json.to_string() } else { output.text.clone() };
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+
+    /// Writes text of a result that comes bit by bit; nothing with `--json`.
+    pub fn say(&self, text: &str) {
+        if !self.json {
+            let _ = writeln!(io::stdout(), "{text}");
+        }
+    }
+
+    /// Writes a failure.
+    pub fn fail(&self, error: &CliError) {
+        let _ = writeln!(io::stderr(), "error: {error}");
+        if self.json {
+            let value = json!({ "ok": false, "kind": error.kind(), "error": error.to_string() });
+            let _ = writeln!(io::stdout(), "{value}");
+        }
+    }
+
+    /// Warns.
+    pub fn warn(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "warning: {text}");
+    }
+
+    /// A bar of `length` units, from `position` on; `template` is indicatif's.
+    pub fn bar(&self, length: u64, position: u64, template: &str) -> ProgressBar {
+        let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style).with_position(position);
+        // The estimate is of what is left, not of what an earlier session did.
+        bar.reset_eta();
+        bar
+    }
+
+    /// Something that takes a while and does not say how far it is.
+    pub fn spinner(&self, text: &str) -> Spinner {
+        let bar = self.bar(1, 0, "{spinner} {msg} ({elapsed})");
+        bar.set_message(text.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Spinner(bar)
+    }
+
+    /// The commitment scheme's parameters, from the cache where possible.
+    pub fn params(&self) -> Result<Params, CliError> {
+        let _spinner = self.spinner("parameters");
+        let dir = self.cache.clone().or_else(default_cache);
+        let loaded = params::load(dir.as_deref(), DEFAULT_K)?;
+        let file = dir.map(|dir| params::path(&dir, DEFAULT_K));
+        let name = file.map_or_else(String::new, |file| file.display().to_string());
+        if let Origin::Replaced(fault) = loaded.origin {
+            self.warn(&format!("parameters were made anew: {name}: {fault}"));
+        }
+        if let Some(error) = loaded.not_written {
+            self.warn(&format!("parameters could not be cached: {name}: {error}"));
+        }
+        Ok(loaded.params)
+    }
+}
+
+fn default_cache() -> Option<PathBuf> {
+    let named = std::env::var_os("GRADIENTCOIN_CACHE").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("gradientcoin")))
+}
+
+/// Goes away when dropped.
+pub struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Shows how far the proofs of a step are.
+pub struct ProofBar {
+    bar: ProgressBar,
+    done: u64,
+}
+
+/// Units of one proof.
+const UNITS: u64 = 1000;
+
+impl ProofBar {
+    /// For a step of so many proofs.
+    pub fn new(ui: &Ui, step: u64, proofs: usize) -> Self {
+        let length = proofs as u64 * UNITS;
+        let bar = ui.bar(length, 0, "{prefix} [{bar:30}] {percent:>3} % {msg} ({elapsed}, {eta} left)");
+        bar.set_prefix(format!("proving step {step}"));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        ProofBar { bar, done: 0 }
+    }
+
+    /// Notes a stage.
+    pub fn observe(&mut self, part: Part, stage: Stage) {
+        let share = |done: usize, of: usize| done as u64 * UNITS / (of as u64).max(1);
+        let within = match stage {
+            Stage::Committed { done, of } => share(done, of) / 10,
+            Stage::Filled => UNITS / 8,
+            Stage::Proving { written, of } => UNITS / 8 + share(written, of) * 3 / 4,
+            Stage::Checked => UNITS,
+        };
+        self.bar.set_message(match part {
+            Part::Layers => "layers",
+            Part::Heads => "heads",
+            Part::Update => "update",
+        });
+        self.bar.set_position(self.done + within);
+        if stage == Stage::Checked {
+            self.done += UNITS;
+        }
+    }
+}
+
+impl Drop for ProofBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
