@@ -3,7 +3,7 @@
 use circuits::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, Run, StateCommitments};
+use circuits::statement::{Bundle, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::rng::fresh;
@@ -74,11 +74,13 @@ impl<'p> Setup<'p> {
     pub fn new(params: &'p Params, spec: Spec, keys: StepKeys, verifier: StepVerifier) -> Self {
         let state = State::init(&spec.config, SEED);
         let genesis = commit_state(params, &spec, &state).expect("the state has commitments");
+        let text = corpus();
         let Optimizer { schedule, momentum, weight_decay } = optimizer();
         let run = Run {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis,
+            corpus: corpus_digest(&text),
             seed: SEED,
             batch: 1,
             accumulate: 1,
@@ -86,7 +88,7 @@ impl<'p> Setup<'p> {
             momentum,
             weight_decay,
         };
-        let batch = batch(&spec, &corpus(), 1, 0);
+        let batch = batch(&spec, &text, 1, 0);
         Setup { params, spec, keys, verifier, run, state, batch }
     }
 

@@ -54,6 +54,13 @@ impl Ui {
         }
     }
 
+    /// Says how far a long command is, where a bar would be gone.
+    pub fn progress(&self, text: &str) {
+        if !self.json {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Warns.
     pub fn warn(&self, text: &str) {
         let _ = writeln!(io::stderr(), "warning: {text}");

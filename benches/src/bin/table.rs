@@ -86,7 +86,10 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
     let (verifying, one_msm) = compare(runs.max(5), || setup.verify(&bundle), || msm(&scalars, &bases));
     vec![
         ("proving a step, keys loaded", shown(proving)),
-        ("peak memory while proving", peak.map_or("not known".into(), |p| format!("{:.2} GiB", p as f64 / 2f64.powi(30)))),
+        (
+            "peak memory while proving",
+            peak.map_or("not known".into(), |p| format!("{:.2} GiB", p as f64 / 2f64.powi(30))),
+        ),
         ("verifying it, keys loaded", shown(verifying)),
         ("the same, in multi-scalar multiplications of 2^k", format!("{:.1}", ratio(verifying, one_msm))),
         ("proof bytes of it", format!("{:.1} KiB", proof_bytes(&bundle) as f64 / 1024.0)),

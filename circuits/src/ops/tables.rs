@@ -8,24 +8,26 @@ mod elementary;
 
 use elementary::{ONE, cos_sin, exp_neg, ln, ln_ratio, ln2, round_scaled};
 
-use crate::{decimal::Decimal, fixed::shift_round, model::Config};
+use crate::{decimal::Decimal, model::Config};
 
 /// Entries of `EXP_LO`.
 pub const EXP_LO_ROWS: usize = 512;
+/// Bits of the exponential's high factor.
+pub const EXP_HI_BITS: u32 = 18;
 /// `out_scale` of attention.
 pub const ATTENTION_SCALE: i64 = (1 << 12) - 1;
 /// `out_scale` of the head.
 pub const HEAD_SCALE: i64 = (1 << 24) - 1;
 
-/// The exponential of a softmax: `exp(−t / (2^12·√s)) ≈ hi[t >> 9] · lo[t & 511] / ((2^B − 1)·4095)`.
+/// The exponential of a softmax: `exp(−t / (2^12·√s)) ≈ hi[t >> 9] · lo[t & 511] / ((2^18 − 1)·(2^L − 1))`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpTable {
-    /// `EXP_LO`, 512 entries of 12 bits.
+    /// `EXP_LO`, 512 entries of L bits.
     pub lo: Vec<i64>,
-    /// `EXP_HI`, a power of two of entries of `bits` bits; the last is 0.
+    /// `EXP_HI`, a power of two of entries of 18 bits; the last is 0.
     pub hi: Vec<i64>,
-    /// `B`.
-    pub bits: u32,
+    /// `L`: sums of `live` exponentials stay below 2^35.
+    pub low_bits: u32,
     /// The probability that stands for 1.
     pub out_scale: i64,
 }
@@ -33,13 +35,13 @@ pub struct ExpTable {
 impl ExpTable {
     /// `square` is s, the square of the temperature √s; `live` the most elements of a row (at least 1).
     pub fn new(square: usize, live: usize, out_scale: i64) -> Self {
-        let bits = (23 - live.next_power_of_two().ilog2()).min(18);
+        let low_bits = (17 - live.next_power_of_two().ilog2()).min(12);
         // 2^60 / √s.
         let inverse = ((1u128 << 120) / square as u128).isqrt() as i128;
         let lo = (0..EXP_LO_ROWS as i128)
-            .map(|i| round_scaled(exp_neg((i * inverse) >> 12), 4095))
+            .map(|i| round_scaled(exp_neg((i * inverse) >> 12), (1 << low_bits) - 1))
             .collect();
-        let entry = |i: usize| round_scaled(exp_neg((i as i128 * inverse) >> 3), (1 << bits) - 1);
+        let entry = |i: usize| round_scaled(exp_neg((i as i128 * inverse) >> 3), (1 << EXP_HI_BITS) - 1);
         let mut rows = 64;
         while entry(rows - 1) != 0 {
             rows *= 2;
@@ -48,7 +50,7 @@ impl ExpTable {
         Self {
             lo,
             hi,
-            bits,
+            low_bits,
             out_scale,
         }
     }
@@ -57,7 +59,7 @@ impl ExpTable {
     #[inline]
     pub fn index(&self, distance: i128) -> usize {
         let last = self.hi.len() * EXP_LO_ROWS - 1;
-        shift_round(distance, 12).min(last as i128) as usize
+        (distance >> 12).min(last as i128) as usize
     }
 }
 
@@ -120,7 +122,7 @@ pub struct LogTable {
     pub ln0: Vec<i64>,
     /// `LN1[i] = LN0[i+1] − LN0[i]`, 1024 entries.
     pub ln1: Vec<i64>,
-    /// `LNPOW[b] = 2^24·(b·ln 2 − ln((2^B − 1)·4095))`, 35 entries.
+    /// `LNPOW[b] = 2^24·(b·ln 2 − ln((2^18 − 1)·(2^L − 1)))`, 35 entries.
     pub lnpow: Vec<i64>,
 }
 

@@ -1,33 +1,11 @@
 //! Why weights cannot be exchanged.
 
-use circuits::model::{ConfigError, ParamsError};
+use circuits::model::ParamsError;
 use safetensors::SafeTensorError;
-use std::path::PathBuf;
 
 /// Why weights cannot be exchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum InterchangeError {
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is larger than anything that its model could need.
-    #[error("{} has {size} bytes, more than the {limit} that it can need", path.display())]
-    Size {
-        /// The file.
-        path: PathBuf,
-        /// Its bytes.
-        size: u64,
-        /// Most bytes.
-        limit: u64,
-    },
-    /// The configuration is refused.
-    #[error("configuration: {0}")]
-    Config(#[from] ConfigError),
     /// Not a `safetensors` file.
     #[error("safetensors: {0}")]
     Format(#[from] SafeTensorError),

@@ -49,7 +49,11 @@ impl Format {
         // The weight is value·2^shift. Beyond these bounds it saturates, or is zero, all the same.
         let shift = (scale + FRAC as i32).clamp(-126, 64);
         let bits = Class::Weight.bits();
-        Some(if shift < 0 { rescale(value, shift.unsigned_abs(), bits) } else { rescale(value << (shift + 1), 1, bits) })
+        Some(if shift < 0 {
+            rescale(value, shift.unsigned_abs(), bits)
+        } else {
+            rescale(value << (shift + 1), 1, bits)
+        })
     }
 
     /// Weights of little-endian numbers, and how many saturated; the index of the first that is not finite otherwise.

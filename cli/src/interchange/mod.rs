@@ -13,12 +13,8 @@ use float::{Format, single};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 
-/// File of the configuration in a directory of `transformers`.
-pub const CONFIG_FILE: &str = "config.json";
 /// File of the weights in a directory of `transformers`.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// Most bytes of a configuration.
-pub const CONFIG_LIMIT: u64 = 1 << 16;
 /// Most bytes of the header of a weights file; the rest follows from the configuration.
 const HEADER_LIMIT: u64 = 1 << 20;
 
@@ -151,9 +147,8 @@ pub fn import(config: &Config, bytes: &[u8]) -> Result<Imported, InterchangeErro
             Dtype::BF16 => Format::Bf16,
             other => return Err(InterchangeError::Dtype { name: name.clone(), found: format!("{other:?}") }),
         };
-        let (weights, clipped) = format
-            .weights(view.data())
-            .map_err(|index| InterchangeError::NotFinite { name: name.clone(), index })?;
+        let (weights, clipped) =
+            format.weights(view.data()).map_err(|index| InterchangeError::NotFinite { name: name.clone(), index })?;
         if clipped > 0 {
             saturated.insert(name.clone(), clipped);
         }

@@ -115,7 +115,9 @@ fn what_does_not_fit_is_refused_by_name() {
     }
     // A head of its own is no part of a tied model, and the other way round.
     let untied = export(&config(), &State::init(&config(), 3).w).unwrap();
-    assert!(matches!(import(&Config::NANO, &untied), Err(InterchangeError::Unknown { name }) if name == "lm_head.weight"));
+    assert!(
+        matches!(import(&Config::NANO, &untied), Err(InterchangeError::Unknown { name }) if name == "lm_head.weight")
+    );
     let tied = export(&Config::NANO, &State::init(&Config::NANO, 3).w).unwrap();
     assert!(matches!(import(&config(), &tied), Err(InterchangeError::Missing { name }) if name == "lm_head.weight"));
 }
@@ -134,5 +136,61 @@ fn damaged_files_never_panic() {
             // Some damage, to the metadata for instance, does not matter.
             let _ = import(&config(), &damaged);
         }
+    }
+}
+
+/// Writes what `fixtures/oracle/check_export.py` compares with the library:
+/// `GRADIENTCOIN_EXPORTS=DIR cargo test -p cli exports_for_the_library -- --ignored`.
+#[test]
+#[ignore = "writes files for a check by the real library"]
+fn exports_for_the_library() {
+    use circuits::model::{Spec, sequence_gradient};
+    use std::{fs, path::Path};
+    let out = std::env::var("GRADIENTCOIN_EXPORTS").expect("GRADIENTCOIN_EXPORTS names a directory");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let corpus = fs::read(fixtures.join("corpus/stories.txt")).unwrap();
+    let micro = || Config::preset("micro").unwrap();
+    let cases = [
+        ("nano", Config::preset("nano").unwrap(), Some("nano_trained.i32")),
+        ("micro", micro(), Some("micro_trained.i32")),
+        ("micro-untied", micro().untied(), None),
+        ("micro-base", Config::from_json(&micro().to_json().replace("1e4", "50")).unwrap(), None),
+    ];
+    for (name, config, trained) in cases {
+        let mut w = State::init(&config, 1).w;
+        if let Some(file) = trained {
+            let bytes = fs::read(fixtures.join("oracle").join(file)).unwrap();
+            let mut numbers = bytes.as_chunks().0.iter().map(|b| i64::from(i32::from_le_bytes(*b)));
+            for x in w.iter_mut().flat_map(|tensor| &mut tensor.data) {
+                *x = numbers.next().unwrap();
+            }
+        }
+        let tokens = &corpus[1000..=1000 + config.context];
+        let logits = sequence_gradient(&Spec::new(config.clone()), &w, tokens).unwrap().head.logits;
+        let dir = Path::new(&out).join(name);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("config.json"), config.to_json()).unwrap();
+        fs::write(dir.join(WEIGHTS_FILE), export(&config, &w).unwrap()).unwrap();
+        fs::write(dir.join("tokens.bin"), &tokens[..config.context]).unwrap();
+        // Frac 24, little-endian.
+        let logits: Vec<u8> = logits.data.iter().flat_map(|&z| i64::try_from(z).unwrap().to_le_bytes()).collect();
+        fs::write(dir.join("logits.i64"), logits).unwrap();
+    }
+}
+
+/// The other way round: what the library has written, each weight unchanged.
+#[test]
+#[ignore = "reads files that the real library wrote"]
+fn files_of_the_library() {
+    use std::{fs, path::Path};
+    let out = std::env::var("GRADIENTCOIN_EXPORTS").expect("GRADIENTCOIN_EXPORTS names a directory");
+    for name in ["nano", "micro", "micro-untied", "micro-base"] {
+        let read = |dir: &Path| {
+            let config = Config::from_json(&fs::read_to_string(dir.join("config.json")).unwrap()).unwrap();
+            let imported = import(&config, &fs::read(dir.join(WEIGHTS_FILE)).unwrap()).unwrap();
+            (config, imported)
+        };
+        let dir = Path::new(&out);
+        assert_eq!(read(&dir.join("saved").join(name)), read(&dir.join(name)), "{name}");
     }
 }

@@ -63,9 +63,10 @@ pub fn place(
     let distance = slab.expressions(|p, l| mask.lane(p, l) * (max[p].cur() - placed.lane(p, l)));
     let value = |i: usize, j: usize| if live(i, j) { i128::from(trace.max[i]) - values.at(i, j) } else { 0 };
 
-    // Distance + 2^11 = t·2^12 + rest, or beyond the table: t at its end and the rest in more limbs.
+    // Distance = t·2^12 + rest, or beyond the table: t at its end and the rest in more limbs. Floored, not rounded, so
+    // that no distance is negative: the maximum is the largest live score.
     let end = (table.hi.len() * EXP_LO_ROWS) as i128;
-    let beyond = ((2 * bound + (1 << 11)) >> LIMB_BITS).checked_ilog2().map_or(1, |b| b + 1);
+    let beyond = ((2 * bound) >> LIMB_BITS).checked_ilog2().map_or(1, |b| b + 1);
     let extra = limb_count(beyond);
     let p_limbs = limb_count((table.out_scale as u128).ilog2() + 1);
     let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
@@ -86,7 +87,7 @@ pub fn place(
             let complement = Limbs::place(b, block, &format!("complement{lane}"), remainder_limbs);
             for row in slab.data(piece) {
                 let (i, j) = slab.element(piece, row, lane);
-                let shifted = value(i, j) + (1 << 11);
+                let shifted = value(i, j);
                 let t = (shifted >> LIMB_BITS).min(end - 1);
                 let is_far = shifted >> LIMB_BITS >= end;
                 let (t_lo, t_hi) = (t % EXP_LO_ROWS as i128, t / EXP_LO_ROWS as i128);
@@ -113,8 +114,8 @@ pub fn place(
             b.gate(block, &name("extra limbs only when far"), (one() - far.cur()) * rest.part(1, 1 + extra), rows());
             b.gate(
                 block,
-                &name("distance + 2^11 = (t + far)·2^12 + rest"),
-                distance.lane(p, lane) + Expr::int(1 << 11) - (t() + far.cur()).shl(LIMB_BITS) - rest.value(),
+                &name("distance = (t + far)·2^12 + rest"),
+                distance.lane(p, lane) - (t() + far.cur()).shl(LIMB_BITS) - rest.value(),
                 rows(),
             );
             let is_top = top.lane(p, lane);

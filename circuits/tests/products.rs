@@ -1,0 +1,152 @@
+//! Forged matrix products: every product of a step, wrong in one entry and wrong by an anti-diagonal error, is caught by
+//! its random projection and by nothing else.
+#![cfg(feature = "proofs")]
+
+use circuits::{
+    model::{Config, LayerBackward, LayerForward, SequenceTrace, Spec, State, sequence_gradient},
+    plan::{
+        Challenge, F,
+        check::{Violation, violations},
+    },
+    segments::{Segment, head, layer},
+    tensor::Wide,
+};
+use std::collections::BTreeMap;
+
+const K: u32 = 12;
+
+fn setting() -> (Spec, State, SequenceTrace) {
+    let spec = Spec::new(Config::NANO);
+    let state = State::init(&spec.config, 11);
+    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
+    (spec, state, trace)
+}
+
+/// Phase 2 is computed from the forged values, as an adversary would.
+fn broken(mut segment: Segment, publics: &[F]) -> Vec<Violation> {
+    let challenges: BTreeMap<Challenge, F> = Challenge::ALL
+        .iter()
+        .enumerate()
+        .map(|(i, &c)| (c, F::from(0x0eed_f00d_dead_beef * (i as u64 + 5))))
+        .collect();
+    assert_eq!(segment.witness.count_lookups(&segment.plan), []);
+    segment.witness.fill_phase2(&segment.plan, &challenges);
+    let instance: Vec<F> = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect();
+    violations(&segment.plan, &segment.witness, &instance)
+}
+
+fn assert_caught_by_projection(name: &str, found: &[Violation]) {
+    assert!(!found.is_empty(), "{name}: nothing notices");
+    for violation in found {
+        assert!(
+            matches!(violation, Violation::Copy(a, b) if a.0.starts_with("acc") && b.0.starts_with("acc")),
+            "{name}: {violation}"
+        );
+    }
+}
+
+/// Adds an error that rounding does not show: `[[0, 1], [−1, 0]]`, or one entry.
+fn forge(x: &mut Wide, anti_diagonal: bool) {
+    let (row, column) = (x.rows - 2, x.cols - 3);
+    x.data[row * x.cols + column + 1] += 1;
+    if anti_diagonal {
+        x.data[(row + 1) * x.cols + column] -= 1;
+    }
+}
+
+type OfLayer = (&'static str, for<'a> fn(&'a mut LayerForward, &'a mut LayerBackward) -> &'a mut Wide);
+
+#[test]
+fn every_product_of_a_layer() {
+    let (spec, state, trace) = setting();
+    let build = |f: &LayerForward, b: &LayerBackward| layer::build(&spec, K, &state.w.layers[0], f, b);
+    assert_eq!(broken(build(&trace.forward[0], &trace.backward[0]), &[]), []);
+    // The forged entries of the `[T × T]` products are masked or do not touch the maximum.
+    let products: [OfLayer; 26] = [
+        ("q", |f, _| &mut f.zq),
+        ("k", |f, _| &mut f.zk),
+        ("v", |f, _| &mut f.zv),
+        ("scores", |f, _| &mut f.attention.scores),
+        ("O", |f, _| &mut f.attention.zo),
+        ("x mid", |f, _| &mut f.zx_mid),
+        ("gate", |f, _| &mut f.zg),
+        ("up", |f, _| &mut f.zu),
+        ("x out", |f, _| &mut f.zx_out),
+        ("ds", |_, b| &mut b.zds),
+        ("dh2", |_, b| &mut b.zdh2),
+        ("dO", |_, b| &mut b.zdo),
+        ("dq", |_, b| &mut b.attention.dq),
+        ("dk", |_, b| &mut b.attention.dk),
+        ("dv", |_, b| &mut b.attention.zdv),
+        ("dh1", |_, b| &mut b.zdh1),
+        ("dWq", |_, b| &mut b.grads.wq),
+        ("dWk", |_, b| &mut b.grads.wk),
+        ("dWv", |_, b| &mut b.grads.wv),
+        ("dWo", |_, b| &mut b.grads.wo),
+        ("dWg", |_, b| &mut b.grads.wg),
+        ("dWu", |_, b| &mut b.grads.wu),
+        ("dWd", |_, b| &mut b.grads.wd),
+        ("dP", |_, b| &mut b.attention.dp),
+        ("dgain 1", |_, b| &mut b.grads.norm1),
+        ("dgain 2", |_, b| &mut b.grads.norm2),
+    ];
+    for (name, product) in products {
+        for anti_diagonal in [false, true] {
+            let (mut f, mut b) = (trace.forward[0].clone(), trace.backward[0].clone());
+            let x = product(&mut f, &mut b);
+            if x.rows == 1 {
+                x.data[3] += 1;
+                x.data[4] -= i128::from(anti_diagonal);
+            } else if name == "scores" || name == "dP" {
+                // Rows 1 and 2 of a head, in masked columns: no softmax sees the error.
+                let cols = x.cols;
+                x.data[cols + 6] += 1;
+                x.data[2 * cols + 5] -= i128::from(anti_diagonal);
+            } else {
+                forge(x, anti_diagonal);
+            }
+            assert_caught_by_projection(name, &broken(build(&f, &b), &[]));
+        }
+    }
+}
+
+type OfHead = (&'static str, fn(&mut SequenceTrace) -> &mut Wide);
+
+#[test]
+fn every_product_of_the_head() {
+    let (spec, state, trace) = setting();
+    let loss = F::from(trace.loss() as u64);
+    let products: [OfHead; 5] = [
+        ("logits", |t| &mut t.head.logits),
+        ("dh", |t| &mut t.head.zdh),
+        ("dE, head's part", |t| &mut t.head.d_head),
+        ("dE, embedding's part", |t| &mut t.d_embed),
+        ("dgain", |t| &mut t.head.norm_backward.dgain),
+    ];
+    for (name, product) in products {
+        for anti_diagonal in [false, true] {
+            let mut forged = trace.clone();
+            let x = product(&mut forged);
+            if x.rows == 1 {
+                x.data[3] += 1;
+                x.data[4] -= i128::from(anti_diagonal);
+            } else {
+                forge(x, anti_diagonal);
+            }
+            assert_caught_by_projection(name, &broken(head::build(&spec, K, &state.w, &forged), &[loss]));
+        }
+    }
+}
+
+#[test]
+fn a_gathered_row_that_is_not_the_tokens() {
+    let (spec, state, trace) = setting();
+    let loss = F::from(trace.loss() as u64);
+    let mut forged = trace.clone();
+    // Two errors that cancel under any single power of one challenge.
+    forged.x0.data[1] += 1;
+    forged.x0.data[spec.config.hidden] -= 1;
+    let found = broken(head::build(&spec, K, &state.w, &forged), &[loss]);
+    assert_caught_by_projection("x0", &found);
+}

@@ -1,0 +1,282 @@
+//! `train`: a run, natively or with proofs.
+
+use crate::error::CliError;
+use crate::format::{bytes, peak_memory_kib, plural, time};
+use crate::run_dir::{LogLine, RunDir};
+use crate::ui::{Output, ProofBar, Ui};
+use circuits::curve::Params;
+use circuits::decimal::Decimal;
+use circuits::model::{Draw, draw_batch};
+use circuits::model_file::ModelState;
+use circuits::statement::StateCommitments;
+use prover::step::{StepKeys, StepProver, commit_state};
+use serde_json::json;
+use session::Session;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use verifier::run::parts;
+
+mod session;
+
+/// Learning rate by step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ScheduleKind {
+    /// Always `--lr`
+    Constant,
+    /// Linear warm-up to `--lr`, then half a cosine down to `--floor` of it
+    Cosine,
+}
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Directory of the model to start from; a run's directory serves as well
+    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
+    model: Option<PathBuf>,
+    /// Any file: its bytes are the tokens
+    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    corpus: Option<PathBuf>,
+    /// Steps to take in all
+    #[arg(long, value_name = "N", required_unless_present = "resume", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
+    steps: Option<u64>,
+    /// Directory of the run
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Prove every step
+    #[arg(long)]
+    prove: bool,
+    /// Go on with a run that was interrupted; only --out is needed
+    #[arg(long)]
+    resume: bool,
+    /// Sequences of a contribution [default: 8]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Contributions of a step, whose gradients are added up [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    accumulate: Option<u32>,
+    /// Learning rate [default: 0.05]
+    #[arg(long)]
+    lr: Option<Decimal>,
+    /// Learning rate by step [default: constant]
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleKind>,
+    /// Steps of warm-up, with a cosine [default: 0]
+    #[arg(long, value_name = "STEPS")]
+    warmup: Option<u64>,
+    /// Lowest learning rate after the warm-up, as a share of --lr, with a cosine [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    floor: Option<Decimal>,
+    /// Momentum, below 1 [default: 0]
+    #[arg(long)]
+    momentum: Option<Decimal>,
+    /// Weight decay, at most 1 [default: 0]
+    #[arg(long)]
+    weight_decay: Option<Decimal>,
+    /// Seed of the batches [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Least time between two states that are safe from a power failure, without proofs. Every state is safe from a kill.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// Steps whose mean loss the summary gives.
+const WINDOW: usize = 25;
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    let dir = RunDir::new(&args.out);
+    let exists = || {
+        let message = format!("{} holds a run already; --resume goes on with it", args.out.display());
+        Err(CliError::Usage(message))
+    };
+    let (mut session, _lock) = if dir.begun() {
+        if !args.resume {
+            return exists();
+        }
+        let lock = dir.lock()?;
+        (session::resume(&args, &dir, ui)?, lock)
+    } else {
+        let session = session::prepare(&args, ui)?;
+        crate::files::create_dir(dir.path())?;
+        let lock = dir.lock()?;
+        if dir.begun() {
+            return exists();
+        }
+        session::begin(&session, &dir, ui)?;
+        (session, lock)
+    };
+    let resumed_at = session.trainer.step;
+    let start = Instant::now();
+    if session.settings.prove {
+        prove(&mut session, &dir, ui)?;
+    } else {
+        train(&mut session, &dir, ui)?;
+    }
+    Ok(summary(&session, &dir, resumed_at, start.elapsed()))
+}
+
+impl Session {
+    /// The batches of the step in hand, one per contribution. Refuses a learning rate that the update cannot express.
+    fn batches(&self) -> Result<Vec<Vec<Vec<u8>>>, CliError> {
+        let (run, config, step) = (&self.run, &self.trainer.spec.config, self.trainer.step);
+        run.hyper(config, step)?;
+        let draw = |contribution| {
+            let draw = Draw { seed: run.seed, step, contribution };
+            draw_batch(&self.corpus, config.context, run.batch as usize, draw)
+        };
+        Ok((0..u64::from(run.accumulate)).map(draw).collect::<Result<_, _>>()?)
+    }
+
+    /// Takes a step natively; gives its line, without times.
+    fn step(&mut self, batches: &[Vec<Vec<u8>>]) -> Result<LogLine, CliError> {
+        let rate = self.run.schedule.lr_at(self.trainer.step);
+        let log = self.trainer.accumulate(batches)?;
+        Ok(LogLine {
+            step: log.step,
+            loss: log.mean_loss(),
+            loss_sum: log.loss as u64,
+            predictions: log.predictions,
+            rate,
+            saturated: log.saturations.total(),
+            seconds: 0.0,
+            proving_seconds: None,
+            proof_bytes: None,
+        })
+    }
+
+    /// The file of the state.
+    fn state(&self) -> ModelState {
+        ModelState::new(&self.trainer.spec.config, &self.trainer.state, Some(self.id), self.trainer.step)
+    }
+}
+
+fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+    let mut log = dir.open_log()?;
+    let steps = session.settings.steps;
+    let bar = ui.bar(
+        steps,
+        session.trainer.step,
+        "{bar:30} step {pos}/{len}  {msg}  ({elapsed}, {eta} left, {per_sec})",
+    );
+    let mut synced = Instant::now();
+    while session.trainer.step < steps {
+        let start = Instant::now();
+        let batches = session.batches()?;
+        let mut line = session.step(&batches)?;
+        line.seconds = start.elapsed().as_secs_f64();
+        log.add(&line)?;
+        let sync = synced.elapsed() >= SYNC || session.trainer.step == steps;
+        dir.write_state(&session.state(), sync)?;
+        if sync {
+            synced = Instant::now();
+        }
+        bar.set_message(format!("loss {:.4}", line.loss));
+        bar.inc(1);
+        session.lines.push(line);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+    let steps = session.settings.steps;
+    if session.trainer.step >= steps {
+        return Ok(());
+    }
+    let params = ui.params()?;
+    let keys = {
+        let _spinner = ui.spinner("proving keys");
+        StepKeys::generate(&params, &session.trainer.spec)?
+    };
+    let mut before = session.commitments(&params)?;
+    let mut log = dir.open_log()?;
+    let proofs = parts(&session.run, &session.trainer.spec.config).len();
+    while session.trainer.step < steps {
+        let number = session.trainer.step;
+        let start = Instant::now();
+        let batches = session.batches()?;
+        let mut state = session.trainer.state.clone();
+        let mut line = session.step(&batches)?;
+        let proving = Instant::now();
+        let mut bar = ProofBar::new(ui, number, proofs);
+        let prover = StepProver { params: &params, keys: &keys, spec: &session.trainer.spec, run: &session.run };
+        let (bundle, after) =
+            prover.step(number, &before, &mut state, &batches, &mut |part, stage| bar.observe(part, stage))?;
+        drop(bar);
+        if state != session.trainer.state {
+            return Err(CliError::Diverged(number));
+        }
+        let proofs = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads)).chain(&bundle.updates);
+        line.proof_bytes = Some(proofs.map(|p| p.len() as u64).sum());
+        line.proving_seconds = Some(proving.elapsed().as_secs_f64());
+        dir.write_bundle(&bundle)?;
+        line.seconds = start.elapsed().as_secs_f64();
+        log.add(&line)?;
+        dir.write_state(&session.state(), true)?;
+        before = after;
+        ui.progress(&format!(
+            "step {number}: loss {:.4}, proven in {}",
+            line.loss,
+            time(proving.elapsed())
+        ));
+        session.lines.push(line);
+    }
+    Ok(())
+}
+
+impl Session {
+    /// Commitments of the state; those of a run that has not moved are the genesis.
+    fn commitments(&self, params: &Params) -> Result<StateCommitments, CliError> {
+        Ok(commit_state(params, &self.trainer.spec, &self.trainer.state)?)
+    }
+}
+
+fn summary(session: &Session, dir: &RunDir, resumed_at: u64, elapsed: Duration) -> Output {
+    let lines = &session.lines;
+    let mean = |lines: &[LogLine]| {
+        (!lines.is_empty()).then(|| lines.iter().map(|l| l.loss).sum::<f64>() / lines.len() as f64)
+    };
+    let last = mean(&lines[lines.len().saturating_sub(WINDOW)..]);
+    let saturated: u64 = lines.iter().map(|l| l.saturated).sum();
+    let taken = session.trainer.step - resumed_at.min(session.trainer.step);
+    let peak = peak_memory_kib();
+    let proof_bytes: Option<u64> = session.settings.prove.then(|| lines.iter().filter_map(|l| l.proof_bytes).sum());
+
+    let mut text = format!("{}: {} taken", dir.path().display(), plural(session.trainer.step, "step"));
+    if resumed_at > 0 {
+        text += &format!(", {taken} of them now");
+    }
+    text += &format!(", in {}", time(elapsed));
+    if let (Some(first), Some(last)) = (lines.first(), last) {
+        let window = lines.len().min(WINDOW) as u64;
+        text += &format!("\nloss {:.4} at first, {last:.4} over the last {}", first.loss, plural(window, "step"));
+    }
+    text += &match saturated {
+        0 => "\nno value reached the end of its range".to_owned(),
+        n => format!("\n{} reached the end of their range; log.jsonl says at which steps", plural(n, "value")),
+    };
+    if let Some(total) = proof_bytes {
+        text += &format!("\n{} of proofs", bytes(total));
+    }
+    if let Some(peak) = peak {
+        text += &format!("\npeak memory {}", bytes(peak * 1024));
+    }
+    let json = json!({
+        "ok": true,
+        "run": dir.path().display().to_string(),
+        "id": crate::format::hex(&session.id),
+        "steps": session.trainer.step,
+        "resumed_at": resumed_at,
+        "proven": session.settings.prove,
+        "first_loss": lines.first().map(|l| l.loss),
+        "last_loss": lines.last().map(|l| l.loss),
+        "last_mean_loss": last,
+        "saturated": saturated,
+        "seconds": elapsed.as_secs_f64(),
+        "proving_seconds": session.settings.prove.then(|| lines.iter().filter_map(|l| l.proving_seconds).sum::<f64>()),
+        "proof_bytes": proof_bytes,
+        "peak_memory_kib": peak,
+    });
+    Output { text, json }
+}

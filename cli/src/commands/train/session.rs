@@ -1,0 +1,188 @@
+//! Beginning a run, and going on with one.
+
+use super::{Args, ScheduleKind};
+use crate::error::{CliError, FileError, Rejection};
+use crate::files::{self, MAX_CORPUS};
+use crate::model_dir;
+use crate::run_dir::{LogLine, RunDir, Settings};
+use crate::ui::Ui;
+use circuits::curve::CIRCUIT_VERSION;
+use circuits::decimal::Decimal;
+use circuits::model::{DataError, Schedule};
+use circuits::statement::{Run, StateCommitments, corpus_digest};
+use prover::trainer::{Optimizer, Trainer};
+use std::path::Path;
+use verifier::RunRefused;
+
+/// A run in training.
+pub struct Session {
+    /// The run.
+    pub run: Run,
+    /// Its identity.
+    pub id: [u8; 32],
+    /// What the trainer needs beside it.
+    pub settings: Settings,
+    /// State and optimizer.
+    pub trainer: Trainer,
+    /// Where batches come from.
+    pub corpus: Vec<u8>,
+    /// The log.
+    pub lines: Vec<LogLine>,
+}
+
+/// The run that the arguments describe.
+fn describe(
+    args: &Args,
+    steps: u64,
+    config: String,
+    genesis: StateCommitments,
+    corpus: [u8; 32],
+) -> Result<Run, CliError> {
+    let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
+    let decimal = |given: Option<Decimal>, default: &str| match given {
+        Some(given) => Ok(given),
+        None => default.parse().map_err(|e| usage(&e)),
+    };
+    let lr = decimal(args.lr, "0.05")?;
+    let schedule = match args.schedule.unwrap_or(ScheduleKind::Constant) {
+        ScheduleKind::Constant => {
+            if args.warmup.is_some() || args.floor.is_some() {
+                return Err(CliError::Usage("--warmup and --floor need --schedule cosine".into()));
+            }
+            Schedule::constant(&lr)
+        }
+        ScheduleKind::Cosine => {
+            Schedule::cosine(&lr, steps, args.warmup.unwrap_or(0), &decimal(args.floor, "0.1")?)
+        }
+    }
+    .map_err(|e| usage(&e))?;
+    Ok(Run {
+        circuits: CIRCUIT_VERSION,
+        config,
+        genesis,
+        corpus,
+        seed: args.seed.unwrap_or(0),
+        batch: args.batch.unwrap_or(8),
+        accumulate: args.accumulate.unwrap_or(1),
+        schedule,
+        momentum: decimal(args.momentum, "0")?,
+        weight_decay: decimal(args.weight_decay, "0")?,
+    })
+}
+
+fn read_corpus(path: &Path, context: usize) -> Result<Vec<u8>, CliError> {
+    let corpus = files::read(path, MAX_CORPUS)?;
+    let (needed, found) = (context + 1, corpus.len());
+    if found < needed { Err(DataError::Short { needed, found }.into()) } else { Ok(corpus) }
+}
+
+fn trainer(config: circuits::model::Config, state: circuits::model::State, run: &Run) -> Result<Trainer, CliError> {
+    let optimizer =
+        Optimizer { schedule: run.schedule, momentum: run.momentum, weight_decay: run.weight_decay };
+    Ok(Trainer::new(config, state, optimizer)?)
+}
+
+/// Makes a run, without writing anything.
+pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
+    let (Some(model), Some(corpus_file), Some(steps)) = (&args.model, &args.corpus, args.steps) else {
+        let message = format!("{} holds no run: --model, --corpus and --steps are needed", args.out.display());
+        return Err(CliError::Usage(message));
+    };
+    let model = model_dir::load(model)?;
+    let corpus = read_corpus(corpus_file, model.config.context)?;
+    let digest = corpus_digest(&corpus);
+    // Contradictions show before the commitments are made.
+    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), digest)?;
+    let peak = match run.schedule {
+        Schedule::Cosine { warmup, .. } => warmup,
+        Schedule::Constant { .. } => 0,
+    };
+    run.hyper(&model.config, peak).map_err(|e| CliError::Usage(e.to_string()))?;
+    let params = ui.params()?;
+    {
+        let _spinner = ui.spinner("commitments of the genesis");
+        run.genesis = model_dir::commit(&params, &model)?;
+    }
+    run.check().map_err(|e| CliError::Usage(e.to_string()))?;
+    let id = run.id()?;
+    let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
+    let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
+    let trainer = trainer(model.config, model.state, &run)?;
+    Ok(Session { run, id, settings, trainer, corpus, lines: vec![] })
+}
+
+/// Writes the files of a run that begins; its state last.
+pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+    let mut warn = |text: String| ui.warn(&text);
+    dir.clean(0, &mut warn)?;
+    dir.write_run(&session.run)?;
+    dir.write_settings(&session.settings)?;
+    dir.reconcile_log(0, &mut warn)?;
+    dir.write_state(&session.state(), true)
+}
+
+/// Goes on with a run after the last step that was taken.
+pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
+    let run = dir.run()?;
+    let id = run.id()?;
+    let config = run.check().map_err(CliError::file(&dir.run_file()))?;
+    let mut settings = dir.settings()?;
+    let file = dir.state()?;
+    let step = file.step;
+    let foreign = |source| CliError::File { path: dir.state_file(), source: FileError::Foreign(source) };
+    if file.run != Some(id) {
+        return Err(foreign("this is the state of another run"));
+    }
+    let (of_state, state) = file.open().map_err(CliError::file(&dir.state_file()))?;
+    if of_state != config {
+        return Err(foreign("the configuration is not the run's"));
+    }
+    same_run(args, &run, &settings)?;
+    if args.prove && !settings.prove {
+        return Err(CliError::Usage("the run was begun without --prove".into()));
+    }
+
+    let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
+    let corpus = read_corpus(&corpus_file, config.context)?;
+    if corpus_digest(&corpus) != run.corpus {
+        return Err(Rejection::Run(RunRefused::Corpus).into());
+    }
+    let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
+    let wanted = Settings { steps: args.steps.unwrap_or(settings.steps), corpus: corpus_file, ..settings.clone() };
+    if wanted != settings {
+        settings = wanted;
+        dir.write_settings(&settings)?;
+    }
+    let mut warn = |text: String| ui.warn(&text);
+    dir.clean(step, &mut warn)?;
+    if settings.prove && !dir.is_proven_up_to(step)? {
+        let source = FileError::Foreign("bundles of steps that were taken are missing");
+        return Err(CliError::File { path: dir.path().to_owned(), source });
+    }
+    let lines = dir.reconcile_log(step, &mut warn)?;
+    let mut trainer = trainer(config, state, &run)?;
+    trainer.step = step;
+    Ok(Session { run, id, settings, trainer, corpus, lines })
+}
+
+/// Arguments given again must be those of the run.
+fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError> {
+    let steps = match run.schedule {
+        Schedule::Cosine { steps, .. } => steps,
+        Schedule::Constant { .. } => settings.steps,
+    };
+    let rate = args.lr.is_some() || args.schedule.is_some() || args.warmup.is_some() || args.floor.is_some();
+    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), run.corpus)?;
+    let differs = [
+        ("--batch", args.batch.is_some() && described.batch != run.batch),
+        ("--accumulate", args.accumulate.is_some() && described.accumulate != run.accumulate),
+        ("--seed", args.seed.is_some() && described.seed != run.seed),
+        ("--momentum", args.momentum.is_some() && described.momentum != run.momentum),
+        ("--weight-decay", args.weight_decay.is_some() && described.weight_decay != run.weight_decay),
+        ("--lr, --schedule, --warmup or --floor", rate && described.schedule != run.schedule),
+    ];
+    match differs.iter().find(|(_, differs)| *differs) {
+        Some((name, _)) => Err(CliError::Usage(format!("{name} is not what the run was begun with"))),
+        None => Ok(()),
+    }
+}

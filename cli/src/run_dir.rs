@@ -1,0 +1,241 @@
+//! A run's directory.
+//!
+//! | file | what |
+//! |---|---|
+//! | `run.bin` | the run, with the genesis commitments |
+//! | `train.json` | what the trainer needs to go on |
+//! | `step-000000.bundle`… | the proofs, one file for each step |
+//! | `log.jsonl` | a line for each step |
+//! | `state.bin` | state after so many steps |
+//!
+//! A step is written in this order: bundle, line, state. It is taken once the state is replaced; whatever else a killed
+//! process left behind is of the step in hand, and goes away when the run is resumed.
+
+use crate::error::{CliError, FileError};
+use crate::files::{self, MAX_SMALL, MAX_STATE, TEMPORARY};
+use crate::model_dir::STATE;
+use circuits::model_file::ModelState;
+use circuits::statement::{Bundle, Run};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Largest log.
+const MAX_LOG: u64 = 1 << 30;
+
+/// What the trainer needs to go on, beside the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Steps to take in all.
+    pub steps: u64,
+    /// Whether steps are proven.
+    pub prove: bool,
+    /// Where the corpus is.
+    pub corpus: PathBuf,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLine {
+    /// Number of the step.
+    pub step: u64,
+    /// Mean loss in nats, for display.
+    pub loss: f64,
+    /// Sum of the losses over all predictions, frac 24: the exact value that is proven.
+    pub loss_sum: u64,
+    /// Predictions of the step.
+    pub predictions: u64,
+    /// Learning rate, frac 36.
+    pub rate: u64,
+    /// Elements that reached the end of their range.
+    pub saturated: u64,
+    /// Seconds that the step took, proofs included.
+    pub seconds: f64,
+    /// Seconds of proving.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proving_seconds: Option<f64>,
+    /// Bytes of the proofs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof_bytes: Option<u64>,
+}
+
+/// A run's directory.
+pub struct RunDir(PathBuf);
+
+impl RunDir {
+    /// Whether or not it exists.
+    pub fn new(path: &Path) -> Self {
+        RunDir(path.to_owned())
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The run's file.
+    pub fn run_file(&self) -> PathBuf {
+        self.0.join("run.bin")
+    }
+
+    /// The state's file.
+    pub fn state_file(&self) -> PathBuf {
+        self.0.join(STATE)
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.0.join("log.jsonl")
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.0.join("train.json")
+    }
+
+    fn bundle_file(&self, step: u64) -> PathBuf {
+        self.0.join(format!("step-{step:06}.bundle"))
+    }
+
+    /// Whether training has begun here.
+    pub fn begun(&self) -> bool {
+        self.state_file().exists()
+    }
+
+    /// Keeps other trainers out, until dropped or killed.
+    pub fn lock(&self) -> Result<File, CliError> {
+        let path = self.0.join(".lock");
+        let file = File::create(&path).map_err(CliError::io("create", &path))?;
+        file.try_lock().map_err(|e| CliError::Io { action: "lock", path, source: e.into() })?;
+        Ok(file)
+    }
+
+    /// Reads the run.
+    pub fn run(&self) -> Result<Run, CliError> {
+        files::decode(&self.run_file(), MAX_SMALL)
+    }
+
+    /// Writes the run.
+    pub fn write_run(&self, run: &Run) -> Result<(), CliError> {
+        files::encode(&self.run_file(), run, true)
+    }
+
+    /// Reads the state.
+    pub fn state(&self) -> Result<ModelState, CliError> {
+        files::decode(&self.state_file(), MAX_STATE)
+    }
+
+    /// Replaces the state.
+    pub fn write_state(&self, state: &ModelState, sync: bool) -> Result<(), CliError> {
+        files::encode(&self.state_file(), state, sync)
+    }
+
+    /// Reads the settings.
+    pub fn settings(&self) -> Result<Settings, CliError> {
+        let path = self.settings_file();
+        serde_json::from_str(&files::read_text(&path)?).map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))
+    }
+
+    /// Writes the settings.
+    pub fn write_settings(&self, settings: &Settings) -> Result<(), CliError> {
+        let path = self.settings_file();
+        let text = serde_json::to_string_pretty(settings).map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))?;
+        files::write(&path, (text + "\n").as_bytes(), true)
+    }
+
+    /// Reads a bundle.
+    pub fn read_bundle(path: &Path) -> Result<Bundle, CliError> {
+        files::decode(path, MAX_SMALL)
+    }
+
+    /// Writes a step's bundle; gives the bytes of the file.
+    pub fn write_bundle(&self, bundle: &Bundle) -> Result<(), CliError> {
+        files::encode(&self.bundle_file(bundle.step), bundle, true)
+    }
+
+    /// The bundles that are there: the number in the name, and the file, in order.
+    pub fn bundles(&self) -> Result<Vec<(u64, PathBuf)>, CliError> {
+        let failed = |source| CliError::Io { action: "list", path: self.0.clone(), source };
+        let mut bundles = vec![];
+        for entry in fs::read_dir(&self.0).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let number = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".bundle"));
+            if let Some(number) = number.and_then(|n| n.parse().ok()) {
+                bundles.push((number, path));
+            }
+        }
+        bundles.sort();
+        Ok(bundles)
+    }
+
+    /// Removes what a killed process left of the step in hand: unfinished files, a bundle beyond the state.
+    pub fn clean(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<(), CliError> {
+        let failed = |source| CliError::Io { action: "list", path: self.0.clone(), source };
+        for entry in fs::read_dir(&self.0).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                files::remove(&entry.path())?;
+            }
+        }
+        let bundles = self.bundles()?;
+        if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > step) {
+            let source = FileError::Foreign("this bundle lies beyond the state; the state is not the one it was");
+            return Err(CliError::File { path: path.clone(), source });
+        }
+        for (_, path) in bundles.iter().filter(|(number, _)| *number == step) {
+            warn(format!("{} was finished, but its state was not: the step is taken again", path.display()));
+            files::remove(path)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a bundle for each of the steps before `step`.
+    pub fn is_proven_up_to(&self, step: u64) -> Result<bool, CliError> {
+        Ok(self.bundles()?.iter().map(|(number, _)| *number).eq(0..step))
+    }
+
+    /// The log's lines of the steps before `step`. Lines beyond, or cut short, are removed from the file.
+    pub fn reconcile_log(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<Vec<LogLine>, CliError> {
+        let path = self.log_file();
+        let bytes = if path.exists() { files::read(&path, MAX_LOG)? } else { vec![] };
+        let mut lines: Vec<LogLine> = vec![];
+        let mut good = 0;
+        for line in bytes.split_inclusive(|&b| b == b'\n') {
+            match serde_json::from_slice::<LogLine>(line) {
+                Ok(parsed) if line.ends_with(b"\n") && parsed.step < step => lines.push(parsed),
+                _ => break,
+            }
+            good += line.len();
+        }
+        if good < bytes.len() {
+            files::write(&path, &bytes[..good], true)?;
+        }
+        if lines.len() as u64 != step {
+            warn(format!("{} has {} lines for {step} steps", path.display(), lines.len()));
+        }
+        Ok(lines)
+    }
+
+    /// Opens the log, to add lines.
+    pub fn open_log(&self) -> Result<Log, CliError> {
+        let path = self.log_file();
+        let file = File::options().create(true).append(true).open(&path).map_err(CliError::io("open", &path))?;
+        Ok(Log { path, file })
+    }
+}
+
+/// The log, open.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Adds a line.
+    pub fn add(&mut self, line: &LogLine) -> Result<(), CliError> {
+        let text = serde_json::to_string(line).map_err(|e| CliError::file(&self.path)(FileError::Json(e.to_string())))?;
+        self.file.write_all((text + "\n").as_bytes()).map_err(CliError::io("write", &self.path))
+    }
+}
