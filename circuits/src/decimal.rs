@@ -26,10 +26,7 @@ pub struct Decimal {
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Self = Self {
-        digits: 0,
-        exponent: 0,
-    };
+    pub const ZERO: Self = Self { digits: 0, exponent: 0 };
 
     /// `digits · 10^exponent`, for constants; `digits` must not end in a zero.
     pub(crate) const fn canonical(digits: u64, exponent: i32) -> Self {
@@ -52,11 +49,7 @@ impl Decimal {
         // 10^17 · 10^24 < 2^137 does not fit; such numbers are far beyond every limit.
         let power = 10u128.pow(self.exponent.unsigned_abs());
         let digits = u128::from(self.digits);
-        if self.exponent >= 0 {
-            digits.saturating_mul(power)
-        } else {
-            digits / power
-        }
+        if self.exponent >= 0 { digits.saturating_mul(power) } else { digits / power }
     }
 
     /// `round(self · multiplier / divisor)`, halves up; `None` if it exceeds 128 bits on the way.
@@ -69,10 +62,7 @@ impl Decimal {
         } else {
             (numerator, divisor.checked_mul(power)?)
         };
-        numerator
-            .checked_mul(2)?
-            .checked_add(divisor)?
-            .checked_div(divisor.checked_mul(2)?)
+        numerator.checked_mul(2)?.checked_add(divisor)?.checked_div(divisor.checked_mul(2)?)
     }
 }
 
@@ -86,9 +76,7 @@ impl FromStr for Decimal {
             return Err(range());
         }
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => {
-                (mantissa, exponent.parse::<i32>().map_err(|_| syntax())?)
-            }
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| syntax())?),
             None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -101,14 +89,9 @@ impl FromStr for Decimal {
             return Ok(Self::ZERO);
         }
         let dropped = (figures.len() - significant.len()) as i32;
-        let exponent = exponent
-            .checked_sub(fraction.len() as i32)
-            .and_then(|e| e.checked_add(dropped))
-            .ok_or_else(range)?;
-        let digits: u64 = significant
-            .trim_start_matches('0')
-            .parse()
-            .map_err(|_| range())?;
+        let exponent =
+            exponent.checked_sub(fraction.len() as i32).and_then(|e| e.checked_add(dropped)).ok_or_else(range)?;
+        let digits: u64 = significant.trim_start_matches('0').parse().map_err(|_| range())?;
         if digits >= 10u64.pow(17) || exponent.unsigned_abs() > 24 {
             return Err(range());
         }
@@ -151,44 +134,16 @@ mod tests {
         }
         assert_eq!("10000.0".parse(), Ok(Decimal::canonical(1, 4)));
         assert_eq!("0.0".parse(), Ok(Decimal::ZERO));
-        assert_eq!(
-            "12.50".parse::<Decimal>().map(|d| d.to_string()),
-            Ok("125e-1".into())
-        );
+        assert_eq!("12.50".parse::<Decimal>().map(|d| d.to_string()), Ok("125e-1".into()));
     }
 
     #[test]
     fn malformed_numbers_are_refused() {
-        for text in [
-            "",
-            ".5",
-            "-1",
-            "+1",
-            "1e",
-            "nan",
-            "inf",
-            "1_0",
-            "0x10",
-            "1.2.3",
-            "e5",
-            "1e99999999999",
-        ] {
-            assert!(
-                matches!(text.parse::<Decimal>(), Err(DecimalError::Syntax(_))),
-                "{text}"
-            );
+        for text in ["", ".5", "-1", "+1", "1e", "nan", "inf", "1_0", "0x10", "1.2.3", "e5", "1e99999999999"] {
+            assert!(matches!(text.parse::<Decimal>(), Err(DecimalError::Syntax(_))), "{text}");
         }
-        for text in [
-            "1e2147483647",
-            "1e-2147483648",
-            "123456789012345678",
-            "1e25",
-            &"1".repeat(65),
-        ] {
-            assert!(
-                matches!(text.parse::<Decimal>(), Err(DecimalError::Range(_))),
-                "{text}"
-            );
+        for text in ["1e2147483647", "1e-2147483648", "123456789012345678", "1e25", &"1".repeat(65)] {
+            assert!(matches!(text.parse::<Decimal>(), Err(DecimalError::Range(_))), "{text}");
         }
     }
 
@@ -197,9 +152,6 @@ mod tests {
         let eps: Decimal = "1e-5".parse().unwrap();
         assert_eq!(eps.scaled(1 << 24, 1), Some(168));
         let half: Decimal = "0.5".parse().unwrap();
-        assert_eq!(
-            (half.scaled(1, 1), half.scaled(3, 1), half.scaled(1, 2)),
-            (Some(1), Some(2), Some(0))
-        );
+        assert_eq!((half.scaled(1, 1), half.scaled(3, 1), half.scaled(1, 2)), (Some(1), Some(2), Some(0)));
     }
 }

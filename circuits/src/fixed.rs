@@ -38,14 +38,8 @@ pub enum Class {
 
 impl Class {
     /// Every class, in the order of [`Saturations`].
-    pub const ALL: [Class; 6] = [
-        Class::Weight,
-        Class::Residual,
-        Class::Feature,
-        Class::Gate,
-        Class::Gradient,
-        Class::Momentum,
-    ];
+    pub const ALL: [Class; 6] =
+        [Class::Weight, Class::Residual, Class::Feature, Class::Gate, Class::Gradient, Class::Momentum];
 
     /// Bits of the class, the sign included.
     pub const fn bits(self) -> u32 {
@@ -130,11 +124,7 @@ impl fmt::Display for Saturations {
             write!(f, "{separator}{} {}", class.name(), self.of(class))?;
             separator = ", ";
         }
-        if separator.is_empty() {
-            f.write_str("none")
-        } else {
-            Ok(())
-        }
+        if separator.is_empty() { f.write_str("none") } else { Ok(()) }
     }
 }
 
@@ -179,10 +169,7 @@ pub const fn rescale(x: i128, shift: u32, bits: u32) -> Rescaled {
     } else {
         rounded
     };
-    Rescaled {
-        value: value as i64,
-        saturated: value != rounded,
-    }
+    Rescaled { value: value as i64, saturated: value != rounded }
 }
 
 /// [`rescale`] into a class; counts a clipped element.
@@ -247,10 +234,7 @@ mod tests {
     #[test]
     fn saturation_is_counted() {
         let mut s = Saturations::default();
-        assert_eq!(
-            rescale_to(i128::MAX, 12, Class::Gate, &mut s),
-            (1 << 17) - 1
-        );
+        assert_eq!(rescale_to(i128::MAX, 12, Class::Gate, &mut s), (1 << 17) - 1);
         assert_eq!(rescale_to(i128::MIN, 12, Class::Gate, &mut s), -(1 << 17));
         assert_eq!(rescale_to(2048, 12, Class::Gate, &mut s), 1);
         assert_eq!(rescale_to(-2048, 12, Class::Gate, &mut s), 0);

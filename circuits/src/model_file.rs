@@ -56,14 +56,7 @@ impl ModelState {
     /// The file of a state.
     pub fn new(config: &Config, state: &State, run: Option<[u8; 32]>, step: u64) -> Self {
         let flat = |p: &Params| p.iter().map(|t| t.data.clone()).collect();
-        ModelState {
-            config: config.to_json(),
-            run,
-            step,
-            w: flat(&state.w),
-            lo: flat(&state.lo),
-            v: flat(&state.v),
-        }
+        ModelState { config: config.to_json(), run, step, w: flat(&state.w), lo: flat(&state.lo), v: flat(&state.v) }
     }
 
     /// The configuration alone, checked.
@@ -75,8 +68,7 @@ impl ModelState {
     /// The configuration and the state, checked against it.
     pub fn open(self) -> Result<(Config, State), ModelFileError> {
         let config = self.config()?;
-        let state =
-            State { w: shape(&config, self.w)?, lo: shape(&config, self.lo)?, v: shape(&config, self.v)? };
+        let state = State { w: shape(&config, self.w)?, lo: shape(&config, self.lo)?, v: shape(&config, self.v)? };
         state.check(&config)?;
         Ok((config, state))
     }

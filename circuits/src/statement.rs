@@ -118,6 +118,14 @@ pub struct Bundle {
     pub canonical: Vec<u8>,
 }
 
+impl Bundle {
+    /// Bytes of everything that is proof.
+    pub fn proof_bytes(&self) -> u64 {
+        let gradients = self.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads));
+        gradients.chain(&self.updates).chain([&self.canonical]).map(|proof| proof.len() as u64).sum()
+    }
+}
+
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
     const VERSION: u32 = 1;

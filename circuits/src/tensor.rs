@@ -39,21 +39,13 @@ pub type Wide = Matrix<i128>;
 impl<E: Copy + Default> Matrix<E> {
     /// A matrix of zeros.
     pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self {
-            rows,
-            cols,
-            data: vec![E::default(); rows * cols],
-        }
+        Self { rows, cols, data: vec![E::default(); rows * cols] }
     }
 
     /// A matrix of the given elements.
     pub fn new(rows: usize, cols: usize, data: Vec<E>) -> Result<Self, ShapeError> {
         if rows.checked_mul(cols) != Some(data.len()) {
-            return Err(ShapeError {
-                rows,
-                cols,
-                len: data.len(),
-            });
+            return Err(ShapeError { rows, cols, len: data.len() });
         }
         Ok(Self { rows, cols, data })
     }
@@ -96,33 +88,19 @@ impl<E: Copy + Default> Matrix<E> {
         for j in 0..self.cols {
             data.extend((0..self.rows).map(|i| self.data[i * self.cols + j]));
         }
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            data,
-        }
+        Self { rows: self.cols, cols: self.rows, data }
     }
 
     /// Columns `start..start + cols`.
     pub fn columns(&self, start: usize, cols: usize) -> Self {
-        let data = (0..self.rows)
-            .flat_map(|i| self.row(i)[start..start + cols].iter().copied())
-            .collect();
-        Self {
-            rows: self.rows,
-            cols,
-            data,
-        }
+        let data = (0..self.rows).flat_map(|i| self.row(i)[start..start + cols].iter().copied()).collect();
+        Self { rows: self.rows, cols, data }
     }
 
     /// Rows `start..start + rows`.
     pub fn rows_of(&self, start: usize, rows: usize) -> Self {
         let data = self.data[start * self.cols..(start + rows) * self.cols].to_vec();
-        Self {
-            rows,
-            cols: self.cols,
-            data,
-        }
+        Self { rows, cols: self.cols, data }
     }
 
     /// Writes `block` over the columns from `start` on.
@@ -144,20 +122,13 @@ impl Tensor {
     /// The largest absolute value.
     pub fn max_abs(&self) -> u64 {
         // Two accumulators of one kind each vectorise; `unsigned_abs` does not.
-        let (lo, hi) = self
-            .data
-            .iter()
-            .fold((0, 0), |(lo, hi), &x| (x.min(lo), x.max(hi)));
+        let (lo, hi) = self.data.iter().fold((0, 0), |(lo, hi), &x| (x.min(lo), x.max(hi)));
         lo.unsigned_abs().max(hi.unsigned_abs())
     }
 
     /// The same values, wide.
     pub fn widen(&self) -> Wide {
-        Wide {
-            rows: self.rows,
-            cols: self.cols,
-            data: self.data.iter().map(|&x| x.into()).collect(),
-        }
+        Wide { rows: self.rows, cols: self.cols, data: self.data.iter().map(|&x| x.into()).collect() }
     }
 
     /// Whether every element is a value of `class`.
@@ -169,16 +140,8 @@ impl Tensor {
 impl Wide {
     /// `rescale` of every element into a class.
     pub fn rescale(&self, shift: u32, class: Class, saturations: &mut Saturations) -> Tensor {
-        let data = self
-            .data
-            .iter()
-            .map(|&x| rescale_to(x, shift, class, saturations))
-            .collect();
-        Tensor {
-            rows: self.rows,
-            cols: self.cols,
-            data,
-        }
+        let data = self.data.iter().map(|&x| rescale_to(x, shift, class, saturations)).collect();
+        Tensor { rows: self.rows, cols: self.cols, data }
     }
 
     /// Adds `x · 2^shift`, element by element.
@@ -201,11 +164,7 @@ impl Wide {
 /// `A·B`: `[m × k] · [k × n]`.
 pub fn matmul(a: &Tensor, b: &Tensor) -> Wide {
     assert_eq!(a.cols, b.rows, "matmul: inner dimensions differ");
-    if small(a, b, a.cols) {
-        narrow_product(a, b)
-    } else {
-        wide_product(a, b)
-    }
+    if small(a, b, a.cols) { narrow_product(a, b) } else { wide_product(a, b) }
 }
 
 /// `A·Bᵀ`: `[m × k] · [n × k]ᵀ`.
@@ -251,11 +210,7 @@ fn narrow_product(a: &Tensor, b: &Tensor) -> Wide {
         }
         data.extend(acc.iter().map(|&s| i128::from(s)));
     }
-    Wide {
-        rows: a.rows,
-        cols: n,
-        data,
-    }
+    Wide { rows: a.rows, cols: n, data }
 }
 
 fn wide_product(a: &Tensor, b: &Tensor) -> Wide {
@@ -278,11 +233,7 @@ mod tests {
 
     fn arb_matrix(rows: usize, cols: usize, bits: u32) -> impl Strategy<Value = Tensor> {
         let max = (1i64 << bits) - 1;
-        proptest::collection::vec(-max..=max, rows * cols).prop_map(move |data| Tensor {
-            rows,
-            cols,
-            data,
-        })
+        proptest::collection::vec(-max..=max, rows * cols).prop_map(move |data| Tensor { rows, cols, data })
     }
 
     fn arb_pair() -> impl Strategy<Value = (Tensor, Tensor)> {
@@ -302,24 +253,13 @@ mod tests {
 
     #[test]
     fn wide_operands_leave_the_narrow_path() {
-        let a = Tensor {
-            rows: 1,
-            cols: 4,
-            data: vec![-(1 << 60); 4],
-        };
+        let a = Tensor { rows: 1, cols: 4, data: vec![-(1 << 60); 4] };
         assert_eq!(matmul_nt(&a, &a).data, [1i128 << 122]);
     }
 
     #[test]
     fn shapes_are_checked() {
-        assert_eq!(
-            Tensor::new(2, 3, vec![0; 5]),
-            Err(ShapeError {
-                rows: 2,
-                cols: 3,
-                len: 5
-            })
-        );
+        assert_eq!(Tensor::new(2, 3, vec![0; 5]), Err(ShapeError { rows: 2, cols: 3, len: 5 }));
         assert!(Tensor::new(usize::MAX, 2, vec![]).is_err());
     }
 }

@@ -25,11 +25,8 @@ fn setting() -> (Spec, State, SequenceTrace) {
 
 /// Phase 2 is computed from the forged values, as an adversary would.
 fn broken(mut segment: Segment, publics: &[F]) -> Vec<Violation> {
-    let challenges: BTreeMap<Challenge, F> = Challenge::ALL
-        .iter()
-        .enumerate()
-        .map(|(i, &c)| (c, F::from(0x0eed_f00d_dead_beef * (i as u64 + 5))))
-        .collect();
+    let challenges: BTreeMap<Challenge, F> =
+        Challenge::ALL.iter().enumerate().map(|(i, &c)| (c, F::from(0x0eed_f00d_dead_beef * (i as u64 + 5)))).collect();
     assert_eq!(segment.witness.count_lookups(&segment.plan), []);
     segment.witness.fill_phase2(&segment.plan, &challenges);
     let instance: Vec<F> = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect();

@@ -1,6 +1,6 @@
 //! Scratch timing of a proven step.
-use circuits::{model::*, statement::*, curve::*};
-use prover::{step::*, params};
+use circuits::{curve::*, model::*, statement::*};
+use prover::{params, step::*};
 use std::time::Instant;
 fn main() {
     let preset = std::env::args().nth(1).unwrap_or("nano".into());
@@ -16,8 +16,17 @@ fn main() {
     let t = Instant::now();
     let genesis = commit_state(&p, &spec, &state).unwrap();
     println!("commit {:?}", t.elapsed());
-    let run = Run { circuits: CIRCUIT_VERSION, config: spec.config.to_json(), genesis: genesis.clone(), seed: 1, batch: batch as u32, accumulate: 1,
-        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(), momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() };
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: spec.config.to_json(),
+        genesis: genesis.clone(),
+        seed: 1,
+        batch: batch as u32,
+        accumulate: 1,
+        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
+        momentum: "0.9".parse().unwrap(),
+        weight_decay: "0".parse().unwrap(),
+    };
     run.check().unwrap();
     let corpus = std::fs::read("fixtures/corpus/stories.txt").unwrap();
     let prover = StepProver { params: &p, keys: &keys, spec: &spec, run: &run };
@@ -26,20 +35,36 @@ fn main() {
     println!("verifier keys {:?}", t.elapsed());
     let mut before = genesis;
     for step in 0..2 {
-        let batches = vec![draw_batch(&corpus, spec.config.context, batch, Draw { seed: 1, step, contribution: 0 }).unwrap()];
+        let batches =
+            vec![draw_batch(&corpus, spec.config.context, batch, Draw { seed: 1, step, contribution: 0 }).unwrap()];
         let t = Instant::now();
         let mut last = Instant::now();
         let mut done = None;
-        let (bundle, after) = prover.step(step, &before, &mut state, &batches, &mut |part, stage| {
-            if !matches!(stage, prover::proof::Stage::Proving { .. }) { println!("   {part:?} {stage:?} {:?}", last.elapsed()); last = Instant::now(); }
-            done = Some(part);
-        }).unwrap();
+        let (bundle, after) = prover
+            .step(step, &before, &mut state, &batches, &mut |part, stage| {
+                if !matches!(stage, prover::proof::Stage::Proving { .. }) {
+                    println!("   {part:?} {stage:?} {:?}", last.elapsed());
+                    last = Instant::now();
+                }
+                done = Some(part);
+            })
+            .unwrap();
         println!("step {:?}", t.elapsed());
-        let sizes: Vec<usize> = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads)).chain(&bundle.updates).map(Vec::len).collect();
+        let sizes: Vec<usize> = bundle
+            .contributions
+            .iter()
+            .flat_map(|c| c.layers.iter().chain(&c.heads))
+            .chain(&bundle.updates)
+            .map(Vec::len)
+            .collect();
         println!("proof bytes {sizes:?} total {}", sizes.iter().sum::<usize>());
         let t = Instant::now();
         let v = verifier.verify(&p, (&run, step, &before), &bundle, Some(&batches)).unwrap();
-        println!("verify {:?} loss {}", t.elapsed(), v.loss as f64 / (1 << 24) as f64 / (batch * spec.config.context) as f64);
+        println!(
+            "verify {:?} loss {}",
+            t.elapsed(),
+            v.loss as f64 / (1 << 24) as f64 / (batch * spec.config.context) as f64
+        );
         assert_eq!(v.after, after);
         assert_eq!(after, commit_state(&p, &spec, &state).unwrap());
         before = after;

@@ -1,5 +1,6 @@
 //! What can go wrong, and the exit code that says so.
 
+use crate::interchange::InterchangeError;
 use circuits::codec::CodecError;
 use circuits::model::{ConfigError, DataError};
 use circuits::model_file::ModelFileError;
@@ -85,6 +86,9 @@ pub enum FileError {
     /// A run is refused.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Weights cannot be exchanged.
+    #[error(transparent)]
+    Weights(#[from] InterchangeError),
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),

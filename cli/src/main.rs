@@ -4,6 +4,7 @@ mod commands;
 mod error;
 mod files;
 mod format;
+mod interchange;
 mod model_dir;
 mod run_dir;
 mod ui;

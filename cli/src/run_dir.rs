@@ -134,13 +134,15 @@ impl RunDir {
     /// Reads the settings.
     pub fn settings(&self) -> Result<Settings, CliError> {
         let path = self.settings_file();
-        serde_json::from_str(&files::read_text(&path)?).map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))
+        serde_json::from_str(&files::read_text(&path)?)
+            .map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))
     }
 
     /// Writes the settings.
     pub fn write_settings(&self, settings: &Settings) -> Result<(), CliError> {
         let path = self.settings_file();
-        let text = serde_json::to_string_pretty(settings).map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))?;
+        let text = serde_json::to_string_pretty(settings)
+            .map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))?;
         files::write(&path, (text + "\n").as_bytes(), true)
     }
 
@@ -235,7 +237,8 @@ pub struct Log {
 impl Log {
     /// Adds a line.
     pub fn add(&mut self, line: &LogLine) -> Result<(), CliError> {
-        let text = serde_json::to_string(line).map_err(|e| CliError::file(&self.path)(FileError::Json(e.to_string())))?;
+        let text =
+            serde_json::to_string(line).map_err(|e| CliError::file(&self.path)(FileError::Json(e.to_string())))?;
         self.file.write_all((text + "\n").as_bytes()).map_err(CliError::io("write", &self.path))
     }
 }

@@ -21,11 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         Schedule::constant(&rate.parse()?)?
     };
-    let optimizer = Optimizer {
-        schedule,
-        momentum: momentum.parse()?,
-        weight_decay: Decimal::ZERO,
-    };
+    let optimizer = Optimizer { schedule, momentum: momentum.parse()?, weight_decay: Decimal::ZERO };
     let state = State::init(&config, 1);
     println!("{} parameters", config.parameters());
     let mut trainer = Trainer::new(config, state, optimizer)?;
@@ -33,26 +29,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut clipped = 0;
     for step in 0..steps {
-        let draw = Draw {
-            seed: 1,
-            step,
-            contribution: 0,
-        };
+        let draw = Draw { seed: 1, step, contribution: 0 };
         let sequences = draw_batch(&corpus, trainer.spec.config.context, batch, draw)?;
         let log = trainer.step(&sequences)?;
         clipped += log.saturations.total();
         if step % (steps / 20).max(1) == 0 || step + 1 == steps {
-            println!(
-                "step {step:5}  loss {:.4}  clipped {}",
-                log.mean_loss(),
-                log.saturations
-            );
+            println!("step {step:5}  loss {:.4}  clipped {}", log.mean_loss(), log.saturations);
         }
     }
     let total = start.elapsed();
-    println!(
-        "{clipped} elements clipped; {:.2} ms a step",
-        total.as_secs_f64() * 1e3 / steps as f64
-    );
+    println!("{clipped} elements clipped; {:.2} ms a step", total.as_secs_f64() * 1e3 / steps as f64);
     Ok(())
 }

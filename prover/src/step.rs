@@ -30,9 +30,7 @@ impl StepKeys {
     /// Makes the keys of a model.
     pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
         let plans = Plans::new(spec);
-        let key = |plan, publics| {
-            ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?)
-        };
+        let key = |plan, publics| ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?);
         Ok(StepKeys {
             layer: key(&plans.layer, PUBLICS[0])?,
             head: key(&plans.head, PUBLICS[1])?,
@@ -45,8 +43,7 @@ impl StepKeys {
 pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<StateCommitments, ProveError> {
     let layouts = Layouts::new(&spec.config);
     let commit = |columns: &Vec<Vec<i64>>| -> Result<Vec<Encoding>, ProveError> {
-        let columns: Vec<Vec<F>> =
-            columns.iter().map(|c| c.iter().map(|&x| field(x.into())).collect()).collect();
+        let columns: Vec<Vec<F>> = columns.iter().map(|c| c.iter().map(|&x| field(x.into())).collect()).collect();
         let points = commit_port(params, &columns).map_err(|source| ProveError::Port { instance: 0, source })?;
         Ok(points.iter().map(GroupEncoding::to_bytes).collect())
     };

@@ -5,10 +5,7 @@
 use circuits::{
     decimal::Decimal,
     fixed::Saturations,
-    model::{
-        Config, Gradients, Params, ParamsError, Schedule, SequenceError, Spec, State,
-        sequence_gradient,
-    },
+    model::{Config, Gradients, Params, ParamsError, Schedule, SequenceError, Spec, State, sequence_gradient},
     ops::sgd::{self, Hyper, HyperError},
 };
 use rayon::prelude::*;
@@ -52,11 +49,7 @@ pub struct BatchGradient {
 
 impl BatchGradient {
     fn zero(config: &Config) -> Self {
-        Self {
-            loss: 0,
-            gradients: Gradients::zeros(config),
-            saturations: Saturations::default(),
-        }
+        Self { loss: 0, gradients: Gradients::zeros(config), saturations: Saturations::default() }
     }
 
     /// Adds the gradient of other sequences.
@@ -126,12 +119,7 @@ impl Trainer {
     /// Starts from `state`, which must be one of `config`.
     pub fn new(config: Config, state: State, optimizer: Optimizer) -> Result<Self, TrainError> {
         state.check(&config)?;
-        Ok(Self {
-            spec: Spec::new(config),
-            state,
-            step: 0,
-            optimizer,
-        })
+        Ok(Self { spec: Spec::new(config), state, step: 0, optimizer })
     }
 
     /// One step on a batch of sequences of T + 1 tokens.
@@ -144,26 +132,11 @@ impl Trainer {
         let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
         let rate = self.optimizer.schedule.lr_at(self.step);
-        let hyper = Hyper::new(
-            rate,
-            &self.optimizer.momentum,
-            &self.optimizer.weight_decay,
-            predictions,
-        )?;
+        let hyper = Hyper::new(rate, &self.optimizer.momentum, &self.optimizer.weight_decay, predictions)?;
         // Sums are exact: one pass over all sequences is the sum of the contributions.
         let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
-        sgd::apply(
-            &hyper,
-            &mut self.state,
-            &sum.gradients,
-            &mut sum.saturations,
-        );
-        let log = StepLog {
-            step: self.step,
-            loss: sum.loss,
-            predictions,
-            saturations: sum.saturations,
-        };
+        sgd::apply(&hyper, &mut self.state, &sum.gradients, &mut sum.saturations);
+        let log = StepLog { step: self.step, loss: sum.loss, predictions, saturations: sum.saturations };
         self.step += 1;
         Ok(log)
     }
@@ -186,17 +159,7 @@ mod tests {
 
     fn batch(step: u64) -> Vec<Vec<u8>> {
         let corpus = b"the quick brown fox jumps over the lazy dog. ".repeat(4);
-        draw_batch(
-            &corpus,
-            16,
-            4,
-            Draw {
-                seed: 1,
-                step,
-                contribution: 0,
-            },
-        )
-        .unwrap()
+        draw_batch(&corpus, 16, 4, Draw { seed: 1, step, contribution: 0 }).unwrap()
     }
 
     #[test]
@@ -209,20 +172,14 @@ mod tests {
                 last = trainer.step(&batch(step)).unwrap();
                 assert_eq!(last.saturations.total(), 0);
             }
-            assert!(
-                last.mean_loss() < first.mean_loss() / 1.7,
-                "{first:?} {last:?}"
-            );
+            assert!(last.mean_loss() < first.mean_loss() / 1.7, "{first:?} {last:?}");
         }
     }
 
     #[test]
     fn the_number_of_threads_changes_nothing() {
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let mut trainer = trainer(Config::NANO);
                 trainer.step(&batch(0)).unwrap();
@@ -255,14 +212,8 @@ mod tests {
     #[test]
     fn bad_batches_are_refused() {
         let mut trainer = trainer(Config::NANO);
-        assert!(matches!(
-            trainer.step(&[]),
-            Err(TrainError::Hyper(HyperError::Predictions(0)))
-        ));
-        assert!(matches!(
-            trainer.step(&[vec![0; 3]]),
-            Err(TrainError::Sequence(SequenceError::Length { .. }))
-        ));
+        assert!(matches!(trainer.step(&[]), Err(TrainError::Hyper(HyperError::Predictions(0)))));
+        assert!(matches!(trainer.step(&[vec![0; 3]]), Err(TrainError::Sequence(SequenceError::Length { .. }))));
         let state = trainer.state.clone();
         let other = Trainer::new(Config::MICRO, state, trainer.optimizer.clone());
         assert!(matches!(other, Err(TrainError::State(_))));

@@ -8,9 +8,7 @@ use crate::error::BatchError;
 use crate::step::{StepError, StepVerifier};
 use circuits::curve::Params;
 use circuits::model::{Config, DataError, Draw, draw_batch};
-use circuits::statement::{
-    Bundle, INSTANCES_PER_PROOF, Layouts, Run, RunError, StateCommitments, corpus_digest,
-};
+use circuits::statement::{Bundle, INSTANCES_PER_PROOF, Layouts, Run, RunError, StateCommitments, corpus_digest};
 use std::fmt;
 
 /// Why a run is refused.
@@ -85,6 +83,8 @@ pub enum Part {
         /// Number among the update proofs.
         index: usize,
     },
+    /// The opening which shows that the new state's commitments are canonical.
+    Canonical,
 }
 
 impl fmt::Display for Part {
@@ -93,12 +93,18 @@ impl fmt::Display for Part {
             Part::Layers { contribution, index } => write!(f, "contribution {contribution}, layer proof {index}"),
             Part::Heads { contribution, index } => write!(f, "contribution {contribution}, head proof {index}"),
             Part::Update { index } => write!(f, "update proof {index}"),
+            Part::Canonical => f.write_str("opening of the new state's commitments"),
         }
     }
 }
 
-/// Places of a step's proofs, in the order in which they are checked.
-pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
+/// Number of a step's proofs, the opening not counted.
+pub fn proofs(run: &Run, config: &Config) -> usize {
+    parts(run, config).len() - 1
+}
+
+/// Places of a step's claims, in the order in which they are checked.
+fn parts(run: &Run, config: &Config) -> Vec<Part> {
     let proofs = |instances: usize| 0..instances.div_ceil(INSTANCES_PER_PROOF);
     let batch = run.batch as usize;
     let mut parts = vec![];
@@ -107,6 +113,7 @@ pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
         parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
     }
     parts.extend(proofs(Layouts::new(config).updates().len()).map(|index| Part::Update { index }));
+    parts.push(Part::Canonical);
     parts
 }
 
@@ -137,7 +144,7 @@ pub struct VerifiedRun {
     pub after: StateCommitments,
     /// Every step.
     pub steps: Vec<StepSummary>,
-    /// Proofs in the multi-scalar multiplication.
+    /// Proofs in the multi-scalar multiplication, openings not counted.
     pub proofs: usize,
     /// Whether the batches were compared with a corpus.
     pub corpus: bool,
@@ -204,12 +211,11 @@ impl<'a> RunVerifier<'a> {
             .keys
             .check(self.params, &mut self.batch, at, bundle, sequences.as_deref())
             .map_err(|source| RunRefused::Step { step, source: Box::new(source) })?;
-        let proofs = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads)).chain(&bundle.updates);
         self.steps.push(StepSummary {
             step,
             loss: verified.loss,
             predictions: self.run.predictions(&self.config),
-            proof_bytes: proofs.map(|p| p.len() as u64).sum(),
+            proof_bytes: bundle.proof_bytes(),
         });
         self.at = verified.after;
         Ok(self)
@@ -225,19 +231,15 @@ impl<'a> RunVerifier<'a> {
 
     /// Evaluates the one multi-scalar multiplication.
     pub fn finish(self) -> Result<VerifiedRun, RunRefused> {
-        let proofs = self.batch.len();
+        let proofs = self.steps.len() * proofs(self.run, &self.config);
         let culprit = |index: usize| {
             let parts = parts(self.run, &self.config);
             Culprit { step: self.first + (index / parts.len()) as u64, part: parts[index % parts.len()] }
         };
         match self.batch.finish() {
-            Ok(()) => {
-                Ok(VerifiedRun { after: self.at, steps: self.steps, proofs, corpus: self.corpus.is_some() })
-            }
+            Ok(()) => Ok(VerifiedRun { after: self.at, steps: self.steps, proofs, corpus: self.corpus.is_some() }),
             Err(BatchError::Empty) => Err(RunRefused::Empty),
-            Err(BatchError::Invalid(indices)) => {
-                Err(RunRefused::Invalid(indices.into_iter().map(culprit).collect()))
-            }
+            Err(BatchError::Invalid(indices)) => Err(RunRefused::Invalid(indices.into_iter().map(culprit).collect())),
         }
     }
 }

@@ -14,8 +14,8 @@ use circuits::plan::field;
 use circuits::ports::{PortError, commit_canonical, sum};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, RunError, SegmentState,
-    StateCommitments, Step,
+    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, RunError, SegmentState, StateCommitments,
+    Step,
 };
 use group::GroupEncoding;
 
@@ -74,7 +74,9 @@ pub enum StepError {
         port: &'static str,
     },
     /// Two ends of a wire differ.
-    #[error("contribution {contribution}, sequence {sequence}: the wire below layer {boundary} has two ends that differ")]
+    #[error(
+        "contribution {contribution}, sequence {sequence}: the wire below layer {boundary} has two ends that differ"
+    )]
     Wire {
         /// The contribution.
         contribution: u32,
@@ -214,9 +216,7 @@ impl StepVerifier {
             .losses
             .iter()
             .enumerate()
-            .map(|(s, &loss)| {
-                vec![F::from(loss), step.context(Place::Head { contribution: c, sequence: s as u32 })]
-            })
+            .map(|(s, &loss)| vec![F::from(loss), step.context(Place::Head { contribution: c, sequence: s as u32 })])
             .collect();
         let layer_ports = proofs(batch, "layer", &self.layer, &contribution.layers, &layer_publics)?;
         let head_ports = proofs(batch, "head", &self.head, &contribution.heads, &head_publics)?;

@@ -86,10 +86,7 @@ impl Rescale {
             ys.push(y_lanes);
             xs.push(x_lanes);
         }
-        Rescaled {
-            y: Placed { slab: slab.clone(), lanes: ys },
-            x: Placed { slab: slab.clone(), lanes: xs },
-        }
+        Rescaled { y: Placed { slab: slab.clone(), lanes: ys }, x: Placed { slab: slab.clone(), lanes: xs } }
     }
 
     /// Places one division per row of a block; gives `y` and `x`.
@@ -116,7 +113,10 @@ impl Rescale {
         let saturates = self.saturates();
         let u = Limbs::place(b, block, name, limbs + self.extra());
         let flags = saturates.then(|| {
-            [b.column(block, Kind::Hint, &format!("{name}.over")), b.column(block, Kind::Hint, &format!("{name}.under"))]
+            [
+                b.column(block, Kind::Hint, &format!("{name}.over")),
+                b.column(block, Kind::Hint, &format!("{name}.under")),
+            ]
         });
         for &(row, x) in values {
             let shifted = x + offset;

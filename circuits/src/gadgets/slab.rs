@@ -2,8 +2,8 @@
 
 use crate::plan::{BlockId, Builder, Col, Kind, LANES, Local, PortId};
 
-/// Most rows of elements of one piece of a slab: taller tensors are cut, so that pieces can be packed side by side.
-const PIECE_ROWS: usize = 2048;
+/// Most rows of one piece of a slab, its lead included: a third of the usable rows, so that pieces stack well.
+const PIECE_ROWS: usize = 1360;
 
 /// Blocks lower than this are made narrower instead.
 const LOW_ROWS: usize = 512;
@@ -46,7 +46,9 @@ impl Slab {
     pub fn with_lanes(b: &mut Builder, room: &str, runs: usize, columns: usize, lanes: usize) -> Self {
         assert_eq!(columns % lanes, 0, "{room}: inner dimension {columns} is no multiple of {lanes}");
         let run_rows = columns / lanes;
-        let per_piece = (PIECE_ROWS / run_rows).max(1);
+        // Pieces of almost equal height.
+        let most = (PIECE_ROWS / run_rows).saturating_sub(1).max(1);
+        let per_piece = runs.div_ceil(runs.div_ceil(most));
         let pieces = (0..runs)
             .step_by(per_piece)
             .map(|first| {
@@ -237,7 +239,10 @@ pub struct Placed {
 impl Placed {
     /// Element-wise expression of this tensor and others of the same slab.
     pub fn map(&self, f: impl Fn(Local) -> Local) -> Placed {
-        Placed { slab: self.slab.clone(), lanes: self.lanes.iter().map(|l| l.iter().cloned().map(&f).collect()).collect() }
+        Placed {
+            slab: self.slab.clone(),
+            lanes: self.lanes.iter().map(|l| l.iter().cloned().map(&f).collect()).collect(),
+        }
     }
 
     /// Element-wise expression of two tensors of the same slab.
@@ -259,7 +264,8 @@ impl Placed {
             .iter()
             .map(|p| Piece { block: p.block, first: p.first * parts, runs: p.runs * parts, lead: p.lead })
             .collect();
-        let slab = Slab { pieces, runs: self.slab.runs * parts, columns: self.slab.columns / parts, lanes: self.slab.lanes };
+        let slab =
+            Slab { pieces, runs: self.slab.runs * parts, columns: self.slab.columns / parts, lanes: self.slab.lanes };
         Placed { slab, lanes: self.lanes.clone() }
     }
 
@@ -273,4 +279,3 @@ impl Placed {
         self.lanes[piece][lane].clone()
     }
 }
-

@@ -86,16 +86,7 @@ pub fn layer_backward(
     let zdo = linear::input_gradient(dx_mid, &w.wo);
     let d_o = zdo.rescale(12, Class::Gradient, saturations);
     let heads = spec.config.heads;
-    let attention = attention::backward(
-        &forward.attention,
-        q,
-        k,
-        v,
-        &d_o,
-        heads,
-        tables.kappa,
-        saturations,
-    );
+    let attention = attention::backward(&forward.attention, q, k, v, &d_o, heads, tables.kappa, saturations);
     let dzq = rope::backward(&attention.dq, &tables.rope, saturations);
     let dzk = rope::backward(&attention.dk, &tables.rope, saturations);
     let mut zdh1 = linear::input_gradient(&dzq, &w.wq);
@@ -176,16 +167,7 @@ pub fn head_forward_backward(
     let dh = zdh.rescale(12, Class::Gradient, saturations);
     let norm_backward = rmsnorm::backward(&norm, norm_f, &dh, None, saturations);
     let d_head = linear::weight_gradient(&loss.dlog, &norm.h);
-    HeadTrace {
-        x: x.clone(),
-        norm,
-        logits,
-        loss,
-        zdh,
-        dh,
-        norm_backward,
-        d_head,
-    }
+    HeadTrace { x: x.clone(), norm, logits, loss, zdh, dh, norm_backward, d_head }
 }
 
 /// `dE_emb`, frac 36, exact, `[V × d]`, of the gradient `dx0` at the bottom of the layers.

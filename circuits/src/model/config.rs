@@ -158,10 +158,7 @@ impl Config {
     /// The same model with a head of its own.
     #[must_use]
     pub fn untied(self) -> Self {
-        Self {
-            tied: false,
-            ..self
-        }
+        Self { tied: false, ..self }
     }
 
     /// hd, features of a head.
@@ -172,10 +169,7 @@ impl Config {
     /// `round(eps·2^24)`, in `1..2^24`.
     pub fn eps24(&self) -> u64 {
         // The fallback is out of reach: `check` refuses such an eps.
-        self.norm_eps
-            .scaled(1 << 24, 1)
-            .and_then(|e| u64::try_from(e).ok())
-            .unwrap_or(u64::MAX)
+        self.norm_eps.scaled(1 << 24, 1).and_then(|e| u64::try_from(e).ok()).unwrap_or(u64::MAX)
     }
 
     /// Number of parameters.
@@ -199,10 +193,7 @@ impl Config {
             }
         }
         if !self.hidden.is_multiple_of(self.heads) {
-            return Err(ConfigError::Heads {
-                hidden: self.hidden,
-                heads: self.heads,
-            });
+            return Err(ConfigError::Heads { hidden: self.hidden, heads: self.heads });
         }
         let even = [
             ("vocab_size", self.vocab),
@@ -235,18 +226,8 @@ impl Config {
 
     /// Blake2b of the fields in canonical form.
     pub fn digest(&self) -> [u8; 32] {
-        let mut state = blake2b_simd::Params::new()
-            .hash_length(32)
-            .personal(b"gradcoin-config")
-            .to_state();
-        let sizes = [
-            self.vocab,
-            self.hidden,
-            self.mlp,
-            self.layers,
-            self.heads,
-            self.context,
-        ];
+        let mut state = blake2b_simd::Params::new().hash_length(32).personal(b"gradcoin-config").to_state();
+        let sizes = [self.vocab, self.hidden, self.mlp, self.layers, self.heads, self.context];
         for size in sizes {
             state.update(&(size as u64).to_le_bytes());
         }

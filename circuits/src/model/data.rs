@@ -29,10 +29,7 @@ pub struct Draw {
 impl Draw {
     /// Where sequence `index` starts, among `places > 0` places.
     fn offset(&self, index: u64, places: u64) -> usize {
-        let mut state = blake2b_simd::Params::new()
-            .hash_length(8)
-            .personal(b"gradcoin-batch")
-            .to_state();
+        let mut state = blake2b_simd::Params::new().hash_length(8).personal(b"gradcoin-batch").to_state();
         for word in [self.seed, self.step, self.contribution, index] {
             state.update(&word.to_le_bytes());
         }
@@ -44,18 +41,10 @@ impl Draw {
 }
 
 /// `batch` sequences of `context + 1` bytes.
-pub fn draw_batch(
-    corpus: &[u8],
-    context: usize,
-    batch: usize,
-    draw: Draw,
-) -> Result<Vec<Vec<u8>>, DataError> {
+pub fn draw_batch(corpus: &[u8], context: usize, batch: usize, draw: Draw) -> Result<Vec<Vec<u8>>, DataError> {
     let needed = context + 1;
     if corpus.len() < needed {
-        return Err(DataError::Short {
-            needed,
-            found: corpus.len(),
-        });
+        return Err(DataError::Short { needed, found: corpus.len() });
     }
     let places = (corpus.len() - context) as u64;
     let sequence = |index| {
@@ -69,40 +58,20 @@ pub fn draw_batch(
 mod tests {
     use super::*;
 
-    const DRAW: Draw = Draw {
-        seed: 1,
-        step: 2,
-        contribution: 3,
-    };
+    const DRAW: Draw = Draw { seed: 1, step: 2, contribution: 3 };
 
     #[test]
     fn batches_are_deterministic_and_inside() {
         let corpus: Vec<u8> = (0..=255).collect();
         let batch = draw_batch(&corpus, 16, 64, DRAW).unwrap();
         assert_eq!(batch, draw_batch(&corpus, 16, 64, DRAW).unwrap());
-        assert_ne!(
-            batch,
-            draw_batch(&corpus, 16, 64, Draw { step: 3, ..DRAW }).unwrap()
-        );
-        assert!(
-            batch
-                .iter()
-                .all(|s| s.len() == 17 && s.windows(2).all(|w| w[1] == w[0] + 1))
-        );
+        assert_ne!(batch, draw_batch(&corpus, 16, 64, Draw { step: 3, ..DRAW }).unwrap());
+        assert!(batch.iter().all(|s| s.len() == 17 && s.windows(2).all(|w| w[1] == w[0] + 1)));
     }
 
     #[test]
     fn the_shortest_corpus_has_one_place() {
-        assert_eq!(
-            draw_batch(&[7; 17], 16, 2, DRAW).unwrap(),
-            vec![vec![7; 17]; 2]
-        );
-        assert_eq!(
-            draw_batch(&[7; 16], 16, 2, DRAW),
-            Err(DataError::Short {
-                needed: 17,
-                found: 16
-            })
-        );
+        assert_eq!(draw_batch(&[7; 17], 16, 2, DRAW).unwrap(), vec![vec![7; 17]; 2]);
+        assert_eq!(draw_batch(&[7; 16], 16, 2, DRAW), Err(DataError::Short { needed: 17, found: 16 }));
     }
 }

@@ -26,10 +26,7 @@ pub struct Spec {
 impl Spec {
     /// Makes the tables of a model; `config` satisfies [`Config::check`], as every constructor ensures.
     pub fn new(config: Config) -> Self {
-        Self {
-            tables: Tables::new(&config),
-            config,
-        }
+        Self { tables: Tables::new(&config), config }
     }
 }
 
@@ -83,12 +80,7 @@ pub fn embed(embed: &Tensor, tokens: &[u8]) -> Tensor {
 }
 
 /// One layer over `x`, `[T × d]` of [`Class::Residual`].
-pub fn layer_forward(
-    spec: &Spec,
-    w: &LayerParams,
-    x: &Tensor,
-    saturations: &mut Saturations,
-) -> LayerForward {
+pub fn layer_forward(spec: &Spec, w: &LayerParams, x: &Tensor, saturations: &mut Saturations) -> LayerForward {
     let Spec { config, tables } = spec;
     let norm1 = rmsnorm::forward(x, &w.norm1, config.eps24(), saturations);
     let zq = linear::forward(&norm1.h, &w.wq);

@@ -50,17 +50,7 @@ const LAYER_FIELDS: [&str; 9] = ["norm1", "wq", "wk", "wv", "wo", "norm2", "wg",
 impl<M> Layer<M> {
     /// The tensors in order.
     pub fn fields(&self) -> [&M; 9] {
-        [
-            &self.norm1,
-            &self.wq,
-            &self.wk,
-            &self.wv,
-            &self.wo,
-            &self.norm2,
-            &self.wg,
-            &self.wu,
-            &self.wd,
-        ]
+        [&self.norm1, &self.wq, &self.wk, &self.wv, &self.wo, &self.norm2, &self.wg, &self.wu, &self.wd]
     }
 
     fn fields_mut(&mut self) -> [&mut M; 9] {
@@ -101,32 +91,12 @@ pub type Gradients = Parameters<Wide>;
 /// Every tensor of a model, in order.
 pub fn tensors(config: &Config) -> Vec<TensorSpec> {
     let (v, d, f) = (config.vocab, config.hidden, config.mlp);
-    let spec = |name: &str, layer, rows, cols| TensorSpec {
-        name: name.to_owned(),
-        layer,
-        rows,
-        cols,
-    };
+    let spec = |name: &str, layer, rows, cols| TensorSpec { name: name.to_owned(), layer, rows, cols };
     let mut all = vec![spec("embed", None, v, d)];
-    let shapes = [
-        (1, d),
-        (d, d),
-        (d, d),
-        (d, d),
-        (d, d),
-        (1, d),
-        (d, f),
-        (d, f),
-        (f, d),
-    ];
+    let shapes = [(1, d), (d, d), (d, d), (d, d), (d, d), (1, d), (d, f), (d, f), (f, d)];
     for layer in 0..config.layers {
         for (field, (rows, cols)) in LAYER_FIELDS.iter().zip(shapes) {
-            all.push(spec(
-                &format!("layers.{layer}.{field}"),
-                Some(layer),
-                rows,
-                cols,
-            ));
+            all.push(spec(&format!("layers.{layer}.{field}"), Some(layer), rows, cols));
         }
     }
     all.push(spec("norm_f", None, 1, d));
@@ -176,19 +146,13 @@ impl<M> Parameters<M> {
     /// The tensors in the order of [`tensors`].
     pub fn iter(&self) -> impl Iterator<Item = &M> {
         let layers = self.layers.iter().flat_map(Layer::fields);
-        std::iter::once(&self.embed)
-            .chain(layers)
-            .chain(std::iter::once(&self.norm_f))
-            .chain(&self.head)
+        std::iter::once(&self.embed).chain(layers).chain(std::iter::once(&self.norm_f)).chain(&self.head)
     }
 
     /// The tensors in the order of [`tensors`], to write.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut M> {
         let layers = self.layers.iter_mut().flat_map(Layer::fields_mut);
-        std::iter::once(&mut self.embed)
-            .chain(layers)
-            .chain(std::iter::once(&mut self.norm_f))
-            .chain(&mut self.head)
+        std::iter::once(&mut self.embed).chain(layers).chain(std::iter::once(&mut self.norm_f)).chain(&mut self.head)
     }
 }
 
@@ -218,24 +182,12 @@ impl Params {
         let specs = tensors(config);
         let found = self.iter().count();
         if found != specs.len() {
-            return Err(ParamsError::Count {
-                expected: specs.len(),
-                found,
-            });
+            return Err(ParamsError::Count { expected: specs.len(), found });
         }
         for (tensor, spec) in self.iter().zip(specs) {
-            if tensor.shape() != (spec.rows, spec.cols)
-                || tensor.data.len() != spec.rows * spec.cols
-            {
-                let TensorSpec {
-                    name, rows, cols, ..
-                } = spec;
-                return Err(ParamsError::Shape {
-                    name,
-                    rows,
-                    cols,
-                    found: tensor.shape(),
-                });
+            if tensor.shape() != (spec.rows, spec.cols) || tensor.data.len() != spec.rows * spec.cols {
+                let TensorSpec { name, rows, cols, .. } = spec;
+                return Err(ParamsError::Shape { name, rows, cols, found: tensor.shape() });
             }
             if !tensor.data.iter().all(|&x| valid(x)) {
                 return Err(ParamsError::Range { name: spec.name });
@@ -289,22 +241,14 @@ impl State {
     ///
     /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
     pub fn init(config: &Config, seed: u64) -> Self {
-        let mut state = Self {
-            w: Params::zeros(config),
-            lo: Params::zeros(config),
-            v: Params::zeros(config),
-        };
+        let mut state = Self { w: Params::zeros(config), lo: Params::zeros(config), v: Params::zeros(config) };
         let slots = state.w.iter_mut().zip(state.lo.iter_mut());
         for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
             if spec.rows == 1 {
                 w.data.fill(1 << FRAC);
                 continue;
             }
-            let fan_in = if spec.layer.is_some() {
-                spec.rows
-            } else {
-                spec.cols
-            };
+            let fan_in = if spec.layer.is_some() { spec.rows } else { spec.cols };
             // 2^30 / √fan_in.
             let deviation = ((1u64 << 60) / fan_in as u64).isqrt() as i64;
             let mut normals = Normals::new(seed, index);
@@ -323,8 +267,7 @@ impl State {
     /// Whether this is a state of `config`.
     pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
         self.w.check(config)?;
-        self.lo
-            .check_with(config, |x| (0..1 << LOW_BITS).contains(&x))?;
+        self.lo.check_with(config, |x| (0..1 << LOW_BITS).contains(&x))?;
         self.v.check_with(config, |x| Class::Momentum.contains(x))
     }
 }
@@ -338,27 +281,17 @@ struct Normals {
 
 impl Normals {
     fn new(seed: u64, tensor: usize) -> Self {
-        Self {
-            seed,
-            tensor: tensor as u64,
-            count: 0,
-        }
+        Self { seed, tensor: tensor as u64, count: 0 }
     }
 
     fn next(&mut self) -> i64 {
-        let mut state = blake2b_simd::Params::new()
-            .hash_length(24)
-            .personal(b"gradcoin-init")
-            .to_state();
+        let mut state = blake2b_simd::Params::new().hash_length(24).personal(b"gradcoin-init").to_state();
         for word in [self.seed, self.tensor, self.count] {
             state.update(&word.to_le_bytes());
         }
         self.count += 1;
         let hash = state.finalize();
-        let uniforms = hash
-            .as_bytes()
-            .chunks_exact(2)
-            .map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])));
+        let uniforms = hash.as_bytes().chunks_exact(2).map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])));
         // Twelve variances of 2^32/12; the mean is 12·(2^16 − 1)/2.
         uniforms.sum::<i64>() - 6 * 65535
     }
@@ -376,14 +309,8 @@ mod tests {
         assert_eq!(specs.len(), 1 + 9 + 2);
         assert_eq!(params.iter().count(), specs.len());
         params.check(&config).unwrap();
-        assert!(matches!(
-            params.check(&Config::NANO),
-            Err(ParamsError::Count { .. })
-        ));
-        assert!(matches!(
-            params.check(&Config::MICRO.untied()),
-            Err(ParamsError::Count { .. })
-        ));
+        assert!(matches!(params.check(&Config::NANO), Err(ParamsError::Count { .. })));
+        assert!(matches!(params.check(&Config::MICRO.untied()), Err(ParamsError::Count { .. })));
         // V·d + 4d² + 3df + 3d.
         assert_eq!(Config::NANO.parameters(), 4096 + 1024 + 2112 + 48);
     }
@@ -394,24 +321,11 @@ mod tests {
         let mut state = State::init(&config, 7);
         state.check(&config).unwrap();
         state.v.norm_f.data[0] = Class::Momentum.max() + 1;
-        assert_eq!(
-            state.check(&config),
-            Err(ParamsError::Range {
-                name: "norm_f".into()
-            })
-        );
+        assert_eq!(state.check(&config), Err(ParamsError::Range { name: "norm_f".into() }));
         state.lo.norm_f.data[0] = -1;
-        assert_eq!(
-            state.check(&config),
-            Err(ParamsError::Range {
-                name: "norm_f".into()
-            })
-        );
+        assert_eq!(state.check(&config), Err(ParamsError::Range { name: "norm_f".into() }));
         state.w.layers[0].wq.data.pop();
-        assert!(matches!(
-            state.check(&config),
-            Err(ParamsError::Shape { .. })
-        ));
+        assert!(matches!(state.check(&config), Err(ParamsError::Shape { .. })));
     }
 
     #[test]
@@ -423,9 +337,6 @@ mod tests {
         let wd = &state.w.layers[1].wd;
         let mean_square = wd.data.iter().map(|x| x * x).sum::<i64>() / wd.data.len() as i64;
         let expected = (1 << 24) / 172;
-        assert!(
-            (mean_square - expected).abs() < expected / 20,
-            "{mean_square} against {expected}"
-        );
+        assert!((mean_square - expected).abs() < expected / 20, "{mean_square} against {expected}");
     }
 }

@@ -48,26 +48,17 @@ pub enum Schedule {
 /// `round(rate·2^36)`.
 fn rate36(rate: &Decimal) -> Result<u64, ScheduleError> {
     let scaled = rate.scaled(1 << 36, 1).and_then(|r| u64::try_from(r).ok());
-    scaled
-        .filter(|&r| r < 1 << 46)
-        .ok_or(ScheduleError::Rate(*rate))
+    scaled.filter(|&r| r < 1 << 46).ok_or(ScheduleError::Rate(*rate))
 }
 
 impl Schedule {
     /// The same rate at every step.
     pub fn constant(rate: &Decimal) -> Result<Self, ScheduleError> {
-        Ok(Self::Constant {
-            rate: rate36(rate)?,
-        })
+        Ok(Self::Constant { rate: rate36(rate)? })
     }
 
     /// Warm-up and cosine decay to `floor_ratio` of the peak.
-    pub fn cosine(
-        peak: &Decimal,
-        steps: u64,
-        warmup: u64,
-        floor_ratio: &Decimal,
-    ) -> Result<Self, ScheduleError> {
+    pub fn cosine(peak: &Decimal, steps: u64, warmup: u64, floor_ratio: &Decimal) -> Result<Self, ScheduleError> {
         if warmup >= steps || steps > 1 << 32 {
             return Err(ScheduleError::Steps { steps, warmup });
         }
@@ -75,12 +66,7 @@ impl Schedule {
         let ratio = floor_ratio.scaled(1 << 24, 1).filter(|&r| r <= 1 << 24);
         let ratio = ratio.ok_or(ScheduleError::Floor(*floor_ratio))?;
         let floor = ((u128::from(peak) * ratio + (1 << 23)) >> 24) as u64;
-        Ok(Self::Cosine {
-            peak,
-            floor,
-            steps,
-            warmup,
-        })
+        Ok(Self::Cosine { peak, floor, steps, warmup })
     }
 
     /// Whether the numbers, perhaps from a file, are such as the constructors give.
@@ -101,12 +87,7 @@ impl Schedule {
                 (u128::from(peak) * u128::from(step + 1) / u128::from(warmup)) as u64
             }
             Self::Cosine { floor, steps, .. } if step >= steps => floor,
-            Self::Cosine {
-                peak,
-                floor,
-                steps,
-                warmup,
-            } => {
+            Self::Cosine { peak, floor, steps, warmup } => {
                 // (1 + cos)/2, frac 25.
                 let share = (1 << 24) + half_turn_cosine(step - warmup, steps - warmup);
                 floor + ((u128::from(peak - floor) * share as u128 + (1 << 24)) >> 25) as u64
@@ -139,18 +120,9 @@ mod tests {
     #[test]
     fn senseless_schedules_are_refused() {
         let one = decimal("1");
-        assert_eq!(
-            Schedule::constant(&decimal("1024")),
-            Err(ScheduleError::Rate(decimal("1024")))
-        );
-        assert!(matches!(
-            Schedule::cosine(&one, 10, 10, &one),
-            Err(ScheduleError::Steps { .. })
-        ));
-        assert!(matches!(
-            Schedule::cosine(&one, 10, 1, &decimal("1.1")),
-            Err(ScheduleError::Floor(_))
-        ));
+        assert_eq!(Schedule::constant(&decimal("1024")), Err(ScheduleError::Rate(decimal("1024"))));
+        assert!(matches!(Schedule::cosine(&one, 10, 10, &one), Err(ScheduleError::Steps { .. })));
+        assert!(matches!(Schedule::cosine(&one, 10, 1, &decimal("1.1")), Err(ScheduleError::Floor(_))));
         assert_eq!(Schedule::constant(&one).unwrap().lr_at(9), 1 << 36);
     }
 }

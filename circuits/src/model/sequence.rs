@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::{
-    Gradients, HeadTrace, LayerBackward, LayerForward, Params, Spec, embed, embedding_backward,
-    head_forward_backward, layer_backward, layer_forward,
+    Gradients, HeadTrace, LayerBackward, LayerForward, Params, Spec, embed, embedding_backward, head_forward_backward,
+    layer_backward, layer_forward,
 };
 use crate::{
     fixed::Saturations,
@@ -64,10 +64,7 @@ impl SequenceTrace {
     /// Adds this sequence's gradients.
     pub fn accumulate(&self, sum: &mut Gradients) {
         sum.embed.add(&self.d_embed);
-        sum.head
-            .as_mut()
-            .unwrap_or(&mut sum.embed)
-            .add(&self.head.d_head);
+        sum.head.as_mut().unwrap_or(&mut sum.embed).add(&self.head.d_head);
         sum.norm_f.add(&self.head.norm_backward.dgain);
         for (layer, back) in sum.layers.iter_mut().zip(&self.backward) {
             layer.add(&back.grads);
@@ -83,27 +80,13 @@ impl SequenceTrace {
 }
 
 /// Forward and backward over `sequence`, T + 1 tokens. `params` satisfy [`Params::check`].
-pub fn sequence_gradient(
-    spec: &Spec,
-    params: &Params,
-    sequence: &[u8],
-) -> Result<SequenceTrace, SequenceError> {
+pub fn sequence_gradient(spec: &Spec, params: &Params, sequence: &[u8]) -> Result<SequenceTrace, SequenceError> {
     let config = &spec.config;
     if sequence.len() != config.context + 1 {
-        return Err(SequenceError::Length {
-            expected: config.context + 1,
-            found: sequence.len(),
-        });
+        return Err(SequenceError::Length { expected: config.context + 1, found: sequence.len() });
     }
-    if let Some(position) = sequence
-        .iter()
-        .position(|&t| usize::from(t) >= config.vocab)
-    {
-        return Err(SequenceError::Token {
-            token: sequence[position],
-            position,
-            vocab: config.vocab,
-        });
+    if let Some(position) = sequence.iter().position(|&t| usize::from(t) >= config.vocab) {
+        return Err(SequenceError::Token { token: sequence[position], position, vocab: config.vocab });
     }
     let (tokens, targets) = (&sequence[..config.context], &sequence[1..]);
     let mut saturations = Saturations::default();
@@ -115,38 +98,18 @@ pub fn sequence_gradient(
         forward.push(layer_forward(spec, w, x, &mut saturations));
     }
     let top = forward.last().map_or(&x0, |below| &below.x_out);
-    let head = head_forward_backward(
-        spec,
-        params.head_matrix(),
-        &params.norm_f,
-        top,
-        targets,
-        &mut saturations,
-    );
+    let head = head_forward_backward(spec, params.head_matrix(), &params.norm_f, top, targets, &mut saturations);
 
     let mut backward: Vec<LayerBackward> = Vec::with_capacity(config.layers);
     for (w, trace) in params.layers.iter().zip(&forward).rev() {
-        let dx = backward
-            .last()
-            .map_or(&head.norm_backward.dx, LayerBackward::dx_in);
+        let dx = backward.last().map_or(&head.norm_backward.dx, LayerBackward::dx_in);
         backward.push(layer_backward(spec, w, trace, dx, &mut saturations));
     }
-    let dx0 = backward
-        .last()
-        .map_or(&head.norm_backward.dx, LayerBackward::dx_in);
+    let dx0 = backward.last().map_or(&head.norm_backward.dx, LayerBackward::dx_in);
     let d_embed = embedding_backward(spec, dx0, tokens);
     backward.reverse();
     let (tokens, targets) = (tokens.to_vec(), targets.to_vec());
-    Ok(SequenceTrace {
-        tokens,
-        targets,
-        x0,
-        forward,
-        head,
-        backward,
-        d_embed,
-        saturations,
-    })
+    Ok(SequenceTrace { tokens, targets, x0, forward, head, backward, d_embed, saturations })
 }
 
 #[cfg(test)]
@@ -158,9 +121,7 @@ mod tests {
     };
 
     fn sequence(config: &Config, seed: usize) -> Vec<u8> {
-        (0..=config.context)
-            .map(|i| ((i * 37 + seed * 101 + i * i) % config.vocab) as u8)
-            .collect()
+        (0..=config.context).map(|i| ((i * 37 + seed * 101 + i * i) % config.vocab) as u8).collect()
     }
 
     #[test]
@@ -171,12 +132,7 @@ mod tests {
         let nats = trace.loss() as f64 / 16_777_216.0 / 16.0;
         assert!((4.5..8.5).contains(&nats), "{nats}");
         assert_eq!(trace.saturations.total(), 0);
-        assert!(
-            trace
-                .gradients(&spec)
-                .iter()
-                .all(|g| g.data.iter().any(|&x| x != 0))
-        );
+        assert!(trace.gradients(&spec).iter().all(|g| g.data.iter().any(|&x| x != 0)));
     }
 
     #[test]
@@ -205,24 +161,11 @@ mod tests {
         let spec = Spec::new(config);
         let w = Params::zeros(&spec.config);
         let error = sequence_gradient(&spec, &w, &[0; 16]).map(|_| ());
-        assert_eq!(
-            error,
-            Err(SequenceError::Length {
-                expected: 17,
-                found: 16
-            })
-        );
+        assert_eq!(error, Err(SequenceError::Length { expected: 17, found: 16 }));
         let mut tokens = [0; 17];
         tokens[16] = 128;
         let error = sequence_gradient(&spec, &w, &tokens).map(|_| ());
-        assert_eq!(
-            error,
-            Err(SequenceError::Token {
-                token: 128,
-                position: 16,
-                vocab: 128
-            })
-        );
+        assert_eq!(error, Err(SequenceError::Token { token: 128, position: 16, vocab: 128 }));
     }
 
     /// Every intermediate of every class stays in its class, and nothing overflows (tests check overflow).
@@ -239,50 +182,16 @@ mod tests {
         let trace = sequence_gradient(&spec, &w, &sequence(&spec.config, 2)).unwrap();
         for f in &trace.forward {
             assert!(f.x.within(Class::Residual) && f.x_mid.within(Class::Residual));
-            assert!(
-                f.q.within(Class::Feature)
-                    && f.swiglu.s.within(Class::Feature)
-                    && f.z.within(Class::Gate)
-            );
-            assert!(
-                f.attention
-                    .softmax
-                    .sum
-                    .iter()
-                    .all(|&s| (1..1 << 35).contains(&s))
-            );
-            assert!(
-                f.attention
-                    .softmax
-                    .p
-                    .data
-                    .iter()
-                    .all(|&p| (0..4096).contains(&p))
-            );
+            assert!(f.q.within(Class::Feature) && f.swiglu.s.within(Class::Feature) && f.z.within(Class::Gate));
+            assert!(f.attention.softmax.sum.iter().all(|&s| (1..1 << 35).contains(&s)));
+            assert!(f.attention.softmax.p.data.iter().all(|&p| (0..4096).contains(&p)));
         }
         for b in &trace.backward {
-            for x in [
-                &b.ds,
-                &b.swiglu.dz,
-                b.dx_mid(),
-                &b.attention.ds,
-                &b.dzq,
-                &b.dh1,
-                b.dx_in(),
-            ] {
+            for x in [&b.ds, &b.swiglu.dz, b.dx_mid(), &b.attention.ds, &b.dzq, &b.dh1, b.dx_in()] {
                 assert!(x.within(Class::Gradient));
             }
         }
-        assert!(
-            trace
-                .head
-                .loss
-                .softmax
-                .p
-                .data
-                .iter()
-                .all(|&p| (0..1 << 24).contains(&p))
-        );
+        assert!(trace.head.loss.softmax.p.data.iter().all(|&p| (0..1 << 24).contains(&p)));
     }
 
     #[test]
@@ -293,14 +202,8 @@ mod tests {
             assert_total(config.clone(), |_| 0);
             let mut x = 1u64;
             assert_total(config, |_| {
-                x = x
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                if x >> 63 == 0 {
-                    Class::Weight.min()
-                } else {
-                    Class::Weight.max()
-                }
+                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if x >> 63 == 0 { Class::Weight.min() } else { Class::Weight.max() }
             });
         }
     }
@@ -314,32 +217,16 @@ mod tests {
         let (t, d) = (spec.config.context, spec.config.hidden);
         for sign in [0, 1] {
             let extreme = |class: Class| {
-                Tensor::from_fn(t, d, |i, j| {
-                    if sign * (i * 7 + j) % 2 == 0 {
-                        class.max()
-                    } else {
-                        class.min()
-                    }
-                })
+                Tensor::from_fn(t, d, |i, j| if sign * (i * 7 + j) % 2 == 0 { class.max() } else { class.min() })
             };
             let w = Params::build(&spec.config, |s| {
                 Tensor::from_fn(s.rows, s.cols, |i, j| {
-                    if sign * (i + j) % 2 == 0 {
-                        Class::Weight.max()
-                    } else {
-                        Class::Weight.min()
-                    }
+                    if sign * (i + j) % 2 == 0 { Class::Weight.max() } else { Class::Weight.min() }
                 })
             });
             let mut s = Saturations::default();
             let forward = layer_forward(&spec, &w.layers[0], &extreme(Class::Residual), &mut s);
-            let back = layer_backward(
-                &spec,
-                &w.layers[0],
-                &forward,
-                &extreme(Class::Gradient),
-                &mut s,
-            );
+            let back = layer_backward(&spec, &w.layers[0], &forward, &extreme(Class::Gradient), &mut s);
             assert!(back.dx_in().within(Class::Gradient) && forward.x_out.within(Class::Residual));
             let x = extreme(Class::Residual);
             head_forward_backward(&spec, &w.embed, &w.norm_f, &x, &[0; 4], &mut s);

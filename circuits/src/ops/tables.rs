@@ -38,21 +38,15 @@ impl ExpTable {
         let low_bits = (17 - live.next_power_of_two().ilog2()).min(12);
         // 2^60 / √s.
         let inverse = ((1u128 << 120) / square as u128).isqrt() as i128;
-        let lo = (0..EXP_LO_ROWS as i128)
-            .map(|i| round_scaled(exp_neg((i * inverse) >> 12), (1 << low_bits) - 1))
-            .collect();
+        let lo =
+            (0..EXP_LO_ROWS as i128).map(|i| round_scaled(exp_neg((i * inverse) >> 12), (1 << low_bits) - 1)).collect();
         let entry = |i: usize| round_scaled(exp_neg((i as i128 * inverse) >> 3), (1 << EXP_HI_BITS) - 1);
         let mut rows = 64;
         while entry(rows - 1) != 0 {
             rows *= 2;
         }
         let hi = (0..rows).map(entry).collect();
-        Self {
-            lo,
-            hi,
-            low_bits,
-            out_scale,
-        }
+        Self { lo, hi, low_bits, out_scale }
     }
 
     /// `t` of a distance `D ≥ 0` (frac 24) to the maximum.
@@ -106,12 +100,7 @@ impl SigmoidTable {
         let place = z + (1 << 17);
         let (idx, f) = ((place >> 8) as usize, place & 255);
         let sigma = self.value[idx] + self.slope[idx] * f;
-        Sigmoid {
-            idx,
-            f,
-            sigma,
-            sig: (sigma + (1 << 11)) >> 12,
-        }
+        Sigmoid { idx, f, sigma, sig: (sigma + (1 << 11)) >> 12 }
     }
 }
 
@@ -129,19 +118,11 @@ pub struct LogTable {
 impl LogTable {
     /// `exp` is the head's table: its value of 1 is taken off.
     fn new(exp: &ExpTable) -> Self {
-        let all: Vec<i64> = (0..=1024)
-            .map(|i| round_scaled(ln_ratio(1024 + i, 1024), 1 << 24))
-            .collect();
+        let all: Vec<i64> = (0..=1024).map(|i| round_scaled(ln_ratio(1024 + i, 1024), 1 << 24)).collect();
         let unit = ln((exp.hi[0] * exp.lo[0]) as u64);
-        let lnpow = (0..35)
-            .map(|b| round_scaled(b * ln2() - unit, 1 << 24))
-            .collect();
+        let lnpow = (0..35).map(|b| round_scaled(b * ln2() - unit, 1 << 24)).collect();
         let ln1 = all.windows(2).map(|w| w[1] - w[0]).collect();
-        Self {
-            ln0: all[..1024].to_vec(),
-            ln1,
-            lnpow,
-        }
+        Self { ln0: all[..1024].to_vec(), ln1, lnpow }
     }
 }
 
@@ -161,9 +142,7 @@ impl RopeTable {
     pub fn new(context: usize, head_dim: usize, theta: &Decimal) -> Self {
         let pairs = head_dim / 2;
         let ln_theta = ln(theta.digits()) + i128::from(theta.exponent()) * ln(10);
-        let frequencies: Vec<i128> = (0..pairs as i128)
-            .map(|i| exp_neg(2 * i * ln_theta / head_dim as i128))
-            .collect();
+        let frequencies: Vec<i128> = (0..pairs as i128).map(|i| exp_neg(2 * i * ln_theta / head_dim as i128)).collect();
         let (mut cos, mut sin) = (Vec::new(), Vec::new());
         for t in 0..context as i128 {
             for &frequency in &frequencies {
@@ -215,10 +194,7 @@ impl Tables {
 
     /// Blake2b of every entry, in the order of the fields.
     pub fn digest(&self) -> [u8; 32] {
-        let mut state = blake2b_simd::Params::new()
-            .hash_length(32)
-            .personal(b"gradcoin-tables")
-            .to_state();
+        let mut state = blake2b_simd::Params::new().hash_length(32).personal(b"gradcoin-tables").to_state();
         let lists = [
             &self.attention.lo,
             &self.attention.hi,

@@ -243,9 +243,7 @@ impl Builder {
 
     /// The columns of one lane group of a port, seen from a block that stands over it.
     pub fn port_lanes(&mut self, block: BlockId, port: PortId, group: usize, name: &str) -> [Col; LANES] {
-        std::array::from_fn(|lane| {
-            self.column(block, Kind::Port(port, group * LANES + lane), &format!("{name}{lane}"))
-        })
+        std::array::from_fn(|lane| self.column(block, Kind::Port(port, group * LANES + lane), &format!("{name}{lane}")))
     }
 
     /// A new pair of columns looked up in table `tag` on `rows` (elsewhere they are the pair (0, 0) of table 0).
@@ -412,14 +410,7 @@ impl Builder {
     }
 
     /// Like [`Self::define`], but adds the rows to the gate of the same name if the block has it.
-    fn define_more(
-        &mut self,
-        block: BlockId,
-        name: &str,
-        column: Col,
-        poly: Local,
-        rows: std::ops::Range<usize>,
-    ) {
+    fn define_more(&mut self, block: BlockId, name: &str, column: Col, poly: Local, rows: std::ops::Range<usize>) {
         if rows.is_empty() {
             return;
         }

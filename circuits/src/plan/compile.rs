@@ -366,12 +366,10 @@ impl Builder {
         // The lookup argument (logarithmic derivatives).
         let pole = cell(challenge[&Challenge::Pole], 0);
         let pair = |x: Expr<Global>, y: Expr<Global>, tag: usize| {
-            x + cell(challenge[&Challenge::TupleY], 0) * y
-                + cell(challenge[&Challenge::TupleTag], 0) * fixed_cell(tag)
+            x + cell(challenge[&Challenge::TupleY], 0) * y + cell(challenge[&Challenge::TupleTag], 0) * fixed_cell(tag)
         };
-        let limbs: Vec<Lane> = (0..sizes[&Pool::Limb])
-            .map(|i| Lane { x: pool_first[&Pool::Limb] + i, pair: None })
-            .collect();
+        let limbs: Vec<Lane> =
+            (0..sizes[&Pool::Limb]).map(|i| Lane { x: pool_first[&Pool::Limb] + i, pair: None }).collect();
         let pair_lanes = (0..sizes[&Pool::Lookup]).map(|i| {
             let x = pool_first[&Pool::Lookup] + 2 * i;
             Lane { x, pair: Some((x + 1, tag_columns[i])) }
@@ -395,10 +393,7 @@ impl Builder {
             let numerator = match terms.len() {
                 1 => Expr::int(1),
                 2 => terms[0].clone() + terms[1].clone(),
-                _ => {
-                    terms[0].clone() * terms[1].clone()
-                        + (terms[0].clone() + terms[1].clone()) * terms[2].clone()
-                }
+                _ => terms[0].clone() * terms[1].clone() + (terms[0].clone() + terms[1].clone()) * terms[2].clone(),
             };
             c.gate(
                 format!("lookup: helper {i} is the sum of inverses"),
@@ -438,11 +433,7 @@ impl Builder {
             cell(running, 1) - cell(running, 0) - added.clone() + removed.clone(),
             (0..usable - 1).collect(),
         );
-        c.gate(
-            "lookup: every value is in its table".into(),
-            cell(running, 0) + added - removed,
-            vec![usable - 1],
-        );
+        c.gate("lookup: every value is in its table".into(), cell(running, 0) + added - removed, vec![usable - 1]);
 
         c.assign_selectors();
 

@@ -1,8 +1,8 @@
 //! The values of a plan's cells, and the computation of phase 2 from the challenges.
 
+use super::F;
 use super::block::Challenge;
 use super::compile::{Global, GlobalStep, Lane, Plan, bytes};
-use super::F;
 use ff::{BatchInvert, Field};
 use std::collections::BTreeMap;
 
@@ -109,11 +109,8 @@ impl Witness {
     }
 
     fn fill_lookups(&mut self, plan: &Plan, challenges: &BTreeMap<Challenge, F>) {
-        let (pole, tuple_y, tuple_tag) = (
-            challenges[&Challenge::Pole],
-            challenges[&Challenge::TupleY],
-            challenges[&Challenge::TupleTag],
-        );
+        let (pole, tuple_y, tuple_tag) =
+            (challenges[&Challenge::Pole], challenges[&Challenge::TupleY], challenges[&Challenge::TupleTag]);
         let mut sums = vec![F::ZERO; plan.usable];
         for helper in &plan.helpers {
             let mut total = vec![F::ZERO; plan.usable];

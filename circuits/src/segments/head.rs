@@ -83,8 +83,7 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
         let (w, g) = ports.tensor(b, "norm_f", |i, j| int(&w.norm_f, i, j), |i, j| wide(dgain, i, j));
         (project::inner(b, &w, Challenge::Outputs)[0], project::inner(b, &g, Challenge::Outputs)[0])
     };
-    let untied =
-        w.head.as_ref().map(|m| ports.tensor(b, "head", |v, j| int(m, v, j), |v, j| wide(&head.d_head, v, j)));
+    let untied = w.head.as_ref().map(|m| ports.tensor(b, "head", |v, j| int(m, v, j), |v, j| wide(&head.d_head, v, j)));
     let (output, d_output) = untied.as_ref().map_or((&embed, &d_embed), |(w, g)| (w, g));
 
     // The edges.
@@ -139,8 +138,7 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     let (dlog_rows, dlog_keys) = (rows(b, &dlog), project::inner(b, &dlog, Challenge::Keys));
     let (h_rows, h_out) = (rows(b, &norm.h), project::inner(b, &norm.h, Challenge::Outputs));
     let embed_out = project::inner(b, &embed, Challenge::Outputs);
-    let output_out =
-        if untied.is_some() { project::inner(b, output, Challenge::Outputs) } else { embed_out.clone() };
+    let output_out = if untied.is_some() { project::inner(b, output, Challenge::Outputs) } else { embed_out.clone() };
     let output_keys = project::outer(b, output, Challenge::Keys, vocab).remove(0);
     let dx0_out = project::inner(b, &dx0, Challenge::Outputs);
 

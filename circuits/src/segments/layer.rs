@@ -134,8 +134,12 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let mid = Slab::new(b, "rmsnorm", context, d);
     let feature_max = 1u128 << (feature - 1);
     let bypass = 1u128 << (residual - 1 + 12);
-    let x_mid = Rescale { shift: 12, bits: residual, bound: d as u128 * feature_max * WEIGHT + bypass }
-        .place(b, &mid, "x mid", |t, j| int(&f.zx_mid, t, j));
+    let x_mid = Rescale { shift: 12, bits: residual, bound: d as u128 * feature_max * WEIGHT + bypass }.place(
+        b,
+        &mid,
+        "x mid",
+        |t, j| int(&f.zx_mid, t, j),
+    );
     let norm2 = rmsnorm::place(
         b,
         &mid,
@@ -176,8 +180,12 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     );
 
     // The layer's output, over the upper edge.
-    let out = Rescale { shift: 12, bits: residual, bound: mlp as u128 * feature_max * WEIGHT + bypass }
-        .place(b, &x_out.slab, "x out", |t, j| int(&f.zx_out, t, j));
+    let out = Rescale { shift: 12, bits: residual, bound: mlp as u128 * feature_max * WEIGHT + bypass }.place(
+        b,
+        &x_out.slab,
+        "x out",
+        |t, j| int(&f.zx_out, t, j),
+    );
     x_out.slab.gate(b, "x out is the rounded sum", |p, l| out.y.lane(p, l) - x_out.lane(p, l));
 
     // The matrix products.

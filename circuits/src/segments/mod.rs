@@ -58,4 +58,3 @@ fn boundary(
 fn norm_bound(d: usize) -> u128 {
     (((d as u128).isqrt() + 1) << 16).min(1 << 23)
 }
-

@@ -1,8 +1,189 @@
-//! stub
-use crate::error::CliError;
-use crate::ui::{Output, Ui};
+//! `demo`: three proven steps, verified as a stranger would, and forgeries rejected.
+
+use crate::error::{CliError, FileError, Rejection};
+use crate::files;
+use crate::format::{bytes, hex, plural, time};
+use crate::run_dir::RunDir;
+use crate::ui::{Output, ProofBar, Ui};
+use circuits::curve::{CIRCUIT_VERSION, Params};
+use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::statement::{Bundle, Run, corpus_digest};
+use prover::step::{StepKeys, StepProver, commit_state};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+use verifier::run::proofs;
+use verifier::{RunVerifier, StepVerifier};
+
+/// Short stories; the demo needs no file and no network.
+const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
+const STEPS: u64 = 3;
+/// Chosen so that the loss falls at each of the few steps, though each has another batch.
+const LEARNING_RATE: &str = "0.5";
+const INIT_SEED: u64 = 1;
+const BATCH_SEED: u64 = 0;
+
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {}
+
 /// Runs the command.
-pub fn run(_: Args, _: &Ui) -> Result<Output, CliError> { Err(CliError::Accepted) }
+pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
+    let start = Instant::now();
+    let temporary = std::env::temp_dir();
+    let temporary = tempfile::tempdir_in(&temporary).map_err(CliError::io("create", &temporary))?;
+    let dir = RunDir::new(temporary.path());
+    let params = ui.params()?;
+    let spec = Spec::new(Config::NANO);
+    ui.say(&format!(
+        "A transformer of {} learns from {} of stories; every step is proven, then verified from files.",
+        plural(spec.config.parameters() as u64, "parameter"),
+        bytes(CORPUS.len() as u64)
+    ));
+
+    let mut state = State::init(&spec.config, INIT_SEED);
+    let genesis = commit_state(&params, &spec, &state)?;
+    let decimal = |text: &str| text.parse().map_err(|_| CliError::Usage(format!("{text} is no number")));
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: spec.config.to_json(),
+        genesis: genesis.clone(),
+        corpus: corpus_digest(CORPUS),
+        seed: BATCH_SEED,
+        batch: 1,
+        accumulate: 1,
+        schedule: Schedule::constant(&decimal(LEARNING_RATE)?).map_err(|e| CliError::Usage(e.to_string()))?,
+        momentum: decimal("0")?,
+        weight_decay: decimal("0")?,
+    };
+    dir.write_run(&run)?;
+    let (prover_keys, verifier_keys) = {
+        let _spinner = ui.spinner("keys");
+        (StepKeys::generate(&params, &spec)?, StepVerifier::new(&params, &spec.config).map_err(Rejection::from)?)
+    };
+    let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
+    let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec, run: &run };
+
+    ui.say(&format!("\n{:>4}  {:>7}  {:>9}  {:>9}  {:>10}", "step", "loss", "proving", "verifying", "proofs"));
+    let mut before = genesis;
+    let mut rows = vec![];
+    for step in 0..STEPS {
+        let draw = Draw { seed: run.seed, step, contribution: 0 };
+        let batch = draw_batch(CORPUS, spec.config.context, run.batch as usize, draw)?;
+        let proving = Instant::now();
+        let mut bar = ProofBar::new(ui, step, proofs(&run, &spec.config));
+        let (bundle, after) =
+            prover.step(step, &before, &mut state, &[batch], &mut |part, stage| bar.observe(part, stage))?;
+        drop(bar);
+        let proving = proving.elapsed();
+        dir.write_bundle(&bundle)?;
+        drop(bundle);
+        let (loss, proof_bytes, verifying) = stranger.step(step)?;
+        ui.say(&format!(
+            "{step:>4}  {loss:>7.4}  {:>9}  {:>9}  {:>10}",
+            time(proving),
+            time(verifying),
+            bytes(proof_bytes)
+        ));
+        rows.push(json!({
+            "step": step,
+            "loss": loss,
+            "proving_seconds": proving.as_secs_f64(),
+            "verifying_seconds": verifying.as_secs_f64(),
+            "proof_bytes": proof_bytes,
+        }));
+        before = after;
+    }
+
+    let chain = Instant::now();
+    let digest = stranger.chain()?;
+    ui.say(&format!("\nThe whole run, in one multi-scalar multiplication: accepted in {}.", time(chain.elapsed())));
+    let forgeries = forgeries(&stranger, &dir)?;
+    let mut text = format!("State after {}: {digest}\n\nThe same files, tampered with:", plural(STEPS, "step"));
+    for (what, why) in &forgeries {
+        text += &format!("\n  {what}\n    {why}");
+    }
+    text += &format!("\n\nAll in {}.", time(start.elapsed()));
+    let rejected: Vec<Value> = forgeries.iter().map(|(what, why)| json!({ "artifact": what, "reason": why })).collect();
+    let json = json!({
+        "ok": true,
+        "steps": rows,
+        "state_digest": digest,
+        "rejected": rejected,
+        "seconds": start.elapsed().as_secs_f64(),
+    });
+    Ok(Output { text, json })
+}
+
+/// Someone with the files and the public parameters, and nothing else.
+struct Stranger<'a> {
+    params: &'a Params,
+    keys: &'a StepVerifier,
+    dir: &'a RunDir,
+}
+
+impl Stranger<'_> {
+    fn bundle(&self, step: u64) -> Result<Bundle, CliError> {
+        let bundles = self.dir.bundles()?;
+        match bundles.iter().find(|(number, _)| *number == step) {
+            Some((_, file)) => RunDir::read_bundle(file),
+            None => Err(CliError::file(self.dir.path())(FileError::Foreign("a bundle is missing"))),
+        }
+    }
+
+    /// Loss, bytes and time of a step.
+    fn step(&self, step: u64) -> Result<(f64, u64, std::time::Duration), CliError> {
+        let bundle = self.bundle(step)?;
+        let start = Instant::now();
+        let at = (&bundle.run, bundle.step, &bundle.before);
+        let verified = RunVerifier::starting_at(self.params, self.keys, at, Some(CORPUS))
+            .and_then(|verifier| verifier.step(&bundle)?.finish())
+            .map_err(Rejection::from)?;
+        let summary = verified.steps.first().ok_or(CliError::Rejected(Rejection::Run(verifier::RunRefused::Empty)))?;
+        Ok((summary.mean_loss(), summary.proof_bytes, start.elapsed()))
+    }
+
+    /// Digest of the state at the end of the chain.
+    fn chain(&self) -> Result<String, CliError> {
+        let run = self.dir.run()?;
+        let mut verifier = RunVerifier::new(self.params, self.keys, &run, Some(CORPUS)).map_err(Rejection::from)?;
+        for (_, file) in self.dir.bundles()? {
+            verifier = verifier.step(&RunDir::read_bundle(&file)?).map_err(Rejection::from)?;
+        }
+        Ok(hex(&verifier.finish().map_err(Rejection::from)?.after.digest()))
+    }
+}
+
+/// What is tampered with, and why it is rejected. The files are left tampered with.
+fn forgeries(stranger: &Stranger<'_>, dir: &RunDir) -> Result<Vec<(&'static str, String)>, CliError> {
+    let rejected = |result: Result<String, CliError>| match result {
+        Err(error @ CliError::Rejected(_)) => Ok(error.to_string()),
+        Err(other) => Err(other),
+        Ok(_) => Err(CliError::Accepted),
+    };
+    let honest = stranger.bundle(1)?;
+    let mut forgeries = vec![];
+
+    let mut bundle = honest.clone();
+    if let Some(loss) = bundle.contributions.first_mut().and_then(|c| c.losses.first_mut()) {
+        *loss -= 1;
+    }
+    dir.write_bundle(&bundle)?;
+    forgeries.push(("step 1 claims a loss that is smaller by 2^-24", rejected(stranger.chain())?));
+
+    let mut bundle = honest.clone();
+    if let Some(byte) = bundle.updates.first_mut().and_then(|proof| {
+        // The low byte of the last evaluation but one: well formed, wrong.
+        let at = proof.len().checked_sub(64)?;
+        proof.get_mut(at)
+    }) {
+        *byte ^= 1;
+    }
+    dir.write_bundle(&bundle)?;
+    forgeries.push(("one bit of step 1's update proof is flipped", rejected(stranger.chain())?));
+
+    let (_, file): (u64, PathBuf) = dir.bundles()?.swap_remove(1);
+    files::remove(&file)?;
+    forgeries.push(("step 1 is dropped", rejected(stranger.chain())?));
+    Ok(forgeries)
+}

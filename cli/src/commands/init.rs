@@ -31,8 +31,9 @@ pub struct Args {
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let config = match (&args.config, &args.preset) {
         (Some(file), _) => Config::from_json(&files::read_text(file)?).map_err(CliError::file(file))?,
-        (None, preset) => Config::preset(preset.as_deref().unwrap_or("nano"))
-            .map_err(|e| CliError::Usage(e.to_string()))?,
+        (None, preset) => {
+            Config::preset(preset.as_deref().unwrap_or("nano")).map_err(|e| CliError::Usage(e.to_string()))?
+        }
     };
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));

@@ -1,6 +1,8 @@
 //! One file for each command.
 
 mod demo;
+mod export;
+mod import;
 mod init;
 mod inspect;
 mod train;
@@ -21,6 +23,10 @@ pub enum Command {
     Train(train::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
+    /// Make a model of a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
+    Import(import::Args),
+    /// Write a model as a Hugging Face directory, which the transformers library loads
+    Export(export::Args),
     /// Say what is in a file or directory
     Inspect(inspect::Args),
 }
@@ -33,6 +39,8 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Train(args) => train::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
+            Command::Import(args) => import::run(args, ui),
+            Command::Export(args) => export::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
         }
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use verifier::run::parts;
+use verifier::run::proofs;
 
 mod session;
 
@@ -154,11 +154,8 @@ impl Session {
 fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut log = dir.open_log()?;
     let steps = session.settings.steps;
-    let bar = ui.bar(
-        steps,
-        session.trainer.step,
-        "{bar:30} step {pos}/{len}  {msg}  ({elapsed}, {eta} left, {per_sec})",
-    );
+    let bar =
+        ui.bar(steps, session.trainer.step, "{bar:30} step {pos}/{len}  {msg}  ({elapsed}, {eta} left, {per_sec})");
     let mut synced = Instant::now();
     while session.trainer.step < steps {
         let start = Instant::now();
@@ -191,7 +188,7 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     };
     let mut before = session.commitments(&params)?;
     let mut log = dir.open_log()?;
-    let proofs = parts(&session.run, &session.trainer.spec.config).len();
+    let proofs = proofs(&session.run, &session.trainer.spec.config);
     while session.trainer.step < steps {
         let number = session.trainer.step;
         let start = Instant::now();
@@ -207,19 +204,14 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         if state != session.trainer.state {
             return Err(CliError::Diverged(number));
         }
-        let proofs = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads)).chain(&bundle.updates);
-        line.proof_bytes = Some(proofs.map(|p| p.len() as u64).sum());
+        line.proof_bytes = Some(bundle.proof_bytes());
         line.proving_seconds = Some(proving.elapsed().as_secs_f64());
         dir.write_bundle(&bundle)?;
         line.seconds = start.elapsed().as_secs_f64();
         log.add(&line)?;
         dir.write_state(&session.state(), true)?;
         before = after;
-        ui.progress(&format!(
-            "step {number}: loss {:.4}, proven in {}",
-            line.loss,
-            time(proving.elapsed())
-        ));
+        ui.progress(&format!("step {number}: loss {:.4}, proven in {}", line.loss, time(proving.elapsed())));
         session.lines.push(line);
     }
     Ok(())
@@ -234,9 +226,8 @@ impl Session {
 
 fn summary(session: &Session, dir: &RunDir, resumed_at: u64, elapsed: Duration) -> Output {
     let lines = &session.lines;
-    let mean = |lines: &[LogLine]| {
-        (!lines.is_empty()).then(|| lines.iter().map(|l| l.loss).sum::<f64>() / lines.len() as f64)
-    };
+    let mean =
+        |lines: &[LogLine]| (!lines.is_empty()).then(|| lines.iter().map(|l| l.loss).sum::<f64>() / lines.len() as f64);
     let last = mean(&lines[lines.len().saturating_sub(WINDOW)..]);
     let saturated: u64 = lines.iter().map(|l| l.saturated).sum();
     let taken = session.trainer.step - resumed_at.min(session.trainer.step);

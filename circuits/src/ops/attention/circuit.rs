@@ -65,14 +65,12 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
     let v = Rescale { shift: 12, bits: feature, bound: a.zv_bound }.place(b, &v_slab, "v", |t, j| a.zv.at(t, j));
     // P is at most 2^12 and rows of P sum to at most 2^12 + T/2.
     let dv_bound = (context as u128) << (12 + gradient - 1);
-    let dv = Rescale { shift: 12, bits: gradient, bound: dv_bound }
-        .place(b, &v_slab, "dv", |t, j| a.backward.zdv.at(t, j));
+    let dv =
+        Rescale { shift: 12, bits: gradient, bound: dv_bound }.place(b, &v_slab, "dv", |t, j| a.backward.zdv.at(t, j));
     let o_slab = Slab::new(b, "attention/o", context, d);
     let zo_bound = ((1 << 12) + context as u128) << (feature - 1);
-    let o = Rescale { shift: 12, bits: feature, bound: zo_bound }
-        .place(b, &o_slab, "o", |t, j| a.forward.zo.at(t, j));
-    let d_o = Rescale { shift: 12, bits: gradient, bound: a.zdo_bound }
-        .place(b, &o_slab, "dO", |t, j| a.zdo.at(t, j));
+    let o = Rescale { shift: 12, bits: feature, bound: zo_bound }.place(b, &o_slab, "o", |t, j| a.forward.zo.at(t, j));
+    let d_o = Rescale { shift: 12, bits: gradient, bound: a.zdo_bound }.place(b, &o_slab, "dO", |t, j| a.zdo.at(t, j));
 
     // Scores and probabilities, heads stacked.
     let rows = a.heads * context;
@@ -100,9 +98,8 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
     let dp_bound = (head_dim as u128) << (feature + gradient - 2);
     let ds_bound = (((2u128 << 12) + context as u128) * dp_bound) << 24;
     let p_of = |i: usize, j: usize| i128::from(a.forward.softmax.p.at(i, j));
-    let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }.place(b, &slab, "dS", |i, j| {
-        p_of(i, j) * (4096 * a.backward.dp.at(i, j) - a.backward.rho[i]) * kappa
-    });
+    let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }
+        .place(b, &slab, "dS", |i, j| p_of(i, j) * (4096 * a.backward.dp.at(i, j) - a.backward.rho[i]) * kappa);
     slab.gate(b, "dS is P·(4096·dP − rho)·kappa rounded", |p, l| {
         ds.x.lane(p, l) - (soft.p.lane(p, l) * (dp.lane(p, l).times(4096) - rho[p].cur())).times(kappa)
     });
@@ -174,4 +171,3 @@ impl Heads {
 pub fn wide_gradient_bound(context: usize) -> u128 {
     (context as u128) << (Class::Feature.bits() - 1 + Class::Gradient.bits() - 1)
 }
-

@@ -42,18 +42,10 @@ pub fn forward(
     let mut zo = Wide::zeros(rows, d);
     for a in 0..heads {
         let p = softmax.p.rows_of(a * rows, rows);
-        zo.set_columns(
-            a * head_dim,
-            &matmul(&p, &v.columns(a * head_dim, head_dim)),
-        );
+        zo.set_columns(a * head_dim, &matmul(&p, &v.columns(a * head_dim, head_dim)));
     }
     let o = zo.rescale(12, Class::Feature, saturations);
-    AttentionForward {
-        scores,
-        softmax,
-        zo,
-        o,
-    }
+    AttentionForward { scores, softmax, zo, o }
 }
 
 /// What [`backward`] computes.
@@ -106,10 +98,7 @@ pub fn backward(
         let mut ds = Tensor::zeros(rows, rows);
         for i in 0..rows {
             let live = 0..=i;
-            let rho: i128 = live
-                .clone()
-                .map(|j| i128::from(p.at(i, j)) * dp.at(i, j))
-                .sum();
+            let rho: i128 = live.clone().map(|j| i128::from(p.at(i, j)) * dp.at(i, j)).sum();
             for j in live {
                 let x = i128::from(p.at(i, j) * kappa) * (4096 * dp.at(i, j) - rho);
                 ds.row_mut(i)[j] = rescale_to(x, 48, Class::Gradient, saturations);

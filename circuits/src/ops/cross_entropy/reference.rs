@@ -40,30 +40,17 @@ pub struct Loss {
 
 /// `logits` is wide `[T × V]`, frac 24; every target is below `V`.
 pub fn forward_backward(logits: &Wide, targets: &[u8], exp: &ExpTable, log: &LogTable) -> Loss {
-    assert_eq!(
-        logits.rows,
-        targets.len(),
-        "cross entropy: one target per position"
-    );
+    assert_eq!(logits.rows, targets.len(), "cross entropy: one target per position");
     let softmax = softmax::full(logits, exp);
     let mut dlog = softmax.p.clone();
     let mut positions = Vec::with_capacity(targets.len());
     for (t, &y) in targets.iter().enumerate() {
         let y = usize::from(y);
         dlog.row_mut(t)[y] -= exp.out_scale;
-        positions.push(position(
-            softmax.max[t] - logits.at(t, y) as i64,
-            softmax.sum[t],
-            log,
-        ));
+        positions.push(position(softmax.max[t] - logits.at(t, y) as i64, softmax.sum[t], log));
     }
     let total = positions.iter().map(|p| i128::from(p.loss)).sum();
-    Loss {
-        softmax,
-        dlog,
-        positions,
-        total,
-    }
+    Loss { softmax, dlog, positions, total }
 }
 
 fn position(distance: i64, sum: i64, log: &LogTable) -> LossPosition {
@@ -72,12 +59,5 @@ fn position(distance: i64, sum: i64, log: &LogTable) -> LossPosition {
     let (i, f) = ((mantissa >> 24) as usize, mantissa & ((1 << 24) - 1));
     let chord = (log.ln1[i] * f + (1 << 23)) >> 24;
     let loss = distance + log.lnpow[b as usize] + log.ln0[i] + chord;
-    LossPosition {
-        distance,
-        b,
-        i,
-        f,
-        chord,
-        loss,
-    }
+    LossPosition { distance, b, i, f, chord, loss }
 }

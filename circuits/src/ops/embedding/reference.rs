@@ -4,16 +4,8 @@ use crate::tensor::{Tensor, Wide};
 
 /// Row `t` of the result is the row of `embed` (`[V × d]`, frac 12) that `tokens[t] < V` names.
 pub fn forward(embed: &Tensor, tokens: &[u8]) -> Tensor {
-    let data = tokens
-        .iter()
-        .flat_map(|&t| embed.row(t.into()))
-        .copied()
-        .collect();
-    Tensor {
-        rows: tokens.len(),
-        cols: embed.cols,
-        data,
-    }
+    let data = tokens.iter().flat_map(|&t| embed.row(t.into())).copied().collect();
+    Tensor { rows: tokens.len(), cols: embed.cols, data }
 }
 
 /// Adds `dx[t] · 2^12` (frac 24 to 36) to the row of `d_embed` (`[V × d]`) that `tokens[t]` names.

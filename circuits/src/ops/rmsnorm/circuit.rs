@@ -62,17 +62,15 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let n = Rescale { shift: 24, bits: Class::Feature.bits(), bound: root_d << 36 }
         .place(b, slab, "n", |t, j| int(norm.x, t, j) * i128::from(forward.inv[t]));
     slab.gate(b, "n is x·inv rounded", |p, l| n.x.lane(p, l) - x.lane(p, l) * inv[p].cur());
-    let h = Rescale { shift: 12, bits: Class::Feature.bits(), bound: (root_d << 12) << 16 }
-        .place(b, slab, "h", |t, j| int(&forward.n, t, j) * int(norm.gain, 0, j));
+    let h =
+        Rescale { shift: 12, bits: Class::Feature.bits(), bound: (root_d << 12) << 16 }
+            .place(b, slab, "h", |t, j| int(&forward.n, t, j) * int(norm.gain, 0, j));
     slab.gate(b, "h is n·gain rounded", |p, l| h.x.lane(p, l) - n.y.lane(p, l) * gains.lane(p, l));
 
     let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }
         .place(b, slab, "dh", |t, j| norm.zdh.at(t, j));
-    let c = slab.running_sum(
-        b,
-        "c",
-        &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)),
-    );
+    let c =
+        slab.running_sum(b, "c", &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)));
     let cbar = slab.per_run(b, "cbar", |t| backward.cbar[t].into());
     let dres = norm.dres.map(|dres| slab.hints(b, "dres", |t, j| int(dres, t, j)));
     // |inv| ≤ 2^36/√eps24, |dh·gain| ≤ 2^51, |n·cbar| ≤ (√d·2^12)·(2^51·√d·2^12/2^24).
@@ -150,10 +148,5 @@ fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate:
         c.cur() + Expr::int(divisor / 2) - cbar.cur().times(divisor) - remainder.value(),
         rows(),
     );
-    b.gate(
-        block,
-        "remainder is below d·2^24",
-        remainder.value() + complement.value() - Expr::int(divisor - 1),
-        rows(),
-    );
+    b.gate(block, "remainder is below d·2^24", remainder.value() + complement.value() - Expr::int(divisor - 1), rows());
 }

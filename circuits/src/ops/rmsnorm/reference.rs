@@ -19,12 +19,7 @@ pub struct NormForward {
 }
 
 /// `x` is `[T × d]` of [`Class::Residual`], `gain` `[1 × d]` of [`Class::Weight`], `eps24 ≥ 1`.
-pub fn forward(
-    x: &Tensor,
-    gain: &Tensor,
-    eps24: u64,
-    saturations: &mut Saturations,
-) -> NormForward {
+pub fn forward(x: &Tensor, gain: &Tensor, eps24: u64, saturations: &mut Saturations) -> NormForward {
     let (rows, d) = x.shape();
     assert_eq!(gain.shape(), (1, d), "rmsnorm: gain is 1 × d");
     let mut out = NormForward {
@@ -34,27 +29,13 @@ pub fn forward(
         h: Tensor::zeros(rows, d),
     };
     for t in 0..rows {
-        let squares: u128 = x
-            .row(t)
-            .iter()
-            .map(|&x| u128::from(x.unsigned_abs()).pow(2))
-            .sum();
+        let squares: u128 = x.row(t).iter().map(|&x| u128::from(x.unsigned_abs()).pow(2)).sum();
         let square = squares + d as u128 * u128::from(eps24);
         let inv = inverse_root(d, square);
         for j in 0..d {
-            let n = rescale_to(
-                i128::from(x.at(t, j)) * i128::from(inv),
-                24,
-                Class::Feature,
-                saturations,
-            );
+            let n = rescale_to(i128::from(x.at(t, j)) * i128::from(inv), 24, Class::Feature, saturations);
             out.n.row_mut(t)[j] = n;
-            out.h.row_mut(t)[j] = rescale_to(
-                i128::from(n * gain.at(0, j)),
-                12,
-                Class::Feature,
-                saturations,
-            );
+            out.h.row_mut(t)[j] = rescale_to(i128::from(n * gain.at(0, j)), 12, Class::Feature, saturations);
         }
         out.square.push(square);
         out.inv.push(inv);

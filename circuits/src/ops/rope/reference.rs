@@ -16,18 +16,8 @@ pub fn backward(dz: &Wide, table: &RopeTable, saturations: &mut Saturations) -> 
     rotate(dz, table, -1, Class::Gradient, saturations)
 }
 
-fn rotate(
-    z: &Wide,
-    table: &RopeTable,
-    sign: i128,
-    class: Class,
-    saturations: &mut Saturations,
-) -> Tensor {
-    assert_eq!(
-        z.cols % (2 * table.pairs),
-        0,
-        "rope: columns are whole heads"
-    );
+fn rotate(z: &Wide, table: &RopeTable, sign: i128, class: Class, saturations: &mut Saturations) -> Tensor {
+    assert_eq!(z.cols % (2 * table.pairs), 0, "rope: columns are whole heads");
     let mut out = Tensor::zeros(z.rows, z.cols);
     for t in 0..z.rows {
         let target = out.row_mut(t);

@@ -102,8 +102,10 @@ pub fn place(
         0..n,
     );
     let low_limbs = (LOW_BITS / 12) as usize;
-    let (low, high) =
-        (Limbs::of(&division.upper, 0, low_limbs), Limbs::of(&division.upper, low_limbs, division.upper.columns().len()));
+    let (low, high) = (
+        Limbs::of(&division.upper, 0, low_limbs),
+        Limbs::of(&division.upper, low_limbs, division.upper.columns().len()),
+    );
     b.define(block, &format!("w'{name}: new low part"), lane.lo_new, division.part(&low), 0..n);
     let w_new = division.part(&high) - Expr::pow2(Class::Weight.bits() - 1);
     b.define(block, &format!("w'{name}: new weight"), lane.w_new, w_new, 0..n);

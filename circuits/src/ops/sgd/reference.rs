@@ -37,12 +37,7 @@ pub struct Hyper {
 
 impl Hyper {
     /// `rate` is the learning rate with frac 36 (see `Schedule::lr_at`), `predictions` is P = B·N·T.
-    pub fn new(
-        rate: u64,
-        momentum: &Decimal,
-        weight_decay: &Decimal,
-        predictions: u64,
-    ) -> Result<Self, HyperError> {
+    pub fn new(rate: u64, momentum: &Decimal, weight_decay: &Decimal, predictions: u64) -> Result<Self, HyperError> {
         if !(1..1 << 24).contains(&predictions) {
             return Err(HyperError::Predictions(predictions));
         }
@@ -52,8 +47,7 @@ impl Hyper {
         let below = |x: Option<u128>, end: u128| x.filter(|&x| x < end).map(|x| x as u64);
         Ok(Self {
             lambda: (2 * rate + predictions) / (2 * predictions),
-            mu: below(momentum.scaled(1 << 24, 1), 1 << 24)
-                .ok_or(HyperError::Momentum(*momentum))?,
+            mu: below(momentum.scaled(1 << 24, 1), 1 << 24).ok_or(HyperError::Momentum(*momentum))?,
             omega: weight_decay
                 .scaled(predictions << 24, 1)
                 .filter(|&x| x <= u128::from(predictions) << 24)
@@ -77,11 +71,7 @@ pub struct Element {
 /// The update of one element; `g` is the exact gradient, frac 36, below 2^100.
 #[inline]
 pub fn element(hyper: &Hyper, e: Element, g: i128, saturations: &mut Saturations) -> Element {
-    let (lambda, mu, omega) = (
-        i128::from(hyper.lambda),
-        i128::from(hyper.mu),
-        i128::from(hyper.omega),
-    );
+    let (lambda, mu, omega) = (i128::from(hyper.lambda), i128::from(hyper.mu), i128::from(hyper.omega));
     let x = mu * i128::from(e.v) + ((g + omega * i128::from(e.w)) << 12);
     let v = rescale_to(x, 24, Class::Momentum, saturations);
     let state = (i128::from(e.w) << LOW_BITS) + i128::from(e.lo);
@@ -90,11 +80,7 @@ pub fn element(hyper: &Hyper, e: Element, g: i128, saturations: &mut Saturations
     let clamped = moved.clamp(-limit, limit - 1);
     saturations.add(Class::Weight, u64::from(clamped != moved));
     let clamped = clamped as i64;
-    Element {
-        w: clamped >> LOW_BITS,
-        lo: clamped & ((1 << LOW_BITS) - 1),
-        v,
-    }
+    Element { w: clamped >> LOW_BITS, lo: clamped & ((1 << LOW_BITS) - 1), v }
 }
 
 #[cfg(test)]
@@ -107,11 +93,7 @@ mod tests {
     }
 
     fn arb_element() -> impl Strategy<Value = Element> {
-        (-65536i64..65536, 0i64..1 << 24, -(1i64 << 35)..1 << 35).prop_map(|(w, lo, v)| Element {
-            w,
-            lo,
-            v,
-        })
+        (-65536i64..65536, 0i64..1 << 24, -(1i64 << 35)..1 << 35).prop_map(|(w, lo, v)| Element { w, lo, v })
     }
 
     proptest! {
@@ -148,30 +130,11 @@ mod tests {
     #[test]
     fn the_public_integers() {
         let hyper = Hyper::new(1 << 36, &decimal("0.9"), &decimal("0.01"), 256).unwrap();
-        assert_eq!(
-            hyper,
-            Hyper {
-                lambda: 1 << 28,
-                mu: 15_099_494,
-                omega: 42_949_673
-            }
-        );
+        assert_eq!(hyper, Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 42_949_673 });
         let zero = Decimal::ZERO;
-        assert_eq!(
-            Hyper::new(0, &zero, &zero, 0),
-            Err(HyperError::Predictions(0))
-        );
-        assert_eq!(
-            Hyper::new(1 << 46, &zero, &zero, 1),
-            Err(HyperError::Rate(1 << 46))
-        );
-        assert_eq!(
-            Hyper::new(0, &decimal("1"), &zero, 1),
-            Err(HyperError::Momentum(decimal("1")))
-        );
-        assert_eq!(
-            Hyper::new(0, &zero, &decimal("1.5"), 1),
-            Err(HyperError::Decay(decimal("1.5")))
-        );
+        assert_eq!(Hyper::new(0, &zero, &zero, 0), Err(HyperError::Predictions(0)));
+        assert_eq!(Hyper::new(1 << 46, &zero, &zero, 1), Err(HyperError::Rate(1 << 46)));
+        assert_eq!(Hyper::new(0, &decimal("1"), &zero, 1), Err(HyperError::Momentum(decimal("1"))));
+        assert_eq!(Hyper::new(0, &zero, &decimal("1.5"), 1), Err(HyperError::Decay(decimal("1.5"))));
     }
 }

@@ -79,7 +79,9 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
     let ds = Rescale { shift: 12, bits: gradient, bound: g.zds_bound }.place(b, slab, "ds", |t, j| g.ds.0.at(t, j));
     let du = Rescale { shift: 24, bits: gradient, bound: 1 << (35 + 17 + 12) }
         .place(b, slab, "du", |t, j| int(g.ds.1, t, j) * int(g.gate.1, t, j) * int(&g.forward.sig, t, j));
-    slab.gate(b, "du is ds·z·sig rounded", |p, l| du.x.lane(p, l) - ds.y.lane(p, l) * z.y.lane(p, l) * sig.lane(p, l));
+    slab.gate(b, "du is ds·z·sig rounded", |p, l| {
+        du.x.lane(p, l) - ds.y.lane(p, l) * z.y.lane(p, l) * sig.lane(p, l)
+    });
     let tau = slab.hints(b, "tau", |t, j| int(&g.backward.tau, t, j));
     slab.gate(b, "tau is sig·2^24 + z·sig·(4096 − sig)", |p, l| {
         let sig = sig.lane(p, l);

@@ -16,28 +16,14 @@ pub struct SwigluForward {
 }
 
 /// `z` is `[T × f]` of [`Class::Gate`], `u` `[T × f]` of [`Class::Feature`].
-pub fn forward(
-    z: &Tensor,
-    u: &Tensor,
-    table: &SigmoidTable,
-    saturations: &mut Saturations,
-) -> SwigluForward {
+pub fn forward(z: &Tensor, u: &Tensor, table: &SigmoidTable, saturations: &mut Saturations) -> SwigluForward {
     assert_eq!(z.shape(), u.shape(), "swiglu: gate and up have one shape");
-    let sig = Tensor {
-        rows: z.rows,
-        cols: z.cols,
-        data: z.data.iter().map(|&z| table.look_up(z).sig).collect(),
-    };
+    let sig = Tensor { rows: z.rows, cols: z.cols, data: z.data.iter().map(|&z| table.look_up(z).sig).collect() };
     let products = z.data.iter().zip(&sig.data).zip(&u.data);
     // 17 + 12 + 23 bits: fits i64.
-    let data = products
-        .map(|((z, sig), u)| rescale_to((z * sig * u).into(), 24, Class::Feature, saturations))
-        .collect();
-    let s = Tensor {
-        rows: z.rows,
-        cols: z.cols,
-        data,
-    };
+    let data =
+        products.map(|((z, sig), u)| rescale_to((z * sig * u).into(), 24, Class::Feature, saturations)).collect();
+    let s = Tensor { rows: z.rows, cols: z.cols, data };
     SwigluForward { sig, s }
 }
 
@@ -59,44 +45,15 @@ pub struct SwigluBackward {
 }
 
 /// `ds` is `[T × f]` of [`Class::Gradient`].
-pub fn backward(
-    z: &Tensor,
-    sig: &Tensor,
-    u: &Tensor,
-    ds: &Tensor,
-    saturations: &mut Saturations,
-) -> SwigluBackward {
-    let like = |data| Tensor {
-        rows: z.rows,
-        cols: z.cols,
-        data,
-    };
-    let taus: Vec<i64> = z
-        .data
-        .iter()
-        .zip(&sig.data)
-        .map(|(&z, &sig)| tau(z, sig))
-        .collect();
+pub fn backward(z: &Tensor, sig: &Tensor, u: &Tensor, ds: &Tensor, saturations: &mut Saturations) -> SwigluBackward {
+    let like = |data| Tensor { rows: z.rows, cols: z.cols, data };
+    let taus: Vec<i64> = z.data.iter().zip(&sig.data).map(|(&z, &sig)| tau(z, sig)).collect();
     let mut du = Vec::with_capacity(taus.len());
     let mut dz = Vec::with_capacity(taus.len());
     for (i, &tau) in taus.iter().enumerate() {
         let ds = i128::from(ds.data[i]);
-        du.push(rescale_to(
-            ds * i128::from(z.data[i] * sig.data[i]),
-            24,
-            Class::Gradient,
-            saturations,
-        ));
-        dz.push(rescale_to(
-            ds * i128::from(u.data[i]) * i128::from(tau),
-            48,
-            Class::Gradient,
-            saturations,
-        ));
+        du.push(rescale_to(ds * i128::from(z.data[i] * sig.data[i]), 24, Class::Gradient, saturations));
+        dz.push(rescale_to(ds * i128::from(u.data[i]) * i128::from(tau), 48, Class::Gradient, saturations));
     }
-    SwigluBackward {
-        du: like(du),
-        tau: like(taus),
-        dz: like(dz),
-    }
+    SwigluBackward { du: like(du), tau: like(taus), dz: like(dz) }
 }

@@ -10,11 +10,7 @@ fn hex(bytes: &[u8]) -> String {
 fn assert_rounded(entry: i64, value: f64, what: &str) {
     let distance = (entry as f64 - value).abs();
     // Above 2^24 a double no longer places a tie that well; nearness is all that is asked there.
-    let decided = if value.abs() < 16_777_216.0 {
-        0.5 - 1e-8
-    } else {
-        0.5 + 1e-6
-    };
+    let decided = if value.abs() < 16_777_216.0 { 0.5 - 1e-8 } else { 0.5 + 1e-6 };
     assert!(distance < decided, "{what}: {entry} for {value}");
 }
 
@@ -25,7 +21,11 @@ fn entries_are_correctly_rounded() {
         let root = (config.head_dim() as f64).sqrt();
         for (table, root) in [(&tables.attention, root), (&tables.head, 1.0)] {
             for (i, &e) in table.lo.iter().enumerate() {
-                assert_rounded(e, f64::from((1 << table.low_bits) - 1) * (-(i as f64) / (4096.0 * root)).exp(), "EXP_LO");
+                assert_rounded(
+                    e,
+                    f64::from((1 << table.low_bits) - 1) * (-(i as f64) / (4096.0 * root)).exp(),
+                    "EXP_LO",
+                );
             }
             for (i, &e) in table.hi.iter().enumerate() {
                 let unit = ((1i64 << EXP_HI_BITS) - 1) as f64;
@@ -61,10 +61,7 @@ fn entries_are_correctly_rounded() {
 fn every_shape_keeps_the_promised_ranges() {
     for head_dim in (4..=512).step_by(4) {
         let table = ExpTable::new(head_dim, 256, ATTENTION_SCALE);
-        assert!(
-            table.hi.len().is_power_of_two() && table.hi.len() <= 4096,
-            "{head_dim}"
-        );
+        assert!(table.hi.len().is_power_of_two() && table.hi.len() <= 4096, "{head_dim}");
         assert_eq!(table.hi.last(), Some(&0));
         assert!(table.hi[table.hi.len() / 2 - 1] != 0 || table.hi.len() == 64);
         let k = kappa(head_dim);
@@ -72,10 +69,7 @@ fn every_shape_keeps_the_promised_ranges() {
     }
     for live in 1..=256usize {
         let table = ExpTable::new(16, live, ATTENTION_SCALE);
-        assert!(
-            (live as i64) * table.hi[0] * table.lo[0] < 1 << 35,
-            "{live}"
-        );
+        assert!((live as i64) * table.hi[0] * table.lo[0] < 1 << 35, "{live}");
         assert!(EXP_HI_BITS <= 18 && EXP_HI_BITS >= 15);
         assert_eq!(table.hi[0], (1 << EXP_HI_BITS) - 1);
     }
@@ -89,11 +83,7 @@ fn the_sigmoid_stays_within_12_bits() {
         let found = table.look_up(z);
         assert!((0..4096).contains(&found.sig) && found.sigma < 4095 << 12 && found.idx < 1024);
         let exact = 4096.0 / (1.0 + (-(z as f64) / 4096.0).exp());
-        assert!(
-            (found.sig as f64 - exact).abs() < 1.6,
-            "{z}: {} for {exact}",
-            found.sig
-        );
+        assert!((found.sig as f64 - exact).abs() < 1.6, "{z}: {} for {exact}", found.sig);
     }
 }
 
@@ -103,11 +93,7 @@ fn the_cosine_of_the_schedule() {
         for i in 0..=4 {
             let step = steps * i / 4;
             let exact = (std::f64::consts::PI * step as f64 / steps as f64).cos();
-            assert_rounded(
-                half_turn_cosine(step, steps),
-                16_777_216.0 * exact,
-                "cosine",
-            );
+            assert_rounded(half_turn_cosine(step, steps), 16_777_216.0 * exact, "cosine");
         }
     }
 }
@@ -115,18 +101,9 @@ fn the_cosine_of_the_schedule() {
 #[test]
 fn tables_are_pinned() {
     let pins = [
-        (
-            Config::NANO,
-            "e7502b0a2916a211b1053d567e66c245588eaa9ec035c86bc52526637a9ef64c",
-        ),
-        (
-            Config::MICRO,
-            "7b3d725b30a72d654c692970cf27bf9391f8ed0c9c1d5e1a43c9df12499218d4",
-        ),
-        (
-            Config::MINI,
-            "356f27bf80633df22fda7bd633e32848151dcf4c7e294222f7f576d326341be8",
-        ),
+        (Config::NANO, "e7502b0a2916a211b1053d567e66c245588eaa9ec035c86bc52526637a9ef64c"),
+        (Config::MICRO, "7b3d725b30a72d654c692970cf27bf9391f8ed0c9c1d5e1a43c9df12499218d4"),
+        (Config::MINI, "356f27bf80633df22fda7bd633e32848151dcf4c7e294222f7f576d326341be8"),
     ];
     for (config, pin) in pins {
         assert_eq!(hex(&Tables::new(&config).digest()), pin);

@@ -51,9 +51,7 @@ fn describe(
             }
             Schedule::constant(&lr)
         }
-        ScheduleKind::Cosine => {
-            Schedule::cosine(&lr, steps, args.warmup.unwrap_or(0), &decimal(args.floor, "0.1")?)
-        }
+        ScheduleKind::Cosine => Schedule::cosine(&lr, steps, args.warmup.unwrap_or(0), &decimal(args.floor, "0.1")?),
     }
     .map_err(|e| usage(&e))?;
     Ok(Run {
@@ -77,8 +75,7 @@ fn read_corpus(path: &Path, context: usize) -> Result<Vec<u8>, CliError> {
 }
 
 fn trainer(config: circuits::model::Config, state: circuits::model::State, run: &Run) -> Result<Trainer, CliError> {
-    let optimizer =
-        Optimizer { schedule: run.schedule, momentum: run.momentum, weight_decay: run.weight_decay };
+    let optimizer = Optimizer { schedule: run.schedule, momentum: run.momentum, weight_decay: run.weight_decay };
     Ok(Trainer::new(config, state, optimizer)?)
 }
 
