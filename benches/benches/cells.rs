@@ -2,13 +2,15 @@
 #![allow(missing_docs)]
 
 use benches::lanes::{Lane, Lanes, ROWS};
-use benches::stock::{COLUMNS, Stock};
+use benches::stock::Stock;
 use circuits::curve::{DEFAULT_K, Params};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;
 
 /// A multiple of 3, as a helper column serves three limbs.
 const LIMBS: usize = 63;
+/// Columns of the stock circuit.
+const STOCK: usize = 64;
 
 fn cells(c: &mut Criterion) {
     let params = Params::new(DEFAULT_K);
@@ -17,8 +19,8 @@ fn cells(c: &mut Criterion) {
     let ours = Lanes::limbs(&params, LIMBS);
     group.throughput(Throughput::Elements((LIMBS * ROWS) as u64));
     group.bench_function("logarithmic derivatives", |b| b.iter(|| ours.prove()));
-    let stock = Stock::new(&params);
-    group.throughput(Throughput::Elements((COLUMNS * ROWS) as u64));
+    let stock = Stock::<STOCK>::new(&params);
+    group.throughput(Throughput::Elements((STOCK * ROWS) as u64));
     group.bench_function("stock lookup", |b| b.iter(|| stock.prove()));
     group.finish();
 

@@ -1,16 +1,16 @@
 //! What each room of a step costs: its cells by kind, times the measured cost of a cell of a full column of that kind.
 //!
 //! This counts commitments, transforms, openings, the permutation and the lookup argument, in proportion to the cells.
-//! It leaves out what does not grow with cells: the evaluation of gates, challenges and tables. Cells of columns that no
-//! room uses on some rows are paid for too and stand by themselves.
+//! It leaves out what does not grow with cells: the evaluation of gates, and what every proof costs, which is listed apart.
+//! Cells of columns that no room uses on some rows are paid for too and stand by themselves.
 
-use crate::lanes::{Lane, Lanes};
-use crate::timing::{median, time};
+use crate::lanes::{Lane, Lanes, ROWS};
+use crate::timing::compare;
 use circuits::curve::Params;
 use circuits::model::Spec;
 use circuits::plan::{Global, Plan};
 use circuits::segments::Plans;
-use circuits::statement::Layouts;
+use circuits::statement::{INSTANCES_PER_PROOF, Layouts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -23,21 +23,33 @@ pub const IDLE: &str = "idle";
 /// Columns by which a circuit grows when a cell's cost is measured.
 const COLUMNS: usize = 48;
 
-/// What a cell of a full column of each kind adds to a proof of one instance; of a pair, what both cells add.
-pub fn costs(params: &Params, runs: usize) -> BTreeMap<Lane, Duration> {
-    let base = Lanes::new(params, Lane::Hint, 0);
-    Lane::ALL
-        .into_iter()
-        .map(|lane| {
+/// What proofs and their cells cost.
+#[derive(Clone, Debug)]
+pub struct Costs {
+    /// A proof of one instance that has a few columns of each kind only.
+    pub proof: Duration,
+    /// What a cell of a full column of each kind adds to it; of a pair, what both cells add.
+    pub cells: BTreeMap<Lane, Duration>,
+}
+
+impl Costs {
+    /// Measures them, as medians of `runs` runs.
+    pub fn measure(params: &Params, runs: usize) -> Self {
+        let base = Lanes::new(params, Lane::Hint, 0);
+        let (mut proof, mut cells) = (Duration::ZERO, BTreeMap::new());
+        for lane in Lane::ALL {
             let more = Lanes::new(params, lane, COLUMNS);
-            let (mut without, mut with) = (vec![], vec![]);
-            for _ in 0..runs {
-                without.push(time(|| base.prove()).0);
-                with.push(time(|| more.prove()).0);
-            }
-            (lane, median(with).saturating_sub(median(without)).div_f64((COLUMNS * crate::lanes::ROWS) as f64))
-        })
-        .collect()
+            let [without, with] = compare(runs, [&mut || drop(base.prove()), &mut || drop(more.prove())]);
+            proof = without;
+            cells.insert(lane, with.saturating_sub(without).div_f64((COLUMNS * ROWS) as f64));
+        }
+        Costs { proof, cells }
+    }
+
+    /// Of some cells.
+    pub fn of(&self, cells: &Cells) -> Duration {
+        cells.iter().map(|(lane, &count)| self.cells[lane].mul_f64(count as f64)).sum()
+    }
 }
 
 /// The kind of a column of a room; none for the second of a pair and for columns of the lookup argument.
@@ -102,9 +114,10 @@ pub fn of_step(spec: &Spec) -> BTreeMap<String, Cells> {
     sum
 }
 
-/// The cost of some cells.
-pub fn cost(cells: &Cells, costs: &BTreeMap<Lane, Duration>) -> Duration {
-    cells.iter().map(|(lane, &count)| costs[lane].mul_f64(count as f64)).sum()
+/// Proofs of a step of batch 1.
+pub fn proofs_of_step(spec: &Spec) -> usize {
+    let updates = Layouts::new(&spec.config).updates().len();
+    [spec.config.layers, 1, updates].iter().map(|n| n.div_ceil(INSTANCES_PER_PROOF)).sum()
 }
 
 #[cfg(test)]

@@ -9,17 +9,16 @@ use halo2_proofs::plonk::{
 use halo2_proofs::poly::Rotation;
 use prover::rng::fresh;
 
-/// Columns, each looked up on every row.
-pub const COLUMNS: usize = 64;
 /// Bits of the table: it must leave room for the blinding rows, so that of 12 bits does not fit `2^12` rows.
 const TABLE_BITS: u32 = 11;
 
+/// `N` columns, each looked up on every row.
 #[derive(Clone)]
-struct Lookups {
+struct Lookups<const N: usize> {
     values: bool,
 }
 
-impl Circuit<F> for Lookups {
+impl<const N: usize> Circuit<F> for Lookups<N> {
     type Config = (Vec<Column<Advice>>, TableColumn);
     type FloorPlanner = SimpleFloorPlanner;
 
@@ -28,7 +27,7 @@ impl Circuit<F> for Lookups {
     }
 
     fn configure(meta: &mut ConstraintSystem<F>) -> Self::Config {
-        let columns: Vec<_> = (0..COLUMNS).map(|_| meta.advice_column()).collect();
+        let columns: Vec<_> = (0..N).map(|_| meta.advice_column()).collect();
         let table = meta.lookup_table_column();
         for &column in &columns {
             meta.lookup(|cells| vec![(cells.query_advice(column, Rotation::cur()), table)]);
@@ -62,16 +61,16 @@ impl Circuit<F> for Lookups {
     }
 }
 
-/// The circuit with its key.
-pub struct Stock<'p> {
+/// The circuit of `N` columns with its key.
+pub struct Stock<'p, const N: usize> {
     params: &'p Params,
     key: ProvingKey<Point>,
 }
 
-impl<'p> Stock<'p> {
+impl<'p, const N: usize> Stock<'p, N> {
     /// Makes the key.
     pub fn new(params: &'p Params) -> Self {
-        let circuit = Lookups { values: false };
+        let circuit = Lookups::<N> { values: false };
         let verifying = keygen_vk(params, &circuit).expect("the circuit has a key");
         let key = keygen_pk(params, verifying, &circuit).expect("the circuit has a key");
         Stock { params, key }
@@ -81,7 +80,7 @@ impl<'p> Stock<'p> {
     pub fn prove(&self) -> Vec<u8> {
         let mut transcript = ProofWriter::init(vec![]);
         let rng = fresh().expect("the system has randomness");
-        let circuits = [Lookups { values: true }];
+        let circuits = [Lookups::<N> { values: true }];
         create_proof(self.params, &self.key, &circuits, &[&[]], rng, &mut transcript).expect("proven");
         transcript.finalize()
     }

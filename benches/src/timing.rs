@@ -25,13 +25,17 @@ pub fn repeat<T>(runs: usize, mut f: impl FnMut() -> T) -> Duration {
     median((0..runs).map(|_| time(&mut f).0).collect())
 }
 
-/// Medians of `runs` runs of two things that are compared: they take turns, so that a change of the machine's load
-/// meets both.
-pub fn compare<A, B>(runs: usize, mut a: impl FnMut() -> A, mut b: impl FnMut() -> B) -> (Duration, Duration) {
-    a();
-    b();
-    let (of_a, of_b) = (0..runs).map(|_| (time(&mut a).0, time(&mut b).0)).unzip();
-    (median(of_a), median(of_b))
+/// Medians of `runs` runs of things that are compared: they take turns, so that a change of the machine's load meets
+/// all of them.
+pub fn compare<const N: usize>(runs: usize, mut things: [&mut dyn FnMut(); N]) -> [Duration; N] {
+    things.iter_mut().for_each(|thing| thing());
+    let mut times = [const { vec![] }; N];
+    for _ in 0..runs {
+        for (thing, times) in things.iter_mut().zip(&mut times) {
+            times.push(time(thing).0);
+        }
+    }
+    times.map(median)
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ pub struct Model {
     pub state: State,
     /// Steps taken.
     pub step: u64,
-    /// The run that the state is of, if any.
-    pub run: Option<[u8; 32]>,
 }
 
 /// Reads a model from its directory, a run's directory, or a state's file.
@@ -33,7 +31,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     let (file, config_file) =
         if path.is_dir() { (path.join(STATE), Some(path.join(CONFIG))) } else { (path.to_owned(), None) };
     let encoded: ModelState = files::decode(&file, files::MAX_STATE)?;
-    let (step, run) = (encoded.step, encoded.run);
+    let step = encoded.step;
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
     if let Some(config_file) = config_file.filter(|f| f.exists()) {
         let text = files::read_text(&config_file)?;
@@ -42,7 +40,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
             return Err(CliError::File { path: config_file, source });
         }
     }
-    Ok(Model { config, state, step, run })
+    Ok(Model { config, state, step })
 }
 
 /// Writes a model that is of no run; its state last.

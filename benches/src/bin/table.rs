@@ -2,17 +2,25 @@
 
 use benches::lanes::{Lanes, ROWS};
 use benches::setup::{Setup, batch, corpus, msm, proof_bytes, scalars, spec, trainer};
-use benches::stock::{self, Stock};
+use benches::stock::Stock;
 use benches::timing::{compare, median, repeat, time};
-use benches::{machine, rooms};
+use benches::{
+    machine,
+    rooms::{self, Costs},
+};
 use circuits::curve::{DEFAULT_K, Params};
 use clap::Parser;
 use prover::step::StepKeys;
+use std::hint::black_box;
 use std::time::Duration;
 use verifier::StepVerifier;
 
 /// Full limb columns of the range-check circuit: a multiple of 3, as a helper serves three.
 const LIMBS: usize = 63;
+/// Columns of the stock circuit.
+const STOCK: usize = 64;
+/// Columns of a small circuit of each kind: what costs the same whatever the number of cells shows there.
+const FEW: usize = 3;
 /// Sequences of a native step.
 const NATIVE_BATCH: usize = 8;
 
@@ -20,7 +28,7 @@ const NATIVE_BATCH: usize = 8;
 #[derive(Parser)]
 struct Options {
     /// Presets, separated by commas.
-    #[arg(long, value_delimiter = ',', default_value = "nano,micro")]
+    #[arg(long, value_delimiter = ',', default_value = "nano,micro", value_parser = ["nano", "micro", "mini"])]
     preset: Vec<String>,
     /// Runs of which the median is taken.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
@@ -28,9 +36,9 @@ struct Options {
     /// Also what each room costs: its cells by kind, times the measured cost of a cell of that kind.
     #[arg(long)]
     rooms: bool,
-    /// Leave out the comparison with the stock lookup.
-    #[arg(long)]
-    no_range: bool,
+    /// Only compare range-checked cells with the stock lookup.
+    #[arg(long, conflicts_with_all = ["preset", "rooms"])]
+    range: bool,
 }
 
 /// A row of the table: its name, then a value for each preset.
@@ -43,6 +51,9 @@ fn main() {
     let commit = machine::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
     println!("{}{commit}; medians of {runs} runs, 2^{DEFAULT_K} rows, batch 1, momentum on.\n", machine::description());
 
+    if options.range {
+        return range(&params, runs);
+    }
     let mut rows: Vec<Row> = vec![];
     for preset in &options.preset {
         let cells = measure(&params, preset, runs);
@@ -56,9 +67,7 @@ fn main() {
     for (name, values) in rows {
         println!("| {name} | {} |", values.join(" | "));
     }
-    if !options.no_range {
-        range(&params, runs);
-    }
+    range(&params, runs);
     if options.rooms {
         rooms_of(&params, &options.preset, runs);
     }
@@ -83,7 +92,12 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
     let proving = median(proofs.into_iter().map(|(duration, _)| duration).collect());
 
     let (scalars, bases) = (scalars(params), params.get_g());
-    let (verifying, one_msm) = compare(runs.max(5), || setup.verify(&bundle), || msm(&scalars, &bases));
+    let [verifying, one_msm] = compare(
+        runs.max(5),
+        [&mut || setup.verify(&bundle), &mut || {
+            black_box(msm(&scalars, &bases));
+        }],
+    );
     vec![
         ("proving a step, keys loaded", shown(proving)),
         (
@@ -100,34 +114,45 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
 }
 
 fn range(params: &Params, runs: usize) {
-    let (ours, stock) = (Lanes::limbs(params, LIMBS), Stock::new(params));
-    let (of_ours, of_stock) = compare(runs, || ours.prove(), || stock.prove());
-    let ours = of_ours.div_f64((LIMBS * ROWS) as f64);
-    let stock = of_stock.div_f64((stock::COLUMNS * ROWS) as f64);
+    let (ours, stock) = (Lanes::limbs(params, LIMBS), Stock::<STOCK>::new(params));
+    let (few_ours, few_stock) = (Lanes::limbs(params, FEW), Stock::<FEW>::new(params));
+    let [of_ours, of_stock, of_few_ours, of_few_stock] = compare(
+        runs,
+        [&mut || drop(ours.prove()), &mut || drop(stock.prove()), &mut || drop(few_ours.prove()), &mut || {
+            drop(few_stock.prove())
+        }],
+    );
+    let cell = |duration: Duration, columns: usize| duration.div_f64((columns * ROWS) as f64);
+    let report = |what: &str, ours: Duration, stock: Duration| {
+        println!("| {what} | {:.2} µs | {:.2} µs | {:.2} |", micros(ours), micros(stock), ratio(ours, stock));
+    };
     println!(
-        "\nA range-checked cell costs {:.2} µs here ({LIMBS} columns of {ROWS} cells, both passes and the prover's own \
-         check included) and {:.2} µs with the stock lookup ({} columns): {:.2} of it.",
-        micros(ours),
-        micros(stock),
-        stock::COLUMNS,
-        ratio(of_ours, of_stock) * stock::COLUMNS as f64 / LIMBS as f64,
+        "\nRange-checked cells, {LIMBS} full columns here (12 bits; both passes and the prover's own check included) and \
+         {STOCK} with the stock lookup (11 bits), one instance each:\n\n| | here | stock | ratio |\n|---|---:|---:|---:|"
+    );
+    report("a cell, the whole proof divided by its cells", cell(of_ours, LIMBS), cell(of_stock, STOCK));
+    report(
+        &format!("a further cell, beyond {FEW} columns"),
+        cell(of_ours.saturating_sub(of_few_ours), LIMBS - FEW),
+        cell(of_stock.saturating_sub(of_few_stock), STOCK - FEW),
     );
 }
 
 fn rooms_of(params: &Params, presets: &[String], runs: usize) {
-    let costs = rooms::costs(params, runs);
-    println!("\nA cell of a full column of each kind costs:");
-    for (lane, cost) in &costs {
+    let costs = Costs::measure(params, runs);
+    println!("\nA cell of a full column costs, by kind:");
+    for (lane, cost) in &costs.cells {
         println!("- {}: {:.2} µs", lane.name(), micros(*cost));
     }
-    println!("\nWhat a step's cells come to at these costs (gates, challenges and tables are not in it):\n");
+    println!("\nWhat a step's cells come to at these costs (the evaluation of gates is not in it):\n");
     println!("| room | {} |\n|---|{}", presets.join(" | "), "---:|".repeat(presets.len()));
-    let steps: Vec<_> = presets.iter().map(|preset| rooms::of_step(&spec(preset))).collect();
+    let specs: Vec<_> = presets.iter().map(|preset| spec(preset)).collect();
+    let proofs = specs.iter().map(|spec| shown(costs.proof * rooms::proofs_of_step(spec) as u32));
+    println!("| each proof, whatever is in it | {} |", proofs.collect::<Vec<_>>().join(" | "));
+    let steps: Vec<_> = specs.iter().map(rooms::of_step).collect();
     for room in steps[0].keys() {
-        let cost = |step: &std::collections::BTreeMap<String, rooms::Cells>| {
-            step.get(room).map_or("–".into(), |cells| shown(rooms::cost(cells, &costs)))
-        };
-        println!("| {room} | {} |", steps.iter().map(cost).collect::<Vec<_>>().join(" | "));
+        let values = steps.iter().map(|step| step.get(room).map_or("–".into(), |cells| shown(costs.of(cells))));
+        println!("| {room} | {} |", values.collect::<Vec<_>>().join(" | "));
     }
 }
 

@@ -1,0 +1,8 @@
+//! The command line, as users and attackers meet it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod faults;
+mod proven;
+mod resume;
+mod usage;

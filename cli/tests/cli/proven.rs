@@ -1,0 +1,208 @@
+//! A proven run: killed, resumed, verified, and tampered with in every way that needs no new proof.
+
+use crate::common::{copy, corpus, program, run, with_model};
+use circuits::codec::{decode, encode};
+use circuits::curve::DEFAULT_K;
+use circuits::statement::{Bundle, Run};
+use prover::params;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::Duration;
+use verifier::run::Part;
+use verifier::{RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun};
+
+struct Proven {
+    dir: tempfile::TempDir,
+}
+
+const ARGUMENTS: &str = "--steps 2 --batch 1 --accumulate 2 --lr 0.3 --momentum 0.9 --seed 5";
+
+/// Two proven steps of two contributions each. The trainer is killed once the first bundle is there.
+fn proven() -> &'static Proven {
+    static PROVEN: OnceLock<Proven> = OnceLock::new();
+    PROVEN.get_or_init(|| {
+        let dir = with_model();
+        let train = format!("train --model m --corpus {} {ARGUMENTS} --prove --out r --resume", corpus());
+        let mut command = program(dir.path());
+        let mut child = command.args(train.split(' ')).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !dir.path().join("r/step-000000.bundle").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "the trainer ended early");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Within the proofs of the next step, as a rule.
+        std::thread::sleep(Duration::from_millis(500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let first = fs::read(dir.path().join("r/step-000000.bundle")).unwrap();
+        let json = run(dir.path(), "train --out r --resume").ok();
+        assert_eq!((&json["steps"], &json["resumed_at"], &json["proven"]), (&2.into(), &1.into(), &true.into()));
+        assert_eq!(fs::read(dir.path().join("r/step-000000.bundle")).unwrap(), first);
+        Proven { dir }
+    })
+}
+
+/// A copy of the run to tamper with.
+fn tampered() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let r = dir.path().join("r");
+    copy(&proven().dir.path().join("r"), &r);
+    (dir, r)
+}
+
+fn step(run: &Path, step: u64) -> PathBuf {
+    run.join(format!("step-{step:06}.bundle"))
+}
+
+#[test]
+fn the_honest_run_is_accepted() {
+    let dir = proven().dir.path();
+    let json = run(dir, &format!("verify r --corpus {} --genesis m --end r --steps 2", corpus())).ok();
+    assert_eq!((&json["corpus_compared"], &json["chain"], &json["proofs"]), (&true.into(), &true.into(), &10.into()));
+    // What is proven is what the log says.
+    let log = fs::read_to_string(dir.join("r/log.jsonl")).unwrap();
+    for (line, step) in log.lines().zip(json["steps"].as_array().unwrap()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for key in ["step", "loss_sum", "loss", "predictions", "proof_bytes"] {
+            assert_eq!(line[key], step[key], "{key}");
+        }
+    }
+    let json = run(dir, "verify r/step-000001.bundle").ok();
+    assert_eq!((&json["corpus_compared"], &json["chain"]), (&false.into(), &false.into()));
+    assert_eq!(run(dir, "inspect r").ok()["content"]["bundles"], 2);
+    assert_eq!(run(dir, "inspect r/run.bin").ok()["kind"], "run");
+    assert_eq!(run(dir, "inspect r/step-000000.bundle").ok()["content"]["step"], 0);
+}
+
+#[test]
+fn native_training_ends_at_the_proven_state() {
+    let dir = proven().dir.path();
+    let train = format!("train --model m --corpus {} {ARGUMENTS} --out native", corpus());
+    run(dir, &train).ok();
+    for file in ["run.bin", "state.bin"] {
+        let read = |run: &str| fs::read(dir.join(run).join(file)).unwrap();
+        assert_eq!(read("r"), read("native"), "{file}");
+    }
+    // A kill between bundle and state: the step is taken again.
+    let (_kept, r) = tampered();
+    run(dir, &format!("{} --out short", train.replace("--steps 2", "--steps 1").replace("--out native", ""))).ok();
+    fs::copy(dir.join("short/state.bin"), r.join("state.bin")).unwrap();
+    let answer = run(dir, &format!("train --resume --steps 1 --out {}", r.display()));
+    assert!(answer.stderr.contains("the step is taken again"), "{}", answer.stderr);
+    assert_eq!(answer.ok()["steps"], 1);
+    assert!(step(&r, 0).exists() && !step(&r, 1).exists());
+    // A bundle that should be there is not.
+    fs::remove_file(step(&r, 0)).unwrap();
+    run(dir, &format!("train --resume --out {}", r.display())).refused_as("file", "missing");
+}
+
+#[test]
+fn bad_runs_are_rejected_by_the_command() {
+    let (_kept, r) = tampered();
+    let dir = proven().dir.path();
+    let verify = |more: &str| run(dir, &format!("verify {} {more}", r.display()));
+    verify("--corpus m/config.json").refused_as("rejected", "corpus differs");
+    verify("--steps 3").refused_as("rejected", "the run has 2 proven steps, not 3");
+    run(dir, "init --preset nano --seed 2 --out other").ok();
+    verify("--genesis other").refused_as("rejected", "does not begin");
+    // The last step replayed; the first dropped; swapped; truncated.
+    fs::copy(step(&r, 1), step(&r, 2)).unwrap();
+    verify("").refused_as("rejected", "step 1 stands where step 2 is expected");
+    fs::remove_file(step(&r, 2)).unwrap();
+    fs::rename(step(&r, 0), r.join("kept")).unwrap();
+    verify("").refused_as("rejected", "step 1 stands where step 0 is expected");
+    fs::write(step(&r, 0), &fs::read(r.join("kept")).unwrap()[..5000]).unwrap();
+    verify("").refused_as("rejected", "step-000000.bundle");
+}
+
+#[test]
+fn malformed_bundles_are_rejected() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("b");
+    let bytes = fs::read(step(&proven().dir.path().join("r"), 0)).unwrap();
+    let offsets = (0..20).chain((20..bytes.len()).step_by(bytes.len() / 40));
+    for length in offsets {
+        fs::write(&file, &bytes[..length]).unwrap();
+        run(dir.path(), "verify b").refused_as("rejected", "b: ");
+    }
+    let mut version = bytes.clone();
+    version[8] = 9;
+    fs::write(&file, version).unwrap();
+    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program knows 1");
+    fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
+    run(dir.path(), "verify b").refused_as("rejected", "1 bytes follow the bundle");
+    // Of circuits to come.
+    let mut bundle: Bundle = decode(&bytes).unwrap();
+    bundle.run.circuits += 1;
+    fs::write(&file, encode(&bundle).unwrap()).unwrap();
+    run(dir.path(), "verify b").refused_as("rejected", "circuits of version");
+}
+
+#[test]
+fn each_rule_of_a_run_has_its_error() {
+    let r = proven().dir.path().join("r");
+    let params = params::load(Some(&crate::common::cache()), DEFAULT_K).unwrap().params;
+    let honest: Run = decode(&fs::read(r.join("run.bin")).unwrap()).unwrap();
+    let bundles: Vec<Bundle> = (0..2).map(|s| decode(&fs::read(step(&r, s)).unwrap()).unwrap()).collect();
+    let keys = StepVerifier::new(&params, &honest.check().unwrap()).unwrap();
+    let verify = |run: &Run, corpus: Option<&[u8]>, bundles: &[&Bundle]| -> Result<VerifiedRun, RunRefused> {
+        let verifier = RunVerifier::new(&params, &keys, run, corpus)?;
+        bundles.iter().try_fold(verifier, |verifier, bundle| verifier.step(bundle))?.finish()
+    };
+    let refused = |bundles: &[&Bundle]| match verify(&honest, None, bundles).unwrap_err() {
+        RunRefused::Step { step, source } => (step, *source),
+        other => panic!("{other}"),
+    };
+    let [a, b] = [&bundles[0], &bundles[1]];
+    let text = fs::read(corpus()).unwrap();
+    assert!(verify(&honest, Some(&text), &[a, b]).unwrap().corpus);
+    assert!(matches!(verify(&honest, None, &[]), Err(RunRefused::Empty)));
+    assert!(matches!(verify(&honest, Some(&text[1..]), &[a, b]), Err(RunRefused::Corpus)));
+    assert!(matches!(refused(&[b, a]), (0, StepError::Number { expected: 0, found: 1 })));
+    assert!(matches!(refused(&[a, a]), (1, StepError::Number { expected: 1, found: 0 })));
+    assert!(matches!(refused(&[b]), (0, StepError::Number { .. })));
+
+    // A number that is changed to fit: the state does not.
+    let mut replayed = a.clone();
+    replayed.step = 1;
+    assert!(matches!(refused(&[a, &replayed]), (1, StepError::Before { step: 1 })));
+    // And with the state changed to fit: the proofs are of another state.
+    replayed.before = b.before.clone();
+    assert!(matches!(refused(&[a, &replayed]), (1, StepError::State { .. } | StepError::Proof { .. })));
+    let mut other = b.clone();
+    other.run.seed += 1;
+    assert!(matches!(refused(&[a, &other]), (1, StepError::OtherRun)));
+    // The whole run under another seed: the proofs' contexts differ.
+    let mut first = a.clone();
+    first.run.seed += 1;
+    assert!(verify(&other.run, None, &[&first, &other]).is_err());
+    let mut short = a.clone();
+    short.contributions.pop();
+    assert!(matches!(refused(&[&short]), (0, StepError::Count { .. })));
+    let mut swapped = a.clone();
+    swapped.contributions.swap(0, 1);
+    assert!(verify(&honest, None, &[&swapped]).is_err());
+
+    // One byte near the end of each proof of the second step: the culprit is named.
+    let named = |change: &dyn Fn(&mut Bundle) -> &mut Vec<u8>| {
+        let mut bundle = b.clone();
+        let proof = change(&mut bundle);
+        let at = proof.len() - 64;
+        proof[at] ^= 1;
+        match verify(&honest, None, &[a, &bundle]).unwrap_err() {
+            RunRefused::Invalid(culprits) => {
+                assert!(culprits.len() == 1 && culprits[0].step == 1, "{culprits:?}");
+                culprits[0].part
+            }
+            other => panic!("{other}"),
+        }
+    };
+    for c in 0..2 {
+        let contribution = c as u32;
+        assert_eq!(named(&|b| &mut b.contributions[c].layers[0]), Part::Layers { contribution, index: 0 });
+        assert_eq!(named(&|b| &mut b.contributions[c].heads[0]), Part::Heads { contribution, index: 0 });
+    }
+    assert_eq!(named(&|b| &mut b.updates[0]), Part::Update { index: 0 });
+    assert_eq!(named(&|b| &mut b.canonical), Part::Canonical);
+}

@@ -1,0 +1,82 @@
+//! Runs that are killed and go on.
+
+use crate::common::{copy, corpus, program, run, with_model};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+fn lines(run: &Path) -> usize {
+    fs::read_to_string(run.join("log.jsonl")).unwrap().lines().count()
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_state() {
+    let dir = with_model();
+    let dir = dir.path();
+    let arguments = |steps: u64, out: &str| {
+        let schedule = "--schedule cosine --warmup 20 --batch 2 --accumulate 2 --momentum 0.9 --weight-decay 0.001";
+        format!("train --model m --corpus {} --steps {steps} {schedule} --out {out}", corpus())
+    };
+    // Enough steps that none of the killed processes comes to the end.
+    let steps = 1500;
+    let all = format!("{} --resume", arguments(steps, "killed"));
+    let mut seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    for _ in 0..25 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut command = program(dir);
+        command.args(all.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(u64::from(seed) % 90_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let json = run(dir, &all).ok();
+    assert_eq!(json["steps"], steps);
+    let whole = run(dir, &arguments(steps, "whole")).ok();
+    assert_eq!(
+        (&json["id"], &json["last_loss"], &json["saturated"]),
+        (&whole["id"], &whole["last_loss"], &whole["saturated"])
+    );
+    let state = |run: &str| fs::read(dir.join(run).join("state.bin")).unwrap();
+    assert_eq!(state("killed"), state("whole"));
+    assert_eq!(lines(&dir.join("killed")), steps as usize);
+    let unfinished = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".unfinished");
+    assert!(!fs::read_dir(dir.join("killed")).unwrap().any(|e| unfinished(&e.unwrap())));
+    assert!(whole["last_mean_loss"].as_f64().unwrap() < 3.2, "{whole}");
+}
+
+#[test]
+fn what_a_kill_can_leave_is_put_right() {
+    let dir = with_model();
+    let dir = dir.path();
+    run(dir, &format!("train --model m --corpus {} --steps 6 --out r", corpus())).ok();
+    let r = dir.join("r");
+    let log = fs::read_to_string(r.join("log.jsonl")).unwrap();
+    // The line of a step whose state was not written, then part of a line.
+    let beyond = log.lines().last().unwrap().replace("\"step\":5", "\"step\":6");
+    fs::write(r.join("log.jsonl"), format!("{log}{beyond}\n{}", &beyond[..20])).unwrap();
+    fs::write(r.join(".unfinished-abc"), "half a state").unwrap();
+    let json = run(dir, "train --out r --resume").ok();
+    assert_eq!((&json["steps"], &json["resumed_at"]), (&6.into(), &6.into()));
+    assert_eq!(fs::read_to_string(r.join("log.jsonl")).unwrap(), log);
+    assert!(!r.join(".unfinished-abc").exists());
+
+    run(dir, "train --out r --resume --steps 8").ok();
+    assert_eq!(lines(&r), 8);
+    let again = format!("train --model m --corpus {} --steps 9 --out r", corpus());
+    run(dir, &again).refused_as("usage", "--resume");
+    for changed in ["--seed 3", "--batch 3", "--lr 0.06", "--momentum 0.5", "--prove"] {
+        run(dir, &format!("{again} --resume {changed}")).refused(2, "begun with");
+    }
+    run(dir, &format!("{again} --resume --lr 0.05 --batch 8")).ok();
+    // The state of another run, a bundle that cannot be.
+    copy(&r, &dir.join("s"));
+    fs::copy(dir.join("m/state.bin"), dir.join("s/state.bin")).unwrap();
+    run(dir, "train --out s --resume").refused_as("file", "state of another run");
+    fs::write(r.join("step-000042.bundle"), "").unwrap();
+    run(dir, "train --out r --resume").refused_as("file", "step-000042.bundle");
+    // No proofs, nothing to verify.
+    fs::remove_file(r.join("step-000042.bundle")).unwrap();
+    run(dir, "verify r").refused_as("rejected", "without proven steps");
+}
