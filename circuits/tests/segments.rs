@@ -77,3 +77,17 @@ fn an_honest_update_is_accepted() {
     let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from);
     check(update::build(K, &hyper, &lanes), &publics);
 }
+
+/// Exactly the rows that the layout gives to tensors carry data; leads and gaps are forced to zero.
+#[test]
+fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
+    let (spec, state, trace) = trace_of(Config::MICRO);
+    let segment = layer::build(&spec, K, &state.w.layers[0], &trace.forward[0], &trace.backward[0]);
+    let layout = layer::weight_layout(&spec.config, K);
+    assert!(layout.pieces.iter().flatten().any(|p| p.lead > 0), "some tensor is continued in another group");
+    let expected = layout.fill(|_, _, _| true);
+    for port in [layer::WEIGHTS, layer::GRADIENTS] {
+        let columns = segment.plan.port_columns(port);
+        assert_eq!(segment.plan.port_rows[columns], expected[..]);
+    }
+}

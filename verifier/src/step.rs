@@ -28,6 +28,9 @@ pub enum StepError {
     /// The file is refused.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The keys are those of another configuration.
+    #[error("the keys are not those of the run's configuration")]
+    Keys,
     /// The step belongs to another run.
     #[error("the step belongs to another run")]
     OtherRun,
@@ -168,6 +171,9 @@ impl StepVerifier {
         bundle: &Bundle,
         sequences: Option<&[Vec<Vec<u8>>]>,
     ) -> Result<Verified, StepError> {
+        if run.check()? != self.spec_config {
+            return Err(StepError::Keys);
+        }
         if bundle.run != *run {
             return Err(StepError::OtherRun);
         }
@@ -179,6 +185,12 @@ impl StepVerifier {
         }
         bundle.before.check(&self.spec_config)?;
         count("contributions", run.accumulate as usize, bundle.contributions.len())?;
+        if let Some(assigned) = sequences {
+            count("assigned batches", run.accumulate as usize, assigned.len())?;
+            for batch in assigned {
+                count("assigned sequences", run.batch as usize, batch.len())?;
+            }
+        }
         let step = Step { run: run.id()?, step: number, before: before.digest() };
 
         let mut gradients: Vec<Vec<Vec<Point>>> = vec![vec![]; self.layouts.segments()];

@@ -10,12 +10,15 @@ pub const MAX_VOCAB: usize = 256;
 pub const MAX_CONTEXT: usize = 256;
 /// Largest hidden size.
 pub const MAX_HIDDEN: usize = 512;
-/// Largest intermediate size.
-pub const MAX_MLP: usize = 2048;
+/// Largest intermediate size: the products of gate and up, one row each, stand in one column of a circuit.
+pub const MAX_MLP: usize = 2040;
 /// Most layers.
 pub const MAX_LAYERS: usize = 64;
 /// Most parameters: with gradients and momentum they take half a gigabyte, and a file of them fits the codec's limit.
 pub const MAX_PARAMETERS: usize = 1 << 24;
+
+/// Most cells of a layer's circuit, by a generous estimate: making its keys takes less than four gigabytes.
+pub const MAX_CELLS: usize = 1 << 25;
 
 /// A configuration that the arithmetic does not cover.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -87,6 +90,16 @@ pub enum ConfigError {
         value: usize,
         /// Number of parameters.
         parameters: usize,
+    },
+    /// A layer's circuit would need too much memory.
+    #[error("`{key}` is {value}: a layer's circuit would have {cells} cells; it must have at most {MAX_CELLS}")]
+    Cells {
+        /// The key that adds most.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+        /// Estimated number of cells.
+        cells: usize,
     },
     /// `round(eps·2^24)` must lie in `1..2^24`: zero would divide by zero.
     #[error("`rms_norm_eps` {0} is not within 2^-25 and 1")]
@@ -212,6 +225,7 @@ impl Config {
             // One layer alone never is too large.
             return Err(ConfigError::Parameters { key: "num_hidden_layers", value: self.layers, parameters });
         }
+        self.check_cells()?;
         if !(1..1 << 24).contains(&self.eps24()) {
             return Err(ConfigError::Eps(self.norm_eps));
         }
@@ -222,6 +236,21 @@ impl Config {
             return Err(ConfigError::Theta(*theta));
         }
         Ok(())
+    }
+
+    /// Limits what a file from anywhere can make a verifier allocate. The factors are measured, and rounded up.
+    fn check_cells(&self) -> Result<(), ConfigError> {
+        let (d, f, t) = (self.hidden, self.mlp, self.context);
+        let parts = [
+            ("hidden_size", d, 40 * d * d),
+            ("intermediate_size", f, 30 * d * f),
+            ("max_position_embeddings", t, t * (64 * d + 150 * f) + 64 * self.heads * t * t),
+        ];
+        let cells = parts.iter().map(|(_, _, cells)| cells).sum();
+        match parts.into_iter().max_by_key(|&(_, _, cells)| cells) {
+            Some((key, value, _)) if cells > MAX_CELLS => Err(ConfigError::Cells { key, value, cells }),
+            _ => Ok(()),
+        }
     }
 
     /// Blake2b of the fields in canonical form.

@@ -138,6 +138,8 @@ pub(super) struct LocalColumn {
     pub kind: Kind,
     pub name: String,
     pub values: Vec<F>,
+    /// Rows of a port's column that were set or defined: they carry data, and no other row may.
+    pub data: Vec<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -237,7 +239,8 @@ impl Builder {
     /// A new column of a block.
     pub fn column(&mut self, block: BlockId, kind: Kind, name: &str) -> Col {
         let b = &mut self.blocks[block];
-        b.columns.push(LocalColumn { kind, name: name.into(), values: vec![F::ZERO; b.rows] });
+        let (values, data) = (vec![F::ZERO; b.rows], vec![false; b.rows]);
+        b.columns.push(LocalColumn { kind, name: name.into(), values, data });
         Col::Local(b.columns.len() - 1)
     }
 
@@ -272,6 +275,7 @@ impl Builder {
         let column = &mut self.blocks[block].columns[index(column)];
         debug_assert!(column.kind != Kind::Acc, "phase-2 cells are defined, not set");
         column.values[row] = value;
+        column.data[row] = true;
     }
 
     /// Requires `poly = 0` on `rows` of the block.
@@ -304,6 +308,7 @@ impl Builder {
             for row in rows {
                 let value = self.local_value(block, &poly, row);
                 self.blocks[block].columns[target].values[row] = value;
+                self.blocks[block].columns[target].data[row] = true;
             }
         }
     }

@@ -310,10 +310,9 @@ impl Builder {
                         *rooms.entry(block.room.clone()).or_insert(0) += block.rows;
                         match column.kind {
                             Kind::Port(..) => {
-                                for (r, v) in column.values.iter().enumerate() {
-                                    if *v != F::ZERO {
-                                        values[a][place.row + r] = *v;
-                                    }
+                                // Rows that no tensor stands in, such as leads, must be zero like idle ones.
+                                for (r, v) in column.values.iter().enumerate().filter(|(r, _)| column.data[*r]) {
+                                    values[a][place.row + r] = *v;
                                     port_rows[a][place.row + r] = true;
                                 }
                             }

@@ -1,0 +1,100 @@
+//! Keys, proof sizes and a proven step of `nano`, pinned: the statement cannot change in silence.
+//!
+//! `GRADIENTCOIN_REGENERATE=1 cargo test -p verifier --test golden` writes them anew, which is right only when the
+//! circuits were meant to change.
+#![allow(clippy::unwrap_used)]
+
+use circuits::codec::{decode, encode};
+use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::statement::{Bundle, Run, corpus_digest};
+use prover::params;
+use prover::step::{StepKeys, StepProver, commit_state};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use verifier::{StepError, StepVerifier};
+
+const CORPUS: &[u8] = include_bytes!("../../fixtures/corpus/stories.txt");
+const DRAW: Draw = Draw { seed: 1, step: 0, contribution: 0 };
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden").join(name)
+}
+
+/// A line per circuit: name, key digest, bytes of a proof of one instance.
+fn keys(verifier: &StepVerifier) -> String {
+    let mut text = String::new();
+    for (name, key) in [("layer", &verifier.layer), ("head", &verifier.head), ("update", &verifier.update)] {
+        let digest: String = key.digest.iter().map(|b| format!("{b:02x}")).collect();
+        writeln!(text, "{name} {digest} {}", key.shape.proof_length(1)).unwrap();
+    }
+    text
+}
+
+fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVerifier) {
+    let mut state = State::init(&spec.config, 1);
+    let genesis = commit_state(params, spec, &state).unwrap();
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: spec.config.to_json(),
+        genesis: genesis.clone(),
+        corpus: corpus_digest(CORPUS),
+        seed: DRAW.seed,
+        batch: 1,
+        accumulate: 1,
+        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
+        momentum: "0.9".parse().unwrap(),
+        weight_decay: "0".parse().unwrap(),
+    };
+    let keys_made = StepKeys::generate(params, spec).unwrap();
+    let prover = StepProver { params, keys: &keys_made, spec, run: &run };
+    let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
+    let (bundle, _) = prover.step(0, &genesis, &mut state, &[batch], &mut |_, _| {}).unwrap();
+    fs::write(fixture("nano-keys.txt"), keys(verifier)).unwrap();
+    fs::write(fixture("nano-step.bundle"), encode(&bundle).unwrap()).unwrap();
+}
+
+#[test]
+fn the_pinned_step_is_accepted_under_the_pinned_keys() {
+    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let spec = Spec::new(Config::NANO);
+    let verifier = StepVerifier::new(&params, &spec.config).unwrap();
+    if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        regenerate(&params, &spec, &verifier);
+    }
+    assert_eq!(keys(&verifier), fs::read_to_string(fixture("nano-keys.txt")).unwrap());
+
+    let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
+    let genesis = commit_state(&params, &spec, &State::init(&spec.config, 1)).unwrap();
+    assert_eq!(bundle.before, genesis);
+    let batch = vec![draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap()];
+    let run = bundle.run.clone();
+    let verified = verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batch)).unwrap();
+    assert_eq!(verified.loss, u128::from(bundle.contributions[0].losses[0]));
+
+    // The same step under another statement: each rule has its own error.
+    let check = |bundle: &Bundle, batch: &[Vec<Vec<u8>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
+    let altered = |f: &dyn Fn(&mut Bundle)| {
+        let mut altered = bundle.clone();
+        f(&mut altered);
+        check(&altered, &batch).unwrap_err()
+    };
+    let mut other = batch.clone();
+    other[0][0][3] ^= 1;
+    assert!(matches!(check(&bundle, &other), Err(StepError::Batch { .. })));
+    assert!(matches!(altered(&|b| b.step = 1), StepError::Number { expected: 0, found: 1 }));
+    assert!(matches!(altered(&|b| b.run.seed = 2), StepError::OtherRun));
+    assert!(matches!(altered(&|b| b.before.segments[0].v.swap(0, 1)), StepError::Before { .. }));
+    assert!(matches!(altered(&|b| b.contributions.clear()), StepError::Count { what: "contributions", .. }));
+    assert!(matches!(altered(&|b| b.contributions[0].losses.push(1)), StepError::Count { what: "losses", .. }));
+    assert!(matches!(altered(&|b| b.updates.clear()), StepError::Count { what: "proofs", .. }));
+    // A loss off by one, and another learning rate: the public values are those of other proofs.
+    assert!(matches!(altered(&|b| b.contributions[0].losses[0] += 1), StepError::Proof { .. }));
+    let mut faster = run.clone();
+    faster.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap();
+    let mut renamed = bundle.clone();
+    renamed.run = faster.clone();
+    let refused = verifier.verify(&params, (&faster, 0, &genesis), &renamed, None);
+    assert!(matches!(refused, Err(StepError::Proof { .. })), "{refused:?}");
+}
