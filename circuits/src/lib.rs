@@ -11,6 +11,8 @@ pub mod ops;
 pub mod tensor;
 
 #[cfg(feature = "proofs")]
+pub mod audit;
+#[cfg(feature = "proofs")]
 pub mod challenge;
 #[cfg(feature = "proofs")]
 pub mod curve;

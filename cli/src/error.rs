@@ -39,6 +39,15 @@ pub enum CliError {
     /// A run or bundle is rejected.
     #[error("rejected: {0}")]
     Rejected(#[from] Rejection),
+    /// Cells of a circuit are free.
+    #[error("the search found {0} holes in the circuits")]
+    Free(usize),
+    /// A circuit cannot be audited.
+    #[error(transparent)]
+    Audit(#[from] circuits::audit::AuditError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Key(#[from] circuits::keys::KeyError),
     /// The parameters cannot be had.
     #[error(transparent)]
     Params(#[from] ParamsError),

@@ -5,6 +5,7 @@ mod error;
 mod files;
 mod format;
 mod interchange;
+mod model_choice;
 mod model_dir;
 mod run_dir;
 mod ui;

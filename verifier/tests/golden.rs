@@ -74,7 +74,8 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     assert_eq!(verified.loss, u128::from(bundle.contributions[0].losses[0]));
 
     // The same step under another statement: each rule has its own error.
-    let check = |bundle: &Bundle, batch: &[Vec<Vec<u8>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
+    let check =
+        |bundle: &Bundle, batch: &[Vec<Vec<u8>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
     let altered = |f: &dyn Fn(&mut Bundle)| {
         let mut altered = bundle.clone();
         f(&mut altered);

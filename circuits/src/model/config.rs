@@ -17,7 +17,7 @@ pub const MAX_LAYERS: usize = 64;
 /// Most parameters: with gradients and momentum they take half a gigabyte, and a file of them fits the codec's limit.
 pub const MAX_PARAMETERS: usize = 1 << 24;
 
-/// Most cells of a layer's circuit, by a generous estimate: making its keys takes less than four gigabytes.
+/// Most cells of a layer's circuit, by an estimate: making its keys takes a few gigabytes.
 pub const MAX_CELLS: usize = 1 << 25;
 
 /// A configuration that the arithmetic does not cover.
@@ -238,13 +238,13 @@ impl Config {
         Ok(())
     }
 
-    /// Limits what a file from anywhere can make a verifier allocate. The factors are measured, and rounded up.
+    /// Limits what a run from anywhere can make a verifier allocate. The factors fit the circuits of random shapes.
     fn check_cells(&self) -> Result<(), ConfigError> {
         let (d, f, t) = (self.hidden, self.mlp, self.context);
         let parts = [
-            ("hidden_size", d, 40 * d * d),
-            ("intermediate_size", f, 30 * d * f),
-            ("max_position_embeddings", t, t * (64 * d + 150 * f) + 64 * self.heads * t * t),
+            ("hidden_size", d, 24 * d * d),
+            ("intermediate_size", f, 18 * d * f),
+            ("max_position_embeddings", t, t * (240 * d + 210 * f) + 64 * self.heads * t * t),
         ];
         let cells = parts.iter().map(|(_, _, cells)| cells).sum();
         match parts.into_iter().max_by_key(|&(_, _, cells)| cells) {

@@ -1,6 +1,7 @@
 //! From packed blocks to a plan: global columns, gates with selectors, the lookup argument, the challenge columns.
 
 use super::block::{Builder, Challenge, Col, Kind, Step};
+use super::owner::{Owner, owners};
 use super::pack::{Packing, Place, Pool, pack};
 use super::witness::Witness;
 use super::{Cell, Expr, F, LIMB_BITS, Port, RESERVED_ROWS, field};
@@ -43,7 +44,7 @@ pub type TableRow = (u64, F, F);
 
 /// A lookup lane: the cells whose tuple is looked up on every usable row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     pub x: usize,
     /// Second component and tag column; none for a limb lane.
     pub pair: Option<(usize, usize)>,
@@ -51,13 +52,13 @@ pub(super) struct Lane {
 
 /// Part of the lookup argument's witness.
 #[derive(Clone, Debug)]
-pub(super) struct Helper {
+pub(crate) struct Helper {
     pub column: usize,
     pub lanes: Vec<Lane>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TableColumns {
+pub(crate) struct TableColumns {
     pub tag: usize,
     pub x: usize,
     pub y: usize,
@@ -67,7 +68,7 @@ pub(super) struct TableColumns {
 
 /// What phase 2 computes, over global cells.
 #[derive(Clone, Debug)]
-pub(super) enum GlobalStep {
+pub(crate) enum GlobalStep {
     Define { column: usize, poly: Expr<Global>, rows: Vec<usize> },
     Copy { from: (usize, usize), to: (usize, usize) },
 }
@@ -97,13 +98,15 @@ pub struct Plan {
     pub port_rows: Vec<Vec<bool>>,
     /// For each room, the cells (advice) that its blocks own.
     pub rooms: BTreeMap<String, usize>,
-    pub(super) steps: Vec<GlobalStep>,
-    pub(super) helpers: Vec<Helper>,
-    pub(super) tables: Vec<TableColumns>,
-    pub(super) running: usize,
-    pub(super) challenge: BTreeMap<Challenge, usize>,
-    pub(super) square: BTreeMap<Challenge, usize>,
-    pub(super) table_rows: HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>,
+    /// For each advice column, who owns which rows; sorted by row.
+    pub owners: Vec<Vec<Owner>>,
+    pub(crate) steps: Vec<GlobalStep>,
+    pub(crate) helpers: Vec<Helper>,
+    pub(crate) tables: Vec<TableColumns>,
+    pub(crate) running: usize,
+    pub(crate) challenge: BTreeMap<Challenge, usize>,
+    pub(crate) square: BTreeMap<Challenge, usize>,
+    pub(crate) table_rows: HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>,
     places: Vec<Place>,
     columns: Vec<Vec<Global>>,
 }
@@ -473,6 +476,7 @@ impl Builder {
             })
             .collect();
 
+        let owners = owners(&self.blocks, &places, &columns, advice.len());
         let plan = Plan {
             k,
             usable,
@@ -485,6 +489,7 @@ impl Builder {
             ports: self.ports,
             port_rows,
             rooms,
+            owners,
             steps,
             helpers,
             tables,

@@ -10,12 +10,15 @@ pub mod check;
 mod compile;
 mod expr;
 pub mod halo;
+mod owner;
 mod pack;
 mod witness;
 
 pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId};
 pub use compile::{Column, Gate, Global, Plan, TableRow};
+pub(crate) use compile::{GlobalStep, Lane};
 pub use expr::Expr;
+pub use owner::Owner;
 pub use witness::{Witness, WitnessError};
 
 /// The scalar field of the commitments' curve: the field of every cell.

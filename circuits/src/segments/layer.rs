@@ -203,10 +203,11 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
         linear::forward(b, y, &h2, w);
     }
     for (y, bypass, x, w) in [(&x_mid.x, &x_in, &o, &wo), (&out.x, &x_mid.y, &s, &wd)] {
-        let sum = by_rows(b, y, Challenge::Outputs);
+        let y = by_rows(b, y, Challenge::Outputs);
         let bypass = by_rows(b, bypass, Challenge::Outputs);
-        let product = b.sum(&[(sum, 1), (bypass, -(1 << 12))]);
-        linear::forward(b, product, x, w);
+        let product = b.dot(&project::pairs(&x.by_rows, &w.by_outputs));
+        let sum = b.sum(&[(product, 1), (bypass, 1 << 12)]);
+        b.equal(y, sum);
     }
     let [dzq, dzk, dv] = [&dzq, &dzk, &att.dv].map(|dy| OutputGradient::project(b, dy));
     let [dz, du] = [&gated.dz, &gated.du].map(|dy| OutputGradient::project(b, dy));

@@ -2,23 +2,19 @@
 
 use crate::error::CliError;
 use crate::format::{hex, plural};
+use crate::model_choice::ModelChoice;
+use crate::model_dir;
 use crate::ui::{Output, Ui};
-use crate::{files, model_dir};
-use circuits::model::{Config, Spec, State};
+use circuits::model::{Spec, State};
 use prover::step::commit_state;
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Arguments.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("model").required(true))]
 pub struct Args {
-    /// nano, micro or mini
-    #[arg(long, group = "model", value_parser = ["nano", "micro", "mini"])]
-    preset: Option<String>,
-    /// A `config.json` with the keys of Hugging Face's LlamaConfig
-    #[arg(long, group = "model", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelChoice,
     /// Seed of the weights
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -29,12 +25,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let config = match (&args.config, &args.preset) {
-        (Some(file), _) => Config::from_json(&files::read_text(file)?).map_err(CliError::file(file))?,
-        (None, preset) => {
-            Config::preset(preset.as_deref().unwrap_or("nano")).map_err(|e| CliError::Usage(e.to_string()))?
-        }
-    };
+    let config = args.model.config()?;
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));
     }

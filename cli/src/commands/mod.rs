@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod audit;
 mod demo;
 mod export;
 mod import;
@@ -27,6 +28,8 @@ pub enum Command {
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),
+    /// Show what the circuits are made of, and search them for unconstrained cells
+    Audit(audit::Args),
     /// Say what is in a file or directory
     Inspect(inspect::Args),
 }
@@ -41,6 +44,7 @@ impl Command {
             Command::Verify(args) => verify::run(args, ui),
             Command::Import(args) => import::run(args, ui),
             Command::Export(args) => export::run(args, ui),
+            Command::Audit(args) => audit::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
         }
     }

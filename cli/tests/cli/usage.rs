@@ -63,11 +63,17 @@ fn configurations_are_refused_with_the_key_named() {
     // Each size is within its limit, but together they overflow memory.
     with(&[
         ("\"hidden_size\": 16", "\"hidden_size\": 512"),
-        ("\"intermediate_size\": 44", "\"intermediate_size\": 2048"),
+        ("\"intermediate_size\": 44", "\"intermediate_size\": 1024"),
         ("\"num_hidden_layers\": 1", "\"num_hidden_layers\": 64"),
         ("\"head_dim\": 8", "\"head_dim\": 256"),
     ])
     .refused_as("file", "`num_hidden_layers`");
+    with(&[
+        ("\"hidden_size\": 16", "\"hidden_size\": 512"),
+        ("\"max_position_embeddings\": 16", "\"max_position_embeddings\": 256"),
+        ("\"head_dim\": 8", "\"head_dim\": 256"),
+    ])
+    .refused_as("file", "`max_position_embeddings`");
     fs::write(dir.join("changed.json"), vec![b' '; 2 << 20]).unwrap();
     run(dir, "init --config changed.json --out x").refused_as("file", "larger than");
     run(dir, "init --config /dev/zero --out x").refused_as("file", "larger than");

@@ -108,8 +108,7 @@ pub fn forward(b: &mut Builder, y: Cell, x: &Input, w: &Weight) {
 
 /// `dX = Σ dY·Wᵀ`, where `dx = μ⟨⟨dX⟩_λ⟩`.
 pub fn input_gradient(b: &mut Builder, dx: Cell, terms: &[(&OutputGradient, &Weight)]) {
-    let products: Vec<_> =
-        terms.iter().map(|(dy, w)| (b.dot(&project::pairs(&dy.by_rows, &w.by_inputs)), 1)).collect();
+    let products: Vec<_> = terms.iter().map(|(dy, w)| (b.dot(&project::pairs(&dy.by_rows, &w.by_inputs)), 1)).collect();
     let product = b.sum(&products);
     b.equal(dx, product);
 }

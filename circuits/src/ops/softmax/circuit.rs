@@ -3,11 +3,22 @@
 
 use super::Softmax;
 use crate::{
+    audit::Free,
     gadgets::{Limbs, Placed, Slab, limb_count},
     ops::tables::{EXP_LO_ROWS, ExpTable},
     plan::{Builder, Col, Expr, Kind, LIMB_BITS, Local},
     tensor::Wide,
 };
+
+/// What is free: several elements may share the maximum.
+pub const FREE: &[Free] = &[Free {
+    rooms: ROOMS,
+    column: "is the maximum",
+    along: &["maximum marks"],
+    reason: "any of the elements that share the maximum may be marked; the maximum is the same",
+}];
+
+const ROOMS: &[&str] = &["attention/scores", "cross_entropy"];
 
 /// What other rooms read of a softmax.
 #[derive(Clone, Debug)]

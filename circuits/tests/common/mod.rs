@@ -1,0 +1,139 @@
+//! Small segments for the audit: every room, few cells, and witnesses from all corners of their ranges.
+#![allow(dead_code)]
+
+use circuits::{
+    audit::{self, Roles},
+    fixed::Saturations,
+    model::{Config, Spec, State, head_forward_backward, layer_backward, layer_forward, sequence_gradient},
+    ops::sgd::{Element, Hyper},
+    plan::{F, LANES},
+    segments::{Segment, head, layer, update},
+    tensor::Tensor,
+};
+
+/// A segment with its public values and roles.
+pub struct Case {
+    pub name: String,
+    pub segment: Segment,
+    pub publics: Vec<F>,
+    pub roles: Roles,
+}
+
+/// What the values are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// As at the start of training.
+    Usual,
+    /// At the ends of their ranges and beyond: everything saturates somewhere.
+    Extreme,
+    /// As extreme, but for scores, so that attention spreads.
+    Flat,
+    /// So small that scores are all but equal.
+    Tiny,
+}
+
+/// Log2 of the rows of small segments.
+pub const K: u32 = 10;
+
+/// A model of few cells.
+pub fn small(hidden: usize, heads: usize) -> Config {
+    let mut config = Config::NANO;
+    (config.vocab, config.hidden, config.mlp) = (8, hidden, hidden);
+    (config.layers, config.heads, config.context) = (1, heads, 4);
+    config
+}
+
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x ^ (x >> 29)
+}
+
+/// Within `±bound`.
+fn draw(seed: u64, bound: i64) -> i64 {
+    (mix(seed) % (2 * bound as u64 + 1)) as i64 - bound
+}
+
+/// Rows of all kinds: the upper end, next to nothing, anything, the lower end.
+fn rows_of_all_kinds(context: usize, columns: usize, bits: u32, seed: u64) -> Tensor {
+    let end = (1i64 << (bits - 1)) - 1;
+    Tensor::from_fn(context, columns, |t, j| match t % 4 {
+        0 => end,
+        1 => draw(seed + (t * columns + j) as u64, 3),
+        2 => draw(seed + (t * columns + j) as u64, end),
+        _ => -end - 1,
+    })
+}
+
+fn set_weights(state: &mut State, values: Values) {
+    for (m, matrix) in state.w.iter_mut().enumerate() {
+        let (rows, cols) = matrix.shape();
+        for i in 0..rows {
+            for j in 0..cols {
+                let seed = ((m * 1000 + i) * 1000 + j) as u64;
+                matrix.row_mut(i)[j] = match values {
+                    Values::Usual => continue,
+                    // Gains and columns of one sign, so that sums reach the ends.
+                    // Queries and keys.
+                    Values::Flat if m == 2 || m == 3 => draw(seed, 4),
+                    Values::Extreme | Values::Flat if rows == 1 => 65_535,
+                    Values::Extreme | Values::Flat if j % 3 == 0 => 65_535 - (mix(seed) % 4) as i64,
+                    Values::Extreme | Values::Flat if j % 3 == 1 => -65_536 + (mix(seed) % 4) as i64,
+                    Values::Extreme | Values::Flat => draw(seed, 65_535),
+                    Values::Tiny if rows == 1 => 64,
+                    Values::Tiny => draw(seed, if m == 0 { 3 } else { 40 }),
+                };
+            }
+        }
+    }
+}
+
+/// Layer and head of one sequence.
+pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
+    config.check().unwrap();
+    let spec = Spec::new(config);
+    let mut state = State::init(&spec.config, 7);
+    set_weights(&mut state, values);
+    let (context, hidden, vocab) = (spec.config.context, spec.config.hidden, spec.config.vocab);
+    let sequence: Vec<u8> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
+    let mut trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
+    let mut none = Saturations::default();
+    if matches!(values, Values::Extreme | Values::Flat) {
+        let (x, dx) = (rows_of_all_kinds(context, hidden, 36, 1), rows_of_all_kinds(context, hidden, 36, 5));
+        trace.forward[0] = layer_forward(&spec, &state.w.layers[0], &x, &mut none);
+        trace.backward[0] = layer_backward(&spec, &state.w.layers[0], &trace.forward[0], &dx, &mut none);
+        // The embedding's gradient is the head's business: keep it of this layer's gradient.
+        trace.d_embed = circuits::model::embedding_backward(&spec, trace.backward[0].dx_in(), &trace.tokens);
+        trace.head =
+            head_forward_backward(&spec, state.w.head_matrix(), &state.w.norm_f, &x, &trace.targets, &mut none);
+    }
+    let l = layer::build(&spec, k, &state.w.layers[0], &trace.forward[0], &trace.backward[0]);
+    let h = head::build(&spec, k, &state.w, &trace);
+    vec![
+        Case { name: format!("layer, {values:?}"), segment: l, publics: vec![], roles: audit::LAYER },
+        Case {
+            name: format!("head, {values:?}"),
+            segment: h,
+            publics: vec![F::from(trace.head.loss.total as u64)],
+            roles: audit::HEAD,
+        },
+    ]
+}
+
+/// The update of a few elements, saturated ones among them.
+pub fn update_case(k: u32) -> Case {
+    let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
+    let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+        (0..12)
+            .map(|i| {
+                let seed = i * 4 + lane as u64;
+                let w = if i == 6 { 65_535 } else { draw(seed, 65_535) };
+                let v = if i == 6 { 0 } else { w << 19 };
+                let g = if i == 6 { 0 } else { i128::from(w) << (i * 5) };
+                (Element { w, lo: (mix(seed + 1000) % (1 << 24)) as i64, v }, g)
+            })
+            .collect()
+    });
+    let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
+    Case { name: "update".into(), segment: update::build(k, &hyper, &lanes), publics, roles: audit::UPDATE }
+}

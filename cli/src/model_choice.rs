@@ -1,0 +1,30 @@
+//! Which model: a preset, or a configuration's file.
+
+use crate::error::CliError;
+use crate::files;
+use circuits::model::Config;
+use std::path::PathBuf;
+
+/// Arguments of commands that need a configuration and no weights.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("model").required(true))]
+pub struct ModelChoice {
+    /// nano, micro or mini
+    #[arg(long, group = "model", value_parser = ["nano", "micro", "mini"])]
+    preset: Option<String>,
+    /// A `config.json` with the keys of Hugging Face's LlamaConfig
+    #[arg(long, group = "model", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ModelChoice {
+    /// The configuration.
+    pub fn config(&self) -> Result<Config, CliError> {
+        match (&self.config, &self.preset) {
+            (Some(file), _) => Config::from_json(&files::read_text(file)?).map_err(CliError::file(file)),
+            (None, preset) => {
+                Config::preset(preset.as_deref().unwrap_or("nano")).map_err(|e| CliError::Usage(e.to_string()))
+            }
+        }
+    }
+}
