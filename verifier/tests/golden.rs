@@ -86,7 +86,7 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     assert!(matches!(check(&bundle, &other), Err(StepError::Batch { .. })));
     assert!(matches!(altered(&|b| b.step = 1), StepError::Number { expected: 0, found: 1 }));
     assert!(matches!(altered(&|b| b.run.seed = 2), StepError::OtherRun));
-    assert!(matches!(altered(&|b| b.before.segments[0].v.swap(0, 1)), StepError::Before { .. }));
+    assert!(matches!(altered(&|b| b.before.segments[0].w.swap(0, 1)), StepError::Before { .. }));
     assert!(matches!(altered(&|b| b.contributions.clear()), StepError::Count { what: "contributions", .. }));
     assert!(matches!(altered(&|b| b.contributions[0].losses.push(1)), StepError::Count { what: "losses", .. }));
     assert!(matches!(altered(&|b| b.updates.clear()), StepError::Count { what: "proofs", .. }));

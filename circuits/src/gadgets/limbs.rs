@@ -38,7 +38,7 @@ impl Limbs {
 
     /// The integer that limbs `from..to` make.
     pub fn part(&self, from: usize, to: usize) -> Local {
-        Expr::sum(self.columns[from..to].iter().enumerate().map(|(i, c)| c.cur().shl(LIMB_BITS * i as u32)))
+        Expr::sum(self.columns[from..to].iter().enumerate().map(|(i, c)| c.cur().times_pow2(LIMB_BITS * i as u32)))
     }
 
     /// Sets the integer on a row.
@@ -67,7 +67,7 @@ impl Limbs {
     ) -> Col {
         let top = *self.columns.last().expect("limbs to narrow");
         let check = b.column(self.block, Kind::Limb, &format!("{name}.narrow"));
-        let shifted = top.cur().shl(LIMB_BITS - bits);
+        let shifted = top.cur().times_pow2(LIMB_BITS - bits);
         b.define(self.block, &format!("{name}: top limb has {bits} bits"), check, active * shifted, rows);
         check
     }

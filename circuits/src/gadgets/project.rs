@@ -49,23 +49,23 @@ pub fn outer(b: &mut Builder, x: &Placed, challenge: Challenge, period: usize) -
     let name = challenge.label();
     let columns = slab.lane_columns(b, Kind::Acc, &format!("outer {name}"));
     for (p, piece) in slab.pieces.iter().enumerate() {
-        if piece.first % period != 0 {
+        if !piece.first.is_multiple_of(period) {
             // Carry the projection of the runs before into the lead rows.
             let before = slab.pieces[p - 1];
             let (from, to) = (slab.row(&before, piece.first - 1), piece.lead - run_rows);
             for i in 0..run_rows {
-                for lane in 0..slab.lanes {
-                    let from = b.cell(before.block, columns[p - 1][lane], from + i);
-                    let to = b.cell(piece.block, columns[p][lane], to + i);
+                for (&old, &new) in columns[p - 1].iter().zip(&columns[p]) {
+                    let from = b.cell(before.block, old, from + i);
+                    let to = b.cell(piece.block, new, to + i);
                     b.copy(from, to);
                 }
             }
         }
-        let first = |row: &usize| (piece.first + (row - piece.lead) / run_rows) % period == 0;
+        let first = |row: &usize| (piece.first + (row - piece.lead) / run_rows).is_multiple_of(period);
         let (starts, rest): (Vec<usize>, Vec<usize>) = slab.data(piece).partition(first);
         // Row by row, so that a group may begin in the middle of a piece.
-        for lane in 0..slab.lanes {
-            let (acc, element): (Col, Local) = (columns[p][lane], x.lane(p, lane));
+        for (&acc, element) in columns[p].iter().zip(&x.lanes[p]) {
+            let element: Local = element.clone();
             b.define(piece.block, &format!("projection over {name} begins"), acc, element.clone(), starts.clone());
             b.define(
                 piece.block,

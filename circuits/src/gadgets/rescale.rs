@@ -156,7 +156,7 @@ impl Rescale {
         let x = match flags {
             None => u.value() - Expr::int(offset),
             Some([over, under]) => {
-                u.value() + over.cur().shl(range)
+                u.value() + over.cur().times_pow2(range)
                     - under.cur() * (u.value().times(2) + Expr::int(1))
                     - Expr::int(offset)
             }

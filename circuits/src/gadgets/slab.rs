@@ -99,7 +99,7 @@ impl Slab {
     /// Rows of a piece that hold elements, but for the last row of each run.
     pub fn inside(&self, piece: &Piece) -> Vec<usize> {
         let run_rows = self.run_rows();
-        self.data(piece).filter(|r| (r - piece.lead + 1) % run_rows != 0).collect()
+        self.data(piece).filter(|r| !(r - piece.lead + 1).is_multiple_of(run_rows)).collect()
     }
 
     /// First rows of the runs of a piece.

@@ -39,8 +39,8 @@ pub struct Gate {
     pub rows: Vec<usize>,
 }
 
-/// A row of the lookup table: tag, x, f(x).
-pub type TableRow = (u64, F, F);
+/// Table and row of each entry, by tag and the encodings of its components.
+pub(crate) type TablePositions = HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>;
 
 /// A lookup lane: the cells whose tuple is looked up on every usable row.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ pub struct Plan {
     pub(crate) running: usize,
     pub(crate) challenge: BTreeMap<Challenge, usize>,
     pub(crate) square: BTreeMap<Challenge, usize>,
-    pub(crate) table_rows: HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>,
+    pub(crate) table_rows: TablePositions,
     places: Vec<Place>,
     columns: Vec<Vec<Global>>,
 }

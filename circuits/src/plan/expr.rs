@@ -31,7 +31,7 @@ impl<C: Copy> Expr<C> {
     }
 
     /// `self · 2^e`.
-    pub fn shl(self, e: u32) -> Self {
+    pub fn times_pow2(self, e: u32) -> Self {
         Expr::Scale(Box::new(self), F::from(2).pow_vartime([u64::from(e)]))
     }
 

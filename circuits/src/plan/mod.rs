@@ -15,7 +15,7 @@ mod pack;
 mod witness;
 
 pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId};
-pub use compile::{Column, Gate, Global, Plan, TableRow};
+pub use compile::{Column, Gate, Global, Plan};
 pub(crate) use compile::{GlobalStep, Lane};
 pub use expr::Expr;
 pub use owner::Owner;

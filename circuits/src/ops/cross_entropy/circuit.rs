@@ -76,7 +76,7 @@ pub fn place(
     b.gate(
         block,
         "sum·2^(34−b) = 2^34 + i·2^24 + fraction",
-        sum.cur() * power.y.cur() - Expr::pow2(34) - value.x.cur().shl(24) - fraction.value(),
+        sum.cur() * power.y.cur() - Expr::pow2(34) - value.x.cur().times_pow2(24) - fraction.value(),
         0..n,
     );
     b.gate(block, "one power", power.x.cur() - ln_power.x.cur(), 0..n);
@@ -84,7 +84,7 @@ pub fn place(
     b.gate(
         block,
         "step is chord·fraction rounded",
-        chord.y.cur() * fraction.value() + Expr::int(1 << 23) - step.value().shl(24) - rest.value(),
+        chord.y.cur() * fraction.value() + Expr::int(1 << 23) - step.value().times_pow2(24) - rest.value(),
         0..n,
     );
     let position = distance.cur() + ln_power.y.cur() + value.y.cur() + step.value();

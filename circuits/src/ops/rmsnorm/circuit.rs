@@ -83,7 +83,7 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let dx = Rescale { shift: 36, bits: Class::Gradient.bits(), bound }.place(b, slab, "dx", dx_value);
     slab.gate(b, "dx is inv·(dh·gain − n·cbar) + dres·2^36 rounded", |p, l| {
         let inner = dh.y.lane(p, l) * gains.lane(p, l) - n.y.lane(p, l) * cbar[p].cur();
-        let bypass = dres.as_ref().map_or(Expr::int(0), |r| r.lane(p, l).shl(36));
+        let bypass = dres.as_ref().map_or(Expr::int(0), |r| r.lane(p, l).times_pow2(36));
         dx.x.lane(p, l) - inv[p].cur() * inner - bypass
     });
 

@@ -23,7 +23,7 @@ pub fn place(
     };
     let cos = slab.constants(b, &format!("{name} cos"), |t, j| angle(t, j).0);
     let sin = slab.constants(b, &format!("{name} sin"), |t, j| angle(t, j).1);
-    let y = Rescale { shift: 24, bits, bound: 2 * bound << 12 }.place(b, slab, name, |t, j| {
+    let y = Rescale { shift: 24, bits, bound: (2 * bound) << 12 }.place(b, slab, name, |t, j| {
         let (cos, sin) = angle(t, j);
         let (even, odd) = (values.at(t, j & !1), values.at(t, j | 1));
         if j % 2 == 0 { even * cos - odd * sin } else { even * sin + odd * cos }

@@ -75,7 +75,7 @@ pub fn place(
         &format!("v'{name}: x = mu·v + (g + omega·w)·2^12"),
         division.x.clone()
             - columns.mu.cur() * lane.v.cur()
-            - (lane.g.cur() + columns.omega.cur() * lane.w.cur()).shl(12),
+            - (lane.g.cur() + columns.omega.cur() * lane.w.cur()).times_pow2(12),
         0..n,
     );
     let v_new = division.part(&division.upper) - Expr::pow2(bits - 1);
@@ -97,7 +97,7 @@ pub fn place(
     b.gate(
         block,
         &format!("w'{name}: x = (w·2^24 + lo)·2^24 − lambda·v'"),
-        division.x.clone() - (lane.w.cur().shl(LOW_BITS) + lane.lo.cur()).shl(24)
+        division.x.clone() - (lane.w.cur().times_pow2(LOW_BITS) + lane.lo.cur()).times_pow2(24)
             + columns.lambda.cur() * lane.v_new.cur(),
         0..n,
     );

@@ -126,7 +126,7 @@ pub fn place(
             b.gate(
                 block,
                 &name("distance = (t + far)·2^12 + rest"),
-                distance.lane(p, lane) - (t() + far.cur()).shl(LIMB_BITS) - rest.value(),
+                distance.lane(p, lane) - (t() + far.cur()).times_pow2(LIMB_BITS) - rest.value(),
                 rows(),
             );
             let is_top = top.lane(p, lane);

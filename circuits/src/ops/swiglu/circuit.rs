@@ -85,7 +85,7 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
     let tau = slab.hints(b, "tau", |t, j| int(&g.backward.tau, t, j));
     slab.gate(b, "tau is sig·2^24 + z·sig·(4096 − sig)", |p, l| {
         let sig = sig.lane(p, l);
-        tau.lane(p, l) - sig.clone().shl(24) - z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
+        tau.lane(p, l) - sig.clone().times_pow2(24) - z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
     });
     // |tau| ≤ 2^36 + 2^17·2^22.
     let dz = Rescale { shift: 48, bits: gradient, bound: 1 << (35 + 23 + 40) }
@@ -133,7 +133,7 @@ fn sigmoid(b: &mut Builder, slab: &Slab, z: &Placed, g: Swiglu<'_>) -> Placed {
                 block,
                 &name("sig is value + slope·fraction rounded"),
                 value.y.cur() + slope.y.cur() * fraction.value() + Expr::int(1 << 11)
-                    - sig.value().shl(LIMB_BITS)
+                    - sig.value().times_pow2(LIMB_BITS)
                     - rest.value(),
                 rows(),
             );
