@@ -15,6 +15,7 @@ use circuits::statement::{
     Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, SegmentState, StateCommitments, Step,
 };
 use group::GroupEncoding;
+use std::sync::{Mutex, PoisonError};
 
 /// What proofs of a model's steps are made with.
 pub struct StepKeys {
@@ -67,6 +68,9 @@ pub enum Part {
     Update,
 }
 
+/// Told how far a part of a step is; parts may be proven side by side.
+pub type Progress<'a> = dyn FnMut(Part, Stage) + Send + 'a;
+
 /// A contribution's proofs, and its gradient.
 pub struct Gradient {
     /// The proofs.
@@ -95,7 +99,7 @@ impl StepProver<'_> {
         contribution: u32,
         state: &State,
         batch: &[Vec<u8>],
-        progress: &mut dyn FnMut(Part, Stage),
+        progress: &mut Progress<'_>,
     ) -> Result<Gradient, ProveError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
@@ -140,8 +144,21 @@ impl StepProver<'_> {
             pending[1].push(ProofInstance { witness: segment.witness, publics, ports });
             self.flush(&mut pending[1], false, Part::Heads, &mut out.contribution.heads, progress)?;
         }
-        self.flush(&mut pending[0], true, Part::Layers, &mut out.contribution.layers, progress)?;
-        self.flush(&mut pending[1], true, Part::Heads, &mut out.contribution.heads, progress)?;
+        // What is left of both kinds is proven side by side: a single proof does not keep two cores busy.
+        let [mut layers, mut heads] = pending;
+        let Contribution { layers: layer_proofs, heads: head_proofs, .. } = &mut out.contribution;
+        let shared = Mutex::new(progress);
+        let report = |part: Part, stage: Stage| {
+            let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            progress(part, stage);
+        };
+        std::thread::scope(|scope| {
+            let heads = scope.spawn(|| {
+                self.flush(&mut heads, true, Part::Heads, head_proofs, &mut |part, stage| report(part, stage))
+            });
+            self.flush(&mut layers, true, Part::Layers, layer_proofs, &mut |part, stage| report(part, stage))?;
+            heads.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         Ok(out)
     }
 
@@ -165,7 +182,7 @@ impl StepProver<'_> {
         end: bool,
         part: Part,
         proofs: &mut Vec<Vec<u8>>,
-        progress: &mut dyn FnMut(Part, Stage),
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Proof>, ProveError> {
         if pending.is_empty() || (!end && pending.len() < INSTANCES_PER_PROOF) {
             return Ok(None);
@@ -189,7 +206,7 @@ impl StepProver<'_> {
         gradients: &Gradients,
         summands: u64,
         hyper: &Hyper,
-        progress: &mut dyn FnMut(Part, Stage),
+        progress: &mut Progress<'_>,
     ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
         let layouts = Layouts::new(&self.spec.config);
         let mut pending = vec![];
@@ -247,7 +264,7 @@ impl StepProver<'_> {
         before: &StateCommitments,
         state: &mut State,
         batches: &[Vec<Vec<u8>>],
-        progress: &mut dyn FnMut(Part, Stage),
+        progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
         let step = Step { run: self.run.id()?, step: number, before: before.digest() };
         let hyper = self.run.hyper(&self.spec.config, number)?;
