@@ -1,0 +1,90 @@
+//! Steps of a cheating prover whose proofs are all valid: what is wrong is how they hang together.
+#![allow(clippy::unwrap_used)]
+
+use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use circuits::model::{Config, Schedule, Spec, State};
+use circuits::statement::{Bundle, Run, Step};
+use prover::params;
+use prover::step::{StepKeys, StepProver, commit_state};
+use verifier::{StepError, StepVerifier};
+
+/// Two layers, few cells.
+fn tiny() -> Config {
+    let mut config = Config::NANO;
+    (config.vocab, config.hidden, config.mlp) = (8, 8, 8);
+    (config.layers, config.heads, config.context) = (2, 2, 4);
+    config.check().unwrap();
+    config
+}
+
+#[test]
+fn valid_proofs_that_do_not_belong_together() {
+    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let spec = Spec::new(tiny());
+    let verifier = StepVerifier::new(&params, &spec.config).unwrap();
+    let keys = StepKeys::generate(&params, &spec).unwrap();
+    let state = State::init(&spec.config, 1);
+    let genesis = commit_state(&params, &spec, &state).unwrap();
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: spec.config.to_json(),
+        genesis: genesis.clone(),
+        corpus: [0; 32],
+        seed: 1,
+        batch: 1,
+        accumulate: 1,
+        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
+        momentum: "0.9".parse().unwrap(),
+        weight_decay: "0".parse().unwrap(),
+    };
+    let prover = StepProver { params: &params, keys: &keys, spec: &spec, run: &run };
+    let batch = vec![vec![1, 5, 2, 7, 3]];
+    let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(&[batch.clone()]));
+
+    let mut after = state.clone();
+    let (honest, commitments) =
+        prover.step(0, &genesis, &mut after, std::slice::from_ref(&batch), &mut |_, _| {}).unwrap();
+    assert_eq!(verify(&honest).unwrap().after, commitments);
+
+    // The same contribution proven again: the same values under other blinding.
+    let step = Step { run: run.id().unwrap(), step: 0, before: genesis.digest() };
+    let again = prover.gradient(&step, 0, &state, &batch, &mut |_, _| {}).unwrap();
+    let mut forged = honest.clone();
+    forged.contributions[0].heads = again.contribution.heads.clone();
+    assert!(matches!(verify(&forged), Err(StepError::Wire { boundary: 0, .. })));
+
+    // A gradient at weights that are not the state's.
+    let elsewhere = State::init(&spec.config, 2);
+    let other = prover.gradient(&step, 0, &elsewhere, &batch, &mut |_, _| {}).unwrap();
+    let mut forged = honest.clone();
+    forged.contributions[0] = other.contribution;
+    assert!(matches!(verify(&forged), Err(StepError::State { port: "weights", .. })));
+
+    // An update by a gradient that is off by one in one entry.
+    let hyper = run.hyper(&spec.config, 0).unwrap();
+    let mut gradients = again.gradients;
+    gradients.layers[1].wq.data[5] += 1;
+    let (updates, _) = prover.update(&step, &state, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let forged = Bundle { updates, ..honest.clone() };
+    assert!(matches!(verify(&forged), Err(StepError::GradientSum { segment: 1 })));
+
+    // The right gradient, applied to another momentum.
+    gradients.layers[1].wq.data[5] -= 1;
+    let mut stale = state.clone();
+    stale.v.layers[0].wo.data[3] += 1;
+    let (updates, _) = prover.update(&step, &stale, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let forged = Bundle { updates, ..honest.clone() };
+    assert!(matches!(verify(&forged), Err(StepError::State { port: "momentum", .. })));
+
+    // A faster learning rate than the schedule's.
+    let mut faster = hyper;
+    faster.lambda += 1;
+    let (updates, _) = prover.update(&step, &state, &gradients, 1, &faster, &mut |_, _| {}).unwrap();
+    let forged = Bundle { updates, ..honest.clone() };
+    assert!(matches!(verify(&forged), Err(StepError::Proof { .. })));
+
+    // The opening of other commitments.
+    let mut forged = honest.clone();
+    forged.canonical[40] ^= 1;
+    assert!(matches!(verify(&forged), Err(StepError::Canonical { .. } | StepError::Proof { .. })));
+}
