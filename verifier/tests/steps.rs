@@ -39,11 +39,11 @@ fn valid_proofs_that_do_not_belong_together() {
     };
     let prover = StepProver { params: &params, keys: &keys, spec: &spec, run: &run };
     let batch = vec![vec![1, 5, 2, 7, 3]];
-    let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(&[batch.clone()]));
+    let assigned = std::slice::from_ref(&batch);
+    let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(assigned));
 
     let mut after = state.clone();
-    let (honest, commitments) =
-        prover.step(0, &genesis, &mut after, std::slice::from_ref(&batch), &mut |_, _| {}).unwrap();
+    let (honest, commitments) = prover.step(0, &genesis, &mut after, assigned, &mut |_, _| {}).unwrap();
     assert_eq!(verify(&honest).unwrap().after, commitments);
 
     // The same contribution proven again: the same values under other blinding.
