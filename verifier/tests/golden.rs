@@ -90,6 +90,13 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     assert!(matches!(altered(&|b| b.contributions.clear()), StepError::Count { what: "contributions", .. }));
     assert!(matches!(altered(&|b| b.contributions[0].losses.push(1)), StepError::Count { what: "losses", .. }));
     assert!(matches!(altered(&|b| b.updates.clear()), StepError::Count { what: "proofs", .. }));
+    // Batches that are missing are not batches that match, and keys of another configuration check nothing.
+    let none = verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&[]));
+    assert!(matches!(none, Err(StepError::Count { what: "assigned batches", .. })));
+    let mut untied = run.clone();
+    untied.config = Config::NANO.untied().to_json();
+    let refused = verifier.verify(&params, (&untied, 0, &genesis), &bundle, None);
+    assert!(matches!(refused, Err(StepError::Run(_) | StepError::Keys)), "{refused:?}");
     // A loss off by one, and another learning rate: the public values are those of other proofs.
     assert!(matches!(altered(&|b| b.contributions[0].losses[0] += 1), StepError::Proof { .. }));
     let mut faster = run.clone();
