@@ -1,25 +1,19 @@
 //! Tokens and targets outside the vocabulary, and positions that look ahead.
 #![cfg(feature = "proofs")]
 
+mod common;
+
 use circuits::{
-    model::{Config, SequenceTrace, Spec, State, sequence_gradient},
     plan::{
         Challenge, F,
         check::{Violation, violations},
     },
     segments::{Segment, head, layer},
 };
+use common::nano;
 use std::collections::BTreeMap;
 
 const K: u32 = 12;
-
-fn setting() -> (Spec, State, SequenceTrace) {
-    let spec = Spec::new(Config::NANO);
-    let state = State::init(&spec.config, 11);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
-    let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
-    (spec, state, trace)
-}
 
 /// What breaks when a cell, named by room, column and row within its block, gets another value; phase 2 follows.
 fn broken(mut segment: Segment, publics: &[F], (room, column, row): (&str, &str, usize), value: u64) -> Vec<String> {
@@ -43,7 +37,7 @@ fn broken(mut segment: Segment, publics: &[F], (room, column, row): (&str, &str,
 
 #[test]
 fn a_token_or_target_equal_to_the_vocabulary_size() {
-    let (spec, state, trace) = setting();
+    let (spec, state, trace) = nano();
     let loss = [F::from(trace.loss() as u64)];
     let vocab = spec.config.vocab as u64;
     // Row 0 is a token only, the last row a target only; rows between are both.
@@ -56,7 +50,7 @@ fn a_token_or_target_equal_to_the_vocabulary_size() {
 
 #[test]
 fn a_future_position_unmasked() {
-    let (spec, state, trace) = setting();
+    let (spec, state, trace) = nano();
     // Query 0, key 1: masked. A probability forward, a gradient of a score backward.
     for (column, expected) in [("p0.0", "2·e·scale + sum = p·2·sum + remainder"), ("dS0.2", "dS is P·")] {
         let segment = layer::build(&spec, K, &state.w.layers[0], &trace.forward[0], &trace.backward[0]);

@@ -2,8 +2,10 @@
 //! its random projection and by nothing else.
 #![cfg(feature = "proofs")]
 
+mod common;
+
 use circuits::{
-    model::{Config, LayerBackward, LayerForward, SequenceTrace, Spec, State, sequence_gradient},
+    model::{LayerBackward, LayerForward, SequenceTrace},
     plan::{
         Challenge, F,
         check::{Violation, violations},
@@ -11,17 +13,10 @@ use circuits::{
     segments::{Segment, head, layer},
     tensor::Wide,
 };
+use common::nano;
 use std::collections::BTreeMap;
 
 const K: u32 = 12;
-
-fn setting() -> (Spec, State, SequenceTrace) {
-    let spec = Spec::new(Config::NANO);
-    let state = State::init(&spec.config, 11);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
-    let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
-    (spec, state, trace)
-}
 
 /// Phase 2 is computed from the forged values, as an adversary would.
 fn broken(mut segment: Segment, publics: &[F]) -> Vec<Violation> {
@@ -56,7 +51,7 @@ type OfLayer = (&'static str, for<'a> fn(&'a mut LayerForward, &'a mut LayerBack
 
 #[test]
 fn every_product_of_a_layer() {
-    let (spec, state, trace) = setting();
+    let (spec, state, trace) = nano();
     let build = |f: &LayerForward, b: &LayerBackward| layer::build(&spec, K, &state.w.layers[0], f, b);
     assert_eq!(broken(build(&trace.forward[0], &trace.backward[0]), &[]), []);
     // The forged entries of the `[T × T]` products are masked or do not touch the maximum.
@@ -112,7 +107,7 @@ type OfHead = (&'static str, fn(&mut SequenceTrace) -> &mut Wide);
 
 #[test]
 fn every_product_of_the_head() {
-    let (spec, state, trace) = setting();
+    let (spec, state, trace) = nano();
     let loss = F::from(trace.loss() as u64);
     let products: [OfHead; 5] = [
         ("logits", |t| &mut t.head.logits),
@@ -138,7 +133,7 @@ fn every_product_of_the_head() {
 
 #[test]
 fn a_gathered_row_that_is_not_the_tokens() {
-    let (spec, state, trace) = setting();
+    let (spec, state, trace) = nano();
     let loss = F::from(trace.loss() as u64);
     let mut forged = trace.clone();
     // Two errors that cancel under any single power of one challenge.

@@ -31,13 +31,7 @@ pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
             rest,
         );
     }
-    (0..x.slab.runs)
-        .map(|run| {
-            let (block, row) = x.slab.end(run);
-            let piece = x.slab.pieces.iter().position(|p| p.block == block).expect("a piece of the slab");
-            b.cell(block, columns[piece], row)
-        })
-        .collect()
+    (0..x.slab.runs).map(|run| x.slab.end(b, &columns, run)).collect()
 }
 
 /// `c⟨X⟩` over each group of `period` consecutive runs: for each group one cell per element of a run.

@@ -1,6 +1,6 @@
 //! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
-use crate::plan::{BlockId, Builder, Col, Kind, LANES, Local, PortId};
+use crate::plan::{BlockId, Builder, Cell, Col, Kind, LANES, Local, PortId};
 
 /// Most rows of one piece of a slab, its lead included: a third of the usable rows, so that pieces stack well.
 const PIECE_ROWS: usize = 1360;
@@ -107,10 +107,16 @@ impl Slab {
         self.data(piece).step_by(self.run_rows()).collect()
     }
 
-    /// Last row of a run, with its block.
-    pub fn end(&self, run: usize) -> (BlockId, usize) {
-        let piece = self.piece_of(run);
-        (piece.block, self.row(piece, run) + self.run_rows() - 1)
+    /// Last rows of the runs of a piece.
+    pub fn ends(&self, piece: &Piece) -> Vec<usize> {
+        self.starts(piece).into_iter().map(|row| row + self.run_rows() - 1).collect()
+    }
+
+    /// The cell on the last row of a run, in a column per piece.
+    pub fn end(&self, b: &Builder, columns: &[Col], run: usize) -> Cell {
+        let index = self.pieces.iter().position(|p| run < p.first + p.runs).expect("a run of the slab");
+        let piece = &self.pieces[index];
+        b.cell(piece.block, columns[index], self.row(piece, run) + self.run_rows() - 1)
     }
 
     /// The piece that holds a run.

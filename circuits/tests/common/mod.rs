@@ -4,7 +4,9 @@
 use circuits::{
     audit::{self, Roles},
     fixed::Saturations,
-    model::{Config, Spec, State, head_forward_backward, layer_backward, layer_forward, sequence_gradient},
+    model::{
+        Config, SequenceTrace, Spec, State, head_forward_backward, layer_backward, layer_forward, sequence_gradient,
+    },
     ops::sgd::{Element, Hyper},
     plan::{F, LANES},
     segments::{Segment, head, layer, update},
@@ -136,4 +138,13 @@ pub fn update_case(k: u32) -> Case {
     });
     let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
     Case { name: "update".into(), segment: update::build(k, &hyper, &lanes), publics, roles: audit::UPDATE }
+}
+
+/// Nano at the start of training, on one sequence.
+pub fn nano() -> (Spec, State, SequenceTrace) {
+    let spec = Spec::new(Config::NANO);
+    let state = State::init(&spec.config, 11);
+    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
+    (spec, state, trace)
 }

@@ -90,7 +90,7 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
     let total = slab.running_sum(b, "P·dP", &terms);
     let rho = slab.per_run(b, "rho", |i| a.backward.rho[i]);
     for (p, piece) in slab.pieces.iter().enumerate() {
-        let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
+        let ends = slab.ends(piece);
         b.gate(piece.block, "rho is the sum of P·dP", total[p].cur() - rho[p].cur(), ends);
     }
     let kappa = i128::from(a.kappa);

@@ -53,10 +53,8 @@ pub fn place(
     let rest = Limbs::place(b, block, "rest", 2);
     let total = b.column(block, Kind::Wire, "total");
     for (t, position) in loss.positions.iter().enumerate() {
-        let (from_block, row) = slab.end(t);
-        let piece = slab.pieces.iter().position(|p| p.block == from_block).expect("a piece of the slab");
-        for (from, to) in [(distances[piece], distance), (soft.sum[piece], sum)] {
-            let (from, to) = (b.cell(from_block, from, row), b.cell(block, to, t));
+        for (from, to) in [(&distances, distance), (&soft.sum, sum)] {
+            let (from, to) = (slab.end(b, from, t), b.cell(block, to, t));
             b.copy(from, to);
         }
         let (p, i) = (position.b as usize, position.i);

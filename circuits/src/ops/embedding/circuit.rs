@@ -15,11 +15,10 @@ pub fn one_hot(b: &mut Builder, slab: &Slab, index: &[u8], token: impl Fn(usize)
     let chosen = Placed::row_sums(slab, |p, l| hot.lane(p, l) * number.lane(p, l));
     let chosen = slab.running_sum(b, "one-hot index", &chosen);
     for (p, piece) in slab.pieces.iter().enumerate() {
-        let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
+        let ends = slab.ends(piece);
         b.gate(piece.block, "one-hot row has one 1", count[p].cur() - Expr::int(1), ends);
         for run in piece.first..piece.first + piece.runs {
-            let (block, row) = slab.end(run);
-            let end = b.cell(block, chosen[p], row);
+            let end = slab.end(b, &chosen, run);
             b.equal(token(run), end);
         }
     }

@@ -104,10 +104,8 @@ fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate:
     let names = ["sum of squares", "inv", "c", "cbar"];
     let [square, inv, c, cbar] = names.map(|name| b.column(block, Kind::Wire, name));
     for run in 0..runs {
-        let (from_block, row) = slab.end(run);
-        let piece = slab.pieces.iter().position(|p| p.block == from_block).expect("a piece of the slab");
         for (from, to) in columns.iter().zip([square, inv, c, cbar]) {
-            let (from, to) = (b.cell(from_block, from[piece], row), b.cell(block, to, run));
+            let (from, to) = (slab.end(b, from, run), b.cell(block, to, run));
             b.copy(from, to);
         }
     }

@@ -158,7 +158,7 @@ pub fn place(
     let sums = slab.running_sum(b, "exponentials", &exponentials.iter().map(total).collect::<Vec<_>>());
     let marks = slab.running_sum(b, "maximum marks", &top.lanes.iter().map(total).collect::<Vec<_>>());
     for (p, piece) in slab.pieces.iter().enumerate() {
-        let ends: Vec<usize> = slab.starts(piece).into_iter().map(|r| r + slab.run_rows() - 1).collect();
+        let ends = slab.ends(piece);
         b.gate(piece.block, "sum is that of the exponentials", sums[p].cur() - sum[p].cur(), ends.clone());
         b.gate(piece.block, "one maximum is marked", marks[p].cur() - Expr::int(1), ends);
     }
