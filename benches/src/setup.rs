@@ -7,7 +7,7 @@ use circuits::statement::{Bundle, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::rng::fresh;
-use prover::step::{StepKeys, StepProver, commit_state};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use prover::trainer::{Optimizer, Trainer};
 use std::path::Path;
 use verifier::StepVerifier;
@@ -98,9 +98,14 @@ impl<'p> Setup<'p> {
 
     /// Proves the first step.
     pub fn prove(&self) -> Bundle {
-        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec, run: &self.run };
+        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
         let (mut state, batches) = (self.state.clone(), [self.batch.clone()]);
-        let proven = prover.step(0, self.genesis(), &mut state, &batches, &mut |_, _| {});
+        let proven = prover.step(
+            StepOf { run: &self.run, step: 0, before: self.genesis() },
+            &mut state,
+            &batches,
+            &mut |_, _| {},
+        );
         proven.expect("an honest step is proven").0
     }
 

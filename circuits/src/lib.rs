@@ -25,6 +25,10 @@ pub mod plan;
 #[cfg(feature = "proofs")]
 pub mod ports;
 #[cfg(feature = "proofs")]
+pub mod poseidon;
+#[cfg(feature = "proofs")]
+pub mod scope;
+#[cfg(feature = "proofs")]
 pub mod segments;
 #[cfg(feature = "proofs")]
 pub mod statement;

@@ -6,18 +6,19 @@
 //! | head | loss (frac 24), context |
 //! | update | λ, μ, ω, context |
 //!
-//! A context is a hash of the run, the step, the state before, and the place of the instance: no proof can be moved.
+//! The context binds the instance to its statement and its place: see [`crate::scope`].
 
 use crate::codec::{self, CodecError, Encoded};
-use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Point};
+use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, Point};
 use crate::decimal::Decimal;
 use crate::gadgets::PortLayout;
 use crate::model::{Config, ConfigError, Gradients, Params, Schedule, State};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use crate::ports::PortError;
+use crate::poseidon;
+use crate::scope::Scope;
 use crate::segments::{head, layer};
 use crate::tensor::Matrix;
-use ff::FromUniformBytes;
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +115,7 @@ pub struct Bundle {
     pub contributions: Vec<Contribution>,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
-    /// Opening which shows that the new state's commitments have the canonical blind.
+    /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind.
     pub canonical: Vec<u8>,
 }
 
@@ -218,6 +219,17 @@ impl Run {
     pub fn id(&self) -> Result<[u8; 32], RunError> {
         Ok(codec::digest(b"gradcoin-run", &codec::encode(self)?))
     }
+
+    /// Scope of a contribution to a step.
+    pub fn contribution_scope(id: &[u8; 32], step: u64, before: &[u8; 32], contribution: u32) -> Scope {
+        let (step, contribution) = (step.to_le_bytes(), contribution.to_le_bytes());
+        Scope::new("gradientcoin contribution to a run", &[id, &step, before, &contribution])
+    }
+
+    /// Scope of a step's update.
+    pub fn update_scope(id: &[u8; 32], step: u64, before: &[u8; 32]) -> Scope {
+        Scope::new("gradientcoin update of a run", &[id, &step.to_le_bytes(), before])
+    }
 }
 
 impl StateCommitments {
@@ -248,75 +260,7 @@ impl StateCommitments {
     /// Digest of the state.
     pub fn digest(&self) -> [u8; 32] {
         let points = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
-        codec::digest(b"gradcoin-state", &points.flatten().copied().collect::<Vec<u8>>())
-    }
-}
-
-/// Where an instance belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A layer of a sequence of a contribution.
-    Layer {
-        /// Contribution.
-        contribution: u32,
-        /// Sequence.
-        sequence: u32,
-        /// Layer.
-        layer: u32,
-    },
-    /// The head of a sequence of a contribution.
-    Head {
-        /// Contribution.
-        contribution: u32,
-        /// Sequence.
-        sequence: u32,
-    },
-    /// A lane group of a segment's update.
-    Update {
-        /// Segment.
-        segment: u32,
-        /// Lane group.
-        group: u32,
-    },
-}
-
-/// A step of a run from a state: what all its instances have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Identity of the run.
-    pub run: [u8; 32],
-    /// Number of the step.
-    pub step: u64,
-    /// Digest of the state before.
-    pub before: [u8; 32],
-}
-
-impl Step {
-    /// Bytes that name the step, or an instance of it, unambiguously.
-    pub fn bytes(&self, place: Option<Place>) -> Vec<u8> {
-        let mut bytes = CIRCUIT_VERSION.to_le_bytes().to_vec();
-        bytes.extend(self.run);
-        bytes.extend(self.step.to_le_bytes());
-        bytes.extend(self.before);
-        let words = match place {
-            None => [0, 0, 0, 0],
-            Some(Place::Layer { contribution, sequence, layer }) => [1, contribution, sequence, layer],
-            Some(Place::Head { contribution, sequence }) => [2, contribution, sequence, 0],
-            Some(Place::Update { segment, group }) => [3, segment, group, 0],
-        };
-        bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
-        bytes
-    }
-
-    /// The context scalar of an instance.
-    pub fn context(&self, place: Place) -> F {
-        let hash = blake2b_simd::Params::new()
-            .hash_length(64)
-            .personal(b"GradCoin-context")
-            .to_state()
-            .update(&self.bytes(Some(place)))
-            .finalize();
-        F::from_uniform_bytes(hash.as_array())
+        poseidon::digest_bytes("gradientcoin state", &points.flatten().copied().collect::<Vec<u8>>())
     }
 }
 

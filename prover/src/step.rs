@@ -10,9 +10,10 @@ use circuits::model::{Gradients, SequenceTrace, Spec, State, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::plan::{LANES, field};
 use circuits::ports::commit_port;
+use circuits::scope::{Place, Scope};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, SegmentState, StateCommitments, Step,
+    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::GroupEncoding;
 use std::sync::{Mutex, PoisonError};
@@ -79,7 +80,8 @@ pub struct Gradient {
     pub gradients: Gradients,
 }
 
-/// Proves steps of one run.
+/// Proves gradients and updates of one model.
+#[derive(Clone, Copy)]
 pub struct StepProver<'a> {
     /// Parameters.
     pub params: &'a Params,
@@ -87,27 +89,33 @@ pub struct StepProver<'a> {
     pub keys: &'a StepKeys,
     /// The model.
     pub spec: &'a Spec,
+}
+
+/// Where a step stands in its run.
+#[derive(Clone, Copy)]
+pub struct StepOf<'a> {
     /// The run.
     pub run: &'a Run,
+    /// Number of the step.
+    pub step: u64,
+    /// State before it.
+    pub before: &'a StateCommitments,
 }
 
 impl StepProver<'_> {
     /// Proves the gradient of a contribution's batch, each sequence of T + 1 tokens.
     pub fn gradient(
         &self,
-        step: &Step,
-        contribution: u32,
+        scope: &Scope,
         state: &State,
         batch: &[Vec<u8>],
         progress: &mut Progress<'_>,
     ) -> Result<Gradient, ProveError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
-        let statement = step.bytes(None);
         let wire = |sequence: usize, boundary: usize, columns: usize| {
-            let name: Vec<u8> =
-                [contribution, sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
-            derive_wire(&secret, &statement, &name, columns)
+            let name: Vec<u8> = [sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
+            derive_wire(&secret, scope.bytes(), &name, columns)
         };
         let layers = self.spec.config.layers;
         let columns = self.keys.layer.plan.ports[layer::LOWER].columns;
@@ -121,14 +129,14 @@ impl StepProver<'_> {
             trace.accumulate(&mut out.gradients);
             out.contribution.losses.push(trace.loss() as u64);
             for layer in 0..layers {
-                let place = Place::Layer { contribution, sequence: sequence as u32, layer: layer as u32 };
+                let place = Place::Layer { sequence: sequence as u32, layer: layer as u32 };
                 let ports = vec![
                     PortBlinding::Canonical(1),
                     PortBlinding::Canonical(1),
                     wire(sequence, layer, columns),
                     wire(sequence, layer + 1, columns),
                 ];
-                pending[0].push(self.layer_instance(state, &trace, layer, step.context(place), ports));
+                pending[0].push(self.layer_instance(state, &trace, layer, scope.context(place), ports));
                 self.flush(&mut pending[0], false, Part::Layers, &mut out.contribution.layers, progress)?;
             }
             let ports = vec![
@@ -138,7 +146,7 @@ impl StepProver<'_> {
                 wire(sequence, layers, columns),
                 PortBlinding::Canonical(1),
             ];
-            let context = step.context(Place::Head { contribution, sequence: sequence as u32 });
+            let context = scope.context(Place::Head { sequence: sequence as u32 });
             let segment = head::build(self.spec, DEFAULT_K, &state.w, &trace);
             let publics = vec![F::from(trace.loss() as u64), context];
             pending[1].push(ProofInstance { witness: segment.witness, publics, ports });
@@ -197,11 +205,11 @@ impl StepProver<'_> {
         Ok(Some(proof))
     }
 
-    /// Proves the update of `state` by the sum of `summands` sequences' gradients; gives the proofs and the commitments
-    /// of the state after.
+    /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
+    /// commitments of the state after.
     pub fn update(
         &self,
-        step: &Step,
+        scope: &Scope,
         state: &State,
         gradients: &Gradients,
         summands: u64,
@@ -226,7 +234,7 @@ impl StepProver<'_> {
             });
             let place = Place::Update { segment: segment as u32, group: group as u32 };
             let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-            publics.push(step.context(place));
+            publics.push(scope.context(place));
             let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
             ports[update::GRADIENT] = PortBlinding::Canonical(summands);
             let witness = update::build(DEFAULT_K, hyper, &lanes).witness;
@@ -245,42 +253,53 @@ impl StepProver<'_> {
         Ok((proofs, StateCommitments { segments }))
     }
 
-    /// Shows that the commitments of a state have the canonical blind.
-    fn canonical(&self, state: &State, commitments: &StateCommitments) -> Result<Vec<u8>, ProveError> {
+    /// Shows that the commitments of the contributions' gradients and of the state after have the canonical blind.
+    pub fn outputs(
+        &self,
+        gradients: &[&Gradients],
+        after: &State,
+        commitments: &StateCommitments,
+    ) -> Result<Vec<u8>, ProveError> {
         let layouts = Layouts::new(&self.spec.config);
-        let columns: Vec<Vec<F>> = (0..layouts.segments())
-            .flat_map(|segment| layouts.state_columns(segment, state))
-            .flatten()
-            .map(|column| column.into_iter().map(|x| field(x.into())).collect())
-            .collect();
-        let points = commitments.points().map_err(|source| ProveError::Port { instance: 0, source })?;
+        let mut columns: Vec<Vec<F>> = vec![];
+        for gradients in gradients {
+            let of_segments = (0..layouts.segments()).flat_map(|segment| layouts.gradient_columns(segment, gradients));
+            columns.extend(of_segments.map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
+        }
+        let refused = |source| ProveError::Port { instance: 0, source };
+        let mut points = commit_port(self.params, &columns).map_err(refused)?;
+        let state = (0..layouts.segments()).flat_map(|segment| layouts.state_columns(segment, after)).flatten();
+        columns.extend(state.map(|column| column.into_iter().map(|x| field(x.into())).collect()));
+        points.extend(commitments.points().map_err(refused)?);
         prove_canonical(self.params, &columns, &points)
     }
 
-    /// Takes and proves a whole step: `batches` holds one batch per contribution. `state` moves on.
+    /// Takes and proves a whole step of a run: `batches` holds one batch per contribution. `state` moves on.
     pub fn step(
         &self,
-        number: u64,
-        before: &StateCommitments,
+        at: StepOf<'_>,
         state: &mut State,
         batches: &[Vec<Vec<u8>>],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
-        let step = Step { run: self.run.id()?, step: number, before: before.digest() };
-        let hyper = self.run.hyper(&self.spec.config, number)?;
+        let (id, digest) = (at.run.id()?, at.before.digest());
+        let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let mut sum = Gradients::zeros(&self.spec.config);
-        let mut contributions = vec![];
-        for (c, batch) in batches.iter().enumerate() {
-            let gradient = self.gradient(&step, c as u32, state, batch, progress)?;
+        let mut proven = vec![];
+        for (index, batch) in (0..).zip(batches) {
+            let scope = Run::contribution_scope(&id, at.step, &digest, index);
+            let gradient = self.gradient(&scope, state, batch, progress)?;
             sum.add(&gradient.gradients);
-            contributions.push(gradient.contribution);
+            proven.push(gradient);
         }
-        let summands = batches.iter().map(Vec::len).sum::<usize>() as u64;
-        let (updates, after) = self.update(&step, state, &sum, summands, &hyper, progress)?;
+        let scope = Run::update_scope(&id, at.step, &digest);
+        let (updates, after) = self.update(&scope, state, &sum, proven.len() as u64, &hyper, progress)?;
         let mut saturations = circuits::fixed::Saturations::default();
         circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
-        let canonical = self.canonical(state, &after)?;
-        let run = self.run.clone();
-        Ok((Bundle { canonical, run, step: number, before: before.clone(), contributions, updates }, after))
+        let gradients: Vec<&Gradients> = proven.iter().map(|p| &p.gradients).collect();
+        let canonical = self.outputs(&gradients, state, &after)?;
+        let contributions = proven.into_iter().map(|p| p.contribution).collect();
+        let (run, before) = (at.run.clone(), at.before.clone());
+        Ok((Bundle { canonical, run, step: at.step, before, contributions, updates }, after))
     }
 }

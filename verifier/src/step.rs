@@ -10,14 +10,15 @@ use circuits::codec::CodecError;
 use circuits::curve::{F, Params, Point};
 use circuits::keys::{KeyError, VerifyingKey};
 use circuits::model::{Config, Spec};
+use circuits::ops::sgd::Hyper;
 use circuits::plan::field;
 use circuits::ports::{PortError, commit_canonical, sum};
+use circuits::scope::{Place, Scope};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Place, Run, RunError, SegmentState, StateCommitments,
-    Step,
+    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Run, RunError, SegmentState, StateCommitments,
 };
-use group::GroupEncoding;
+use group::{Curve, CurveAffine, GroupEncoding};
 
 /// Why a step is refused: one variant for each rule.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +70,10 @@ pub enum StepError {
         source: VerifyError,
     },
     /// A port that should hold the state holds something else.
-    #[error("{place:?}: the {port} are not those of the state")]
+    #[error("{}{place:?}: the {port} are not those of the state", named(.contribution))]
     State {
+        /// The contribution, if not of the update.
+        contribution: Option<u32>,
         /// The instance.
         place: Place,
         /// The port.
@@ -102,8 +105,8 @@ pub enum StepError {
         /// Why.
         source: PortError,
     },
-    /// The new state's commitments are not shown to have the canonical blind.
-    #[error("the opening of the new state's commitments: {source}")]
+    /// The commitments of the gradients and of the new state are not shown to have the canonical blind.
+    #[error("the opening of the output commitments: {source}")]
     Canonical {
         /// Why.
         source: VerifyError,
@@ -125,6 +128,8 @@ pub enum StepError {
 pub struct StepVerifier {
     spec_config: Config,
     layouts: Layouts,
+    /// Commitment of a zero column: what a blind of 1 adds.
+    blind: Point,
     /// Layer segment.
     pub layer: VerifyingKey,
     /// Head segment.
@@ -142,6 +147,31 @@ pub struct Verified {
     pub loss: u128,
 }
 
+/// What a contribution is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimed<'a> {
+    /// Its scope.
+    pub scope: &'a Scope,
+    /// Its number, for errors.
+    pub index: u32,
+    /// State that its gradient is taken at.
+    pub before: &'a StateCommitments,
+    /// B: its sequences.
+    pub sequences: usize,
+}
+
+/// What a checked contribution leaves. It means nothing before the batch is finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedContribution {
+    /// Commitments of its gradient, the sum over its sequences, by segment. Canonical once [`StepVerifier::outputs`] has
+    /// shown it.
+    pub gradients: Vec<Vec<Point>>,
+    /// Commitments of its sequences.
+    pub batches: Vec<Point>,
+    /// Sum of the losses over its predictions, frac 24.
+    pub loss: u128,
+}
+
 impl StepVerifier {
     /// Makes the keys of a configuration.
     pub fn new(params: &Params, config: &Config) -> Result<Self, StepError> {
@@ -150,6 +180,7 @@ impl StepVerifier {
         Ok(StepVerifier {
             spec_config: config.clone(),
             layouts: Layouts::new(config),
+            blind: commit_canonical(params, &[]).map_err(|source| StepError::Sum { segment: 0, source })?,
             layer: key(&plans.layer, PUBLICS[0])?,
             head: key(&plans.head, PUBLICS[1])?,
             update: key(&plans.update, PUBLICS[2])?,
@@ -191,142 +222,169 @@ impl StepVerifier {
                 count("assigned sequences", run.batch as usize, batch.len())?;
             }
         }
-        let step = Step { run: run.id()?, step: number, before: before.digest() };
-
-        let mut gradients: Vec<Vec<Vec<Point>>> = vec![vec![]; self.layouts.segments()];
-        let mut loss = 0;
-        for (c, contribution) in bundle.contributions.iter().enumerate() {
-            let assigned = sequences.and_then(|s| s.get(c)).map(Vec::as_slice);
-            self.contribution(params, batch, (&step, c as u32), run, before, contribution, assigned, &mut gradients)?;
-            loss += contribution.losses.iter().map(|&l| u128::from(l)).sum::<u128>();
+        let (id, digest) = (run.id()?, before.digest());
+        let mut checked = vec![];
+        for (index, contribution) in (0..).zip(&bundle.contributions) {
+            let scope = Run::contribution_scope(&id, number, &digest, index);
+            let claimed = Claimed { scope: &scope, index, before, sequences: run.batch as usize };
+            let of_contribution = self.contribution(batch, claimed, contribution)?;
+            if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
+                matches_assigned(params, index, &of_contribution.batches, assigned)?;
+            }
+            checked.push(of_contribution);
         }
-        let after = self.update(batch, &step, run, bundle, &gradients)?;
-        Ok(Verified { after, loss })
+        let hyper = run.hyper(&self.spec_config, number)?;
+        let scope = Run::update_scope(&id, number, &digest);
+        let after = self.update(batch, (&scope, &hyper, before), &checked, &bundle.updates)?;
+        self.outputs(batch, &checked, &after, &bundle.canonical)?;
+        Ok(Verified { after, loss: checked.iter().map(|c| c.loss).sum() })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn contribution<'p>(
+    /// Checks all of a contribution but the claims that it adds to `batch`, that its sequences are those assigned, and
+    /// that its gradient's commitments are canonical.
+    pub fn contribution(
         &self,
-        params: &'p Params,
-        batch: &mut Batch<'p>,
-        (step, c): (&Step, u32),
-        run: &Run,
-        before: &StateCommitments,
+        batch: &mut Batch<'_>,
+        claimed: Claimed<'_>,
         contribution: &Contribution,
-        assigned: Option<&[Vec<u8>]>,
-        gradients: &mut [Vec<Vec<Point>>],
-    ) -> Result<(), StepError> {
-        let (sequences, layers) = (run.batch as usize, self.spec_config.layers);
+    ) -> Result<CheckedContribution, StepError> {
+        let Claimed { scope, index, before, sequences } = claimed;
+        let layers = self.spec_config.layers;
         count("losses", sequences, contribution.losses.len())?;
-        let layer_publics: Vec<Vec<F>> = (0..sequences * layers)
-            .map(|i| {
-                let (sequence, layer) = ((i / layers) as u32, (i % layers) as u32);
-                vec![step.context(Place::Layer { contribution: c, sequence, layer })]
-            })
-            .collect();
-        let head_publics: Vec<Vec<F>> = contribution
-            .losses
-            .iter()
-            .enumerate()
-            .map(|(s, &loss)| vec![F::from(loss), step.context(Place::Head { contribution: c, sequence: s as u32 })])
+        let places = (0..sequences as u32).flat_map(|s| (0..layers as u32).map(move |l| (s, l)));
+        let layer_publics: Vec<Vec<F>> =
+            places.map(|(sequence, layer)| vec![scope.context(Place::Layer { sequence, layer })]).collect();
+        let head_publics: Vec<Vec<F>> = (0..)
+            .zip(&contribution.losses)
+            .map(|(sequence, &loss)| vec![F::from(loss), scope.context(Place::Head { sequence })])
             .collect();
         let layer_ports = proofs(batch, "layer", &self.layer, &contribution.layers, &layer_publics)?;
         let head_ports = proofs(batch, "head", &self.head, &contribution.heads, &head_publics)?;
 
-        for s in 0..sequences {
+        let mut gradients: Vec<Vec<&[Point]>> = vec![vec![]; self.layouts.segments()];
+        for (s, of_head) in head_ports.iter().enumerate() {
             let sequence = s as u32;
-            let of_head = &head_ports[s];
-            let state = |place: Place, segment: usize, port: &[Point]| {
-                let port_is = |expected: &[Encoding]| port.iter().map(Point::to_bytes).eq(expected.iter().copied());
-                if port_is(&before.segments[segment].w) {
+            let at_state = |place: Place, segment: usize, port: &[Point]| {
+                let is = |expected: &[Encoding]| port.iter().map(Point::to_bytes).eq(expected.iter().copied());
+                if before.segments.get(segment).is_some_and(|state| is(&state.w)) {
                     Ok(())
                 } else {
-                    Err(StepError::State { place, port: "weights" })
+                    Err(StepError::State { contribution: Some(index), place, port: "weights" })
                 }
             };
-            state(Place::Head { contribution: c, sequence }, layers, &of_head[head::WEIGHTS])?;
-            gradients[layers].push(of_head[head::GRADIENTS].clone());
+            at_state(Place::Head { sequence }, layers, &of_head[head::WEIGHTS])?;
+            gradients[layers].push(&of_head[head::GRADIENTS]);
             // The wires, bottom to top: head to layers and back.
             let mut below = &of_head[head::LOWER];
             for (l, summands) in gradients.iter_mut().enumerate().take(layers) {
                 let of_layer = &layer_ports[s * layers + l];
-                state(Place::Layer { contribution: c, sequence, layer: l as u32 }, l, &of_layer[layer::WEIGHTS])?;
+                at_state(Place::Layer { sequence, layer: l as u32 }, l, &of_layer[layer::WEIGHTS])?;
                 if of_layer[layer::LOWER] != *below {
-                    return Err(StepError::Wire { contribution: c, sequence, boundary: l });
+                    return Err(StepError::Wire { contribution: index, sequence, boundary: l });
                 }
                 below = &of_layer[layer::UPPER];
-                summands.push(of_layer[layer::GRADIENTS].clone());
+                summands.push(&of_layer[layer::GRADIENTS]);
             }
             if of_head[head::UPPER] != *below {
-                return Err(StepError::Wire { contribution: c, sequence, boundary: layers });
-            }
-            if let Some(assigned) = assigned {
-                let matches = assigned.get(s).is_some_and(|tokens| {
-                    let column: Vec<F> = head::batch_column(tokens).into_iter().map(field).collect();
-                    commit_canonical(params, &column).is_ok_and(|point| of_head[head::BATCH] == [point])
-                });
-                if !matches {
-                    return Err(StepError::Batch { contribution: c, sequence });
-                }
+                return Err(StepError::Wire { contribution: index, sequence, boundary: layers });
             }
         }
-        Ok(())
+        let gradients = (0..).zip(&gradients).map(|(segment, summands)| self.one_blind(segment, summands));
+        Ok(CheckedContribution {
+            gradients: gradients.collect::<Result<_, _>>()?,
+            batches: head_ports.iter().flat_map(|ports| ports[head::BATCH].iter().copied()).collect(),
+            loss: contribution.losses.iter().map(|&l| u128::from(l)).sum(),
+        })
     }
 
-    fn update(
+    /// Adds up the ports of canonical commitments, and takes away all blinds but one.
+    fn one_blind(&self, segment: usize, summands: &[&[Point]]) -> Result<Vec<Point>, StepError> {
+        let total = sum(summands.iter().copied()).map_err(|source| StepError::Sum { segment, source })?;
+        let surplus = self.blind * F::from(summands.len() as u64 - 1);
+        Ok(total.into_iter().map(|point| (point.to_curve() - surplus).to_affine()).collect())
+    }
+
+    /// Checks all of the update of the state `before` by the sum of the contributions' gradients but the claims that it
+    /// adds to `batch`, and that the new commitments, which it gives, are canonical.
+    pub fn update(
         &self,
         batch: &mut Batch<'_>,
-        step: &Step,
-        run: &Run,
-        bundle: &Bundle,
-        gradients: &[Vec<Vec<Point>>],
+        (scope, hyper, before): (&Scope, &Hyper, &StateCommitments),
+        contributions: &[CheckedContribution],
+        updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
-        let hyper = run.hyper(&self.spec_config, step.step)?;
         let places = self.layouts.updates();
         let publics: Vec<Vec<F>> = places
             .iter()
             .map(|&(segment, group)| {
-                let context = step.context(Place::Update { segment: segment as u32, group: group as u32 });
+                let context = scope.context(Place::Update { segment: segment as u32, group: group as u32 });
                 vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
             })
             .collect();
-        let ports = proofs(batch, "update", &self.update, &bundle.updates, &publics)?;
+        let ports = proofs(batch, "update", &self.update, updates, &publics)?;
 
-        let empty = || SegmentState { w: vec![], lo: vec![], v: vec![] };
         let join = |which: usize, segment: usize| -> Vec<Point> {
             let of_segment = places.iter().zip(&ports).filter(|((s, _), _)| *s == segment);
             of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
         };
         let encode = |points: Vec<Point>| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
-        let mut after = vec![empty(); self.layouts.segments()];
-        for (segment, after) in after.iter_mut().enumerate() {
-            let before = &bundle.before.segments[segment];
+        let mut after = StateCommitments::default();
+        for segment in 0..self.layouts.segments() {
             let place = Place::Update { segment: segment as u32, group: 0 };
+            let state = before.segments.get(segment);
             for (port, name, expected) in [
-                (update::WEIGHTS, "weights", &before.w),
-                (update::LOW, "low parts", &before.lo),
-                (update::MOMENTUM, "momentum", &before.v),
+                (update::WEIGHTS, "weights", state.map(|s| &s.w)),
+                (update::LOW, "low parts", state.map(|s| &s.lo)),
+                (update::MOMENTUM, "momentum", state.map(|s| &s.v)),
             ] {
-                if encode(join(port, segment)) != *expected {
-                    return Err(StepError::State { place, port: name });
+                if Some(&encode(join(port, segment))) != expected {
+                    return Err(StepError::State { contribution: None, place, port: name });
                 }
             }
-            let total = sum(gradients[segment].iter().map(Vec::as_slice))
-                .map_err(|source| StepError::Sum { segment, source })?;
+            let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
+            let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
             if join(update::GRADIENT, segment) != total {
                 return Err(StepError::GradientSum { segment });
             }
-            *after = SegmentState {
+            after.segments.push(SegmentState {
                 w: encode(join(update::NEW_WEIGHTS, segment)),
                 lo: encode(join(update::NEW_LOW, segment)),
                 v: encode(join(update::NEW_MOMENTUM, segment)),
-            };
+            });
         }
-        let after = StateCommitments { segments: after };
-        let points = after.points().map_err(|source| StepError::Sum { segment: 0, source })?;
-        batch.add_canonical(&points, &bundle.canonical).map_err(|source| StepError::Canonical { source })?;
         Ok(after)
     }
+
+    /// Checks all but the claim of the opening which shows that the commitments of gradients and of the state after are
+    /// canonical.
+    pub fn outputs(
+        &self,
+        batch: &mut Batch<'_>,
+        contributions: &[CheckedContribution],
+        after: &StateCommitments,
+        opening: &[u8],
+    ) -> Result<(), StepError> {
+        let refused = |source| StepError::Canonical { source };
+        let after = after.points().map_err(|source| StepError::Sum { segment: 0, source })?;
+        let gradients = contributions.iter().flat_map(|c| &c.gradients).flatten();
+        let outputs: Vec<Point> = gradients.copied().chain(after).collect();
+        batch.add_canonical(&outputs, opening).map_err(refused)
+    }
+}
+
+/// Requires the commitments of sequences to be those of the assigned tokens.
+fn matches_assigned(params: &Params, index: u32, found: &[Point], assigned: &[Vec<u8>]) -> Result<(), StepError> {
+    for (sequence, (tokens, found)) in (0..).zip(assigned.iter().zip(found)) {
+        let column: Vec<F> = head::batch_column(tokens).into_iter().map(field).collect();
+        if !commit_canonical(params, &column).is_ok_and(|point| point == *found) {
+            return Err(StepError::Batch { contribution: index, sequence });
+        }
+    }
+    Ok(())
+}
+
+fn named(contribution: &Option<u32>) -> String {
+    contribution.map_or(String::new(), |index| format!("contribution {index}, "))
 }
 
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepError> {

@@ -9,7 +9,7 @@ use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, Run, corpus_digest};
 use prover::params;
-use prover::step::{StepKeys, StepProver, commit_state};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,9 +48,10 @@ fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVeri
         weight_decay: "0".parse().unwrap(),
     };
     let keys_made = StepKeys::generate(params, spec).unwrap();
-    let prover = StepProver { params, keys: &keys_made, spec, run: &run };
+    let prover = StepProver { params, keys: &keys_made, spec };
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
-    let (bundle, _) = prover.step(0, &genesis, &mut state, &[batch], &mut |_, _| {}).unwrap();
+    let (bundle, _) =
+        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_, _| {}).unwrap();
     fs::write(fixture("nano-keys.txt"), keys(verifier)).unwrap();
     fs::write(fixture("nano-step.bundle"), encode(&bundle).unwrap()).unwrap();
 }

@@ -3,9 +3,9 @@
 
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::{Bundle, Run, Step};
+use circuits::statement::{Bundle, Run};
 use prover::params;
-use prover::step::{StepKeys, StepProver, commit_state};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{StepError, StepVerifier};
 
 /// Two layers, few cells.
@@ -31,31 +31,34 @@ fn valid_proofs_that_do_not_belong_together() {
         genesis: genesis.clone(),
         corpus: [0; 32],
         seed: 1,
-        batch: 1,
+        batch: 2,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
         momentum: "0.9".parse().unwrap(),
         weight_decay: "0".parse().unwrap(),
     };
-    let prover = StepProver { params: &params, keys: &keys, spec: &spec, run: &run };
-    let batch = vec![vec![1, 5, 2, 7, 3]];
+    let prover = StepProver { params: &params, keys: &keys, spec: &spec };
+    let batch = vec![vec![1, 5, 2, 7, 3], vec![5, 2, 7, 3, 3]];
     let assigned = std::slice::from_ref(&batch);
     let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(assigned));
 
     let mut after = state.clone();
-    let (honest, commitments) = prover.step(0, &genesis, &mut after, assigned, &mut |_, _| {}).unwrap();
+    let (honest, commitments) =
+        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, assigned, &mut |_, _| {}).unwrap();
     assert_eq!(verify(&honest).unwrap().after, commitments);
 
     // The same contribution proven again: the same values under other blinding.
-    let step = Step { run: run.id().unwrap(), step: 0, before: genesis.digest() };
-    let again = prover.gradient(&step, 0, &state, &batch, &mut |_, _| {}).unwrap();
+    let (id, before) = (run.id().unwrap(), genesis.digest());
+    let scope = Run::contribution_scope(&id, 0, &before, 0);
+    let of_update = Run::update_scope(&id, 0, &before);
+    let again = prover.gradient(&scope, &state, &batch, &mut |_, _| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0].heads = again.contribution.heads.clone();
     assert!(matches!(verify(&forged), Err(StepError::Wire { boundary: 0, .. })));
 
     // A gradient at weights that are not the state's.
     let elsewhere = State::init(&spec.config, 2);
-    let other = prover.gradient(&step, 0, &elsewhere, &batch, &mut |_, _| {}).unwrap();
+    let other = prover.gradient(&scope, &elsewhere, &batch, &mut |_, _| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0] = other.contribution;
     assert!(matches!(verify(&forged), Err(StepError::State { port: "weights", .. })));
@@ -64,7 +67,7 @@ fn valid_proofs_that_do_not_belong_together() {
     let hyper = run.hyper(&spec.config, 0).unwrap();
     let mut gradients = again.gradients;
     gradients.layers[1].wq.data[5] += 1;
-    let (updates, _) = prover.update(&step, &state, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &state, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::GradientSum { segment: 1 })));
 
@@ -72,14 +75,14 @@ fn valid_proofs_that_do_not_belong_together() {
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
     stale.v.layers[0].wo.data[3] += 1;
-    let (updates, _) = prover.update(&step, &stale, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &stale, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::State { port: "momentum", .. })));
 
     // A faster learning rate than the schedule's.
     let mut faster = hyper;
     faster.lambda += 1;
-    let (updates, _) = prover.update(&step, &state, &gradients, 1, &faster, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &state, &gradients, 1, &faster, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::Proof { .. })));
 

@@ -8,7 +8,7 @@ use crate::ui::{Output, ProofBar, Ui};
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, Run, corpus_digest};
-use prover::step::{StepKeys, StepProver, commit_state};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -62,7 +62,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         (StepKeys::generate(&params, &spec)?, StepVerifier::new(&params, &spec.config).map_err(Rejection::from)?)
     };
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
-    let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec, run: &run };
+    let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec };
 
     ui.say(&format!("\n{:>4}  {:>7}  {:>9}  {:>9}  {:>10}", "step", "loss", "proving", "verifying", "proofs"));
     let mut before = genesis;
@@ -73,7 +73,9 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         let proving = Instant::now();
         let mut bar = ProofBar::new(ui, step, proofs(&run, &spec.config));
         let (bundle, after) =
-            prover.step(step, &before, &mut state, &[batch], &mut |part, stage| bar.observe(part, stage))?;
+            prover.step(StepOf { run: &run, step, before: &before }, &mut state, &[batch], &mut |part, stage| {
+                bar.observe(part, stage)
+            })?;
         drop(bar);
         let proving = proving.elapsed();
         dir.write_bundle(&bundle)?;

@@ -9,7 +9,7 @@ use circuits::decimal::Decimal;
 use circuits::model::{Draw, draw_batch};
 use circuits::model_file::ModelState;
 use circuits::statement::StateCommitments;
-use prover::step::{StepKeys, StepProver, commit_state};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
@@ -197,9 +197,13 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
         let mut bar = ProofBar::new(ui, number, proofs);
-        let prover = StepProver { params: &params, keys: &keys, spec: &session.trainer.spec, run: &session.run };
-        let (bundle, after) =
-            prover.step(number, &before, &mut state, &batches, &mut |part, stage| bar.observe(part, stage))?;
+        let prover = StepProver { params: &params, keys: &keys, spec: &session.trainer.spec };
+        let (bundle, after) = prover.step(
+            StepOf { run: &session.run, step: number, before: &before },
+            &mut state,
+            &batches,
+            &mut |part, stage| bar.observe(part, stage),
+        )?;
         drop(bar);
         if state != session.trainer.state {
             return Err(CliError::Diverged(number));
