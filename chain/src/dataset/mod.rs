@@ -1,0 +1,214 @@
+//! The genesis data set: a corpus cut into sequences, their canonical commitments in a Merkle tree, and who trains on
+//! which.
+//!
+//! Sequence i is the T + 1 bytes from i·T on: each byte but the first of the corpus is predicted once. What a chain
+//! agrees upon is the [`DatasetRoot`]; proofs of a batch show its commitment to be the leaf that was assigned.
+
+mod assignment;
+mod commit;
+mod root;
+
+pub use assignment::assigned;
+pub use root::{DatasetRoot, MAX_LEAVES, MerkleProof};
+
+use crate::Hash;
+use circuits::curve::Params;
+use circuits::ports::PortError;
+use root::Tree;
+
+/// Why a data set, or a proof about it, is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatasetError {
+    /// A context of no token.
+    #[error("a sequence needs a context of one token or more")]
+    Context,
+    /// The corpus does not hold one sequence.
+    #[error("a corpus of {bytes} bytes holds no sequence of {context} tokens and the one that follows")]
+    TooShort {
+        /// Bytes of the corpus.
+        bytes: usize,
+        /// Tokens of a sequence's context.
+        context: usize,
+    },
+    /// No leaf, or more than [`MAX_LEAVES`].
+    #[error("a data set of {leaves} leaves; from 1 to {MAX_LEAVES} are allowed")]
+    Leaves {
+        /// Leaves found.
+        leaves: u64,
+    },
+    /// A sequence does not fit a column, or its commitment is the point at infinity.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// There is no such leaf.
+    #[error("there is no leaf {index} among {leaves}")]
+    Index {
+        /// The leaf.
+        index: u64,
+        /// Leaves of the data set.
+        leaves: u64,
+    },
+    /// A proof has another length than the leaf's path.
+    #[error("the proof of leaf {index} has {found} bytes, not {expected}")]
+    ProofLength {
+        /// The leaf.
+        index: u64,
+        /// Bytes of its path.
+        expected: usize,
+        /// Bytes of the proof.
+        found: usize,
+    },
+    /// The proof leads from the commitment to another root.
+    #[error("the proof does not show the commitment to be leaf {index}")]
+    NotIncluded {
+        /// The leaf.
+        index: u64,
+    },
+}
+
+/// A corpus with the commitments of its sequences.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    context: usize,
+    corpus: Vec<u8>,
+    tree: Tree,
+    root: DatasetRoot,
+}
+
+impl Dataset {
+    /// Commits to every sequence of `context` tokens of a corpus. Bytes at its end that fill no sequence are left out.
+    pub fn new(params: &Params, context: usize, corpus: &[u8]) -> Result<Self, DatasetError> {
+        let too_short = DatasetError::TooShort { bytes: corpus.len(), context };
+        let predicted = corpus.len().saturating_sub(1);
+        let leaves = predicted.checked_div(context).ok_or(DatasetError::Context)?;
+        if leaves == 0 {
+            return Err(too_short);
+        }
+        if leaves as u64 > MAX_LEAVES {
+            return Err(DatasetError::Leaves { leaves: leaves as u64 });
+        }
+        let corpus = corpus.get(..leaves * context + 1).ok_or(too_short)?.to_vec();
+        let mut tree = Tree::new();
+        for commitment in commit::commitments(params, context, &corpus)? {
+            tree.push(commitment);
+        }
+        let root = DatasetRoot::of(&tree)?;
+        Ok(Self { context, corpus, tree, root })
+    }
+
+    /// What the chain agrees upon.
+    pub fn root(&self) -> DatasetRoot {
+        self.root
+    }
+
+    /// Tokens of a sequence's context, T.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// A sequence: T + 1 tokens.
+    pub fn tokens(&self, index: u64) -> Result<&[u8], DatasetError> {
+        let missing = DatasetError::Index { index, leaves: self.root.leaves() };
+        let start = usize::try_from(index).ok().and_then(|i| i.checked_mul(self.context));
+        let end = start.and_then(|start| start.checked_add(self.context)?.checked_add(1));
+        start.zip(end).and_then(|(start, end)| self.corpus.get(start..end)).ok_or(missing)
+    }
+
+    /// A sequence's canonical commitment, encoded.
+    pub fn commitment(&self, index: u64) -> Result<Hash, DatasetError> {
+        let leaf = usize::try_from(index).ok().and_then(|i| self.tree.get(i));
+        leaf.copied().ok_or(DatasetError::Index { index, leaves: self.root.leaves() })
+    }
+
+    /// The proof that a sequence's commitment is its leaf.
+    pub fn proof(&self, index: u64) -> Result<MerkleProof, DatasetError> {
+        root::prove(&self.tree, index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use circuits::plan::field;
+    use circuits::ports::commit_canonical;
+    use circuits::segments::head::batch_column;
+    use group::GroupEncoding;
+    use proptest::prelude::*;
+
+    const CONTEXT: usize = 16;
+    const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
+
+    fn check(params: &Params, dataset: &Dataset, index: u64) {
+        let column: Vec<_> = batch_column(dataset.tokens(index).unwrap()).into_iter().map(field).collect();
+        let commitment = dataset.commitment(index).unwrap();
+        assert_eq!(commitment, commit_canonical(params, &column).unwrap().to_bytes());
+        let proof = dataset.proof(index).unwrap();
+        dataset.root().verify(index, &commitment, &proof).unwrap();
+        let leaves = dataset.root().leaves();
+        for other in [index.checked_sub(1), Some(index + 1).filter(|&i| i < leaves)].into_iter().flatten() {
+            let length = dataset.root().proof_length(other).unwrap();
+            let error = match proof.0.len() {
+                found if found == length => DatasetError::NotIncluded { index: other },
+                found => DatasetError::ProofLength { index: other, expected: length, found },
+            };
+            assert_eq!(dataset.root().verify(other, &commitment, &proof), Err(error));
+            let found = dataset.commitment(other).unwrap();
+            let refused = dataset.root().verify(index, &found, &proof);
+            assert_eq!(refused, Err(DatasetError::NotIncluded { index }));
+        }
+    }
+
+    #[test]
+    fn a_corpus_is_cut_committed_and_proved() {
+        let params = Params::new(6);
+        let dataset = Dataset::new(&params, CONTEXT, CORPUS).unwrap();
+        let leaves = dataset.root().leaves();
+        assert_eq!(leaves, (CORPUS.len() as u64 - 1) / CONTEXT as u64);
+        for index in (0..leaves).step_by(977).chain([1, leaves - 2, leaves - 1]) {
+            let start = index as usize * CONTEXT;
+            assert_eq!(dataset.tokens(index).unwrap(), &CORPUS[start..=start + CONTEXT]);
+            check(&params, &dataset, index);
+        }
+        for index in [leaves, leaves + 1, u64::MAX] {
+            let missing = DatasetError::Index { index, leaves };
+            assert_eq!(dataset.tokens(index), Err(missing.clone()));
+            assert_eq!(dataset.commitment(index), Err(missing.clone()));
+            assert_eq!(dataset.proof(index), Err(missing.clone()));
+            assert_eq!(dataset.root().verify(index, &[0; 32], &MerkleProof(vec![])), Err(missing));
+        }
+    }
+
+    #[test]
+    fn corpora_without_a_sequence_are_refused() {
+        let params = Params::new(6);
+        let refused = |context, corpus: &[u8]| Dataset::new(&params, context, corpus).map(|_| ()).unwrap_err();
+        assert_eq!(refused(0, b"some text"), DatasetError::Context);
+        assert_eq!(refused(4, b""), DatasetError::TooShort { bytes: 0, context: 4 });
+        assert_eq!(refused(4, b"four"), DatasetError::TooShort { bytes: 4, context: 4 });
+        assert_eq!(refused(usize::MAX, b"four"), DatasetError::TooShort { bytes: 4, context: usize::MAX });
+        // 49 rows; a port may use 48 of 64.
+        let rows = DatasetError::Port(PortError::TooManyRows { rows: 49, usable: 48 });
+        assert_eq!(refused(48, &[7; 60]), rows);
+        // One sequence, whose proof is empty.
+        let one = Dataset::new(&params, 4, b"fivexxx").unwrap();
+        assert_eq!((one.root().leaves(), one.tokens(0)), (1, Ok(&b"fivex"[..])));
+        assert_eq!(one.proof(0), Ok(MerkleProof(vec![])));
+        check(&params, &one, 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn any_bytes_commit_as_their_column(
+            context in 1usize..=47,
+            corpus in proptest::collection::vec(prop_oneof![Just(0), Just(255), any::<u8>()], 48..120),
+        ) {
+            let params = Params::new(6);
+            let dataset = Dataset::new(&params, context, &corpus).unwrap();
+            for index in 0..dataset.root().leaves() {
+                let column: Vec<_> = dataset.tokens(index).unwrap().iter().map(|&t| field(t.into())).collect();
+                prop_assert_eq!(dataset.commitment(index), Ok(commit_canonical(&params, &column).unwrap().to_bytes()));
+            }
+        }
+    }
+}

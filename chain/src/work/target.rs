@@ -1,0 +1,410 @@
+//! Targets, their compact form, and work.
+
+use crate::Hash;
+use primitive_types::U256;
+use serde::{Deserialize, Serialize};
+
+const SIGN: u32 = 0x0080_0000;
+const MANTISSA: u32 = 0x007f_ffff;
+const MANTISSA_BYTES: usize = 3;
+
+/// Why a target is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkError {
+    /// No identity could meet it but zero.
+    #[error("a target is zero")]
+    Zero,
+    /// The sign bit of the compact form is set.
+    #[error("the compact target {bits:#010x} is negative")]
+    Negative {
+        /// The compact form.
+        bits: u32,
+    },
+    /// The compact form stands for 2^256 or more.
+    #[error("the compact target {bits:#010x} exceeds 256 bits")]
+    Overflow {
+        /// The compact form.
+        bits: u32,
+    },
+    /// The compact form is not the one that its target has.
+    #[error("the compact target {bits:#010x} is not canonical; its target is encoded as {canonical:#010x}")]
+    NotCanonical {
+        /// The compact form.
+        bits: u32,
+        /// What the same target encodes to.
+        canonical: u32,
+    },
+}
+
+/// The largest identity, read as a big-endian number, that is work enough: from 1 to 2^256 − 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target(U256);
+
+impl Target {
+    /// Refuses zero.
+    pub fn new(value: U256) -> Result<Self, WorkError> {
+        if value.is_zero() { Err(WorkError::Zero) } else { Ok(Self(value)) }
+    }
+
+    /// The target nearest to a number: one for zero.
+    pub(super) fn nearest(value: U256) -> Self {
+        Self(value.max(U256::one()))
+    }
+
+    /// The number.
+    pub fn value(self) -> U256 {
+        self.0
+    }
+}
+
+/// Whether an identity, read as a big-endian number, is at most the target.
+pub fn meets(id: &Hash, target: Target) -> bool {
+    U256::from_big_endian(id) <= target.0
+}
+
+/// A target in four bytes: Bitcoin's "nBits", a byte that counts bytes and 23 bits of mantissa below a sign bit.
+///
+/// A value is always canonical, hence two of them are equal when their targets are. Layout: `arith_uint256::SetCompact`
+/// and `GetCompact` of Bitcoin Core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct CompactTarget(u32);
+
+impl CompactTarget {
+    /// Reads a compact form; refuses what [`CompactTarget::from_target`] never gives.
+    pub fn from_bits(bits: u32) -> Result<Self, WorkError> {
+        let mantissa = bits & MANTISSA;
+        if mantissa == 0 {
+            return Err(WorkError::Zero);
+        }
+        if bits & SIGN != 0 {
+            return Err(WorkError::Negative { bits });
+        }
+        let width = (u32::BITS - mantissa.leading_zeros()) as usize;
+        let value = match shift(bits) {
+            Shift::Left(by) if by + width > 256 => return Err(WorkError::Overflow { bits }),
+            Shift::Left(by) => U256::from(mantissa) << by,
+            Shift::Right(by) => U256::from(mantissa) >> by,
+        };
+        let canonical = Self::from_target(Target::new(value)?);
+        if canonical.0 != bits {
+            return Err(WorkError::NotCanonical { bits, canonical: canonical.0 });
+        }
+        Ok(canonical)
+    }
+
+    /// Rounds down to the easiest compact form that is no easier than the target. Never to zero, because the mantissa
+    /// holds the target's leading byte.
+    pub fn from_target(target: Target) -> Self {
+        let mut size = target.0.bits().div_ceil(8);
+        let mut mantissa = match size.checked_sub(MANTISSA_BYTES) {
+            Some(excess) => (target.0 >> (8 * excess)).low_u32(),
+            None => target.0.low_u32() << (8 * (MANTISSA_BYTES - size)),
+        };
+        if mantissa & SIGN != 0 {
+            mantissa >>= 8;
+            size += 1;
+        }
+        Self(((size as u32) << 24) | mantissa)
+    }
+
+    /// The compact form's bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The target.
+    pub fn target(self) -> Target {
+        let mantissa = U256::from(self.0 & MANTISSA);
+        // Neither shift loses a bit that is set, because the form is canonical.
+        Target(match shift(self.0) {
+            Shift::Left(by) => mantissa << by,
+            Shift::Right(by) => mantissa >> by,
+        })
+    }
+
+    /// Work of one block at this target.
+    pub fn work(self) -> Work {
+        Work::of(self.target())
+    }
+}
+
+impl TryFrom<u32> for CompactTarget {
+    type Error = WorkError;
+
+    fn try_from(bits: u32) -> Result<Self, WorkError> {
+        Self::from_bits(bits)
+    }
+}
+
+impl From<CompactTarget> for u32 {
+    fn from(compact: CompactTarget) -> Self {
+        compact.0
+    }
+}
+
+enum Shift {
+    Left(usize),
+    Right(usize),
+}
+
+/// By how many bits the mantissa is shifted.
+fn shift(bits: u32) -> Shift {
+    let size = (bits >> 24) as usize;
+    match size.checked_sub(MANTISSA_BYTES) {
+        Some(excess) => Shift::Left(8 * excess),
+        None => Shift::Right(8 * (MANTISSA_BYTES - size)),
+    }
+}
+
+/// Hashes that were expected to be tried: of one block, or of a chain of them. 32 bytes, big-endian, when encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "[u8; 32]", into = "[u8; 32]")]
+pub struct Work(U256);
+
+impl Work {
+    /// No work: what a chain begins with.
+    pub const ZERO: Self = Self(U256::zero());
+
+    /// 2^256 / (target + 1), rounded down: the tries that a block takes on average.
+    ///
+    /// Computed as Bitcoin Core's `GetBlockProof` does, because 2^256 has 257 bits: with t + 1 = d,
+    /// ⌊2^256 / d⌋ = ⌊(2^256 − d) / d⌋ + 1 = ⌊!t / (t + 1)⌋ + 1. From 1 to 2^255, since t ≥ 1.
+    pub fn of(target: Target) -> Self {
+        match target.0.checked_add(U256::one()) {
+            Some(tries) => Self(!target.0 / tries + U256::one()),
+            None => Self(U256::one()),
+        }
+    }
+
+    /// The sum, unless it has more than 256 bits.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The sum, or 2^256 − 1 if it has more bits.
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The number of hashes.
+    pub fn value(self) -> U256 {
+        self.0
+    }
+}
+
+impl From<[u8; 32]> for Work {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(U256::from_big_endian(&bytes))
+    }
+}
+
+impl From<Work> for [u8; 32] {
+    fn from(work: Work) -> Self {
+        work.0.to_big_endian()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::testing;
+    use circuits::codec::{CodecError, Encoded, decode, encode};
+    use proptest::prelude::*;
+    use std::cmp::Ordering;
+
+    fn number(hex: &str) -> U256 {
+        U256::from_str_radix(hex, 16).unwrap()
+    }
+
+    /// Little-endian product, digit by digit, of little-endian numbers.
+    fn product(a: &[u8], b: &[u8]) -> Vec<u8> {
+        let mut digits = vec![0u32; a.len() + b.len()];
+        for (i, &x) in a.iter().enumerate() {
+            let mut carry = 0;
+            for (j, &y) in b.iter().enumerate() {
+                let sum = digits[i + j] + u32::from(x) * u32::from(y) + carry;
+                digits[i + j] = sum & 0xff;
+                carry = sum >> 8;
+            }
+            digits[i + b.len()] = carry;
+        }
+        digits.into_iter().map(|d| d as u8).collect()
+    }
+
+    /// n + 1 in 33 little-endian bytes.
+    fn successor(n: U256) -> Vec<u8> {
+        let mut bytes: Vec<u8> = n.to_big_endian().into_iter().rev().collect();
+        bytes.push(0);
+        for byte in &mut bytes {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
+        bytes
+    }
+
+    fn against_2_256(n: &[u8]) -> Ordering {
+        let mut power = vec![0; n.len()];
+        power[32] = 1;
+        n.iter().rev().cmp(power.iter().rev())
+    }
+
+    #[test]
+    fn compact_forms_that_bitcoin_uses() {
+        for (bits, target) in [
+            (0x1d00_ffff, "ffff0000000000000000000000000000000000000000000000000000"),
+            (0x1b04_04cb, "404cb000000000000000000000000000000000000000000000000"),
+            (0x207f_ffff, "7fffff0000000000000000000000000000000000000000000000000000000000"),
+            (0x2100_ffff, "ffff000000000000000000000000000000000000000000000000000000000000"),
+            (0x0300_8000, "8000"),
+            (0x0200_8000, "80"),
+            (0x017f_0000, "7f"),
+            (0x0101_0000, "1"),
+        ] {
+            let compact = CompactTarget::from_bits(bits).unwrap();
+            assert_eq!(compact.target(), Target(number(target)));
+            assert_eq!(CompactTarget::from_target(compact.target()).bits(), bits);
+        }
+        assert_eq!(CompactTarget::from_target(Target(U256::MAX)).bits(), 0x2100_ffff);
+    }
+
+    #[test]
+    fn other_compact_forms_are_refused() {
+        assert_eq!(Target::new(U256::zero()), Err(WorkError::Zero));
+        for bits in [0, 0x1d00_0000, 0x0080_0000, 0x2080_0000, 0x0000_1234, 0x0100_0100] {
+            assert_eq!(CompactTarget::from_bits(bits), Err(WorkError::Zero), "{bits:#010x}");
+        }
+        for bits in [0x0180_0001, 0x1d80_ffff, 0xff80_0001] {
+            assert_eq!(CompactTarget::from_bits(bits), Err(WorkError::Negative { bits }));
+        }
+        for bits in [0x2101_0000, 0x2200_0100, 0x2300_0001, 0x207f_ffff + (1 << 24), 0xff12_3456] {
+            assert_eq!(CompactTarget::from_bits(bits), Err(WorkError::Overflow { bits }));
+        }
+        for (bits, canonical) in [
+            (0x1e00_00ff, 0x1d00_ff00),
+            (0x0400_0001, 0x0201_0000),
+            (0x0300_0080, 0x0200_8000),
+            (0x0112_3456, 0x0112_0000),
+            (0x2200_00ff, 0x2100_ff00),
+            (0x1d00_7fff, 0x1c7f_ff00),
+        ] {
+            assert_eq!(CompactTarget::from_bits(bits), Err(WorkError::NotCanonical { bits, canonical }));
+            assert!(CompactTarget::from_bits(canonical).is_ok());
+        }
+    }
+
+    #[test]
+    fn work_at_the_ends() {
+        let work = |target: U256| Work::of(Target(target)).value();
+        assert_eq!(work(U256::one()), U256::one() << 255);
+        assert_eq!(work(U256::MAX), U256::one());
+        assert_eq!(work(U256::MAX - U256::one()), U256::one());
+        // Bitcoin's first block.
+        assert_eq!(CompactTarget::from_bits(0x1d00_ffff).unwrap().work().value(), U256::from(0x1_0001_0001u64));
+        let most = Work(U256::MAX);
+        assert_eq!(most.checked_add(Work(U256::one())), None);
+        assert_eq!(most.saturating_add(most), most);
+        assert_eq!(most.checked_add(Work::ZERO), Some(most));
+    }
+
+    /// What a file that holds one looks like.
+    #[derive(Serialize, Deserialize)]
+    struct Sent<T>(T);
+
+    impl<T: Serialize + serde::de::DeserializeOwned> Encoded for Sent<T> {
+        const MAGIC: [u8; 8] = *b"gradtest";
+        const VERSION: u32 = 1;
+        const NAME: &'static str = "test";
+    }
+
+    #[test]
+    fn encodings() {
+        let work = CompactTarget::from_bits(0x1d00_ffff).unwrap().work();
+        let sent = encode(&Sent(work)).unwrap();
+        assert_eq!(sent[12..], [vec![0; 27], vec![1, 0, 1, 0, 1]].concat());
+        assert_eq!(decode::<Sent<Work>>(&sent).unwrap().0, work);
+        for bits in [0x1d00_ffff, 0x207f_ffff] {
+            let compact = decode::<Sent<CompactTarget>>(&encode(&Sent(bits)).unwrap()).unwrap().0;
+            assert_eq!(Ok(compact), CompactTarget::from_bits(bits));
+        }
+        for bits in [0, 0x1d80_ffff, 0xff12_3456, 0x1e00_00ff] {
+            let sent = encode(&Sent(bits)).unwrap();
+            let Err(CodecError::Malformed { reason, .. }) = decode::<Sent<CompactTarget>>(&sent) else {
+                panic!("read")
+            };
+            let expected = CompactTarget::from_bits(bits).unwrap_err().to_string();
+            assert!(reason.contains(&expected), "{reason}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn compact_forms_round_trip(compact in testing::compact_target()) {
+            prop_assert_eq!(CompactTarget::from_target(compact.target()), compact);
+            prop_assert_eq!(CompactTarget::from_bits(compact.bits()), Ok(compact));
+        }
+
+        #[test]
+        fn any_bits_are_canonical_or_refused(bits in any::<u32>()) {
+            if let Ok(compact) = CompactTarget::from_bits(bits) {
+                prop_assert_eq!(compact.bits(), bits);
+                prop_assert_eq!(CompactTarget::from_target(compact.target()), compact);
+            }
+        }
+
+        #[test]
+        fn a_compact_form_is_the_closest_from_below(target in testing::target()) {
+            let kept = CompactTarget::from_target(target).target();
+            prop_assert!(kept <= target);
+            // At least fifteen bits of mantissa are kept.
+            let width = target.value().bits();
+            prop_assert!((target.value() - kept.value()).bits() <= width.saturating_sub(15));
+        }
+
+        #[test]
+        fn work_is_the_quotient(target in testing::target()) {
+            let work = Work::of(target).value();
+            let tries = successor(target.value());
+            let work_le: Vec<u8> = work.to_big_endian().into_iter().rev().collect();
+            prop_assert_ne!(against_2_256(&product(&work_le, &tries)), Ordering::Greater);
+            prop_assert_eq!(against_2_256(&product(&successor(work), &tries)), Ordering::Greater);
+        }
+
+        #[test]
+        fn a_smaller_target_is_no_less_work(a in testing::target(), b in testing::target()) {
+            let (hard, easy) = (a.min(b), a.max(b));
+            prop_assert!(Work::of(hard) >= Work::of(easy));
+            prop_assert!(Work::of(easy) > Work::ZERO);
+        }
+
+        #[test]
+        fn a_smaller_compact_target_is_more_work(a in testing::compact_target(), b in testing::compact_target()) {
+            // Two forms differ by a factor of 1 + 2^-23 or more; the quotients show it below 2^230.
+            let (hard, easy) = if a.target() < b.target() { (a, b) } else { (b, a) };
+            if hard != easy && easy.target().value().bits() < 230 {
+                prop_assert!(hard.work() > easy.work());
+            }
+        }
+
+        #[test]
+        fn meeting_is_a_comparison_of_big_endian_bytes(id in any::<Hash>(), target in testing::target()) {
+            prop_assert_eq!(meets(&id, target), id <= target.value().to_big_endian());
+            prop_assert!(meets(&target.value().to_big_endian(), target));
+            if let Some(above) = target.value().checked_add(U256::one()) {
+                prop_assert!(!meets(&above.to_big_endian(), target));
+            }
+        }
+
+        #[test]
+        fn work_encodes_as_32_bytes_in_order(a in testing::work(), b in testing::work()) {
+            let (ea, eb): ([u8; 32], [u8; 32]) = (a.into(), b.into());
+            prop_assert_eq!(Work::from(ea), a);
+            prop_assert_eq!(ea.cmp(&eb), a.cmp(&b));
+            prop_assert_eq!(a.checked_add(b), b.checked_add(a));
+            prop_assert_eq!(a.checked_add(b).unwrap_or(Work(U256::MAX)), a.saturating_add(b));
+            prop_assert!(a.saturating_add(b) >= a);
+        }
+    }
+}
