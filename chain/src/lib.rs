@@ -1,11 +1,20 @@
 //! The chain: gradient blocks, ledger, consensus, store, node and light client.
+//!
+//! Consensus is pure and synchronous: [`consensus`] and [`ledger`] take what they need to know as arguments, and nothing in
+//! them waits, reads a clock or opens a file.
 
 /// A hash, an identity, a root: 32 bytes.
 pub type Hash = [u8; 32];
 
 pub mod address;
 pub mod amount;
+pub mod block;
+pub mod consensus;
+pub mod contribution;
 pub mod dataset;
+pub mod genesis;
+pub mod header;
 pub mod ledger;
+pub mod rules;
 pub mod transaction;
 pub mod work;

@@ -9,12 +9,13 @@
 //! The context binds the instance to its statement and its place: see [`crate::scope`].
 
 use crate::codec::{self, CodecError, Encoded};
-use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, Point};
+use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params as CommitmentParams, Point};
 use crate::decimal::Decimal;
 use crate::gadgets::PortLayout;
 use crate::model::{Config, ConfigError, Gradients, Params, Schedule, State};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
-use crate::ports::PortError;
+use crate::plan::field;
+use crate::ports::{PortError, commit_port};
 use crate::poseidon;
 use crate::scope::Scope;
 use crate::segments::{head, layer};
@@ -321,5 +322,33 @@ impl Layouts {
     /// Columns of a segment's gradient port.
     pub fn gradient_columns(&self, segment: usize, gradients: &Gradients) -> Vec<Vec<i128>> {
         self.columns(segment, gradients)
+    }
+
+    /// Canonical commitments of a state.
+    pub fn commit_state(&self, params: &CommitmentParams, state: &State) -> Result<StateCommitments, PortError> {
+        let commit = |columns: Vec<Vec<i64>>| -> Result<Vec<Encoding>, PortError> {
+            let columns = columns.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect::<Vec<F>>());
+            let points = commit_port(params, &columns.collect::<Vec<_>>())?;
+            Ok(points.iter().map(GroupEncoding::to_bytes).collect())
+        };
+        let segment = |segment| {
+            let [w, lo, v] = self.state_columns(segment, state);
+            Ok(SegmentState { w: commit(w)?, lo: commit(lo)?, v: commit(v)? })
+        };
+        Ok(StateCommitments { segments: (0..self.segments()).map(segment).collect::<Result<_, _>>()? })
+    }
+
+    /// Canonical commitments of a gradient, by segment.
+    pub fn commit_gradients(
+        &self,
+        params: &CommitmentParams,
+        gradients: &Gradients,
+    ) -> Result<Vec<Vec<Point>>, PortError> {
+        let segment = |segment| {
+            let columns = self.gradient_columns(segment, gradients).into_iter();
+            let columns: Vec<Vec<F>> = columns.map(|c| c.into_iter().map(field).collect()).collect();
+            commit_port(params, &columns)
+        };
+        (0..self.segments()).map(segment).collect()
     }
 }

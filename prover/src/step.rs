@@ -9,7 +9,6 @@ use circuits::keys::VerifyingKey;
 use circuits::model::{Gradients, SequenceTrace, Spec, State, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::plan::{LANES, field};
-use circuits::ports::commit_port;
 use circuits::scope::{Place, Scope};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
@@ -43,19 +42,8 @@ impl StepKeys {
 
 /// Commitments of a state.
 pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<StateCommitments, ProveError> {
-    let layouts = Layouts::new(&spec.config);
-    let commit = |columns: &Vec<Vec<i64>>| -> Result<Vec<Encoding>, ProveError> {
-        let columns: Vec<Vec<F>> = columns.iter().map(|c| c.iter().map(|&x| field(x.into())).collect()).collect();
-        let points = commit_port(params, &columns).map_err(|source| ProveError::Port { instance: 0, source })?;
-        Ok(points.iter().map(GroupEncoding::to_bytes).collect())
-    };
-    let segments = (0..layouts.segments())
-        .map(|segment| {
-            let [w, lo, v] = layouts.state_columns(segment, state);
-            Ok(SegmentState { w: commit(&w)?, lo: commit(&lo)?, v: commit(&v)? })
-        })
-        .collect::<Result<_, ProveError>>()?;
-    Ok(StateCommitments { segments })
+    let committed = Layouts::new(&spec.config).commit_state(params, state);
+    committed.map_err(|source| ProveError::Port { instance: 0, source })
 }
 
 /// Which part of a step is being proven.
@@ -261,13 +249,14 @@ impl StepProver<'_> {
         commitments: &StateCommitments,
     ) -> Result<Vec<u8>, ProveError> {
         let layouts = Layouts::new(&self.spec.config);
+        let refused = |source| ProveError::Port { instance: 0, source };
         let mut columns: Vec<Vec<F>> = vec![];
+        let mut points = vec![];
         for gradients in gradients {
+            points.extend(layouts.commit_gradients(self.params, gradients).map_err(refused)?.into_iter().flatten());
             let of_segments = (0..layouts.segments()).flat_map(|segment| layouts.gradient_columns(segment, gradients));
             columns.extend(of_segments.map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
         }
-        let refused = |source| ProveError::Port { instance: 0, source };
-        let mut points = commit_port(self.params, &columns).map_err(refused)?;
         let state = (0..layouts.segments()).flat_map(|segment| layouts.state_columns(segment, after)).flatten();
         columns.extend(state.map(|column| column.into_iter().map(|x| field(x.into())).collect()));
         points.extend(commitments.points().map_err(refused)?);

@@ -13,4 +13,4 @@ pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, VerifyError};
 pub use proof::{Claim, Ports, check, instances, verify};
 pub use run::{RunRefused, RunVerifier, VerifiedRun};
-pub use step::{StepError, StepVerifier, Verified};
+pub use step::{CheckedContribution, Claimed, StepError, StepVerifier, Verified};

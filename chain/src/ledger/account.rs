@@ -24,9 +24,14 @@ impl Encoded for Account {
 }
 
 impl Account {
-    /// Whether it may contribute to a block of this height: registered at least `maturity` blocks before.
+    /// Whether it may contribute to a block of this height: registered at least `maturity` blocks before, so that no key
+    /// is chosen for the batch it would get; or in the genesis, before any block's hash was known.
     pub fn matured(&self, height: u64, maturity: u64) -> bool {
-        self.registered.and_then(|registered| registered.checked_add(maturity)).is_some_and(|from| from <= height)
+        match self.registered {
+            Some(0) => true,
+            Some(registered) => registered.checked_add(maturity).is_some_and(|from| from <= height),
+            None => false,
+        }
     }
 }
 
@@ -39,6 +44,7 @@ mod tests {
         let account = Account { registered: Some(10), ..Account::default() };
         assert_eq!([10, 14, 15, 16].map(|height| account.matured(height, 5)), [false, false, true, true]);
         assert!(!account.matured(u64::MAX, u64::MAX));
+        assert!(Account { registered: Some(0), ..account }.matured(1, 5));
         assert!(!Account::default().matured(u64::MAX, 0));
     }
 }

@@ -1,0 +1,133 @@
+//! Gradient blocks.
+
+use crate::Hash;
+use crate::contribution::{self, Contribution};
+use crate::header::{BLOCK_VERSION, Header, Summary};
+use crate::transaction::Transaction;
+use circuits::codec::{self, CodecError, Encoded};
+use circuits::statement::StateCommitments;
+use serde::{Deserialize, Serialize};
+
+/// The optimizer's step by the sum of a block's contributions, with its proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// Commitments of the model state after the block; the proofs' ports must be these.
+    pub after: StateCommitments,
+    /// Update proofs, ordered by segment, then lane group.
+    pub proofs: Vec<Vec<u8>>,
+    /// Opening which shows that the commitments of gradients and of the new state are canonical.
+    pub canonical: Vec<u8>,
+}
+
+/// A block: no tensor is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Header.
+    pub header: Header,
+    /// What the header commits to.
+    pub summary: Summary,
+    /// Gradients by seat, ascending; may be none, which leaves the model as it is.
+    pub contributions: Vec<Contribution>,
+    /// Transactions, in the order in which they are executed.
+    pub transactions: Vec<Transaction>,
+    /// Present if there are contributions.
+    pub update: Option<Update>,
+}
+
+impl Encoded for Block {
+    const MAGIC: [u8; 8] = *b"GRADBLCK";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "block";
+}
+
+/// All that is proof.
+#[derive(Serialize, Deserialize)]
+struct Proofs {
+    contributions: Vec<Contribution>,
+    update: Option<Update>,
+}
+
+impl Encoded for Proofs {
+    const MAGIC: [u8; 8] = *b"GRADPRFS";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "set of proofs";
+}
+
+/// The ordered transactions of a block.
+#[derive(Serialize, Deserialize)]
+struct Transactions(Vec<Transaction>);
+
+impl Encoded for Transactions {
+    const MAGIC: [u8; 8] = *b"GRADTXS\0";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "list of transactions";
+}
+
+/// What a block is made of, before its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Contributions.
+    pub contributions: Vec<Contribution>,
+    /// Transactions.
+    pub transactions: Vec<Transaction>,
+    /// The update.
+    pub update: Option<Update>,
+}
+
+/// The digests of a block's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// Of the contributions' identities.
+    pub contributions: Hash,
+    /// Of the transactions, signatures included.
+    pub transactions: Hash,
+    /// Of contributions and update, proofs included.
+    pub proofs: Hash,
+}
+
+/// The digests of some content.
+pub fn digests(
+    chain: &Hash,
+    contributions: &[Contribution],
+    transactions: &[Transaction],
+    update: &Option<Update>,
+) -> Result<Digests, CodecError> {
+    let ids: Vec<Hash> = contributions.iter().map(|c| c.id(chain)).collect();
+    let proofs = Proofs { contributions: contributions.to_vec(), update: update.clone() };
+    let transactions = Transactions(transactions.to_vec());
+    Ok(Digests {
+        contributions: contribution::digest(&ids),
+        transactions: codec::digest(b"gradcoin-txs", &codec::encode(&transactions)?),
+        proofs: codec::digest(b"gradcoin-proofs", &codec::encode(&proofs)?),
+    })
+}
+
+impl Block {
+    /// Identity.
+    pub fn id(&self) -> Hash {
+        self.header.id()
+    }
+
+    /// The digests of its content.
+    pub fn digests(&self, chain: &Hash) -> Result<Digests, CodecError> {
+        digests(chain, &self.contributions, &self.transactions, &self.update)
+    }
+
+    /// Sum of the losses over all predictions, frac 24.
+    pub fn loss(&self) -> u128 {
+        self.contributions.iter().map(Contribution::loss).sum()
+    }
+}
+
+impl Summary {
+    /// The summary of a block of this program's version; the digests are those of its content.
+    pub fn new(
+        (height, step): (u64, u64),
+        (state, ledger): (Hash, Hash),
+        producer: crate::address::Address,
+        digests: Digests,
+    ) -> Self {
+        let Digests { contributions, transactions, proofs } = digests;
+        Summary { version: BLOCK_VERSION, height, step, state, contributions, transactions, ledger, producer, proofs }
+    }
+}

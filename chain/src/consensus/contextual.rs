@@ -1,0 +1,158 @@
+//! Rules that need the chain before the block.
+
+use super::ContextualError;
+use crate::Hash;
+use crate::block::Block;
+use crate::header::{Header, Summary};
+use crate::ledger::Accounts;
+use crate::rules::Rules;
+use crate::work::{CompactTarget, MEDIAN_WINDOW, Work, median_time, retarget};
+use circuits::statement::StateCommitments;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What is kept of a block whose proofs hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Header.
+    pub header: Header,
+    /// Summary.
+    pub summary: Summary,
+    /// Work of the chain up to here.
+    pub work: Work,
+    /// Model state after the block.
+    pub state: StateCommitments,
+}
+
+impl Record {
+    /// The record as the parent of proofs.
+    pub fn parent(&self) -> super::semantic::Parent {
+        let Summary { height, step, .. } = self.summary;
+        super::semantic::Parent::new(self.header.id(), height, step, Arc::new(self.state.clone()))
+    }
+
+    /// The record of a block on this one.
+    pub fn child(&self, block: &Block, after: &StateCommitments) -> Record {
+        let (header, summary) = (block.header, block.summary.clone());
+        Record { header, summary, work: self.work.saturating_add(header.target.work()), state: after.clone() }
+    }
+}
+
+/// The time that some intervals between blocks took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    /// Seconds; 0 if the clock went back.
+    pub seconds: u64,
+    /// Intervals.
+    pub intervals: u64,
+}
+
+/// What of the chain before a block its rules depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestry {
+    /// Times of the last blocks, at most [`MEDIAN_WINDOW`], the parent's first.
+    pub times: Vec<u64>,
+    /// The period that the target is corrected by, if it is corrected here.
+    pub period: Option<Period>,
+}
+
+impl Ancestry {
+    /// Of the chain that ends with `parent`; `header` gives the header of an identity.
+    pub fn of<E>(
+        rules: &Rules,
+        parent: &Record,
+        mut header: impl FnMut(&Hash) -> Result<Header, E>,
+    ) -> Result<Self, E> {
+        let height = parent.summary.height + 1;
+        let intervals = rules.retarget_interval.min(height - 1);
+        let corrected = height.is_multiple_of(rules.retarget_interval) && intervals > 0;
+        // Whole intervals: from the block `intervals` before the parent to the parent.
+        let back = if corrected { intervals } else { 0 };
+        let mut at = parent.header;
+        let mut times = vec![at.time];
+        let mut first = at.time;
+        for depth in 1..=back.max(MEDIAN_WINDOW as u64 - 1).min(height - 1) {
+            at = header(&at.parent)?;
+            if times.len() < MEDIAN_WINDOW {
+                times.push(at.time);
+            }
+            if depth == back {
+                first = at.time;
+            }
+        }
+        let seconds = parent.header.time.saturating_sub(first);
+        Ok(Ancestry { times, period: corrected.then_some(Period { seconds, intervals }) })
+    }
+
+    /// The target of a block on the parent.
+    pub fn target(&self, rules: &Rules, parent: CompactTarget) -> CompactTarget {
+        match self.period {
+            Some(Period { seconds, intervals }) => {
+                retarget(parent, seconds, intervals, rules.target_spacing, rules.floor)
+            }
+            None => parent,
+        }
+    }
+
+    /// The time that a block on the parent must be after.
+    pub fn median_time(&self) -> u64 {
+        median_time(&self.times).unwrap_or(0)
+    }
+}
+
+/// Checks a block against the chain before it, all but the ledger. `now` is the clock, in seconds since 1970.
+pub fn header(
+    rules: &Rules,
+    parent: &Record,
+    ancestry: &Ancestry,
+    block: &Block,
+    now: u64,
+) -> Result<(), ContextualError> {
+    let (header, summary) = (&block.header, &block.summary);
+    if header.parent != parent.header.id() {
+        return Err(ContextualError::Parent);
+    }
+    let (expected, found) = (parent.summary.height + 1, summary.height);
+    if found != expected {
+        return Err(ContextualError::Height { expected, found });
+    }
+    let (expected, found) = (ancestry.target(rules, parent.header.target), header.target);
+    if found != expected {
+        return Err(ContextualError::Target { expected, found });
+    }
+    let (median, found) = (ancestry.median_time(), header.time);
+    if found <= median {
+        return Err(ContextualError::TimeTooOld { median, found });
+    }
+    let trains = u64::from(!block.contributions.is_empty());
+    let (expected, step) = (parent.summary.step + trains, summary.step);
+    if step != expected {
+        return Err(ContextualError::Step { expected, found: step });
+    }
+    if trains == 0 && summary.state != parent.summary.state {
+        return Err(ContextualError::StateChanged);
+    }
+    if found > now.saturating_add(rules.max_future) {
+        return Err(ContextualError::TimeTooNew { now, found });
+    }
+    Ok(())
+}
+
+/// Requires every contributor of a block of this height to be registered and matured in the ledger of the parent.
+pub fn contributors<A: Accounts>(
+    accounts: &A,
+    rules: &Rules,
+    block: &Block,
+) -> Result<Result<(), ContextualError>, A::Error> {
+    for (index, c) in block.contributions.iter().enumerate() {
+        let contributor = c.seat.contributor;
+        let account = accounts.account(&contributor)?;
+        let Some(registered) = account.registered else {
+            return Ok(Err(ContextualError::NotRegistered { index, contributor }));
+        };
+        if !account.matured(block.summary.height, rules.ledger.registration_maturity) {
+            return Ok(Err(ContextualError::Immature { index, contributor, registered }));
+        }
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,256 @@
+//! Why a block is refused: one variant for each rule.
+
+use crate::Hash;
+use crate::address::{Address, SignatureError};
+use crate::amount::AmountError;
+use crate::dataset::DatasetError;
+use crate::transaction::TransactionError;
+use crate::work::CompactTarget;
+use circuits::codec::CodecError;
+use circuits::ops::sgd::HyperError;
+use verifier::{BatchError, StepError};
+
+/// A block that contradicts itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StructuralError {
+    /// A block has a version that this program knows.
+    #[error("the block has version {0}")]
+    Version(u32),
+    /// The header commits to the summary.
+    #[error("the header is not of this summary")]
+    Summary,
+    /// The summary commits to the content.
+    #[error("the summary is not of these {0}")]
+    Digest(&'static str),
+    /// The target is not easier than the chain's floor.
+    #[error("the target is easier than the chain's floor")]
+    Floor,
+    /// The identity, as a number, is at most the target.
+    #[error("too little work was done on the header")]
+    Work,
+    /// A block has at most so many contributions.
+    #[error("{found} contributions are more than {most}")]
+    Contributions {
+        /// In the block.
+        found: usize,
+        /// By the rules.
+        most: u32,
+    },
+    /// Seats are distinct and ascending.
+    #[error("contribution {0} does not come after the one before it: a duplicate, or out of order")]
+    Order(usize),
+    /// All gradients are taken at the parent's state.
+    #[error("contribution {index} is to another parent")]
+    Parent {
+        /// The contribution.
+        index: usize,
+    },
+    /// A contributor has so many slots.
+    #[error("contribution {index}: slot {slot} is not below {slots}")]
+    Slot {
+        /// The contribution.
+        index: usize,
+        /// Its slot.
+        slot: u32,
+        /// By the rules.
+        slots: u32,
+    },
+    /// A contribution has as many parts as the genesis says.
+    #[error("contribution {index} has {found} {what}, not {expected}")]
+    Count {
+        /// The contribution.
+        index: usize,
+        /// Of what.
+        what: &'static str,
+        /// By the genesis.
+        expected: usize,
+        /// In the contribution.
+        found: usize,
+    },
+    /// There is an update if and only if there are contributions.
+    #[error("a block has an update if and only if it has contributions")]
+    Update,
+    /// A block has at most so many transactions.
+    #[error("{found} transactions are more than {most}")]
+    Transactions {
+        /// In the block.
+        found: usize,
+        /// By the rules.
+        most: u32,
+    },
+    /// The summary names the state that the update leads to.
+    #[error("the summary names another state than the update")]
+    State,
+    /// The state's commitments have the shape of the configuration.
+    #[error("the state after has not as many commitments as the configuration has columns")]
+    Shape,
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// A block whose signatures or proofs do not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum SemanticError {
+    /// The keys are those of the genesis.
+    #[error("the verifying keys are not those of the chain")]
+    Keys,
+    /// A contributor signed.
+    #[error("contribution {index}: {source}")]
+    Signature {
+        /// The contribution.
+        index: usize,
+        /// Why.
+        source: SignatureError,
+    },
+    /// A contribution carries a small proof of work.
+    #[error("contribution {index}: the stamp has {found} zero bits, not {needed}")]
+    Stamp {
+        /// The contribution.
+        index: usize,
+        /// Leading zeros found.
+        found: u32,
+        /// By the rules.
+        needed: u32,
+    },
+    /// The proofs' gradient ports are the commitments that the contribution states.
+    #[error("contribution {index}: the proofs are of another gradient")]
+    Gradient {
+        /// The contribution.
+        index: usize,
+    },
+    /// A contribution is to the batch that its seat is assigned.
+    #[error("contribution {index}, sequence {sequence}: not the assigned leaf: {source}")]
+    Batch {
+        /// The contribution.
+        index: usize,
+        /// The sequence.
+        sequence: usize,
+        /// Why.
+        source: DatasetError,
+    },
+    /// Proofs and wires hold.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The update's ports are the state that the block states.
+    #[error("the update's proofs lead to another state")]
+    After,
+    /// The optimizer's integers are in range.
+    #[error("optimizer: {0}")]
+    Hyper(#[from] HyperError),
+    /// A transaction is signed and of this chain.
+    #[error("transaction {index}: {source}")]
+    Transaction {
+        /// The transaction.
+        index: usize,
+        /// Why.
+        source: TransactionError,
+    },
+    /// All proofs hold in the final multi-scalar multiplication.
+    #[error("proofs: {0}")]
+    Proofs(#[from] BatchError),
+}
+
+/// A block that does not fit the chain before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContextualError {
+    /// The parent is the block that is claimed to be before.
+    #[error("the block is of another parent")]
+    Parent,
+    /// Heights count up by one.
+    #[error("height {found} follows on a parent that asks for {expected}")]
+    Height {
+        /// Parent's height + 1.
+        expected: u64,
+        /// In the block.
+        found: u64,
+    },
+    /// The target is the one that the retarget rule gives.
+    #[error("the target is {found:?}, not {expected:?}")]
+    Target {
+        /// By the rule.
+        expected: CompactTarget,
+        /// In the header.
+        found: CompactTarget,
+    },
+    /// The time is after the median of the last blocks'.
+    #[error("time {found} is not after the median {median} of the blocks before")]
+    TimeTooOld {
+        /// Median time past.
+        median: u64,
+        /// In the header.
+        found: u64,
+    },
+    /// The time is not far in the future. The block may be valid later.
+    #[error("time {found} is more than the allowed seconds after {now}")]
+    TimeTooNew {
+        /// The clock.
+        now: u64,
+        /// In the header.
+        found: u64,
+    },
+    /// Training steps count the blocks with contributions.
+    #[error("training step {found}, not {expected}")]
+    Step {
+        /// By the rule.
+        expected: u64,
+        /// In the block.
+        found: u64,
+    },
+    /// A block without contributions leaves the model as it is.
+    #[error("a block without contributions changes the model")]
+    StateChanged,
+    /// A contributor is registered.
+    #[error("contribution {index}: {contributor} is not registered")]
+    NotRegistered {
+        /// The contribution.
+        index: usize,
+        /// The contributor.
+        contributor: Address,
+    },
+    /// A contributor's registration has matured.
+    #[error("contribution {index}: {contributor} registered at height {registered}, too recently")]
+    Immature {
+        /// The contribution.
+        index: usize,
+        /// The contributor.
+        contributor: Address,
+        /// Height of the registration.
+        registered: u64,
+    },
+    /// The ledger's root is that of the executed ledger.
+    #[error("the block names a ledger root that its transactions do not lead to")]
+    LedgerRoot {
+        /// Executed.
+        expected: Hash,
+        /// In the block.
+        found: Hash,
+    },
+}
+
+/// Why a block is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BlockError {
+    /// It contradicts itself.
+    #[error(transparent)]
+    Structural(#[from] StructuralError),
+    /// Its signatures or proofs do not hold.
+    #[error(transparent)]
+    Semantic(#[from] SemanticError),
+    /// It does not fit the chain before it.
+    #[error(transparent)]
+    Contextual(#[from] ContextualError),
+    /// The ledger refuses a transaction.
+    #[error("ledger: {0}")]
+    Ledger(String),
+    /// Amounts overflow.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+}
+
+impl BlockError {
+    /// Whether the same block may be valid later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, BlockError::Contextual(ContextualError::TimeTooNew { .. }))
+    }
+}

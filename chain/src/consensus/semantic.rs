@@ -1,0 +1,167 @@
+//! Rules that need the keys and the parent's model state: signatures, assigned batches, proofs.
+
+use super::SemanticError;
+use crate::Hash;
+use crate::block::Block;
+use crate::contribution::{Contribution, encode_points, leading_zeros, update_scope};
+use crate::dataset::assigned;
+use crate::genesis::ChainSpec;
+use circuits::curve::Params;
+use circuits::statement::StateCommitments;
+use group::GroupEncoding;
+use std::sync::Arc;
+use verifier::step::Claimed;
+use verifier::{Batch, CheckedContribution, StepVerifier};
+
+/// What checking proofs takes.
+#[derive(Clone, Copy)]
+pub struct Checker<'p> {
+    /// The chain.
+    pub spec: &'p ChainSpec,
+    /// Parameters.
+    pub params: &'p Params,
+    /// Keys; [`Checker::new`] has compared them with the chain's.
+    keys: &'p StepVerifier,
+}
+
+/// What of the parent proofs depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its identity.
+    pub id: Hash,
+    /// Its height.
+    pub height: u64,
+    /// Training steps taken.
+    pub step: u64,
+    /// Model state after it.
+    pub state: Arc<StateCommitments>,
+    /// Digest of that state.
+    pub digest: Hash,
+}
+
+impl Parent {
+    /// Of a block and the state after it.
+    pub fn new(id: Hash, height: u64, step: u64, state: Arc<StateCommitments>) -> Self {
+        let digest = state.digest();
+        Parent { id, height, step, state, digest }
+    }
+}
+
+/// A block whose proofs hold.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    block: Arc<Block>,
+    after: Arc<StateCommitments>,
+    gradients: Vec<CheckedContribution>,
+}
+
+impl Proven {
+    /// The block.
+    pub fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// Model state after it.
+    pub fn after(&self) -> &Arc<StateCommitments> {
+        &self.after
+    }
+
+    /// Commitments of the contributions' gradients.
+    pub fn gradients(&self) -> &[CheckedContribution] {
+        &self.gradients
+    }
+}
+
+impl<'p> Checker<'p> {
+    /// Requires the keys to be the chain's.
+    pub fn new(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
+        spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
+        Ok(Checker { spec, params, keys })
+    }
+
+    /// The contributor's signature and stamp: what is cheap.
+    pub fn seal(&self, index: usize, c: &Contribution) -> Result<(), SemanticError> {
+        let id = c.id(self.spec.id());
+        let (found, needed) = (leading_zeros(&Contribution::stamp_digest(&id, c.stamp)), self.spec.rules().stamp_bits);
+        if found < needed {
+            return Err(SemanticError::Stamp { index, found, needed });
+        }
+        c.seat.contributor.verify(&id, &c.signature).map_err(|source| SemanticError::Signature { index, source })
+    }
+
+    /// Checks all of a contribution but the claims that it adds to `batch`.
+    pub fn contribution(
+        &self,
+        batch: &mut Batch<'_>,
+        parent: &Parent,
+        index: usize,
+        c: &Contribution,
+    ) -> Result<CheckedContribution, SemanticError> {
+        self.seal(index, c)?;
+        let genesis = self.spec.genesis();
+        let scope = c.seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
+        let sequences = genesis.batch as usize;
+        let claimed = Claimed { scope: &scope, index: index as u32, before: &parent.state, sequences };
+        let checked = self.keys.contribution(batch, claimed, &c.proofs)?;
+        if encode_points(&checked.gradients) != c.gradient {
+            return Err(SemanticError::Gradient { index });
+        }
+        let seat = &c.seat;
+        for (sequence, (point, proof)) in checked.batches.iter().zip(&c.leaves).enumerate() {
+            let leaf = assigned(&genesis.dataset, &seat.parent, &seat.contributor.0, seat.slot, sequence as u32);
+            let verified = genesis.dataset.verify(leaf, &point.to_bytes(), proof);
+            verified.map_err(|source| SemanticError::Batch { index, sequence, source })?;
+        }
+        Ok(checked)
+    }
+
+    /// Checks all of a structurally valid block on its parent's state but the claims that it adds to `batch`.
+    pub fn check<'b>(
+        &self,
+        batch: &mut Batch<'b>,
+        parent: &Parent,
+        block: &Arc<Block>,
+    ) -> Result<Proven, SemanticError> {
+        for (index, transaction) in block.transactions.iter().enumerate() {
+            let checked = transaction.check(self.spec.id());
+            checked.map_err(|source| SemanticError::Transaction { index, source })?;
+        }
+        for (index, c) in block.contributions.iter().enumerate() {
+            self.seal(index, c)?;
+        }
+        let Some(update) = &block.update else {
+            return Ok(Proven { block: block.clone(), after: parent.state.clone(), gradients: vec![] });
+        };
+        let contributions = block.contributions.iter().enumerate();
+        let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));
+        let gradients = gradients.collect::<Result<Vec<_>, _>>()?;
+        let (producer, all) = (&block.summary.producer, &block.summary.contributions);
+        let scope =
+            update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
+        let hyper = self.spec.hyper(parent.step, gradients.len() as u32)?;
+        let after = self.keys.update(batch, (&scope, &hyper, &parent.state), &gradients, &update.proofs)?;
+        if after != update.after {
+            return Err(SemanticError::After);
+        }
+        self.keys.outputs(batch, &gradients, &after, &update.canonical)?;
+        Ok(Proven { block: block.clone(), after: Arc::new(after), gradients })
+    }
+
+    /// Verifies a structurally valid block on its parent's state.
+    pub fn verify(&self, parent: &Parent, block: &Arc<Block>) -> Result<Proven, SemanticError> {
+        let mut batch = Batch::new(self.params);
+        let proven = self.check(&mut batch, parent, block)?;
+        if !batch.is_empty() {
+            batch.finish()?;
+        }
+        Ok(proven)
+    }
+
+    /// Verifies a structurally valid contribution on its parent's state.
+    pub fn verify_contribution(&self, parent: &Parent, c: &Contribution) -> Result<CheckedContribution, SemanticError> {
+        let mut batch = Batch::new(self.params);
+        let checked = self.contribution(&mut batch, parent, 0, c)?;
+        batch.finish()?;
+        Ok(checked)
+    }
+}

@@ -1,0 +1,157 @@
+//! Contributions: gradients at the parent's state, proven and signed.
+
+use crate::Hash;
+use crate::address::{Address, SecretKey, Signature};
+use crate::dataset::MerkleProof;
+use circuits::codec::{self, Encoded};
+use circuits::curve::Point;
+use circuits::model::{Config, Gradients, tensors};
+use circuits::poseidon;
+use circuits::scope::Scope;
+use circuits::statement::{self, Encoding};
+use circuits::tensor::Matrix;
+use group::GroupEncoding;
+use serde::{Deserialize, Serialize};
+
+/// What tells contributions apart: a contributor has one for each parent and slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seat {
+    /// The block whose state the gradient is taken at.
+    pub parent: Hash,
+    /// Who computed it, and is paid for it.
+    pub contributor: Address,
+    /// Number among the contributor's contributions to one block.
+    pub slot: u32,
+}
+
+/// A gradient at the parent's state on the batch that its seat is assigned, with its proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Its seat.
+    pub seat: Seat,
+    /// Canonical commitments of the gradient, by segment; the proofs' ports must be these.
+    pub gradient: Vec<Vec<Encoding>>,
+    /// Losses and proofs.
+    pub proofs: statement::Contribution,
+    /// That the commitments of its sequences are the assigned leaves of the data set.
+    pub leaves: Vec<MerkleProof>,
+    /// A small proof of work: making others verify is not free.
+    pub stamp: u64,
+    /// The contributor's signature of [`Self::id`].
+    pub signature: Signature,
+}
+
+impl Encoded for Contribution {
+    const MAGIC: [u8; 8] = *b"GRADCONT";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "contribution";
+}
+
+impl Contribution {
+    /// Identity: a hash of what is stated, not of the proofs, which can be made anew.
+    pub fn id(&self, chain: &Hash) -> Hash {
+        let mut message = self.seat.bytes(chain);
+        let losses = &self.proofs.losses;
+        message.extend((losses.len() as u64).to_le_bytes());
+        message.extend(losses.iter().flat_map(|loss| loss.to_le_bytes()));
+        message.extend(self.gradient.iter().flatten().flatten());
+        poseidon::digest_bytes("gradientcoin contribution", &message)
+    }
+
+    /// Digest of which the stamp's leading zeros are counted.
+    pub fn stamp_digest(id: &Hash, stamp: u64) -> Hash {
+        codec::digest(b"gradcoin-stamp", &[&id[..], &stamp.to_le_bytes()].concat())
+    }
+
+    /// Finds a stamp and signs.
+    pub fn seal(&mut self, chain: &Hash, stamp_bits: u32, key: &SecretKey) {
+        let id = self.id(chain);
+        self.stamp = 0;
+        while leading_zeros(&Self::stamp_digest(&id, self.stamp)) < stamp_bits {
+            self.stamp = self.stamp.wrapping_add(1);
+        }
+        self.signature = key.sign(&id);
+    }
+
+    /// Sum of the losses over its predictions, frac 24.
+    pub fn loss(&self) -> u128 {
+        self.proofs.losses.iter().map(|&loss| u128::from(loss)).sum()
+    }
+}
+
+impl Seat {
+    fn bytes(&self, chain: &Hash) -> Vec<u8> {
+        [&chain[..], &self.parent, &self.contributor.0, &self.slot.to_le_bytes()].concat()
+    }
+
+    /// Scope of the proofs of a contribution to the block of this height, at this state. It binds the proofs to chain,
+    /// height, parent, contributor and slot; the version of the circuits is in every scope.
+    pub fn scope(&self, chain: &Hash, height: u64, before: &Hash) -> Scope {
+        let (height, slot) = (height.to_le_bytes(), self.slot.to_le_bytes());
+        let parts: [&[u8]; 6] = [chain, &height, &self.parent, before, &self.contributor.0, &slot];
+        Scope::new("gradientcoin contribution to a block", &parts)
+    }
+}
+
+/// Digest of the identities of a block's contributions.
+pub fn digest(ids: &[Hash]) -> Hash {
+    poseidon::digest_bytes("gradientcoin contributions", &ids.concat())
+}
+
+/// Scope of a block's update proofs: of chain, height, parent, state before, producer and contributions.
+pub fn update_scope(chain: &Hash, height: u64, (parent, before): (&Hash, &Hash), producer: &Address, all: &Hash) -> Scope {
+    let parts: [&[u8]; 6] = [chain, &height.to_le_bytes(), parent, before, &producer.0, all];
+    Scope::new("gradientcoin update of a block", &parts)
+}
+
+/// Leading zero bits of a hash.
+pub fn leading_zeros(hash: &Hash) -> u32 {
+    let whole = hash.iter().take_while(|&&byte| byte == 0).count();
+    8 * whole as u32 + hash.get(whole).map_or(0, |byte| byte.leading_zeros())
+}
+
+/// Encodes commitments by segment.
+pub fn encode_points(points: &[Vec<Point>]) -> Vec<Vec<Encoding>> {
+    points.iter().map(|port| port.iter().map(GroupEncoding::to_bytes).collect()).collect()
+}
+
+/// The tensors of a contribution's gradient, frac 36, in the order of [`tensors`]: what full nodes keep, and light clients
+/// never see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GradientTensors(pub Vec<Vec<i128>>);
+
+impl Encoded for GradientTensors {
+    const MAGIC: [u8; 8] = *b"GRADTENS";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "gradient";
+}
+
+/// Tensors that are none of the configuration's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gradient's tensors do not have the shapes of the configuration")]
+pub struct TensorShape;
+
+impl GradientTensors {
+    /// Flattens.
+    pub fn new(gradients: &Gradients) -> Self {
+        GradientTensors(gradients.iter().map(|t| t.data.clone()).collect())
+    }
+
+    /// The gradient, if the shapes are those of the configuration and no entry is beyond what a proof can hold.
+    pub fn open(&self, config: &Config) -> Result<Gradients, TensorShape> {
+        let specs = tensors(config);
+        if specs.len() != self.0.len() {
+            return Err(TensorShape);
+        }
+        let mut matrices = vec![];
+        for (spec, data) in specs.iter().zip(&self.0) {
+            // An i128 near its ends could overflow in sums; no provable gradient comes near.
+            if data.iter().any(|x| x.unsigned_abs() >= 1 << 100) {
+                return Err(TensorShape);
+            }
+            matrices.push(Matrix::new(spec.rows, spec.cols, data.clone()).map_err(|_| TensorShape)?);
+        }
+        let mut matrices = matrices.into_iter();
+        Ok(Gradients::build(config, |_| matrices.next().unwrap_or_default()))
+    }
+}

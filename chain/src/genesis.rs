@@ -1,0 +1,267 @@
+//! The genesis: everything that a chain's blocks have in common. Its hash is the chain's identity.
+
+use crate::Hash;
+use crate::address::Address;
+use crate::amount::{Amount, AmountError};
+use crate::block::digests;
+use crate::dataset::DatasetRoot;
+use crate::header::{Header, Summary};
+use crate::ledger::Account;
+use crate::rules::{Rules, RulesError};
+use crate::work::CompactTarget;
+use circuits::codec::{self, CodecError, Encoded};
+use circuits::curve::CIRCUIT_VERSION;
+use circuits::decimal::Decimal;
+use circuits::model::{Config, ConfigError, Schedule};
+use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use circuits::statement::{Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use verifier::StepVerifier;
+
+/// Longest name.
+pub const MAX_NAME: usize = 64;
+
+/// What a chain begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// For people.
+    pub name: String,
+    /// Seconds since 1970.
+    pub time: u64,
+    /// Version of the circuits.
+    pub circuits: u32,
+    /// Digest of the circuits' verifying keys: [`keys_digest`].
+    pub keys: Hash,
+    /// Canonical JSON of the model's configuration.
+    pub config: String,
+    /// Seed of the first weights.
+    pub seed: u64,
+    /// Commitments of the first model state.
+    pub state: StateCommitments,
+    /// The data set.
+    pub dataset: DatasetRoot,
+    /// B: sequences of a contribution.
+    pub batch: u32,
+    /// Learning rate by training step.
+    pub schedule: Schedule,
+    /// Momentum, below 1.
+    pub momentum: Decimal,
+    /// Weight decay, at most 1.
+    pub weight_decay: Decimal,
+    /// Target of the first blocks.
+    pub target: CompactTarget,
+    /// Consensus parameters.
+    pub rules: Rules,
+    /// First balances, by address, ascending.
+    pub balances: Vec<(Address, Amount)>,
+    /// Contributors from the beginning, ascending. Their keys were chosen before any block's hash was known, so they
+    /// need not mature.
+    pub contributors: Vec<Address>,
+}
+
+impl Encoded for Genesis {
+    const MAGIC: [u8; 8] = *b"GRADGENE";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "genesis";
+}
+
+/// A genesis that no chain can begin with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// The name is empty, too long or not printable.
+    #[error("the chain's name must be 1 to {MAX_NAME} printable characters")]
+    Name,
+    /// Of circuits that this program does not have.
+    #[error("the chain is of circuits of version {0}; this program has {CIRCUIT_VERSION}")]
+    Circuits(u32),
+    /// The keys of this program's circuits are not the chain's.
+    #[error("the verifying keys are not those that the genesis names")]
+    Keys,
+    /// The configuration is refused.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The configuration's text is not its canonical form.
+    #[error("the configuration is not in canonical form")]
+    ConfigText,
+    /// The state is not one of the configuration.
+    #[error("state: {0}")]
+    State(#[from] RunError),
+    /// No sequences, or more predictions than the update's circuit can add up.
+    #[error("a block's {0} predictions are not within 1 and {MAX_PREDICTIONS}")]
+    Predictions(u64),
+    /// The schedule's numbers contradict each other.
+    #[error("the learning rate's schedule contradicts itself")]
+    Schedule,
+    /// The optimizer's integers are out of range.
+    #[error("optimizer: {0}")]
+    Hyper(#[from] HyperError),
+    /// The learning rate over the predictions of one contribution is not below 1.
+    #[error("the learning rate is too large for the predictions of one contribution")]
+    Rate,
+    /// The consensus parameters are refused.
+    #[error("rules: {0}")]
+    Rules(#[from] RulesError),
+    /// The first target is easier than the floor.
+    #[error("the first target is easier than the floor")]
+    Target,
+    /// Addresses are not ascending.
+    #[error("the {0} are not in ascending order, or not distinct")]
+    Order(&'static str),
+    /// The balances exceed the supply.
+    #[error("balances: {0}")]
+    Balances(#[from] AmountError),
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// Digest of a model's verifying keys.
+pub fn keys_digest(keys: &StepVerifier) -> Hash {
+    let digests = [keys.layer.digest, keys.head.digest, keys.update.digest].concat();
+    codec::digest(b"gradcoin-keys", &digests)
+}
+
+impl Genesis {
+    /// Accounts of the first ledger.
+    pub fn accounts(&self) -> BTreeMap<Address, Account> {
+        let mut accounts: BTreeMap<Address, Account> = BTreeMap::new();
+        for (address, balance) in &self.balances {
+            accounts.entry(*address).or_default().balance = *balance;
+        }
+        for address in &self.contributors {
+            accounts.entry(*address).or_default().registered = Some(0);
+        }
+        accounts
+    }
+}
+
+/// A genesis that was checked, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct ChainSpec {
+    genesis: Genesis,
+    id: Hash,
+    config: Config,
+    layouts: Layouts,
+}
+
+impl ChainSpec {
+    /// Checks a genesis.
+    pub fn new(genesis: Genesis) -> Result<Self, GenesisError> {
+        let name = &genesis.name;
+        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+            return Err(GenesisError::Name);
+        }
+        if genesis.circuits != CIRCUIT_VERSION {
+            return Err(GenesisError::Circuits(genesis.circuits));
+        }
+        let config = Config::from_json(&genesis.config)?;
+        if config.to_json() != genesis.config {
+            return Err(GenesisError::ConfigText);
+        }
+        genesis.state.check(&config)?;
+        if !genesis.schedule.is_sound() {
+            return Err(GenesisError::Schedule);
+        }
+        ascending("balances", genesis.balances.iter().map(|(address, _)| address))?;
+        ascending("contributors", genesis.contributors.iter())?;
+        genesis.rules.check(Amount::checked_sum(genesis.balances.iter().map(|(_, amount)| *amount))?)?;
+        if genesis.target.target() > genesis.rules.floor.target() {
+            return Err(GenesisError::Target);
+        }
+        let id = header(&genesis)?.id();
+        let spec = ChainSpec { layouts: Layouts::new(&config), genesis, id, config };
+        let most = spec.predictions(spec.genesis.rules.max_contributions);
+        if most == 0 || most > MAX_PREDICTIONS {
+            return Err(GenesisError::Predictions(most));
+        }
+        spec.check_rates()?;
+        Ok(spec)
+    }
+
+    /// No step of the schedule, with however few contributions, may ask for a rate that the update cannot express:
+    /// it would halt the chain.
+    fn check_rates(&self) -> Result<(), GenesisError> {
+        let peak = match self.genesis.schedule {
+            Schedule::Constant { rate } => rate,
+            Schedule::Cosine { peak, .. } => peak,
+        };
+        if self.hyper_at(peak, 1)?.lambda >= LAMBDA_BOUND {
+            return Err(GenesisError::Rate);
+        }
+        self.hyper_at(0, 1)?;
+        self.hyper_at(peak, self.genesis.rules.max_contributions)?;
+        Ok(())
+    }
+
+    /// The genesis.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Consensus parameters.
+    pub fn rules(&self) -> &Rules {
+        &self.genesis.rules
+    }
+
+    /// Identity of the chain: that of its genesis block.
+    pub fn id(&self) -> &Hash {
+        &self.id
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Layouts of the model's ports.
+    pub fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// The genesis block's header: nobody worked on it.
+    pub fn header(&self) -> Result<Header, CodecError> {
+        header(&self.genesis)
+    }
+
+    /// The genesis block's summary; `ledger` is the root of [`Genesis::accounts`].
+    pub fn summary(&self, ledger: Hash) -> Result<Summary, CodecError> {
+        let empty = digests(&self.id, &[], &[], &None)?;
+        Ok(Summary::new((0, 0), (self.genesis.state.digest(), ledger), Address([0; 32]), empty))
+    }
+
+    /// Requires the keys to be those that the genesis names.
+    pub fn check_keys(&self, keys: &StepVerifier) -> Result<(), GenesisError> {
+        if keys_digest(keys) == self.genesis.keys { Ok(()) } else { Err(GenesisError::Keys) }
+    }
+
+    /// Predictions of a block of so many contributions.
+    pub fn predictions(&self, contributions: u32) -> u64 {
+        let sequences = u64::from(self.genesis.batch).saturating_mul(u64::from(contributions));
+        sequences.saturating_mul(self.config.context as u64)
+    }
+
+    /// The public integers of the update of training step `step`, from 0, by so many contributions.
+    pub fn hyper(&self, step: u64, contributions: u32) -> Result<Hyper, HyperError> {
+        self.hyper_at(self.genesis.schedule.lr_at(step), contributions)
+    }
+
+    fn hyper_at(&self, rate: u64, contributions: u32) -> Result<Hyper, HyperError> {
+        let Genesis { momentum, weight_decay, .. } = &self.genesis;
+        Hyper::new(rate, momentum, weight_decay, self.predictions(contributions))
+    }
+}
+
+fn header(genesis: &Genesis) -> Result<Header, CodecError> {
+    let body = codec::digest(b"gradcoin-genesis", &codec::encode(genesis)?);
+    Ok(Header { body, parent: [0; 32], time: genesis.time, target: genesis.target, nonce: 0 })
+}
+
+fn ascending<'a>(what: &'static str, mut addresses: impl Iterator<Item = &'a Address>) -> Result<(), GenesisError> {
+    let mut last: Option<&Address> = None;
+    if addresses.all(|address| last.replace(address).is_none_or(|before| before < address)) {
+        Ok(())
+    } else {
+        Err(GenesisError::Order(what))
+    }
+}
