@@ -7,6 +7,8 @@ mod retarget;
 mod target;
 #[cfg(test)]
 pub mod testing;
+mod tries;
 
 pub use retarget::{MEDIAN_WINDOW, median_time, retarget};
-pub use target::{CompactTarget, Target, Work, WorkError, meets};
+pub use target::{CompactTarget, Target, WorkError, meets};
+pub use tries::Work;
