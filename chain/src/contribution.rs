@@ -99,7 +99,13 @@ pub fn digest(ids: &[Hash]) -> Hash {
 }
 
 /// Scope of a block's update proofs: of chain, height, parent, state before, producer and contributions.
-pub fn update_scope(chain: &Hash, height: u64, (parent, before): (&Hash, &Hash), producer: &Address, all: &Hash) -> Scope {
+pub fn update_scope(
+    chain: &Hash,
+    height: u64,
+    (parent, before): (&Hash, &Hash),
+    producer: &Address,
+    all: &Hash,
+) -> Scope {
     let parts: [&[u8]; 6] = [chain, &height.to_le_bytes(), parent, before, &producer.0, all];
     Scope::new("gradientcoin update of a block", &parts)
 }

@@ -12,9 +12,12 @@ pub mod block;
 pub mod consensus;
 pub mod contribution;
 pub mod dataset;
+pub mod draft;
 pub mod genesis;
 pub mod header;
 pub mod ledger;
 pub mod rules;
 pub mod transaction;
 pub mod work;
+#[cfg(feature = "worker")]
+pub mod worker;

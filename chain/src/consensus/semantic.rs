@@ -136,8 +136,7 @@ impl<'p> Checker<'p> {
         let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));
         let gradients = gradients.collect::<Result<Vec<_>, _>>()?;
         let (producer, all) = (&block.summary.producer, &block.summary.contributions);
-        let scope =
-            update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
+        let scope = update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
         let hyper = self.spec.hyper(parent.step, gradients.len() as u32)?;
         let after = self.keys.update(batch, (&scope, &hyper, &parent.state), &gradients, &update.proofs)?;
         if after != update.after {

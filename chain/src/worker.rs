@@ -1,0 +1,146 @@
+//! Proving contributions and updates: what contributors and producers do. The only part of the chain with a prover.
+
+use crate::Hash;
+use crate::address::{Address, SecretKey, Signature};
+use crate::block::Update;
+use crate::consensus::semantic::Parent;
+use crate::contribution::{Contribution, GradientTensors, Seat, encode_points, update_scope};
+use crate::dataset::{Dataset, DatasetError, assigned};
+use crate::genesis::ChainSpec;
+use circuits::codec::CodecError;
+use circuits::fixed::Saturations;
+use circuits::model::{Gradients, Spec, State};
+use circuits::ops::sgd::{self, HyperError};
+use circuits::ports::PortError;
+use prover::error::ProveError;
+use prover::step::{Progress, StepKeys, StepProver};
+
+/// Why no contribution or block could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The data set is not the chain's.
+    #[error("the data set is not the one that the genesis names")]
+    Dataset,
+    /// There is no such leaf.
+    #[error(transparent)]
+    Leaf(#[from] DatasetError),
+    /// No proof could be made.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// A commitment could not be made.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The optimizer's integers are out of range.
+    #[error(transparent)]
+    Hyper(#[from] HyperError),
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A block needs a contribution to train on.
+    #[error("there is no contribution to make an update of")]
+    Nothing,
+}
+
+/// What proving takes.
+#[derive(Clone, Copy)]
+pub struct Worker<'a> {
+    /// The chain.
+    pub spec: &'a ChainSpec,
+    /// Parameters.
+    pub params: &'a circuits::curve::Params,
+    /// Keys.
+    pub keys: &'a StepKeys,
+    /// The model and its tables.
+    pub model: &'a Spec,
+    /// The data set.
+    pub dataset: &'a Dataset,
+}
+
+/// A contribution with its gradient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The contribution.
+    pub contribution: Contribution,
+    /// Its gradient, frac 36.
+    pub gradients: Gradients,
+}
+
+impl Proven {
+    /// The tensors that go with the contribution.
+    pub fn tensors(&self) -> GradientTensors {
+        GradientTensors::new(&self.gradients)
+    }
+}
+
+impl<'a> Worker<'a> {
+    fn prover(&self) -> StepProver<'a> {
+        StepProver { params: self.params, keys: self.keys, spec: self.model }
+    }
+
+    /// The sequences that a seat is assigned, with their leaves.
+    pub fn batch(&self, seat: &Seat) -> Result<Vec<(u64, Vec<u8>)>, WorkerError> {
+        let root = &self.spec.genesis().dataset;
+        if self.dataset.root() != *root {
+            return Err(WorkerError::Dataset);
+        }
+        let sequence = |sequence| -> Result<(u64, Vec<u8>), WorkerError> {
+            let leaf = assigned(root, &seat.parent, &seat.contributor.0, seat.slot, sequence);
+            Ok((leaf, self.dataset.tokens(leaf)?.to_vec()))
+        };
+        (0..self.spec.genesis().batch).map(sequence).collect()
+    }
+
+    /// Computes and proves a contribution to the block after `parent`, whose state is `state`.
+    pub fn contribute(
+        &self,
+        parent: &Parent,
+        state: &State,
+        slot: u32,
+        key: &SecretKey,
+        progress: &mut Progress<'_>,
+    ) -> Result<Proven, WorkerError> {
+        let seat = Seat { parent: parent.id, contributor: key.address(), slot };
+        let batch = self.batch(&seat)?;
+        let scope = seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
+        let sequences: Vec<Vec<u8>> = batch.iter().map(|(_, tokens)| tokens.clone()).collect();
+        let gradient = self.prover().gradient(&scope, state, &sequences, progress)?;
+        let commitments = self.spec.layouts().commit_gradients(self.params, &gradient.gradients)?;
+        let leaves = batch.iter().map(|(leaf, _)| self.dataset.proof(*leaf)).collect::<Result<_, _>>()?;
+        let mut contribution = Contribution {
+            seat,
+            gradient: encode_points(&commitments),
+            proofs: gradient.contribution,
+            leaves,
+            stamp: 0,
+            signature: Signature([0; 64]),
+        };
+        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, key);
+        Ok(Proven { contribution, gradients: gradient.gradients })
+    }
+
+    /// Proves the update of the state after `parent` by these contributions, ascending by seat; `state` moves on.
+    pub fn update(
+        &self,
+        parent: &Parent,
+        state: &mut State,
+        contributions: &[Proven],
+        producer: &Address,
+        progress: &mut Progress<'_>,
+    ) -> Result<Update, WorkerError> {
+        if contributions.is_empty() {
+            return Err(WorkerError::Nothing);
+        }
+        let ids: Vec<Hash> = contributions.iter().map(|c| c.contribution.id(self.spec.id())).collect();
+        let all = crate::contribution::digest(&ids);
+        let scope = update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, &all);
+        let count = contributions.len() as u32;
+        let hyper = self.spec.hyper(parent.step, count)?;
+        let mut sum = Gradients::zeros(self.spec.config());
+        contributions.iter().for_each(|c| sum.add(&c.gradients));
+        let (proofs, after) = self.prover().update(&scope, state, &sum, count.into(), &hyper, progress)?;
+        sgd::apply(&hyper, state, &sum, &mut Saturations::default());
+        let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
+        let canonical = self.prover().outputs(&gradients, state, &after)?;
+        Ok(Update { after, proofs, canonical })
+    }
+}
