@@ -9,6 +9,7 @@ pub type Hash = [u8; 32];
 pub mod address;
 pub mod amount;
 pub mod block;
+pub mod chain_state;
 pub mod consensus;
 pub mod contribution;
 pub mod dataset;
@@ -17,6 +18,8 @@ pub mod genesis;
 pub mod header;
 pub mod ledger;
 pub mod rules;
+pub mod store;
+pub mod tensors;
 pub mod transaction;
 pub mod work;
 #[cfg(feature = "worker")]
