@@ -1,6 +1,8 @@
 //! What can go wrong, and the exit code that says so.
 
 use crate::interchange::InterchangeError;
+use crate::key_file::KeyFileError;
+use crate::passphrase::PassphraseError;
 use circuits::codec::CodecError;
 use circuits::model::{ConfigError, DataError};
 use circuits::model_file::ModelFileError;
@@ -63,6 +65,9 @@ pub enum CliError {
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is no passphrase.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
     /// The native step and the proven one disagree: a bug.
     #[error("step {0}: the proven state is not the native one; this is a bug")]
     Diverged(u64),
@@ -98,6 +103,9 @@ pub enum FileError {
     /// Weights cannot be exchanged.
     #[error(transparent)]
     Weights(#[from] InterchangeError),
+    /// A key file is refused.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),

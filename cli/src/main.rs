@@ -5,8 +5,12 @@ mod error;
 mod files;
 mod format;
 mod interchange;
+#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
+mod key_file;
 mod model_choice;
 mod model_dir;
+#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
+mod passphrase;
 mod run_dir;
 mod ui;
 
