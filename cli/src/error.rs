@@ -4,7 +4,7 @@ use crate::interchange::InterchangeError;
 use crate::key_file::KeyFileError;
 use crate::passphrase::PassphraseError;
 use circuits::codec::CodecError;
-use circuits::model::{ConfigError, DataError};
+use circuits::model::{ConfigError, DataError, GenerateError};
 use circuits::model_file::ModelFileError;
 use circuits::statement::RunError;
 use prover::error::ProveError;
@@ -65,6 +65,9 @@ pub enum CliError {
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// No text can be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     /// There is no passphrase.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),

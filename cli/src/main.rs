@@ -13,6 +13,7 @@ mod model_dir;
 mod passphrase;
 mod run_dir;
 mod ui;
+mod utf8;
 
 use clap::Parser;
 use commands::Command;
