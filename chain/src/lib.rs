@@ -17,6 +17,8 @@ pub mod draft;
 pub mod genesis;
 pub mod header;
 pub mod ledger;
+pub mod message;
+pub mod rpc;
 pub mod rules;
 pub mod store;
 pub mod tensors;

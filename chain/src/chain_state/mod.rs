@@ -233,6 +233,12 @@ impl ChainState {
     }
 }
 
+/// The model file of the state at the tip of a store.
+pub(crate) fn model_at_tip(spec: &ChainSpec, view: &View) -> Result<ModelState, StoreError> {
+    let state = model::at_tip(spec, view)?;
+    Ok(model::file(spec, &state, view.tip()?.summary.step))
+}
+
 /// The ledger's tree in a view, for dry runs.
 impl View {
     fn ledger_root(
