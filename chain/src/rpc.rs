@@ -60,7 +60,7 @@ impl Encoded for Query {
 }
 
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// To [`Query::Genesis`].
     Genesis(Box<Genesis>),
@@ -124,7 +124,7 @@ pub struct Included {
 }
 
 /// An account with its proof for the ledger root of a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proved {
     /// The account.
     pub account: Account,
