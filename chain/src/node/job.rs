@@ -4,9 +4,9 @@ use crate::Hash;
 use crate::block::Block;
 use crate::consensus::BlockError;
 use crate::consensus::semantic::{Checker, Parent};
-use crate::message::{FullContribution, PeerId};
-use crate::pool::Ticket;
-use crate::tensors::{self, Complete, GradientTensors};
+use crate::message::PeerId;
+use crate::pool::contributions::{self, JobError, Ticket};
+use crate::tensors::{Complete, GradientTensors};
 use circuits::model::Gradients;
 use std::sync::Arc;
 
@@ -31,12 +31,8 @@ pub enum Job {
     Contribution {
         /// Who sent it.
         from: Option<PeerId>,
-        /// The block that it builds on.
-        parent: Parent,
-        /// Its place in the pool.
-        ticket: Ticket,
-        /// The contribution.
-        full: Box<FullContribution>,
+        /// What the pool wants to know.
+        job: contributions::Job,
     },
 }
 
@@ -58,10 +54,8 @@ pub enum Done {
         from: Option<PeerId>,
         /// Its place in the pool.
         ticket: Ticket,
-        /// The contribution.
-        full: Box<FullContribution>,
         /// The verdict.
-        verdict: Verdict<Gradients>,
+        verdict: Result<Gradients, JobError>,
     },
 }
 
@@ -73,9 +67,8 @@ impl Job {
                 let id = block.id();
                 Done::Block { from, id, verdict: verify_block(checker, &parent, &block, tensors).map(Box::new) }
             }
-            Job::Contribution { from, parent, ticket, full } => {
-                let verdict = verify_contribution(checker, &parent, &full);
-                Done::Contribution { from, ticket, full, verdict }
+            Job::Contribution { from, job } => {
+                Done::Contribution { from, ticket: job.ticket, verdict: job.run(checker) }
             }
         }
     }
@@ -89,11 +82,4 @@ fn verify_block(
 ) -> Verdict<Complete> {
     let proven = checker.verify(parent, block)?;
     Ok(Complete::new(checker.params, checker.spec, proven, tensors)?)
-}
-
-fn verify_contribution(checker: &Checker<'_>, parent: &Parent, full: &FullContribution) -> Verdict<Gradients> {
-    checker.verify_contribution(parent, &full.contribution)?;
-    // Cheap next to the proofs: whoever passes them has done the work.
-    let commitments = &full.contribution.gradient;
-    Ok(tensors::check(checker.params, checker.spec, 0, commitments, &full.tensors)?)
 }

@@ -8,12 +8,13 @@ pub use job::{Done, Job, Verdict};
 
 use crate::Hash;
 use crate::address::Address;
+use crate::amount::Amount;
 use crate::chain_state::{ChainError, ChainState, Inserted, Switch};
 use crate::consensus::contextual::{Ancestry, Record};
 use crate::consensus::semantic::Parent;
-use crate::contribution::Contribution;
 use crate::message::{FullBlock, FullContribution, Message, PeerId};
-use crate::pool::{ContributionPool, Limits, Mempool, MempoolError, Ticket};
+use crate::pool::contributions::{self, ContributionPool, JobError, Offer, PoolError, ResolveError};
+use crate::pool::mempool::{self, Mempool, MempoolError};
 use crate::store::{StoreError, View};
 use crate::tensors::Complete;
 use crate::transaction::Transaction;
@@ -23,6 +24,24 @@ use std::sync::Arc;
 
 /// Most blocks that wait for their parents.
 const MAX_WAITING: usize = 64;
+
+/// What a node's pools hold at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Transactions.
+    pub mempool: mempool::Limits,
+    /// Contributions.
+    pub contributions: contributions::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let mempool =
+            mempool::Limits { transactions: 10_000, per_sender: 64, min_fee: Amount::ZERO, refused: 10_000 };
+        let contributions = contributions::Limits { contributions: 64, bytes: 512 << 20, tries: 4, refused: 1024 };
+        Limits { mempool, contributions }
+    }
+}
 
 /// Most blocks of one message.
 pub const BLOCKS_PER_MESSAGE: u32 = 16;
@@ -41,7 +60,7 @@ pub enum Action {
     /// A peer broke a rule.
     Misbehaved(PeerId, String),
     /// There is another contribution to the next block.
-    Contribution(Box<Contribution>),
+    Contribution,
 }
 
 /// Why a node does not take something in.
@@ -79,7 +98,7 @@ pub struct Template {
     /// The model state that gradients are taken at.
     pub state: Arc<State>,
     /// Verified contributions with their gradients, ascending by seat.
-    pub contributions: Vec<(Contribution, Gradients)>,
+    pub contributions: Vec<contributions::Verified>,
     /// Transactions, in order.
     pub transactions: Vec<Transaction>,
     /// Ledger root after them.
@@ -100,8 +119,16 @@ pub struct Node {
 impl Node {
     /// A node of this chain.
     pub fn new(chain: ChainState, limits: Limits) -> Self {
-        let contributions = ContributionPool::new(chain.parent(), limits.contributions);
-        Node { chain, mempool: Mempool::new(limits.mempool), contributions, waiting: BTreeMap::new(), verifying: BTreeSet::new() }
+        let (chain_id, rules) = (*chain.spec().id(), chain.spec().rules().ledger.clone());
+        let mempool = Mempool::new(chain_id, rules, limits.mempool);
+        let contributions = ContributionPool::new(limits.contributions, chain.parent());
+        let (waiting, verifying) = Default::default();
+        Node { chain, mempool, contributions, waiting, verifying }
+    }
+
+    /// The chain, when the node stops.
+    pub fn into_chain(self) -> ChainState {
+        self.chain
     }
 
     /// The chain.
@@ -184,16 +211,13 @@ impl Node {
     pub fn contribution(&mut self, from: Option<PeerId>, full: FullContribution) -> Result<Vec<Action>, StoreError> {
         let height = self.chain.tip().summary.height;
         let view = self.chain.store().view()?;
-        match self.contributions.offer(self.chain.spec(), &(&view, height), &full.contribution) {
-            Ok(ticket) => {
-                let parent = self.chain.parent();
-                Ok(vec![Action::Run(Box::new(Job::Contribution { from, parent, ticket, full: Box::new(full) }))])
-            }
-            Err(error) => match error.store() {
-                Ok(error) => Err(error),
-                Err(Some(reason)) => Ok(misbehaved(from, &reason)),
-                Err(None) => Ok(vec![]),
-            },
+        match self.contributions.offer(self.chain.spec(), &(&view, height), Arc::new(full)) {
+            Ok(Offer::Verify(job)) => Ok(vec![Action::Run(Box::new(Job::Contribution { from, job }))]),
+            Ok(Offer::Known(_)) => Ok(vec![]),
+            Err(PoolError::Accounts(error)) => Err(error),
+            // Late, or too many: nobody's fault.
+            Err(PoolError::StaleParent { .. } | PoolError::Full { .. } | PoolError::Bytes { .. }) => Ok(vec![]),
+            Err(error) => Ok(misbehaved(from, &error)),
         }
     }
 
@@ -201,7 +225,7 @@ impl Node {
     pub fn transaction(&mut self, transaction: Transaction) -> Result<(), NodeError> {
         let view = self.chain.store().view()?;
         let accounts = (&view, self.chain.tip().summary.height);
-        self.mempool.insert(&accounts, self.chain.spec(), transaction)?;
+        self.mempool.insert(&accounts, transaction)?;
         Ok(())
     }
 
@@ -218,30 +242,24 @@ impl Node {
                     }
                 }
             }
-            Done::Contribution { from, ticket, full, verdict } => self.contributed(from, ticket, *full, verdict),
+            Done::Contribution { from, ticket, verdict } => Ok(self.contributed(from, ticket, verdict)),
         }
     }
 
     fn contributed(
         &mut self,
         from: Option<PeerId>,
-        ticket: Ticket,
-        full: FullContribution,
-        verdict: Verdict<Gradients>,
-    ) -> Result<Vec<Action>, StoreError> {
-        match verdict {
-            Ok(gradients) => {
-                if !self.contributions.accept(ticket, full.contribution.clone(), gradients) {
-                    return Ok(vec![]);
-                }
-                let contribution = Box::new(full.contribution.clone());
-                let message = Message::Contribution(Box::new(full));
-                Ok(vec![Action::Broadcast(from, message), Action::Contribution(contribution)])
+        ticket: contributions::Ticket,
+        verdict: Result<Gradients, JobError>,
+    ) -> Vec<Action> {
+        match self.contributions.resolve(ticket, verdict) {
+            Ok(verified) => {
+                let message = Message::Contribution(Box::new((*verified.offered).clone()));
+                vec![Action::Broadcast(from, message), Action::Contribution]
             }
-            Err(error) => {
-                self.contributions.refuse(ticket);
-                Ok(misbehaved(from, &error))
-            }
+            // The tip moved, or another was faster.
+            Err(ResolveError::Unknown | ResolveError::Superseded) => vec![],
+            Err(ResolveError::Refused(error)) => misbehaved(from, &error),
         }
     }
 
@@ -265,13 +283,11 @@ impl Node {
     fn moved(&mut self, from: Option<PeerId>, switch: Switch, complete: &Complete) -> Result<Vec<Action>, StoreError> {
         let view = self.chain.store().view()?;
         let accounts = (&view, self.chain.tip().summary.height);
+        self.mempool.apply(&accounts)?;
         for id in switch.disconnected.iter().rev() {
-            self.mempool.restore(&accounts, self.chain.spec(), transactions(&view, id)?)?;
+            self.mempool.restore(&accounts, &transactions(&view, id)?)?;
         }
-        for id in &switch.connected {
-            self.mempool.apply(&accounts, &transactions(&view, id)?)?;
-        }
-        self.contributions.follow(self.chain.parent());
+        self.contributions.retarget(self.chain.parent());
         let full =
             FullBlock { block: (**complete.proven().block()).clone(), tensors: complete.tensors().to_vec() };
         Ok(vec![
@@ -287,14 +303,11 @@ impl Node {
         let height = record.summary.height;
         let view = self.chain.store().view()?;
         let rules = self.chain.spec().rules();
-        let transactions = self.mempool.select(
-            &(&view, height),
-            self.chain.spec(),
-            height + 1,
-            rules.ledger.max_transactions as usize,
-        )?;
+        let most = rules.ledger.max_transactions as usize;
+        let transactions = self.mempool.select(&(&view, height), height + 1, most)?;
         let contributions = self.contributions.select(rules.max_contributions as usize);
-        let contributors: Vec<Address> = contributions.iter().map(|(c, _)| c.seat.contributor).collect();
+        let contributors: Vec<Address> =
+            contributions.iter().map(|c| c.offered.contribution.seat.contributor).collect();
         let ledger = self.chain.ledger_root(&transactions, &contributors, producer)?;
         let ancestry = self.chain.ancestry(&record)?;
         let (parent, state) = (self.chain.parent(), Arc::new(self.chain.state().clone()));

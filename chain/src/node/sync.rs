@@ -13,7 +13,8 @@ const MAX_LOCATOR: usize = 64;
 impl Node {
     /// A peer says that it has a tip; if it is not known and has more work, its blocks are asked for.
     pub(super) fn tip_of(&mut self, from: PeerId, id: &Hash, work: Work) -> Result<Vec<Action>, StoreError> {
-        let known = self.chain.store().view()?.record(id)?.is_some() || self.verifying.contains(id);
+        // While something is being verified, what follows may be on its way; peers repeat their tips.
+        let known = self.chain.store().view()?.record(id)?.is_some() || !self.verifying.is_empty();
         if known || work <= self.chain.tip().work { Ok(vec![]) } else { self.ask_for_blocks(from) }
     }
 

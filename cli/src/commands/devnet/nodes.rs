@@ -10,8 +10,7 @@ use chain::Hash;
 use chain::chain_state::{ChainError, ChainState};
 use chain::consensus::semantic::Checker;
 use chain::message::{FullBlock, FullContribution, Message, Network, PeerId};
-use chain::node::{Action, Done, Node, NodeError, Template};
-use chain::pool::Limits;
+use chain::node::{Action, Done, Limits, Node, NodeError, Template};
 use chain::rpc::{Answer, Query, answer};
 use chain::store::StoreError;
 use circuits::codec;
@@ -319,7 +318,7 @@ impl Thread {
                     }
                 }
             }
-            Action::Contribution(_) => self.slots.iter().for_each(|slot| slot.contribution(self.node.ready_contributions())),
+            Action::Contribution => self.slots.iter().for_each(|slot| slot.contribution(self.node.ready_contributions())),
         }
         Ok(())
     }

@@ -182,7 +182,10 @@ fn block(shared: &Shared, slot: &Slot, node: &Sender<Input>) -> Result<Option<Fu
     let proven: Vec<Proven> = template
         .contributions
         .into_iter()
-        .map(|(contribution, gradients)| Proven { contribution, gradients })
+        .map(|verified| Proven {
+            contribution: verified.offered.contribution.clone(),
+            gradients: (*verified.gradients).clone(),
+        })
         .collect();
     let update = if proven.is_empty() {
         None
