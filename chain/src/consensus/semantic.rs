@@ -86,7 +86,10 @@ impl<'p> Checker<'p> {
         if found < needed {
             return Err(SemanticError::Stamp { index, found, needed });
         }
-        c.seat.contributor.verify(&id, &c.signature).map_err(|source| SemanticError::Signature { index, source })
+        c.seat
+            .contributor
+            .verify(&c.message(self.spec.id())?, &c.signature)
+            .map_err(|source| SemanticError::Signature { index, source })
     }
 
     /// Checks all of a contribution but the claims that it adds to `batch`.

@@ -36,8 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let mempool =
-            mempool::Limits { transactions: 10_000, per_sender: 64, min_fee: Amount::ZERO, refused: 10_000 };
+        let mempool = mempool::Limits { transactions: 10_000, per_sender: 64, min_fee: Amount::ZERO, refused: 10_000 };
         let contributions = contributions::Limits { contributions: 64, bytes: 512 << 20, tries: 4, refused: 1024 };
         Limits { mempool, contributions }
     }
@@ -288,8 +287,7 @@ impl Node {
             self.mempool.restore(&accounts, &transactions(&view, id)?)?;
         }
         self.contributions.retarget(self.chain.parent());
-        let full =
-            FullBlock { block: (**complete.proven().block()).clone(), tensors: complete.tensors().to_vec() };
+        let full = FullBlock { block: (**complete.proven().block()).clone(), tensors: complete.tensors().to_vec() };
         Ok(vec![
             Action::Broadcast(from, Message::Blocks(vec![full])),
             Action::Broadcast(None, self.greeting()),

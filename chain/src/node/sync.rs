@@ -23,12 +23,7 @@ impl Node {
         Ok(vec![Action::Send(peer, Message::GetBlocks { locator, limit: BLOCKS_PER_MESSAGE })])
     }
 
-    pub(super) fn send_blocks(
-        &self,
-        to: PeerId,
-        locator: &[Hash],
-        limit: u32,
-    ) -> Result<Vec<Action>, StoreError> {
+    pub(super) fn send_blocks(&self, to: PeerId, locator: &[Hash], limit: u32) -> Result<Vec<Action>, StoreError> {
         let view = self.chain.store().view()?;
         let from = fork_height(&view, &locator[..locator.len().min(MAX_LOCATOR)])?;
         let last = view.height()?.min(from.saturating_add(limit.min(BLOCKS_PER_MESSAGE).into()));
