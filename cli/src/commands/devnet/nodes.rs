@@ -282,9 +282,7 @@ impl Thread {
         if let Query::Submit(transaction) = query {
             let id = transaction.id()?;
             return match self.node.transaction(transaction.clone()) {
-                Ok(()) => {
-                    Ok((Answer::Submitted(id), vec![Action::Broadcast(None, Message::Transaction(transaction))]))
-                }
+                Ok(()) => Ok((Answer::Submitted(id), vec![Action::Broadcast(None, Message::Transaction(transaction))])),
                 Err(NodeError::Store(error)) => Err(error),
                 Err(error) => Ok((Answer::Refused(error.to_string()), vec![])),
             };
@@ -318,7 +316,9 @@ impl Thread {
                     }
                 }
             }
-            Action::Contribution => self.slots.iter().for_each(|slot| slot.contribution(self.node.ready_contributions())),
+            Action::Contribution => {
+                self.slots.iter().for_each(|slot| slot.contribution(self.node.ready_contributions()))
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ use chain::rules::Rules;
 use chain::store::Store;
 use chain::work::CompactTarget;
 use circuits::curve::{CIRCUIT_VERSION, Params};
+use circuits::decimal::Decimal;
 use circuits::model::{Config, Schedule, Spec, State};
 use circuits::statement::Layouts;
 use prover::step::StepKeys;
@@ -145,13 +146,12 @@ fn accounts(dir: &Path, count: usize) -> Result<Vec<SecretKey>, CliError> {
 fn account(path: &PathBuf) -> Result<SecretKey, CliError> {
     if path.exists() {
         let file: KeyFile = files::decode(path, MAX_SMALL)?;
-        let seed = file.open(PASSPHRASE).map_err(CliError::file(path))?;
-        return Ok(SecretKey::from_seed(&seed));
+        return file.secret_key(PASSPHRASE).map_err(CliError::file(path));
     }
     let key = SecretKey::generate()?;
     // The passphrase is known to all: nothing is gained by a dear derivation.
     let cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
-    let file = KeyFile::seal(&key.seed(), key.address().0, PASSPHRASE, cost).map_err(CliError::file(path))?;
+    let file = KeyFile::of(&key, PASSPHRASE, cost).map_err(CliError::file(path))?;
     file.create(path)?;
     Ok(key)
 }
@@ -184,7 +184,7 @@ fn genesis(
         batch: args.batch,
         schedule: Schedule::constant(&args.lr).map_err(|e| CliError::Usage(e.to_string()))?,
         momentum: args.momentum,
-        weight_decay: "0".parse().unwrap_or_default(),
+        weight_decay: Decimal::ZERO,
         target: floor,
         rules: Rules {
             max_contributions: u32::from(contributors).max(4),
