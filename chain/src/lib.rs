@@ -18,6 +18,7 @@ pub mod genesis;
 pub mod header;
 pub mod ledger;
 pub mod message;
+pub mod pool;
 pub mod rpc;
 pub mod rules;
 pub mod store;
