@@ -3,11 +3,9 @@
 #[cfg(unix)]
 mod frame;
 #[cfg(unix)]
-#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the devnet"))]
 mod server;
 
 #[cfg(unix)]
-#[cfg_attr(not(test), expect(unused_imports, reason = "its first user is the devnet"))]
 pub use server::{ServerHandle, serve};
 
 use crate::error::CliError;

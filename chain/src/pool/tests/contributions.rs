@@ -49,16 +49,18 @@ fn contribution(spec: &ChainSpec, who: u8, slot: u32, loss: u64, proof: u8) -> F
     let layouts = spec.layouts();
     let batch = spec.genesis().batch as usize;
     let gradient = (0..layouts.segments()).map(|s| vec![[0; 32]; layouts.of(s).columns()]).collect();
+    let tensors = GradientTensors(vec![vec![1]]);
     let mut contribution = Contribution {
         seat: Seat { parent: TIP, contributor: key(who).address(), slot },
         gradient,
         proofs: statement::Contribution { losses: vec![loss; batch], layers: vec![vec![proof]], heads: vec![] },
         leaves: vec![MerkleProof(vec![]); batch],
+        tensors: tensors.digest().unwrap(),
         stamp: 0,
         signature: Signature([0; 64]),
     };
-    contribution.seal(spec.id(), spec.rules().stamp_bits, &key(who));
-    FullContribution { contribution, tensors: GradientTensors(vec![vec![1]]) }
+    contribution.seal(spec.id(), spec.rules().stamp_bits, &key(who)).unwrap();
+    FullContribution { contribution, tensors }
 }
 
 fn refused() -> Result<Gradients, JobError> {
@@ -137,7 +139,7 @@ fn contributors_are_registered_and_matured_at_the_next_height() {
 fn stamp_and_signature() {
     let mut f = fixture(limits());
     let mut forged = f.make(0, 0, 1, 0);
-    forged.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(1));
+    forged.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(1)).unwrap();
     assert!(matches!(f.offer(&forged), Err(PoolError::Seal(SemanticError::Signature { index: 0, .. }))));
     let mut cheap = f.make(0, 0, 1, 0);
     let id = cheap.contribution.id(f.spec.id());
@@ -184,10 +186,24 @@ fn what_is_known_is_not_verified_again() {
 
 #[test]
 fn a_forgery_does_not_keep_the_honest_contribution_out() {
-    // Proofs and tensors are not signed: the same identity, and another one of the same seat.
-    let mut tensors = contribution(&spec(), 0, 0, 1, 0);
-    tensors.tensors = GradientTensors(vec![vec![2]]);
-    let forgeries = [contribution(&spec(), 0, 0, 1, 9), contribution(&spec(), 0, 0, 2, 0), tensors];
+    // Others' copies, altered: refused without a try.
+    let mut f = fixture(limits());
+    for _ in 0..limits().tries + 1 {
+        let mut copy = f.make(0, 0, 1, 0);
+        copy.contribution.proofs.layers[0][0] ^= 1;
+        assert!(matches!(f.offer(&copy), Err(PoolError::Seal(SemanticError::Signature { .. }))));
+        let mut copy = f.make(0, 0, 1, 0);
+        copy.contribution.leaves[0].0.push(1);
+        assert!(matches!(f.offer(&copy), Err(PoolError::Seal(SemanticError::Signature { .. }))));
+        let mut copy = f.make(0, 0, 1, 0);
+        copy.tensors = GradientTensors(vec![vec![2]]);
+        assert!(matches!(f.offer(&copy), Err(PoolError::Tensors(TensorError::Digest { .. }))));
+    }
+    let honest = f.make(0, 0, 1, 0);
+    f.verify(&honest);
+
+    // The contributor's own: the same identity with other proofs, and another one of the same seat.
+    let forgeries = [contribution(&spec(), 0, 0, 1, 9), contribution(&spec(), 0, 0, 2, 0)];
     for forged in forgeries {
         let mut f = fixture(limits());
         let honest = f.make(0, 0, 1, 0);
@@ -277,7 +293,7 @@ fn another_tip_empties_the_pool() {
     // A ticket of before is not taken for one of now.
     let mut new = f.make(0, 1, 1, 0);
     new.contribution.seat.parent = [8; 32];
-    new.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(0));
+    new.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(0)).unwrap();
     let now = f.job(&new).ticket;
     let good = f.good();
     assert!(matches!(f.pool.resolve(ticket, good), Err(ResolveError::Unknown)));
