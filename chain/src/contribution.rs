@@ -5,11 +5,9 @@ use crate::address::{Address, SecretKey, Signature};
 use crate::dataset::MerkleProof;
 use circuits::codec::{self, Encoded};
 use circuits::curve::Point;
-use circuits::model::{Config, Gradients, tensors};
 use circuits::poseidon;
 use circuits::scope::Scope;
 use circuits::statement::{self, Encoding};
-use circuits::tensor::Matrix;
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 
@@ -119,45 +117,4 @@ pub fn leading_zeros(hash: &Hash) -> u32 {
 /// Encodes commitments by segment.
 pub fn encode_points(points: &[Vec<Point>]) -> Vec<Vec<Encoding>> {
     points.iter().map(|port| port.iter().map(GroupEncoding::to_bytes).collect()).collect()
-}
-
-/// The tensors of a contribution's gradient, frac 36, in the order of [`tensors`]: what full nodes keep, and light clients
-/// never see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GradientTensors(pub Vec<Vec<i128>>);
-
-impl Encoded for GradientTensors {
-    const MAGIC: [u8; 8] = *b"GRADTENS";
-    const VERSION: u32 = 1;
-    const NAME: &'static str = "gradient";
-}
-
-/// Tensors that are none of the configuration's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gradient's tensors do not have the shapes of the configuration")]
-pub struct TensorShape;
-
-impl GradientTensors {
-    /// Flattens.
-    pub fn new(gradients: &Gradients) -> Self {
-        GradientTensors(gradients.iter().map(|t| t.data.clone()).collect())
-    }
-
-    /// The gradient, if the shapes are those of the configuration and no entry is beyond what a proof can hold.
-    pub fn open(&self, config: &Config) -> Result<Gradients, TensorShape> {
-        let specs = tensors(config);
-        if specs.len() != self.0.len() {
-            return Err(TensorShape);
-        }
-        let mut matrices = vec![];
-        for (spec, data) in specs.iter().zip(&self.0) {
-            // An i128 near its ends could overflow in sums; no provable gradient comes near.
-            if data.iter().any(|x| x.unsigned_abs() >= 1 << 100) {
-                return Err(TensorShape);
-            }
-            matrices.push(Matrix::new(spec.rows, spec.cols, data.clone()).map_err(|_| TensorShape)?);
-        }
-        let mut matrices = matrices.into_iter();
-        Ok(Gradients::build(config, |_| matrices.next().unwrap_or_default()))
-    }
 }

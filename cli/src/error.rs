@@ -1,8 +1,10 @@
 //! What can go wrong, and the exit code that says so.
 
 use crate::interchange::InterchangeError;
+use crate::key_file::KeyFileError;
+use crate::passphrase::PassphraseError;
 use circuits::codec::CodecError;
-use circuits::model::{ConfigError, DataError};
+use circuits::model::{ConfigError, DataError, GenerateError};
 use circuits::model_file::ModelFileError;
 use circuits::statement::RunError;
 use prover::error::ProveError;
@@ -63,6 +65,12 @@ pub enum CliError {
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// No text can be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// There is no passphrase.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
     /// The native step and the proven one disagree: a bug.
     #[error("step {0}: the proven state is not the native one; this is a bug")]
     Diverged(u64),
@@ -98,6 +106,9 @@ pub enum FileError {
     /// Weights cannot be exchanged.
     #[error(transparent)]
     Weights(#[from] InterchangeError),
+    /// A key file is refused.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),

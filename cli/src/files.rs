@@ -5,6 +5,7 @@ use circuits::codec::{self, Encoded};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// Largest corpus.
 pub const MAX_CORPUS: u64 = 1 << 30;
@@ -51,24 +52,43 @@ pub fn encode<T: Encoded>(path: &Path, value: &T, sync: bool) -> Result<(), CliE
 /// Replaces a file: whoever reads it sees the old content or the new one, also after this process is killed. With
 /// `sync` also after the machine stops.
 pub fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
-    try_write(path, bytes, sync).map_err(CliError::io("write", path))
+    // As any other file: the umask decides who may read it.
+    let written = unfinished(path, bytes, sync, 0o666).and_then(|file| finish(path, sync, || Ok(file.persist(path)?)));
+    written.map_err(CliError::io("write", path))
 }
 
-fn try_write(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Writes a new file that only its owner may read, safe from the machine's stop; refuses to replace any file.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let written =
+        unfinished(path, bytes, true, 0o600).and_then(|file| finish(path, true, || Ok(file.persist_noclobber(path)?)));
+    written.map_err(CliError::io("create", path))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The content in a file of another name, beside `path`.
+fn unfinished(path: &Path, bytes: &[u8], sync: bool, mode: u32) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
     #[cfg(unix)]
-    // As any other file: the umask decides who may read it.
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(dir)?;
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = builder.tempfile_in(parent(path))?;
     file.write_all(bytes)?;
     if sync {
         file.as_file().sync_all()?;
     }
-    file.persist(path)?;
+    Ok(file)
+}
+
+/// Gives the file its name.
+fn finish(path: &Path, sync: bool, rename: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
+    rename()?;
     if sync && cfg!(unix) {
-        File::open(dir)?.sync_all()?;
+        File::open(parent(path))?.sync_all()?;
     }
     Ok(())
 }

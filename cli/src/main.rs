@@ -5,10 +5,15 @@ mod error;
 mod files;
 mod format;
 mod interchange;
+#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
+mod key_file;
 mod model_choice;
 mod model_dir;
+#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
+mod passphrase;
 mod run_dir;
 mod ui;
+mod utf8;
 
 use clap::Parser;
 use commands::Command;

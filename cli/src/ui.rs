@@ -45,6 +45,20 @@ impl Ui {
         }
     }
 
+    /// Writes part of a line at once, control characters but for tabs and new lines replaced: it may come from anyone,
+    /// and they steer a terminal. Nothing with `--json`. False once stdout is closed: nobody wants more.
+    pub fn stream(&self, text: &str) -> bool {
+        let harmless = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+        let text: String = text.chars().map(harmless).collect();
+        let mut stdout = io::stdout();
+        self.json || stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+    }
+
+    /// Whether the result is for a machine.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Writes a failure.
     pub fn fail(&self, error: &CliError) {
         let _ = writeln!(io::stderr(), "error: {error}");

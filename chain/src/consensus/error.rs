@@ -2,12 +2,14 @@
 
 use crate::Hash;
 use crate::address::{Address, SignatureError};
-use crate::amount::AmountError;
 use crate::dataset::DatasetError;
+use crate::ledger::LedgerError;
+use crate::tensors::TensorError;
 use crate::transaction::TransactionError;
 use crate::work::CompactTarget;
 use circuits::codec::CodecError;
 use circuits::ops::sgd::HyperError;
+use std::convert::Infallible;
 use verifier::{BatchError, StepError};
 
 /// A block that contradicts itself.
@@ -95,6 +97,9 @@ pub enum SemanticError {
     /// The keys are those of the genesis.
     #[error("the verifying keys are not those of the chain")]
     Keys,
+    /// Proofs are checked on the block's own parent.
+    #[error("the block was to be checked on a parent that is not its own")]
+    Parent,
     /// A contributor signed.
     #[error("contribution {index}: {source}")]
     Signature {
@@ -242,10 +247,13 @@ pub enum BlockError {
     Contextual(#[from] ContextualError),
     /// The ledger refuses a transaction.
     #[error("ledger: {0}")]
-    Ledger(String),
-    /// Amounts overflow.
+    Ledger(#[from] LedgerError<Infallible>),
+    /// The contributions' tensors are not those of their commitments.
     #[error(transparent)]
-    Amount(#[from] AmountError),
+    Tensors(#[from] TensorError),
+    /// The state that full nodes compute is the one that is proven; this cannot fail unless a proof is unsound.
+    #[error("the computed model state is not the proven one")]
+    Model,
 }
 
 impl BlockError {

@@ -122,6 +122,9 @@ impl<'p> Checker<'p> {
         parent: &Parent,
         block: &Arc<Block>,
     ) -> Result<Proven, SemanticError> {
+        if parent.id != block.header.parent {
+            return Err(SemanticError::Parent);
+        }
         for (index, transaction) in block.transactions.iter().enumerate() {
             let checked = transaction.check(self.spec.id());
             checked.map_err(|source| SemanticError::Transaction { index, source })?;

@@ -124,6 +124,24 @@ pub enum LedgerError<E> {
     Rewards(AmountError),
 }
 
+impl<E> LedgerError<E> {
+    /// The broken rule, apart from a failure to read the accounts.
+    pub fn rule(self) -> Result<LedgerError<Infallible>, E> {
+        Ok(match self {
+            LedgerError::Accounts(error) => return Err(error),
+            LedgerError::TooManyTransactions { limit, found } => LedgerError::TooManyTransactions { limit, found },
+            LedgerError::OtherChain { index } => LedgerError::OtherChain { index },
+            LedgerError::WrongNonce { index, expected, found } => LedgerError::WrongNonce { index, expected, found },
+            LedgerError::LastNonce { index } => LedgerError::LastNonce { index },
+            LedgerError::Overspend { index, balance, spent } => LedgerError::Overspend { index, balance, spent },
+            LedgerError::Registered { index } => LedgerError::Registered { index },
+            LedgerError::NotRegistered { index } => LedgerError::NotRegistered { index },
+            LedgerError::Total { index, source } => LedgerError::Total { index, source },
+            LedgerError::Rewards(source) => LedgerError::Rewards(source),
+        })
+    }
+}
+
 /// Accounts as a block leaves them so far, over those before it.
 struct Overlay<'a, A> {
     before: &'a A,

@@ -1,6 +1,6 @@
 //! The backward pass of one sequence, segment by segment: gradients of the *sum* of the losses.
 
-use super::{Layer, LayerForward, LayerParams, Spec};
+use super::{HeadForward, Layer, LayerForward, LayerParams, Spec, head_forward};
 use crate::{
     fixed::{Class, Saturations},
     ops::{
@@ -158,11 +158,8 @@ pub fn head_forward_backward(
     targets: &[u8],
     saturations: &mut Saturations,
 ) -> HeadTrace {
-    let Spec { config, tables } = spec;
-    let norm = rmsnorm::forward(x, norm_f, config.eps24(), saturations);
-    // Rows of E are outputs: the products of a linear map whose matrix is Eᵀ.
-    let logits = linear::input_gradient(&norm.h, head);
-    let loss = cross_entropy::forward_backward(&logits, targets, &tables.head, &tables.log);
+    let HeadForward { norm, logits } = head_forward(spec, head, norm_f, x, saturations);
+    let loss = cross_entropy::forward_backward(&logits, targets, &spec.tables.head, &spec.tables.log);
     let zdh = linear::forward(&loss.dlog, head);
     let dh = zdh.rescale(12, Class::Gradient, saturations);
     let norm_backward = rmsnorm::backward(&norm, norm_f, &dh, None, saturations);

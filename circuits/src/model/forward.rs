@@ -122,6 +122,29 @@ pub fn layer_forward(spec: &Spec, w: &LayerParams, x: &Tensor, saturations: &mut
     }
 }
 
+/// The trace of the head's forward pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadForward {
+    /// Final norm.
+    pub norm: NormForward,
+    /// `h·Eᵀ`, frac 24, exact, `[T × V]`; below 2^56 in absolute value.
+    pub logits: Wide,
+}
+
+/// Logits over `x`, `[T × d]` of [`Class::Residual`]; `head` is `[V × d]` (the embedding when tied).
+pub fn head_forward(
+    spec: &Spec,
+    head: &Tensor,
+    norm_f: &Tensor,
+    x: &Tensor,
+    saturations: &mut Saturations,
+) -> HeadForward {
+    let norm = rmsnorm::forward(x, norm_f, spec.config.eps24(), saturations);
+    // Rows of E are outputs: the products of a linear map whose matrix is Eᵀ.
+    let logits = linear::input_gradient(&norm.h, head);
+    HeadForward { norm, logits }
+}
+
 /// `a·W + x·2^12`, exact and as [`Class::Residual`].
 fn residual(a: &Tensor, w: &Tensor, x: &Tensor, saturations: &mut Saturations) -> (Wide, Tensor) {
     let mut wide = linear::forward(a, w);

@@ -1,11 +1,13 @@
-//! The Llama-style model: configuration, parameters, forward and explicit backward pass, data and schedule.
+//! The Llama-style model: configuration, parameters, forward and explicit backward pass, data, schedule and generation.
 
 mod backward;
 mod config;
 mod data;
 mod forward;
+mod generate;
 mod json;
 mod params;
+mod sampling;
 mod schedule;
 mod sequence;
 
@@ -14,7 +16,9 @@ pub use config::{
     Config, ConfigError, MAX_CELLS, MAX_CONTEXT, MAX_HIDDEN, MAX_LAYERS, MAX_MLP, MAX_PARAMETERS, MAX_VOCAB,
 };
 pub use data::{DataError, Draw, draw_batch};
-pub use forward::{LayerForward, Spec, embed, layer_forward};
+pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
+pub use generate::{GenerateError, Generator, START};
 pub use params::{Gradients, Layer, LayerParams, Parameters, Params, ParamsError, State, TensorSpec, tensors};
+pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{Schedule, ScheduleError};
 pub use sequence::{SequenceError, SequenceTrace, sequence_gradient};

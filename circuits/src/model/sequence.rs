@@ -34,6 +34,14 @@ pub enum SequenceError {
     },
 }
 
+/// Whether every token is in the vocabulary.
+pub(super) fn check_tokens(vocab: usize, tokens: &[u8]) -> Result<(), SequenceError> {
+    match tokens.iter().enumerate().find(|&(_, &t)| usize::from(t) >= vocab) {
+        Some((position, &token)) => Err(SequenceError::Token { token, position, vocab }),
+        None => Ok(()),
+    }
+}
+
 /// Everything computed for one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceTrace {
@@ -85,9 +93,7 @@ pub fn sequence_gradient(spec: &Spec, params: &Params, sequence: &[u8]) -> Resul
     if sequence.len() != config.context + 1 {
         return Err(SequenceError::Length { expected: config.context + 1, found: sequence.len() });
     }
-    if let Some(position) = sequence.iter().position(|&t| usize::from(t) >= config.vocab) {
-        return Err(SequenceError::Token { token: sequence[position], position, vocab: config.vocab });
-    }
+    check_tokens(config.vocab, sequence)?;
     let (tokens, targets) = (&sequence[..config.context], &sequence[1..]);
     let mut saturations = Saturations::default();
 

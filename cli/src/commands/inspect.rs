@@ -3,6 +3,7 @@
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL, MAX_STATE, MAX_TEXT};
 use crate::format::{bytes, hex, plural};
+use crate::key_file::KeyFile;
 use crate::model_dir;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A bundle, run, state, set of commitments or configuration, or the directory of a model or run
+    /// A bundle, run, state, set of commitments, configuration or key file, or the directory of a model or run
     path: PathBuf,
 }
 
@@ -104,6 +105,12 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         StateCommitments::MAGIC => {
             let commitments: StateCommitments = files::decode(path, MAX_SMALL)?;
             Ok(("commitments of a state", facts(commitments_facts(&commitments))))
+        }
+        KeyFile::MAGIC => {
+            let key = KeyFile::read(path)?;
+            let (address, cost) = (hex(&key.address), key.cost);
+            let argon2id = json!({ "memory_kib": cost.memory_kib, "passes": cost.passes, "lanes": cost.lanes });
+            Ok(("key file", facts(json!({ "address": address, "argon2id": argon2id }))))
         }
         _ => {
             let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -3,6 +3,7 @@
 mod audit;
 mod demo;
 mod export;
+mod generate;
 mod import;
 mod init;
 mod inspect;
@@ -22,6 +23,8 @@ pub enum Command {
     Init(init::Args),
     /// Train a model, and prove every step if asked to
     Train(train::Args),
+    /// Let a model go on with a text
+    Generate(generate::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
     /// Make a model of a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
@@ -41,6 +44,7 @@ impl Command {
             Command::Demo(args) => demo::run(args, ui),
             Command::Init(args) => init::run(args, ui),
             Command::Train(args) => train::run(args, ui),
+            Command::Generate(args) => generate::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
             Command::Import(args) => import::run(args, ui),
             Command::Export(args) => export::run(args, ui),

@@ -3,6 +3,7 @@
 
 mod common;
 mod faults;
+mod generate;
 mod proven;
 mod resume;
 mod usage;

@@ -1,0 +1,236 @@
+//! Questions to a node, and the answers: the same over a local socket of a running node and from the store of a stopped
+//! one.
+
+use crate::Hash;
+use crate::address::Address;
+use crate::block::Block;
+use crate::consensus::contextual::Record;
+use crate::genesis::Genesis;
+use crate::ledger::{Account, BalanceProof};
+use crate::store::{Store, StoreError, View};
+use crate::transaction::Transaction;
+use circuits::codec::Encoded;
+use circuits::model_file::ModelState;
+use serde::{Deserialize, Serialize};
+
+/// Most blocks of an answer.
+pub const MAX_BLOCKS: u32 = 64;
+
+/// Which block is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BlockRef {
+    /// The last one.
+    Tip,
+    /// That of a height.
+    Height(u64),
+    /// That of an identity, on any branch.
+    Id(Hash),
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Query {
+    /// What the chain is of.
+    Genesis,
+    /// How far it is.
+    Status,
+    /// A block.
+    Block(BlockRef),
+    /// Blocks of the chain that follow on the first known one of these.
+    BlocksAfter {
+        /// Identities, from the asker's tip down.
+        locator: Vec<Hash>,
+        /// Most blocks, at most [`MAX_BLOCKS`].
+        limit: u32,
+    },
+    /// A transaction.
+    Transaction(Hash),
+    /// An account at the tip, with its proof.
+    Account(Address),
+    /// The model state at the tip.
+    Model,
+    /// Takes a transaction in.
+    Submit(Transaction),
+}
+
+impl Encoded for Query {
+    const MAGIC: [u8; 8] = *b"GRADQURY";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "query";
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// To [`Query::Genesis`].
+    Genesis(Box<Genesis>),
+    /// To [`Query::Status`].
+    Status(Box<Status>),
+    /// To [`Query::Block`].
+    Block(Option<Box<Found>>),
+    /// To [`Query::BlocksAfter`].
+    Blocks(Vec<Block>),
+    /// To [`Query::Transaction`].
+    Transaction(Option<Box<Included>>),
+    /// To [`Query::Account`].
+    Account(Box<Proved>),
+    /// To [`Query::Model`].
+    Model(Box<AtTip>),
+    /// To [`Query::Submit`]: its identity.
+    Submitted(Hash),
+    /// Why there is no answer.
+    Refused(String),
+}
+
+impl Encoded for Answer {
+    const MAGIC: [u8; 8] = *b"GRADANSW";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "answer";
+}
+
+/// How far a chain is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Identity of the chain.
+    pub chain: Hash,
+    /// The tip.
+    pub tip: Record,
+    /// Transactions that wait, if the node is running.
+    pub waiting: Option<u64>,
+}
+
+/// A block, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The record.
+    pub record: Record,
+    /// The block; the genesis is none.
+    pub block: Option<Block>,
+    /// Whether it is on the chain, not on a branch beside it.
+    pub on_chain: bool,
+}
+
+/// A transaction of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Included {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its block.
+    pub block: Hash,
+    /// The block's height.
+    pub height: u64,
+    /// Number in the block.
+    pub index: u32,
+}
+
+/// An account with its proof for the ledger root of a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proved {
+    /// The account.
+    pub account: Account,
+    /// The proof.
+    pub proof: BalanceProof,
+    /// The block.
+    pub block: Hash,
+    /// Its height.
+    pub height: u64,
+}
+
+/// The model state at the tip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtTip {
+    /// The tip, which commits to it.
+    pub record: Record,
+    /// The state.
+    pub state: ModelState,
+}
+
+/// Answers from a store all questions but those that need a running node.
+pub fn answer(store: &Store, query: &Query) -> Result<Answer, StoreError> {
+    let view = store.view()?;
+    let genesis = view.genesis()?.ok_or(StoreError::Missing("the genesis"))?;
+    Ok(match query {
+        Query::Genesis => Answer::Genesis(Box::new(genesis)),
+        Query::Status => {
+            let chain = view.at_height(0)?.ok_or(StoreError::Missing("the genesis"))?;
+            Answer::Status(Box::new(Status { chain, tip: view.tip()?, waiting: None }))
+        }
+        Query::Block(which) => Answer::Block(block(&view, which)?.map(Box::new)),
+        Query::BlocksAfter { locator, limit } => Answer::Blocks(blocks_after(&view, locator, *limit)?),
+        Query::Transaction(id) => Answer::Transaction(transaction(&view, id)?.map(Box::new)),
+        Query::Account(address) => {
+            let tip = view.tip()?;
+            let height = tip.summary.height;
+            let proof = view.prove_account(address, height)?;
+            let account = view.account(address, height)?;
+            Answer::Account(Box::new(Proved { account, proof, block: tip.header.id(), height }))
+        }
+        Query::Model => {
+            let spec = crate::genesis::ChainSpec::new(genesis);
+            let spec = spec.map_err(|_| StoreError::Missing("a sound genesis"))?;
+            let record = view.tip()?;
+            let state = crate::chain_state::model_at_tip(&spec, &view)?;
+            Answer::Model(Box::new(AtTip { record, state }))
+        }
+        Query::Submit(_) => Answer::Refused("no node is running here that could take a transaction".into()),
+    })
+}
+
+fn block(view: &View, which: &BlockRef) -> Result<Option<Found>, StoreError> {
+    let id = match which {
+        BlockRef::Tip => view.at_height(view.height()?)?,
+        BlockRef::Height(height) => view.at_height(*height)?,
+        BlockRef::Id(id) => Some(*id),
+    };
+    let Some(id) = id else { return Ok(None) };
+    let Some(record) = view.record(&id)? else { return Ok(None) };
+    let on_chain = view.at_height(record.summary.height)? == Some(id);
+    Ok(Some(Found { record, block: view.block(&id)?, on_chain }))
+}
+
+/// Height of the first of these blocks that is on the chain; the genesis if none is.
+pub fn fork_height(view: &View, locator: &[Hash]) -> Result<u64, StoreError> {
+    for id in locator {
+        if let Some(record) = view.record(id)?
+            && view.at_height(record.summary.height)? == Some(*id)
+        {
+            return Ok(record.summary.height);
+        }
+    }
+    Ok(0)
+}
+
+/// Identities from the tip down, ever sparser, the genesis last: where a peer finds the last block in common.
+pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
+    let tip = view.height()?;
+    let mut ids = vec![];
+    let (mut back, mut gap) = (0u64, 1u64);
+    while back < tip {
+        ids.extend(view.at_height(tip - back)?);
+        if ids.len() >= 10 {
+            gap = gap.saturating_mul(2);
+        }
+        back = back.saturating_add(gap);
+    }
+    ids.extend(view.at_height(0)?);
+    Ok(ids)
+}
+
+fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>, StoreError> {
+    let from = fork_height(view, locator)?;
+    let mut blocks = vec![];
+    for height in from + 1..=view.height()?.min(from.saturating_add(limit.min(MAX_BLOCKS).into())) {
+        let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        blocks.push(view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?);
+    }
+    Ok(blocks)
+}
+
+fn transaction(view: &View, id: &Hash) -> Result<Option<Included>, StoreError> {
+    let Some(location) = view.transaction(id)? else { return Ok(None) };
+    let block_id = view.at_height(location.height)?.ok_or(StoreError::Missing("a block of the chain"))?;
+    let block = view.block(&block_id)?.ok_or(StoreError::Missing("a block of the chain"))?;
+    let transaction = block.transactions.into_iter().nth(location.index as usize);
+    let transaction = transaction.ok_or(StoreError::Missing("a transaction"))?;
+    Ok(Some(Included { transaction, block: block_id, height: location.height, index: location.index }))
+}

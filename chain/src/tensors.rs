@@ -1,0 +1,123 @@
+//! Tensors of gradients: what full nodes keep beside the blocks.
+
+use crate::consensus::semantic::Proven;
+use crate::contribution::encode_points;
+use crate::genesis::ChainSpec;
+use circuits::codec::Encoded;
+use circuits::curve::Params;
+use circuits::model::{Config, Gradients, tensors};
+use circuits::ports::PortError;
+use circuits::statement::Encoding;
+use circuits::tensor::Matrix;
+use serde::{Deserialize, Serialize};
+
+/// The tensors of a contribution's gradient, frac 36, in the order of [`tensors`]: what full nodes keep, and light clients
+/// never see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GradientTensors(pub Vec<Vec<i128>>);
+
+impl Encoded for GradientTensors {
+    const MAGIC: [u8; 8] = *b"GRADTENS";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "gradient";
+}
+
+/// Tensors that do not belong to their contributions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    /// They have the shapes of the configuration, and entries that a proof can hold.
+    #[error("the gradient's tensors do not have the shapes of the configuration")]
+    Shape,
+    /// There are tensors for each contribution.
+    #[error("tensors of {found} contributions, not {expected}")]
+    Count {
+        /// Contributions.
+        expected: usize,
+        /// Sets of tensors.
+        found: usize,
+    },
+    /// They have the commitments that are proven.
+    #[error("contribution {index}: the tensors are not those that the proofs commit to")]
+    Commitments {
+        /// The contribution.
+        index: usize,
+    },
+    /// A commitment cannot be computed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl GradientTensors {
+    /// Flattens.
+    pub fn new(gradients: &Gradients) -> Self {
+        GradientTensors(gradients.iter().map(|t| t.data.clone()).collect())
+    }
+
+    /// The gradient, if the shapes are those of the configuration and no entry is beyond what a proof can hold.
+    pub fn open(&self, config: &Config) -> Result<Gradients, TensorError> {
+        let specs = tensors(config);
+        if specs.len() != self.0.len() {
+            return Err(TensorError::Shape);
+        }
+        let mut matrices = Vec::with_capacity(specs.len());
+        for (spec, data) in specs.iter().zip(&self.0) {
+            // An i128 near its ends could overflow in sums; no provable gradient comes near.
+            if data.iter().any(|x| x.unsigned_abs() >= 1 << 100) {
+                return Err(TensorError::Shape);
+            }
+            matrices.push(Matrix::new(spec.rows, spec.cols, data.clone()).map_err(|_| TensorError::Shape)?);
+        }
+        let mut matrices = matrices.into_iter();
+        Ok(Gradients::build(config, |_| matrices.next().unwrap_or_default()))
+    }
+}
+
+/// The gradient of a contribution, if its tensors have these commitments.
+pub fn check(
+    params: &Params,
+    spec: &ChainSpec,
+    index: usize,
+    commitments: &[Vec<Encoding>],
+    tensors: &GradientTensors,
+) -> Result<Gradients, TensorError> {
+    let gradients = tensors.open(spec.config())?;
+    let found = spec.layouts().commit_gradients(params, &gradients)?;
+    if encode_points(&found) == commitments { Ok(gradients) } else { Err(TensorError::Commitments { index }) }
+}
+
+/// A block whose proofs hold, with the tensors of its contributions: what a full node builds on.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    proven: Proven,
+    tensors: Vec<GradientTensors>,
+}
+
+impl Complete {
+    /// Requires the tensors to have the proven commitments.
+    pub fn new(
+        params: &Params,
+        spec: &ChainSpec,
+        proven: Proven,
+        tensors: Vec<GradientTensors>,
+    ) -> Result<Self, TensorError> {
+        let contributions = &proven.block().contributions;
+        let (expected, found) = (contributions.len(), tensors.len());
+        if expected != found {
+            return Err(TensorError::Count { expected, found });
+        }
+        for (index, (contribution, tensors)) in contributions.iter().zip(&tensors).enumerate() {
+            check(params, spec, index, &contribution.gradient, tensors)?;
+        }
+        Ok(Complete { proven, tensors })
+    }
+
+    /// The block.
+    pub fn proven(&self) -> &Proven {
+        &self.proven
+    }
+
+    /// The tensors, one set for each contribution.
+    pub fn tensors(&self) -> &[GradientTensors] {
+        &self.tensors
+    }
+}

@@ -1,0 +1,106 @@
+//! `generate`: what a model makes of a text.
+
+use crate::error::CliError;
+use crate::format::hex;
+use crate::model_dir::{self, Model};
+use crate::ui::{Output, Ui};
+use crate::utf8::Utf8Stream;
+use circuits::decimal::Decimal;
+use circuits::model::{GenerateError, Generator, MAX_VOCAB, Sampling, Spec};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Text to go on with; an empty one stands for the beginning of a line
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    prompt: String,
+    /// Tokens to generate, each a byte
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
+    tokens: u64,
+    /// Draw at random: the lower, the likelier the tokens; 0 always takes the likeliest [default: 1 with --top-k, else 0]
+    #[arg(long, value_name = "T")]
+    temperature: Option<Decimal>,
+    /// Draw among the K likeliest tokens only [default: all]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    top_k: Option<u64>,
+    /// Seed of the draws [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Where the weights come from.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
+struct Source {
+    /// Directory of a model or of a run, or a state's file
+    #[arg(long, group = "source", value_name = "DIR")]
+    model: Option<PathBuf>,
+}
+
+impl Source {
+    fn load(&self) -> Result<Model, CliError> {
+        match &self.model {
+            Some(path) => model_dir::load(path),
+            None => Err(CliError::Usage("a model is needed: --model".to_owned())),
+        }
+    }
+}
+
+impl Args {
+    fn sampling(&self) -> Result<Sampling, CliError> {
+        if self.temperature.is_none() && self.top_k.is_none() {
+            return match self.seed {
+                None => Ok(Sampling::Greedy),
+                Some(_) => Err(CliError::Usage("--seed needs --temperature or --top-k".to_owned())),
+            };
+        }
+        let temperature = match self.temperature {
+            Some(temperature) => temperature,
+            None => "1".parse().map_err(|_| CliError::Usage("1 is no number".to_owned()))?,
+        };
+        let k = self.top_k.map_or(MAX_VOCAB, |k| usize::try_from(k).unwrap_or(usize::MAX));
+        Ok(Sampling::TopK { k, temperature, seed: self.seed.unwrap_or(0) })
+    }
+}
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    let sampling = args.sampling()?;
+    let model = args.source.load()?;
+    let spec = Spec::new(model.config.clone());
+    let generator =
+        Generator::new(&spec, &model.state.w, args.prompt.as_bytes(), sampling).map_err(|error| match error {
+            GenerateError::Sampling(error) => CliError::Usage(error.to_string()),
+            prompt => CliError::Generate(prompt),
+        })?;
+
+    let mut tokens = vec![];
+    let mut stream = Utf8Stream::default();
+    let mut wanted = ui.stream(&args.prompt);
+    for token in generator.take(args.tokens as usize) {
+        tokens.push(token);
+        wanted = wanted && ui.stream(&stream.push(token));
+        if !wanted {
+            break;
+        }
+    }
+    ui.stream(&stream.finish());
+
+    let mut json = json!({
+        "ok": true,
+        "prompt": args.prompt,
+        "text": String::from_utf8_lossy(&tokens),
+        "tokens": tokens,
+        "step": model.step,
+    });
+    if ui.is_json() {
+        // Commitments take longer than a text does: only for those who see them.
+        json["state_digest"] = hex(&model_dir::commit(&ui.params()?, &model)?.digest()).into();
+    }
+    // The text stands there already; it lacks the end of its line.
+    Ok(Output { text: String::new(), json })
+}
