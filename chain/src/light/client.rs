@@ -288,8 +288,7 @@ impl<'p> LightClient<'p> {
         if wins {
             let removed = tip.height().saturating_sub(fork);
             let branch = self.branches.branch(parent);
-            let encoded: Vec<&[u8]> =
-                branch.into_iter().chain(&fresh).map(|fresh| fresh.bytes.as_slice()).collect();
+            let encoded: Vec<&[u8]> = branch.into_iter().chain(&fresh).map(|fresh| fresh.bytes.as_slice()).collect();
             keep.replace(fork, &encoded)?;
             self.branches.advance(fork, parent, fresh);
             if removed > 0 {
@@ -310,12 +309,7 @@ impl<'p> LightClient<'p> {
     }
 
     /// The account of an address after the block of a height, as the block's ledger root has it.
-    pub fn balance(
-        &self,
-        height: u64,
-        address: &Address,
-        proof: &BalanceProof,
-    ) -> Result<Option<Account>, LightError> {
+    pub fn balance(&self, height: u64, address: &Address, proof: &BalanceProof) -> Result<Option<Account>, LightError> {
         let (first, last) = (self.first().height(), self.tip().height());
         let known = self.branches.at(height).ok_or(LightError::Height { height, first, last })?;
         Ok(proof.verify(&known.summary.ledger, address)?)
