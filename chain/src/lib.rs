@@ -19,6 +19,8 @@ pub mod header;
 pub mod ledger;
 pub mod light;
 pub mod message;
+pub mod node;
+pub mod pool;
 pub mod rpc;
 pub mod rules;
 pub mod store;

@@ -12,7 +12,7 @@ use common::*;
 use ff::Field;
 use group::GroupEncoding;
 use prover::error::ProveError;
-use prover::proof::{Proof, prove};
+use prover::proof::prove;
 use verifier::{Batch, BatchError, VerifyError, check, verify};
 
 fn refused(proof: &[u8], instances: &[Vec<F>]) -> VerifyError {

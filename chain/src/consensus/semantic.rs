@@ -72,21 +72,24 @@ impl Proven {
     }
 }
 
+/// A contribution's stamp and signature: what is cheap, and takes no keys.
+pub fn seal(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), SemanticError> {
+    let id = c.id(spec.id());
+    let (found, needed) = (leading_zeros(&Contribution::stamp_digest(&id, c.stamp)), spec.rules().stamp_bits);
+    if found < needed {
+        return Err(SemanticError::Stamp { index, found, needed });
+    }
+    c.seat
+        .contributor
+        .verify(&c.message(spec.id())?, &c.signature)
+        .map_err(|source| SemanticError::Signature { index, source })
+}
+
 impl<'p> Checker<'p> {
     /// Requires the keys to be the chain's.
     pub fn new(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
         spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
         Ok(Checker { spec, params, keys })
-    }
-
-    /// The contributor's signature and stamp: what is cheap.
-    pub fn seal(&self, index: usize, c: &Contribution) -> Result<(), SemanticError> {
-        let id = c.id(self.spec.id());
-        let (found, needed) = (leading_zeros(&Contribution::stamp_digest(&id, c.stamp)), self.spec.rules().stamp_bits);
-        if found < needed {
-            return Err(SemanticError::Stamp { index, found, needed });
-        }
-        c.seat.contributor.verify(&id, &c.signature).map_err(|source| SemanticError::Signature { index, source })
     }
 
     /// Checks all of a contribution but the claims that it adds to `batch`.
@@ -97,7 +100,7 @@ impl<'p> Checker<'p> {
         index: usize,
         c: &Contribution,
     ) -> Result<CheckedContribution, SemanticError> {
-        self.seal(index, c)?;
+        seal(self.spec, index, c)?;
         let genesis = self.spec.genesis();
         let scope = c.seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
         let sequences = genesis.batch as usize;
@@ -130,7 +133,7 @@ impl<'p> Checker<'p> {
             checked.map_err(|source| SemanticError::Transaction { index, source })?;
         }
         for (index, c) in block.contributions.iter().enumerate() {
-            self.seal(index, c)?;
+            seal(self.spec, index, c)?;
         }
         let Some(update) = &block.update else {
             return Ok(Proven { block: block.clone(), after: parent.state.clone(), gradients: vec![] });
