@@ -214,7 +214,7 @@ impl<'p> LightClient<'p> {
         }
         match (refused, blocks.get(good)) {
             (Some(source), Some(block)) => {
-                Err(LightError::Block { height: block.summary.height, id: block.id(), source })
+                Err(LightError::Block { height: block.summary.height, id: block.id(), source: Box::new(source) })
             }
             _ => Ok(()),
         }

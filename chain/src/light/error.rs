@@ -17,7 +17,7 @@ pub enum LightError {
         /// Its identity.
         id: Hash,
         /// Why.
-        source: BlockError,
+        source: Box<BlockError>,
     },
     /// The first block's parent is not known; it may be below the checkpoint, or on a branch that was forgotten.
     #[error("the parent {} of block {} is not known", hex(.parent), hex(.id))]

@@ -209,9 +209,12 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// Alters a block and works on it anew.
+/// Alters a block as its contributor and its producer together could: signed and worked on anew.
 pub fn remined(spec: &ChainSpec, mut block: Block, change: impl FnOnce(&mut Block)) -> Block {
     change(&mut block);
+    for contribution in &mut block.contributions {
+        contribution.seal(spec.id(), spec.rules().stamp_bits, &contributor()).unwrap();
+    }
     let digests = block.digests(spec.id()).unwrap();
     (block.summary.contributions, block.summary.transactions) = (digests.contributions, digests.transactions);
     block.summary.proofs = digests.proofs;

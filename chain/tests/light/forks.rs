@@ -119,18 +119,17 @@ fn what_cannot_be_kept_is_not_taken() {
     assert_eq!(kept.ids(), ids_of(&theirs.blocks));
 }
 
-/// A tree of blocks on each other, each with its parent's place.
-static TREE: LazyLock<(ChainSpec, Vec<(Option<usize>, Block)>)> = LazyLock::new(|| {
+/// A tree of blocks on each other.
+static TREE: LazyLock<(ChainSpec, Vec<Block>)> = LazyLock::new(|| {
     let spec = spec_of(100);
-    let mut tree: Vec<(Option<usize>, Block)> = vec![];
+    let mut tree: Vec<Block> = vec![];
     let trunk = Branch::new(&spec).grow(6, 1);
     let branches = [trunk.clone(), trunk.up_to(2).grow(5, 2), trunk.up_to(4).grow(3, 3), trunk.up_to(0).grow(8, 4)];
     let more = branches[1].up_to(5).grow(4, 5);
     for branch in branches.iter().chain([&more]) {
         for block in &branch.blocks {
-            let parent = tree.iter().position(|(_, other)| other.id() == block.header.parent);
-            if tree.iter().all(|(_, other)| other.id() != block.id()) {
-                tree.push((parent, block.clone()));
+            if tree.iter().all(|other| other.id() != block.id()) {
+                tree.push(block.clone());
             }
         }
     }
@@ -148,7 +147,7 @@ proptest! {
         let (mut client, mut kept): (LightClient<'_>, Kept) = (client(spec), Kept::default());
         let mut most = client.tip().work;
         for at in order {
-            let (_, block) = at.get(tree);
+            let block = at.get(tree);
             let known_parent = client.get(&block.header.parent).is_some();
             let before = client.tip().id;
             match client.extend(vec![block.clone()], NOW, &mut kept) {

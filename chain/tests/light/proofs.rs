@@ -50,7 +50,8 @@ fn update(block: &mut Block) -> &mut Vec<u8> {
 fn refused(blocks: &[Block]) -> (u64, SemanticError) {
     let (mut client, mut kept) = (client(&SPEC), Kept::default());
     let error = client.extend(blocks.to_vec(), NOW, &mut kept).unwrap_err();
-    let LightError::Block { height, id, source: BlockError::Semantic(source) } = error else { panic!("{error}") };
+    let LightError::Block { height, id, source } = error else { panic!("{error}") };
+    let BlockError::Semantic(source) = *source else { panic!("{source}") };
     let good = height as usize - 1;
     assert_eq!(id, blocks[good].id());
     assert_eq!(kept.ids(), ids_of(&blocks[..good]));

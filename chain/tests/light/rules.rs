@@ -60,7 +60,7 @@ fn sixth(change: impl FnOnce(&Branch<'_>, Block) -> Block, now: u64) -> BlockErr
     assert_eq!(kept.ids(), ids_of(&before.blocks));
     let LightError::Block { height, id, source } = error else { panic!("{error}") };
     assert_eq!((height, id), (changed.summary.height, changed.id()));
-    source
+    *source
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_target_follows_the_times() {
     client.extend(before.blocks, NOW, &mut Nowhere).unwrap();
     let error = client.extend(vec![easy], NOW, &mut Nowhere).unwrap_err();
     let LightError::Block { height: INTERVAL, source, .. } = error else { panic!("{error}") };
-    assert!(matches!(source, BlockError::Contextual(ContextualError::Target { .. })));
+    assert!(matches!(*source, BlockError::Contextual(ContextualError::Target { .. })));
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn a_nano_block_of_two_contributions() {
             heads: vec![proof(&keys.head, 1)],
         },
         leaves: vec![MerkleProof(vec![0xff; dataset.proof_length(7).unwrap()])],
+        tensors: [0xff; 32],
         stamp: u64::MAX,
         signature: Signature([0xff; 64]),
     };
