@@ -17,6 +17,7 @@ pub mod draft;
 pub mod genesis;
 pub mod header;
 pub mod ledger;
+pub mod light;
 pub mod message;
 pub mod node;
 pub mod pool;
