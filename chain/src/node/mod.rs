@@ -118,7 +118,7 @@ pub struct Node {
 impl Node {
     /// A node of this chain.
     pub fn new(chain: ChainState, limits: Limits) -> Self {
-        let (chain_id, rules) = (*chain.spec().id(), chain.spec().rules().ledger.clone());
+        let (chain_id, rules) = (*chain.spec().id(), chain.spec().rules().ledger);
         let mempool = Mempool::new(chain_id, rules, limits.mempool);
         let contributions = ContributionPool::new(limits.contributions, chain.parent());
         let (waiting, verifying) = Default::default();
@@ -164,7 +164,7 @@ impl Node {
                 Ok(actions)
             }
             Message::Contribution(contribution) => self.contribution(Some(from), *contribution),
-            Message::Transaction(transaction) => match self.transaction(transaction.clone()) {
+            Message::Transaction(transaction) => match self.transaction(transaction) {
                 Ok(()) => Ok(vec![Action::Broadcast(Some(from), Message::Transaction(transaction))]),
                 Err(NodeError::Store(error)) => Err(error),
                 Err(_) => Ok(vec![]),
