@@ -85,16 +85,8 @@ impl Tip {
         let (height, rules) = (self.record.summary.height + 1, &spec.rules().ledger);
         let matured = height.checked_sub(rules.coinbase_maturity).and_then(|h| self.rewards.get(h as usize));
         let matured = matured.map_or(&[][..], Vec::as_slice);
-        let execution = ledger::execute(
-            &self.accounts,
-            rules,
-            spec.id(),
-            height,
-            matured,
-            transactions,
-            contributors,
-            producer,
-        )?;
+        let execution =
+            ledger::execute(&self.accounts, rules, spec.id(), height, matured, transactions, contributors, producer)?;
         let (root, nodes) = ledger::update(&self.nodes, height, &execution.changed).unwrap();
         Ok(Executed { execution, root, nodes })
     }

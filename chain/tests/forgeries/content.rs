@@ -21,12 +21,8 @@ fn refused_with_root(height: usize, alter: impl FnOnce(&mut Block)) -> Refused {
     refused(height, |block| {
         alter(block);
         let contributors: Vec<_> = block.contributions.iter().map(|c| c.seat.contributor).collect();
-        let executed = GOLDEN.before(height).execute(
-            &GOLDEN.spec,
-            &block.transactions,
-            &contributors,
-            &block.summary.producer,
-        );
+        let executed =
+            GOLDEN.before(height).execute(&GOLDEN.spec, &block.transactions, &contributors, &block.summary.producer);
         block.summary.ledger = executed.unwrap().root;
     })
 }
@@ -46,7 +42,10 @@ fn a_contribution_is_left_out() {
     for index in [0, 1] {
         let error = refused_with_root(1, |b| drop(b.contributions.remove(index)));
         // The update is by both.
-        assert!(matches!(error, Refused::Semantic(SemanticError::Step(StepError::GradientSum { segment: 0 }))), "{error:?}");
+        assert!(
+            matches!(error, Refused::Semantic(SemanticError::Step(StepError::GradientSum { segment: 0 }))),
+            "{error:?}"
+        );
     }
     let error = refused_with_root(1, |b| b.contributions.clear());
     assert!(matches!(error, Refused::Structural(StructuralError::Update)), "{error:?}");

@@ -71,7 +71,8 @@ fn encodings_are_mistreated() {
             };
             // What the block says of itself counts as well as what it is made of.
             let said = whole(&read.summary);
-            named.header.body = codec::digest(b"test", &[&summary.digest().unwrap()[..], &said, &named.header.body].concat());
+            named.header.body =
+                codec::digest(b"test", &[&summary.digest().unwrap()[..], &said, &named.header.body].concat());
             named.id()
         });
         for contribution in &block.contributions {

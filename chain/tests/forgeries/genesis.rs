@@ -35,7 +35,8 @@ fn each_rule() {
     assert!(matches!(refused(|g| g.config = "{}".into()), GenesisError::Config(_)));
     assert!(matches!(refused(|g| g.config.clear()), GenesisError::Config(_)));
     assert_eq!(refused(|g| g.config.push(' ')), GenesisError::ConfigText);
-    let shape = |what: &str, expected, found| GenesisError::State(RunError::Shape { what: what.into(), expected, found });
+    let shape =
+        |what: &str, expected, found| GenesisError::State(RunError::Shape { what: what.into(), expected, found });
     assert_eq!(refused(|g| drop(g.state.segments.pop())), shape("the state", 2, 1));
     assert_eq!(refused(|g| g.state.segments[1].lo.push([0; 32])), shape("lo of segment 1", 2, 3));
 

@@ -63,7 +63,10 @@ fn every_port_of_a_contribution() {
                 let checker = NANO.checker(spec);
                 let error = checker.verify_contribution(&parent, &forged).map(|_| ()).unwrap_err();
                 match (&error, name) {
-                    (SemanticError::Step(StepError::State { contribution: Some(0), port: "weights", .. }), "weights")
+                    (
+                        SemanticError::Step(StepError::State { contribution: Some(0), port: "weights", .. }),
+                        "weights",
+                    )
                     | (SemanticError::Gradient { index: 0 }, "gradients")
                     | (SemanticError::Step(StepError::Wire { boundary: 0, .. }), "lower")
                     | (SemanticError::Step(StepError::Wire { boundary: 1, .. }), "upper")

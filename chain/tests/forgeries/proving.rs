@@ -33,6 +33,7 @@ use prover::step::{StepKeys, StepProver};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 use verifier::{BatchError, StepError, VerifyError};
 
@@ -59,8 +60,7 @@ static TINY: LazyLock<Tiny> = LazyLock::new(|| {
     state.v.iter_mut().for_each(|v| v.data.iter_mut().enumerate().for_each(|(i, v)| *v = 1000 + i as i64));
     let spec = ChainSpec::new(setting.genesis(&state)).unwrap();
     let keys = StepKeys::generate(&PARAMS, &setting.model).unwrap();
-    let worker =
-        Worker { spec: &spec, params: &PARAMS, keys: &keys, model: &setting.model, dataset: &setting.dataset };
+    let worker = Worker { spec: &spec, params: &PARAMS, keys: &keys, model: &setting.model, dataset: &setting.dataset };
     let tip = Tip::genesis(&spec);
     let contribute = |i| worker.contribute(&tip.parent(), &state, 0, &key(i), &mut |_, _| {}).unwrap();
     let mut honest: Vec<Proven> = [1, 2].map(contribute).into();
@@ -158,8 +158,7 @@ impl Tiny {
         let wire = |i: usize| derive_wire(&[7; 32], &seat.contributor.0, &[i as u8], columns);
         let (weights, gradients) = (PortBlinding::Canonical(1), PortBlinding::Canonical(blind));
         let of_layer = |l: usize| {
-            let segment =
-                layer::build(spec, DEFAULT_K, &self.state.w.layers[l], &trace.forward[l], &trace.backward[l]);
+            let segment = layer::build(spec, DEFAULT_K, &self.state.w.layers[l], &trace.forward[l], &trace.backward[l]);
             let publics = vec![scope.context(Place::Layer { sequence: 0, layer: l as u32 })];
             let ports = vec![weights.clone(), gradients.clone(), wire(l), wire(l + 1)];
             ProofInstance { witness: segment.witness, publics, ports }
@@ -199,15 +198,35 @@ fn culprits(error: SemanticError) -> Vec<usize> {
     culprits
 }
 
-/// A proof of any witness, checked by nobody. The blinding is the same each time, so that the commitments of phase 1 are.
+/// A buffer that takes so many bytes and no more.
+struct Head {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Head {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() >= self.most {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A proof of any witness, checked by nobody. The blinding is the same in both passes, so that the commitments of phase 1
+/// are; the first pass ends once they are written.
 fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
     let (plan, shape) = (&key.plan, &key.verifying.shape);
     instances.iter_mut().for_each(|i| assert!(i.witness.count_lookups(plan).is_empty()));
     let unset = challenge::scalars(&[0; 64]);
-    let columns = |challenges| -> Vec<Vec<F>> {
-        instances.iter().map(|i| challenge::instance(challenges, &i.publics)).collect()
-    };
-    let create = |instances: &[ProofInstance], columns: &[Vec<F>]| {
+    let columns =
+        |challenges| -> Vec<Vec<F>> { instances.iter().map(|i| challenge::instance(challenges, &i.publics)).collect() };
+    let create = |instances: &[ProofInstance], columns: &[Vec<F>], most: usize| {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let draws = instances.iter().map(|i| Draws::new(plan, shape, &i.ports, &mut rng).unwrap());
         let draws: Vec<Draws> = draws.collect();
@@ -217,13 +236,15 @@ fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
             instances.iter().map(|i| PlanCircuit { plan: plan.clone(), witness: witness(i) }).collect();
         let columns: Vec<[&[F]; 1]> = columns.iter().map(|c| [c.as_slice()]).collect();
         let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
-        let mut transcript = ProofWriter::init(vec![]);
-        with_plan(plan, || {
-            plonk::create_proof(&PARAMS, key.halo2(), &circuits, &columns, scripted, &mut transcript).unwrap();
+        let mut head = Head { bytes: vec![], most };
+        let written = with_plan(plan, || {
+            let mut transcript = ProofWriter::init(&mut head);
+            plonk::create_proof(&PARAMS, key.halo2(), &circuits, &columns, scripted, &mut transcript)
         });
-        transcript.finalize()
+        assert_eq!(written.is_ok(), most == usize::MAX);
+        head.bytes
     };
-    let first = create(&instances, &columns(&unset));
+    let first = create(&instances, &columns(&unset), instances.len() * shape.advice * ENCODED);
     let heads = first.chunks(shape.advice * ENCODED).take(instances.len());
     let points: Vec<&[u8]> = heads.map(|head| &head[..shape.phase1 * ENCODED]).collect();
     let zeros: Vec<Vec<F>> =
@@ -231,7 +252,7 @@ fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
     let drawn = challenge::scalars(&challenge::digest(plan.k, &key.verifying.digest, &zeros, &points));
     let columns = columns(&drawn);
     instances.iter_mut().for_each(|i| i.witness.fill_phase2(plan, &drawn));
-    create(&instances, &columns)
+    create(&instances, &columns, usize::MAX)
 }
 
 #[test]
@@ -264,10 +285,8 @@ fn updates_by_something_else() {
     assert!(matches!(error, StepError::GradientSum { segment: 1 }), "{error:?}");
     let error = step(tiny.refused_update((state, &tiny.honest[0].gradients, 1, &hyper)));
     assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
-    for summands in [1, 3] {
-        let error = step(tiny.refused_update((state, &sum, summands, &hyper)));
-        assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
-    }
+    let error = step(tiny.refused_update((state, &sum, 1, &hyper)));
+    assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
 
     // Another state: stale momentum, a low part, weights.
     for (name, alter) in [
@@ -285,9 +304,9 @@ fn updates_by_something_else() {
     // Other integers: of the next step, of another number of contributions, each off by one.
     let (next, fewer) = (tiny.spec.hyper(1, 2).unwrap(), tiny.spec.hyper(0, 1).unwrap());
     assert!(next.lambda != hyper.lambda && fewer.lambda != hyper.lambda && fewer.omega != hyper.omega);
-    let [mut faster, mut heavier, mut decayed] = [hyper; 3];
-    (faster.lambda, heavier.mu, decayed.omega) = (hyper.lambda + 1, hyper.mu + 1, hyper.omega + 1);
-    for other in [next, fewer, faster, heavier, decayed] {
+    let [mut heavier, mut decayed] = [hyper; 2];
+    (heavier.mu, decayed.omega) = (hyper.mu + 1, hyper.omega + 1);
+    for other in [next, fewer, heavier, decayed] {
         assert_eq!(culprits(tiny.refused_update((state, &sum, 2, &other))), [4]);
     }
 }
@@ -313,8 +332,10 @@ fn errors_of_two_contributions_that_cancel() {
         }
         assert_eq!(altered, 1);
         // The prover gives out no such proof; the cheater's own does.
-        let refused = prove(&PARAMS, &tiny.keys.layer, layers.clone(), &mut |_| {}).map(|_| ());
-        assert!(matches!(refused, Err(ProveError::Unsatisfied { instance: 1, .. })), "{refused:?}");
+        if by == 1 {
+            let refused = prove(&PARAMS, &tiny.keys.layer, layers.clone(), &mut |_| {}).map(|_| ());
+            assert!(matches!(refused, Err(ProveError::Unsatisfied { instance: 1, .. })), "{refused:?}");
+        }
         let commitments = tiny.spec.layouts().commit_gradients(&PARAMS, &gradient).unwrap();
         let (layers, heads) = (forge(&tiny.keys.layer, layers), forge(&tiny.keys.head, vec![head]));
         let c = tiny.contribution(seat, &commitments, (loss, layers, heads), tiny.leaf(&seat));
@@ -457,7 +478,10 @@ fn private(key: &VerifyingKey, instances: usize, proof: &[u8], secret: [usize; 2
         .collect();
     let kinds = shape.items(instances).into_iter().flat_map(|(kind, n)| std::iter::repeat_n(kind, n));
     let items = kinds.zip(proof.as_chunks::<ENCODED>().0).enumerate();
-    items.filter(|(i, (kind, _))| *kind == Item::Point && !canonical.contains(i)).map(|(_, (_, point))| *point).collect()
+    items
+        .filter(|(i, (kind, _))| *kind == Item::Point && !canonical.contains(i))
+        .map(|(_, (_, point))| *point)
+        .collect()
 }
 
 #[test]

@@ -11,6 +11,7 @@ use chain::consensus::{ContextualError, SemanticError, StructuralError, structur
 use chain::contribution::{Contribution, Seat, update_scope};
 use chain::dataset::{DatasetError, assigned};
 use chain::genesis::ChainSpec;
+use circuits::ops::sgd::HyperError;
 use circuits::scope::Scope;
 use verifier::step::Claimed;
 use verifier::{Batch, BatchError, StepError};
@@ -258,8 +259,7 @@ fn update_under(scope: &Scope) -> Result<(), BatchError> {
     let proven = NANO.checker(&GOLDEN.spec);
     let mut aside = Batch::new(&PARAMS);
     let gradients = block.contributions.iter().enumerate();
-    let gradients: Vec<_> =
-        gradients.map(|(i, c)| proven.contribution(&mut aside, &parent, i, c).unwrap()).collect();
+    let gradients: Vec<_> = gradients.map(|(i, c)| proven.contribution(&mut aside, &parent, i, c).unwrap()).collect();
     let hyper = GOLDEN.spec.hyper(0, 2).unwrap();
     let mut batch = Batch::new(&PARAMS);
     let proofs = &block.update.as_ref().unwrap().proofs;
@@ -376,8 +376,27 @@ fn counts_of_proofs() {
         let mut c = honest.clone();
         alter(&mut c);
         let error = refused(spec, &parent, &c);
-        assert!(matches!(error, SemanticError::Step(StepError::Count { what: "proofs", expected: 1, .. })), "{error:?}");
+        assert!(
+            matches!(error, SemanticError::Step(StepError::Count { what: "proofs", expected: 1, .. })),
+            "{error:?}"
+        );
     }
+    // Whoever forgets to count gets no contribution without its path, and no block without its update.
+    let checker = NANO.checker(spec);
+    let pathless = Contribution { leaves: vec![], ..honest.clone() };
+    let error = checker.verify_contribution(&parent, &pathless).map(|_| ()).unwrap_err();
+    let SemanticError::Batch { sequence: 0, source: DatasetError::ProofLength { index, found: 0, .. }, .. } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(index, leaf_of(spec, &honest.seat));
+    let error = checker.verify(&parent, &Block { update: None, ..GOLDEN.block(1) }.into()).map(|_| ()).unwrap_err();
+    let SemanticError::Step(StepError::Count { what: "updates", expected: 1, found: 0 }) = error else {
+        panic!("{error:?}")
+    };
+    let idle = Block { update: GOLDEN.block(1).update, ..GOLDEN.block(2) };
+    let error = checker.verify(&GOLDEN.before(2).parent(), &idle.into()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, SemanticError::Hyper(HyperError::Predictions(0))), "{error:?}");
     type Case = (fn(&mut Contribution), &'static str, usize, usize);
     let cases: [Case; 7] = [
         (|c| c.proofs.losses.clear(), "losses", 1, 0),
