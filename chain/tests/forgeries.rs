@@ -18,7 +18,5 @@ mod headers;
 mod ledger;
 #[path = "forgeries/ports.rs"]
 mod ports;
-#[path = "forgeries/proving.rs"]
-mod proving;
 #[path = "forgeries/seats.rs"]
 mod seats;
