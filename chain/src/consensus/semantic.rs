@@ -4,14 +4,14 @@ use super::SemanticError;
 use crate::Hash;
 use crate::block::Block;
 use crate::contribution::{Contribution, encode_points, leading_zeros, update_scope};
-use crate::dataset::assigned;
+use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
 use circuits::curve::Params;
 use circuits::statement::StateCommitments;
 use group::GroupEncoding;
 use std::sync::Arc;
 use verifier::step::Claimed;
-use verifier::{Batch, CheckedContribution, StepVerifier};
+use verifier::{Batch, CheckedContribution, StepError, StepVerifier};
 
 /// What checking proofs takes.
 #[derive(Clone, Copy)]
@@ -110,7 +110,10 @@ impl<'p> Checker<'p> {
             return Err(SemanticError::Gradient { index });
         }
         let seat = &c.seat;
-        for (sequence, (point, proof)) in checked.batches.iter().zip(&c.leaves).enumerate() {
+        let none = MerkleProof(vec![]);
+        for (sequence, point) in checked.batches.iter().enumerate() {
+            // A path that is missing is not a rule that is left out.
+            let proof = c.leaves.get(sequence).unwrap_or(&none);
             let leaf = assigned(&genesis.dataset, &seat.parent, &seat.contributor.0, seat.slot, sequence as u32);
             let verified = genesis.dataset.verify(leaf, &point.to_bytes(), proof);
             verified.map_err(|source| SemanticError::Batch { index, sequence, source })?;
@@ -136,6 +139,9 @@ impl<'p> Checker<'p> {
             seal(self.spec, index, c)?;
         }
         let Some(update) = &block.update else {
+            if !block.contributions.is_empty() {
+                return Err(StepError::Count { what: "updates", expected: 1, found: 0 }.into());
+            }
             return Ok(Proven { block: block.clone(), after: parent.state.clone(), gradients: vec![] });
         };
         let contributions = block.contributions.iter().enumerate();
