@@ -131,6 +131,12 @@ impl Complete {
         Ok(Complete { proven, tensors })
     }
 
+    /// Takes proofs and tensors on trust: for tests of what comes after verification.
+    #[cfg(feature = "testing")]
+    pub fn unverified(proven: Proven, tensors: Vec<GradientTensors>) -> Self {
+        Complete { proven, tensors }
+    }
+
     /// The block.
     pub fn proven(&self) -> &Proven {
         &self.proven

@@ -11,7 +11,7 @@ use crate::genesis::ChainSpec;
 use crate::ledger::{self, LedgerError, Reward, version_prefix};
 use crate::store::{
     AccountsAt, BlockTensors, Nodes, Rewards, StaleKeys, Store, StoreError, Tables, at_height, by_height, by_id,
-    required, state_at_or_below,
+    required, settled, state_at_or_below,
 };
 use crate::tensors::Complete;
 use circuits::codec;
@@ -134,9 +134,9 @@ fn put_nodes(tables: &mut Tables<'_>, height: u64, batch: ledger::NodeBatch) -> 
 fn switch(chain: &ChainState, tables: &mut Tables<'_>, tip: &Record) -> Result<(Switch, State), Refused> {
     let (path, fork) = branch(tables, tip)?;
     let old = chain.tip.summary.height;
-    let limit = chain.spec.rules().reorg_limit;
-    if old - fork > limit {
-        return Err(Refused::Chain(ChainError::TooDeep { height: fork, limit }));
+    let settled = settled(&tables.stale)?;
+    if fork < settled {
+        return Err(Refused::Chain(ChainError::TooDeep { settled }));
     }
     let disconnected = disconnect(tables, fork, old)?;
     let mut state = if disconnected.is_empty() {
@@ -159,7 +159,7 @@ fn switch(chain: &ChainState, tables: &mut Tables<'_>, tip: &Record) -> Result<(
     let height = tip.summary.height;
     let file = codec::encode(&model::file(&chain.spec, &state, tip.summary.step)).map_err(StoreError::from)?;
     tables.states.insert(height, file.as_slice()).map_err(StoreError::from)?;
-    prune(tables, old.min(fork), height, limit)?;
+    prune(tables, settled, height, chain.spec.rules().reorg_limit)?;
     Ok((Switch { disconnected, connected: path }, state))
 }
 
@@ -211,7 +211,12 @@ fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &Hash, state: &mut S
     contextual::contributors(&accounts, rules, &block)?.map_err(BlockError::from)?;
 
     let matured = matured(spec, height, |height| -> Result<_, StoreError> {
-        Ok(by_height::<Rewards>(&tables.rewards, height)?.map_or(vec![], |rewards| rewards.0))
+        // The genesis pays nothing.
+        if height == 0 {
+            return Ok(vec![]);
+        }
+        let rewards: Rewards = required(by_height(&tables.rewards, height)?, "a block's rewards")?;
+        Ok(rewards.0)
     })?;
     let contributors: Vec<Address> = block.contributions.iter().map(|c| c.seat.contributor).collect();
     let (transactions, producer) = (&block.transactions, &summary.producer);
@@ -247,14 +252,14 @@ fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &Hash, state: &mut S
 }
 
 /// Drops what no reorganisation needs any more: states that were kept as the tip's only, states and stale rows far below.
-fn prune(tables: &mut Tables<'_>, from: u64, tip: u64, limit: u64) -> Result<(), StoreError> {
-    let far = tip.saturating_sub(limit);
+fn prune(tables: &mut Tables<'_>, settled: u64, tip: u64, limit: u64) -> Result<(), StoreError> {
+    let far = tip.saturating_sub(limit).max(settled);
     // The last snapshot at or below the deepest fork stays, and with it the way from there.
     let oldest = far - far % SNAPSHOT_INTERVAL;
     tables
         .states
         .retain_in(..tip, |height, _| height == 0 || (height.is_multiple_of(SNAPSHOT_INTERVAL) && height >= oldest))?;
-    for height in from.saturating_sub(limit)..=far {
+    for height in settled..=far {
         let stale: Option<StaleKeys> = by_height(&tables.stale, height)?;
         for key in stale.map_or(vec![], |stale| stale.0) {
             tables.ledger.remove(key.as_slice())?;

@@ -6,6 +6,8 @@
 mod activate;
 mod model;
 
+pub use model::SNAPSHOT_INTERVAL;
+
 use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
@@ -52,13 +54,11 @@ pub enum ChainError {
     /// The block, or one before it, was found invalid.
     #[error("the block is invalid, or builds on one that is: {0}")]
     Invalid(String),
-    /// The block forks off deeper than a reorganisation may go.
-    #[error("the block's parent is at height {height}, more than {limit} below the tip")]
+    /// The block is on a branch that no reorganisation may lead to.
+    #[error("the block is on a branch that leaves the chain below height {settled}, which is settled")]
     TooDeep {
-        /// Height of the parent.
-        height: u64,
-        /// By the rules.
-        limit: u64,
+        /// Height of the last block that cannot be taken back: the rules' limit below the highest tip so far.
+        settled: u64,
     },
     /// The block breaks a rule.
     #[error(transparent)]
@@ -174,28 +174,37 @@ impl ChainState {
         structural::work(&self.spec, block).map_err(BlockError::from)?;
         let view = self.store.view()?;
         let id = block.id();
+        if let Some(rule) = view.invalid(&id)? {
+            return Err(ChainError::Invalid(rule));
+        }
         if view.record(&id)?.is_some() {
             return Err(ChainError::Known);
         }
-        let parent = self.building_on(&view, &id, &block.header.parent)?;
+        let parent = self.building_on(&view, &block.header.parent)?;
         structural::block(&self.spec, block).map_err(BlockError::from)?;
         let ancestry = Ancestry::of(self.spec.rules(), &parent, |id| view.header(id))?;
         contextual::header(self.spec.rules(), &parent, &ancestry, block, now).map_err(BlockError::from)?;
         Ok(parent.parent())
     }
 
-    fn building_on(&self, view: &View, id: &Hash, parent: &Hash) -> Result<Record, ChainError> {
-        for id in [id, parent] {
-            if let Some(rule) = view.invalid(id)? {
+    fn building_on(&self, view: &View, parent: &Hash) -> Result<Record, ChainError> {
+        if let Some(rule) = view.invalid(parent)? {
+            return Err(ChainError::Invalid(rule));
+        }
+        let parent = view.record(parent)?.ok_or(ChainError::UnknownParent(*parent))?;
+        let settled = view.settled()?;
+        let mut at = (parent.summary.height, parent.header);
+        // No proof is verified for a branch that can never become the chain.
+        while view.at_height(at.0)? != Some(at.1.id()) {
+            if at.0 <= settled {
+                return Err(ChainError::TooDeep { settled });
+            }
+            at = (at.0 - 1, view.header(&at.1.parent)?);
+            if let Some(rule) = view.invalid(&at.1.id())? {
                 return Err(ChainError::Invalid(rule));
             }
         }
-        let parent = view.record(parent)?.ok_or(ChainError::UnknownParent(*parent))?;
-        let (height, limit) = (parent.summary.height, self.spec.rules().reorg_limit);
-        if self.tip.summary.height.saturating_sub(height) > limit {
-            return Err(ChainError::TooDeep { height, limit });
-        }
-        Ok(parent)
+        if at.0 < settled { Err(ChainError::TooDeep { settled }) } else { Ok(parent) }
     }
 
     /// Takes a block in, and moves the tip if its branch has more work. A block that turns out to break a rule when it is

@@ -56,6 +56,21 @@ pub struct Proven {
 }
 
 impl Proven {
+    /// A structurally valid block without contributions, which states nothing that takes keys to check; nothing for others.
+    pub fn idle(spec: &ChainSpec, parent: &Parent, block: &Arc<Block>) -> Result<Option<Self>, SemanticError> {
+        if block.update.is_some() || !block.contributions.is_empty() {
+            return Ok(None);
+        }
+        transactions(spec, parent, block)?;
+        Ok(Some(Proven { block: block.clone(), after: parent.state.clone(), gradients: vec![] }))
+    }
+
+    /// A block that nobody has verified, as one that leads to this state: for tests of what comes after verification.
+    #[cfg(feature = "testing")]
+    pub fn unverified(block: Arc<Block>, after: Arc<StateCommitments>) -> Self {
+        Proven { block, after, gradients: vec![] }
+    }
+
     /// The block.
     pub fn block(&self) -> &Arc<Block> {
         &self.block
@@ -83,6 +98,17 @@ pub fn seal(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), Sema
         .contributor
         .verify(&c.message(spec.id())?, &c.signature)
         .map_err(|source| SemanticError::Signature { index, source })
+}
+
+/// Requires the block to be on this parent, and its transactions to be signed and of this chain.
+fn transactions(spec: &ChainSpec, parent: &Parent, block: &Block) -> Result<(), SemanticError> {
+    if parent.id != block.header.parent {
+        return Err(SemanticError::Parent);
+    }
+    for (index, transaction) in block.transactions.iter().enumerate() {
+        transaction.check(spec.id()).map_err(|source| SemanticError::Transaction { index, source })?;
+    }
+    Ok(())
 }
 
 impl<'p> Checker<'p> {
@@ -128,21 +154,15 @@ impl<'p> Checker<'p> {
         parent: &Parent,
         block: &Arc<Block>,
     ) -> Result<Proven, SemanticError> {
-        if parent.id != block.header.parent {
-            return Err(SemanticError::Parent);
+        if let Some(proven) = Proven::idle(self.spec, parent, block)? {
+            return Ok(proven);
         }
-        for (index, transaction) in block.transactions.iter().enumerate() {
-            let checked = transaction.check(self.spec.id());
-            checked.map_err(|source| SemanticError::Transaction { index, source })?;
-        }
+        transactions(self.spec, parent, block)?;
         for (index, c) in block.contributions.iter().enumerate() {
             seal(self.spec, index, c)?;
         }
         let Some(update) = &block.update else {
-            if !block.contributions.is_empty() {
-                return Err(StepError::Count { what: "updates", expected: 1, found: 0 }.into());
-            }
-            return Ok(Proven { block: block.clone(), after: parent.state.clone(), gradients: vec![] });
+            return Err(StepError::Count { what: "updates", expected: 1, found: 0 }.into());
         };
         let contributions = block.contributions.iter().enumerate();
         let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));

@@ -1,19 +1,23 @@
 //! The store: one `redb` database. Every change of the chain is one transaction, a reorganisation of any depth
 //! included, committed in two phases: a crash at whatever moment leaves a chain that an undisturbed node also had.
 
+mod file;
 mod read;
 mod rows;
 mod tables;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub(crate) use read::state_at_or_below;
 pub use read::{Location, View};
 pub use rows::BlockTensors;
 pub(crate) use rows::{Rewards, StaleKeys};
-pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, required};
+pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, required, settled};
 
 use crate::ledger::TreeError;
 use circuits::codec::CodecError;
 use circuits::model_file::ModelFileError;
+use file::StoreFile;
 use redb::{Database, Durability, StorageBackend, WriteTransaction};
 use std::path::Path;
 
@@ -80,12 +84,12 @@ pub struct Store {
 impl Store {
     /// Opens a file, or makes it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Store { database: Database::create(path)? })
+        Self::with_backend(file::open(path)?)
     }
 
     /// Opens over a backend: memory, or one that fails in tests.
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
-        Ok(Store { database: Database::builder().create_with_backend(backend)? })
+        Ok(Store { database: Database::builder().create_with_backend(StoreFile { backend })? })
     }
 
     /// Runs a change as one transaction: all of it is there afterwards, or nothing.

@@ -93,6 +93,11 @@ impl View {
         Ok(location.map(|(height, index)| Location { height, index }))
     }
 
+    /// The height that no reorganisation goes below, and no account can be read below.
+    pub fn settled(&self) -> Result<u64, StoreError> {
+        tables::settled(&self.0.open_table(tables::STALE)?)
+    }
+
     /// What the chain's block of a height pays.
     pub fn rewards(&self, height: u64) -> Result<Vec<Reward>, StoreError> {
         let rewards: Option<Rewards> = by_height(&self.0.open_table(tables::REWARDS)?, height)?;
