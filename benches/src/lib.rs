@@ -1,5 +1,6 @@
 //! What the benchmarks and the table share.
 
+pub mod catch_up;
 pub mod lanes;
 pub mod machine;
 pub mod rooms;

@@ -45,9 +45,12 @@ fn optimizer() -> Optimizer {
     }
 }
 
-/// The batch that the seed assigns to a step.
+/// The batch that the seed assigns to a step's first contribution.
 pub fn batch(spec: &Spec, corpus: &[u8], size: usize, step: u64) -> Vec<Vec<u8>> {
-    let draw = Draw { seed: SEED, step, contribution: 0 };
+    batch_of(spec, corpus, size, Draw { seed: SEED, step, contribution: 0 })
+}
+
+fn batch_of(spec: &Spec, corpus: &[u8], size: usize, draw: Draw) -> Vec<Vec<u8>> {
     draw_batch(corpus, spec.config.context, size, draw).expect("the corpus is long enough")
 }
 
@@ -66,7 +69,8 @@ pub struct Setup<'p> {
     pub verifier: StepVerifier,
     run: Run,
     state: State,
-    batch: Vec<Vec<u8>>,
+    /// Of each contribution.
+    batches: Vec<Vec<Vec<u8>>>,
 }
 
 impl<'p> Setup<'p> {
@@ -88,8 +92,16 @@ impl<'p> Setup<'p> {
             momentum,
             weight_decay,
         };
-        let batch = batch(&spec, &text, 1, 0);
-        Setup { params, spec, keys, verifier, run, state, batch }
+        let batches = vec![batch(&spec, &text, 1, 0)];
+        Setup { params, spec, keys, verifier, run, state, batches }
+    }
+
+    /// The same with steps of this many contributions.
+    pub fn accumulating(mut self, contributions: u32) -> Self {
+        let (text, draw) = (corpus(), |contribution| Draw { seed: SEED, step: 0, contribution });
+        self.batches = (0..contributions.into()).map(|c| batch_of(&self.spec, &text, 1, draw(c))).collect();
+        self.run.accumulate = contributions;
+        self
     }
 
     fn genesis(&self) -> &StateCommitments {
@@ -99,13 +111,9 @@ impl<'p> Setup<'p> {
     /// Proves the first step.
     pub fn prove(&self) -> Bundle {
         let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
-        let (mut state, batches) = (self.state.clone(), [self.batch.clone()]);
-        let proven = prover.step(
-            StepOf { run: &self.run, step: 0, before: self.genesis() },
-            &mut state,
-            &batches,
-            &mut |_, _| {},
-        );
+        let mut state = self.state.clone();
+        let at = StepOf { run: &self.run, step: 0, before: self.genesis() };
+        let proven = prover.step(at, &mut state, &self.batches, &mut |_, _| {});
         proven.expect("an honest step is proven").0
     }
 

@@ -3,7 +3,7 @@
 use crate::Hash;
 use crate::address::{Address, SecretKey, Signature};
 use crate::dataset::MerkleProof;
-use circuits::codec::{self, Encoded};
+use circuits::codec::{self, CodecError, Encoded};
 use circuits::curve::Point;
 use circuits::poseidon;
 use circuits::scope::Scope;
@@ -33,9 +33,11 @@ pub struct Contribution {
     pub proofs: statement::Contribution,
     /// That the commitments of its sequences are the assigned leaves of the data set.
     pub leaves: Vec<MerkleProof>,
+    /// Digest of the gradient's tensors: whoever passes on others is found out without looking at a commitment.
+    pub tensors: Hash,
     /// A small proof of work: making others verify is not free.
     pub stamp: u64,
-    /// The contributor's signature of [`Self::id`].
+    /// The contributor's signature of all of it: [`Self::message`].
     pub signature: Signature,
 }
 
@@ -61,14 +63,22 @@ impl Contribution {
         codec::digest(b"gradcoin-stamp", &[&id[..], &stamp.to_le_bytes()].concat())
     }
 
+    /// What the contributor signs: everything, so that a copy with other proofs or tensors is refused before they are
+    /// looked at, and keeps no one from the seat.
+    pub fn message(&self, chain: &Hash) -> Result<Hash, CodecError> {
+        let unsigned = Contribution { signature: Signature([0; 64]), ..self.clone() };
+        Ok(codec::digest(b"gradcoin-seal", &[&chain[..], &codec::encode(&unsigned)?].concat()))
+    }
+
     /// Finds a stamp and signs.
-    pub fn seal(&mut self, chain: &Hash, stamp_bits: u32, key: &SecretKey) {
+    pub fn seal(&mut self, chain: &Hash, stamp_bits: u32, key: &SecretKey) -> Result<(), CodecError> {
         let id = self.id(chain);
         self.stamp = 0;
         while leading_zeros(&Self::stamp_digest(&id, self.stamp)) < stamp_bits {
             self.stamp = self.stamp.wrapping_add(1);
         }
-        self.signature = key.sign(&id);
+        self.signature = key.sign(&self.message(chain)?);
+        Ok(())
     }
 
     /// Sum of the losses over its predictions, frac 24.

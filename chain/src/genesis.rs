@@ -265,3 +265,83 @@ fn ascending<'a>(what: &'static str, mut addresses: impl Iterator<Item = &'a Add
         Err(GenesisError::Order(what))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::address::testing::key;
+    use crate::ledger;
+    use circuits::statement::SegmentState;
+
+    /// Contributors of [`genesis`] are the first so many of [`key`].
+    pub const CONTRIBUTORS: u8 = 3;
+
+    /// A genesis of the smallest model; state, keys and data set are of no one's making, so nothing can be proven on it.
+    pub fn genesis() -> Genesis {
+        let config = Config::NANO;
+        let layouts = Layouts::new(&config);
+        // Zeros encode the point at infinity.
+        let segment = |segment| {
+            let port = vec![[0; 32]; layouts.of(segment).columns()];
+            SegmentState { w: port.clone(), lo: port.clone(), v: port }
+        };
+        let mut contributors: Vec<Address> = (0..CONTRIBUTORS).map(|index| key(index).address()).collect();
+        contributors.sort();
+        let floor = CompactTarget::from_bits(0x207f_ffff).unwrap();
+        Genesis {
+            name: "test".into(),
+            time: 1_000_000,
+            circuits: CIRCUIT_VERSION,
+            keys: [1; 32],
+            config: config.to_json(),
+            seed: 0,
+            state: StateCommitments { segments: (0..layouts.segments()).map(segment).collect() },
+            dataset: DatasetRoot::new([2; 32], 100).unwrap(),
+            batch: 2,
+            schedule: Schedule::constant(&"0.01".parse().unwrap()).unwrap(),
+            momentum: "0.9".parse().unwrap(),
+            weight_decay: Decimal::ZERO,
+            target: floor,
+            rules: Rules {
+                max_contributions: 4,
+                slots: 2,
+                stamp_bits: 4,
+                target_spacing: 60,
+                retarget_interval: 10,
+                floor,
+                max_future: 600,
+                reorg_limit: 20,
+                ledger: ledger::testing::rules(),
+            },
+            balances: contributors.iter().map(|&address| (address, Amount::from_grains(1_000_000).unwrap())).collect(),
+            contributors,
+        }
+    }
+
+    /// The chain of [`genesis`].
+    pub fn spec() -> ChainSpec {
+        ChainSpec::new(genesis()).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::*, *};
+
+    #[test]
+    fn the_genesis_for_tests_is_sound() {
+        let spec = spec();
+        assert_eq!(spec.predictions(1), 32);
+        let refused = |change: fn(&mut Genesis)| {
+            let mut genesis = genesis();
+            change(&mut genesis);
+            ChainSpec::new(genesis).unwrap_err()
+        };
+        assert_eq!(refused(|g| g.name.clear()), GenesisError::Name);
+        assert_eq!(refused(|g| g.circuits += 1), GenesisError::Circuits(CIRCUIT_VERSION + 1));
+        assert_eq!(refused(|g| g.config.push(' ')), GenesisError::ConfigText);
+        assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
+        assert_eq!(refused(|g| g.contributors.reverse()), GenesisError::Order("contributors"));
+        assert!(matches!(refused(|g| drop(g.state.segments.pop())), GenesisError::State(RunError::Shape { .. })));
+    }
+}

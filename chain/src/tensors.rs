@@ -1,13 +1,13 @@
 //! Tensors of gradients: what full nodes keep beside the blocks.
 
+use crate::Hash;
 use crate::consensus::semantic::Proven;
-use crate::contribution::encode_points;
+use crate::contribution::{Contribution, encode_points};
 use crate::genesis::ChainSpec;
-use circuits::codec::Encoded;
+use circuits::codec::{self, CodecError, Encoded};
 use circuits::curve::Params;
 use circuits::model::{Config, Gradients, tensors};
 use circuits::ports::PortError;
-use circuits::statement::Encoding;
 use circuits::tensor::Matrix;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,15 @@ pub enum TensorError {
         /// Sets of tensors.
         found: usize,
     },
+    /// They are the ones that the contributor signed.
+    #[error("contribution {index}: the tensors are not those that the contributor signed")]
+    Digest {
+        /// The contribution.
+        index: usize,
+    },
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// They have the commitments that are proven.
     #[error("contribution {index}: the tensors are not those that the proofs commit to")]
     Commitments {
@@ -51,6 +60,11 @@ impl GradientTensors {
     /// Flattens.
     pub fn new(gradients: &Gradients) -> Self {
         GradientTensors(gradients.iter().map(|t| t.data.clone()).collect())
+    }
+
+    /// What the contributor signs of them.
+    pub fn digest(&self) -> Result<Hash, CodecError> {
+        Ok(codec::digest(b"gradcoin-tensors", &codec::encode(self)?))
     }
 
     /// The gradient, if the shapes are those of the configuration and no entry is beyond what a proof can hold.
@@ -72,17 +86,23 @@ impl GradientTensors {
     }
 }
 
-/// The gradient of a contribution, if its tensors have these commitments.
+/// Requires the tensors to be those that the contributor signed: cheap.
+pub fn check_digest(index: usize, c: &Contribution, tensors: &GradientTensors) -> Result<(), TensorError> {
+    if tensors.digest()? == c.tensors { Ok(()) } else { Err(TensorError::Digest { index }) }
+}
+
+/// The gradient of a contribution, if its tensors are the signed ones and have the commitments that it states.
 pub fn check(
     params: &Params,
     spec: &ChainSpec,
     index: usize,
-    commitments: &[Vec<Encoding>],
+    c: &Contribution,
     tensors: &GradientTensors,
 ) -> Result<Gradients, TensorError> {
+    check_digest(index, c, tensors)?;
     let gradients = tensors.open(spec.config())?;
     let found = spec.layouts().commit_gradients(params, &gradients)?;
-    if encode_points(&found) == commitments { Ok(gradients) } else { Err(TensorError::Commitments { index }) }
+    if encode_points(&found) == c.gradient { Ok(gradients) } else { Err(TensorError::Commitments { index }) }
 }
 
 /// A block whose proofs hold, with the tensors of its contributions: what a full node builds on.
@@ -106,7 +126,7 @@ impl Complete {
             return Err(TensorError::Count { expected, found });
         }
         for (index, (contribution, tensors)) in contributions.iter().zip(&tensors).enumerate() {
-            check(params, spec, index, &contribution.gradient, tensors)?;
+            check(params, spec, index, contribution, tensors)?;
         }
         Ok(Complete { proven, tensors })
     }

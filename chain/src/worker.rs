@@ -112,10 +112,11 @@ impl<'a> Worker<'a> {
             gradient: encode_points(&commitments),
             proofs: gradient.contribution,
             leaves,
+            tensors: GradientTensors::new(&gradient.gradients).digest()?,
             stamp: 0,
             signature: Signature([0; 64]),
         };
-        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, key);
+        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, key)?;
         Ok(Proven { contribution, gradients: gradient.gradients })
     }
 

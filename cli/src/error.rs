@@ -1,11 +1,21 @@
 //! What can go wrong, and the exit code that says so.
 
+use crate::answers::AnswerError;
 use crate::interchange::InterchangeError;
 use crate::key_file::KeyFileError;
+use crate::node_link::NodeError;
 use crate::passphrase::PassphraseError;
+use chain::address::NoRandomness;
+use chain::amount::{Amount, AmountError};
+use chain::chain_state::ChainError;
+use chain::dataset::DatasetError;
+use chain::genesis::GenesisError;
+use chain::work::WorkError;
+use chain::worker::WorkerError;
 use circuits::codec::CodecError;
 use circuits::model::{ConfigError, DataError, GenerateError};
 use circuits::model_file::ModelFileError;
+use circuits::ports::PortError;
 use circuits::statement::RunError;
 use prover::error::ProveError;
 use prover::params::ParamsError;
@@ -71,6 +81,56 @@ pub enum CliError {
     /// There is no passphrase.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
+    /// No key can be made.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// A node does not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The chain has no such thing.
+    #[error("the chain has no {0}")]
+    NotFound(String),
+    /// A message has no encoding.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A chain cannot be had, or does not take something.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// No chain begins with it.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A contribution or a block cannot be made.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A node does not take something in.
+    #[error(transparent)]
+    Taken(#[from] chain::node::NodeError),
+    /// Keys for verifying cannot be made.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// A data set cannot be had.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A commitment cannot be computed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Amounts do not add up.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// No such target.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// A part of the devnet stopped by itself.
+    #[error("{0} stopped")]
+    Stopped(&'static str),
+    /// The devnet's coins are not those of the schedule: a bug.
+    #[error("there are {found} coins, the schedule has {expected}; this is a bug")]
+    Supply {
+        /// In accounts, or maturing.
+        found: Amount,
+        /// Genesis and subsidies.
+        expected: Amount,
+    },
     /// The native step and the proven one disagree: a bug.
     #[error("step {0}: the proven state is not the native one; this is a bug")]
     Diverged(u64),
@@ -109,6 +169,9 @@ pub enum FileError {
     /// A key file is refused.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// No chain begins with it.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),
@@ -150,6 +213,9 @@ pub enum Rejection {
         /// The model.
         path: PathBuf,
     },
+    /// A node's answer does not hold.
+    #[error("the node's answer: {0}")]
+    Answer(Box<AnswerError>),
 }
 
 impl CliError {
@@ -175,6 +241,7 @@ impl CliError {
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
             CliError::Rejected(_) => "rejected",
+            CliError::Node(_) => "node",
             _ => "failed",
         }
     }

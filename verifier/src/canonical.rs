@@ -11,7 +11,8 @@
 
 use crate::batch::Batch;
 use crate::error::VerifyError;
-use circuits::curve::{ENCODED, F, Msm, Params, Point, ProofReader};
+use crate::proof::Reader;
+use circuits::curve::{ENCODED, F, Msm, Params, Point};
 use circuits::ports::{absorb_canonical, canonical_length};
 use ff::{Field, PrimeField};
 use group::{CurveAffine, GroupEncoding};
@@ -47,13 +48,11 @@ pub fn check_canonical<'params>(
             }
         } else if *bytes == [0; ENCODED] {
             return Err(VerifyError::Identity { item });
-        } else if bool::from(Point::from_bytes(bytes).is_none()) {
-            return Err(VerifyError::Point { item });
         }
     }
 
     let mut rest = proof;
-    let mut transcript = ProofReader::init(&mut rest);
+    let mut transcript = Reader::new(&mut rest, 0);
     let io = |error| VerifyError::Halo2(plonk::Error::Transcript(error));
     let (rho, point) = absorb_canonical(&mut transcript, params.k(), commitments).map_err(io)?;
     let mut msm = Msm::new(params);
@@ -67,7 +66,7 @@ pub fn check_canonical<'params>(
     msm.add_to_w_scalar(-weights);
     let value = transcript.read_scalar().map_err(io)?;
     let guard = verify_proof(params, msm, &mut transcript, point, value)
-        .map_err(|_| VerifyError::Halo2(plonk::Error::Opening))?;
+        .map_err(|_| transcript.refusal(plonk::Error::Opening))?;
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);
     }

@@ -88,7 +88,7 @@ pub enum BatchError {
     /// A batch has at least one proof.
     #[error("an empty batch proves nothing")]
     Empty,
-    /// All proofs of a batch are valid.
-    #[error("proofs {0:?} of the batch are not valid")]
+    /// All proofs of a batch are valid. Holds the numbers of those that are not; none if the batch does not name them.
+    #[error("proofs {0:?} of the batch are not valid (none is named by a batch that folds)")]
     Invalid(Vec<usize>),
 }

@@ -2,15 +2,19 @@
 
 use crate::error::VerifyError;
 use circuits::challenge::{self, Challenges};
-use circuits::curve::{ENCODED, F, Msm, Params, Point, ProofReader};
+use circuits::curve::{ENCODED, F, Msm, Params, Point, ProofReader, TranscriptChallenge};
 use circuits::keys::{Item, VerifyingKey};
 use ff::PrimeField;
-use group::GroupEncoding;
 use halo2_proofs::plonk::{self, VerificationStrategy};
 use halo2_proofs::poly::commitment::Guard;
+use halo2_proofs::transcript::{Transcript, TranscriptRead};
+use std::io;
 
 /// Commitments of ports, as the proof holds them: `[instance][port][column]`.
 pub type Ports = Vec<Vec<Vec<Point>>>;
+
+/// The same as [`Ports`], as they are encoded. A point has one encoding, so two ports are equal where these are.
+pub type PortEncodings = Vec<Vec<Vec<[u8; ENCODED]>>>;
 
 /// A proof of which only the final multi-scalar multiplication is left to check.
 #[derive(Debug)]
@@ -69,18 +73,24 @@ pub fn check<'params>(
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut rest = proof;
-    let mut transcript = ProofReader::init(&mut rest);
-    let msm =
-        plonk::verify_proof(params, key.halo2(), Collect(params), &columns, &mut transcript).map_err(|error| {
-            match first_bad_point(key, expected, proof) {
-                Some(item) => VerifyError::Point { item },
-                None => VerifyError::Halo2(error),
-            }
-        })?;
+    let mut transcript = Reader::new(&mut rest, expected * key.shape.advice);
+    let msm = plonk::verify_proof(params, key.halo2(), Collect(params), &columns, &mut transcript)
+        .map_err(|error| transcript.refusal(error))?;
+    let points = transcript.points;
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);
     }
-    Ok(Claim { msm, ports: ports(key, expected, proof)? })
+    Ok(Claim { msm, ports: by_port(key, expected, &points)? })
+}
+
+/// The encodings of a proof's ports. Bytes are copied and nothing is checked but the proof's length: they mean nothing
+/// before the proof is verified.
+pub fn port_encodings(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Result<PortEncodings, VerifyError> {
+    let length = key.shape.proof_length(expected);
+    if proof.len() != length {
+        return Err(VerifyError::ProofLength { expected: length, found: proof.len() });
+    }
+    by_port(key, expected, proof.as_chunks::<ENCODED>().0)
 }
 
 /// The instance columns of a proof whose challenges were not sent along: they are drawn and put before the public
@@ -135,22 +145,14 @@ fn challenges(key: &VerifyingKey, proof: &[u8], instances: &[Vec<F>]) -> Challen
     challenge::scalars(&challenge::digest(shape.k, &key.digest, instances, &phase1))
 }
 
-fn ports(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Result<Ports, VerifyError> {
-    let (points, _) = proof.as_chunks::<ENCODED>();
-    let column = |item: usize| -> Result<Point, VerifyError> {
-        let point = points.get(item).and_then(|bytes| Point::from_bytes(bytes).into_option());
-        point.ok_or(VerifyError::Point { item })
-    };
-    let port = |first: usize, columns: &std::ops::Range<usize>| -> Result<Vec<Point>, VerifyError> {
-        columns.clone().map(|c| column(first + c)).collect()
+/// Sorts the items at the head of a proof, all instances' advice commitments, by port.
+fn by_port<T: Copy>(key: &VerifyingKey, expected: usize, items: &[T]) -> Result<Vec<Vec<Vec<T>>>, VerifyError> {
+    let port = |first: usize, columns: &std::ops::Range<usize>| {
+        let item = first + columns.start;
+        let items = items.get(item..first + columns.end).ok_or(VerifyError::Point { item })?;
+        Ok(items.to_vec())
     };
     (0..expected).map(|i| key.shape.ports.iter().map(|p| port(i * key.shape.advice, p)).collect()).collect()
-}
-
-/// Names the item that the stock verifier could not read.
-fn first_bad_point(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Option<usize> {
-    items(key, expected, proof)
-        .position(|(kind, bytes)| kind == Item::Point && bool::from(Point::from_bytes(bytes).is_none()))
 }
 
 fn items<'a>(key: &VerifyingKey, expected: usize, proof: &'a [u8]) -> impl Iterator<Item = (Item, &'a [u8; ENCODED])> {
@@ -169,5 +171,58 @@ impl<'params> VerificationStrategy<'params, Point> for Collect<'params> {
         f: impl FnOnce(Msm<'params>) -> Result<Guard<'params, Point, E>, plonk::Error>,
     ) -> Result<Msm<'params>, plonk::Error> {
         Ok(f(Msm::new(self.0))?.use_challenges())
+    }
+}
+
+/// The stock transcript, which also keeps the points at the head of a proof, so that none is decoded twice, and knows
+/// which item it could not read.
+pub(crate) struct Reader<'a, 'p> {
+    stock: ProofReader<&'a mut &'p [u8]>,
+    /// The first points read, `keep` at most.
+    pub(crate) points: Vec<Point>,
+    keep: usize,
+    items: usize,
+    bad_point: Option<usize>,
+}
+
+impl<'a, 'p> Reader<'a, 'p> {
+    pub(crate) fn new(rest: &'a mut &'p [u8], keep: usize) -> Self {
+        let stock = ProofReader::init(rest);
+        Reader { stock, points: Vec::with_capacity(keep), keep, items: 0, bad_point: None }
+    }
+
+    /// Why the stock verifier stopped: an item that is no point, or else its own reason.
+    pub(crate) fn refusal(&self, error: plonk::Error) -> VerifyError {
+        self.bad_point.map_or(VerifyError::Halo2(error), |item| VerifyError::Point { item })
+    }
+}
+
+impl Transcript<Point, TranscriptChallenge> for Reader<'_, '_> {
+    fn squeeze_challenge(&mut self) -> TranscriptChallenge {
+        self.stock.squeeze_challenge()
+    }
+
+    fn common_point(&mut self, point: Point) -> io::Result<()> {
+        self.stock.common_point(point)
+    }
+
+    fn common_scalar(&mut self, scalar: F) -> io::Result<()> {
+        self.stock.common_scalar(scalar)
+    }
+}
+
+impl TranscriptRead<Point, TranscriptChallenge> for Reader<'_, '_> {
+    fn read_point(&mut self) -> io::Result<Point> {
+        let point = self.stock.read_point().inspect_err(|_| self.bad_point = Some(self.items))?;
+        self.items += 1;
+        if self.points.len() < self.keep {
+            self.points.push(point);
+        }
+        Ok(point)
+    }
+
+    fn read_scalar(&mut self) -> io::Result<F> {
+        self.items += 1;
+        self.stock.read_scalar()
     }
 }

@@ -12,7 +12,7 @@ use common::*;
 use ff::Field;
 use group::GroupEncoding;
 use prover::error::ProveError;
-use prover::proof::{Proof, prove};
+use prover::proof::prove;
 use verifier::{Batch, BatchError, VerifyError, check, verify};
 
 fn refused(proof: &[u8], instances: &[Vec<F>]) -> VerifyError {
@@ -270,15 +270,6 @@ fn a_port_with_something_beside_its_data() {
 /// 21: the last scalar of a proof enters its claim alone, times one fixed point.
 #[test]
 fn errors_of_two_proofs_that_cancel() {
-    let shifted = |proof: &Proof, by: F| {
-        let mut bytes = proof.bytes.clone();
-        let last = bytes.len() / 32 - 1;
-        let old: [u8; 32] = bytes[last * 32..].try_into().unwrap();
-        let new = F::from_repr(old).unwrap() + by;
-        put(&mut bytes, last, &new.to_repr());
-        bytes
-    };
-    use ff::PrimeField;
     let by = F::from(1234);
     let (a, b) = (shifted(&ONE, by), shifted(&THREE, -by));
     for (proof, instances) in [(&a, &ONE.instances), (&b, &THREE.instances)] {
@@ -292,11 +283,33 @@ fn errors_of_two_proofs_that_cancel() {
     unscaled.add_msm(&claim(3, &b, &THREE.instances));
     assert!(unscaled.eval(), "the errors do not cancel");
 
-    let mut batch = Batch::new(&PARAMS);
-    batch.add(&KEY.verifying, 1, &a, &ONE.instances).unwrap();
-    batch.add(&KEY.verifying, 1, &ONE.bytes, &ONE.instances).unwrap();
-    batch.add(&KEY.verifying, 3, &b, &THREE.instances).unwrap();
-    assert_eq!(batch.finish(), Err(BatchError::Invalid(vec![0, 2])));
+    type Entry<'a> = (usize, &'a [u8], &'a [Vec<F>]);
+    let [first, good, second]: [Entry; 3] =
+        [(1, &a, &ONE.instances), (1, &ONE.bytes, &ONE.instances), (3, &b, &THREE.instances)];
+    let filled = |mut batch: Batch<'static>, entries: &[Entry]| {
+        for (n, proof, instances) in entries {
+            batch.add(&KEY.verifying, *n, proof, instances).unwrap();
+        }
+        batch
+    };
+    let merged = |mut batch: Batch<'static>, other: Batch<'static>| {
+        batch.merge(other);
+        batch.finish()
+    };
+    for (empty, names) in [(Batch::new as fn(_) -> _, true), (Batch::folding, false)] {
+        let invalid = |culprits: &[usize]| Err(BatchError::Invalid(if names { culprits.to_vec() } else { vec![] }));
+        let with = |entries: &[Entry]| filled(empty(&PARAMS), entries);
+        assert_eq!(with(&[first, good, second]).finish(), invalid(&[0, 2]));
+        // In batches that are merged, on either side, or in one that is merged into a third.
+        assert_eq!(merged(with(&[first]), with(&[second])), invalid(&[0, 1]));
+        assert_eq!(merged(with(&[good]), with(&[first, second])), invalid(&[1, 2]));
+        assert_eq!(merged(with(&[first, second]), with(&[])), invalid(&[0, 1]));
+        let mut inner = with(&[first]);
+        inner.merge(with(&[good, second]));
+        assert_eq!(merged(with(&[]), inner), invalid(&[0, 2]));
+        // What is valid stays so.
+        assert_eq!(merged(with(&[good]), with(&[good, (3, &THREE.bytes, &THREE.instances)])), Ok(()));
+    }
 }
 
 /// A refused proof does not enter a batch, and leaves it as it was.

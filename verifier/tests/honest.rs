@@ -6,9 +6,11 @@ use circuits::curve::{F, Point};
 use circuits::ports::{commit_port, commit_with_blind, sum};
 use circuits::testing::{toy, toy_sink};
 use common::*;
+use group::GroupEncoding;
 use prover::proof::{ProofInstance, Stage, prove};
 use prover::rng::PortBlinding;
 use std::time::Instant;
+use verifier::proof::{PortEncodings, port_encodings};
 use verifier::{Batch, BatchError, verify};
 
 fn tensor(seed: u64) -> Vec<Vec<F>> {
@@ -25,6 +27,9 @@ fn one_and_three_instances_verify() {
         let ports = verify(&PARAMS, &KEY.verifying, n, &proof.bytes, &proof.instances).unwrap();
         println!("{n} instances, {} bytes: verified in {:?}", proof.bytes.len(), start.elapsed());
         assert_eq!(ports, proof.ports);
+        let encoded: PortEncodings =
+            ports.iter().map(|i| i.iter().map(|p| p.iter().map(Point::to_bytes).collect()).collect()).collect();
+        assert_eq!(port_encodings(&KEY.verifying, n, &proof.bytes).unwrap(), encoded);
         for (i, ports) in ports.iter().enumerate() {
             assert_eq!(ports[0], commit_port(&PARAMS, &tensor(i as u64 + 1)).unwrap());
             assert_ne!(ports[1], commit_port(&PARAMS, &tensor(i as u64 + 1)).unwrap());

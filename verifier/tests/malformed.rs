@@ -6,6 +6,7 @@ use circuits::curve::{F, Params};
 use circuits::keys::Item;
 use common::*;
 use ff::Field;
+use verifier::proof::port_encodings;
 use verifier::{VerifyError, verify};
 
 fn refused(expected: usize, proof: &[u8], instances: &[Vec<F>]) -> VerifyError {
@@ -70,6 +71,10 @@ fn truncation_at_every_offset() {
         assert!(matches!(
             refused(1, &ONE.bytes[..length], &ONE.instances),
             VerifyError::ProofLength { found, .. } if found == length
+        ));
+        assert!(matches!(
+            port_encodings(&KEY.verifying, 1, &ONE.bytes[..length]),
+            Err(VerifyError::ProofLength { found, .. }) if found == length
         ));
     }
 }

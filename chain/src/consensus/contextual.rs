@@ -2,6 +2,7 @@
 
 use super::ContextualError;
 use crate::Hash;
+use crate::address::Address;
 use crate::block::Block;
 use crate::header::{Header, Summary};
 use crate::ledger::Accounts;
@@ -145,14 +146,26 @@ pub fn contributors<A: Accounts>(
     block: &Block,
 ) -> Result<Result<(), ContextualError>, A::Error> {
     for (index, c) in block.contributions.iter().enumerate() {
-        let contributor = c.seat.contributor;
-        let account = accounts.account(&contributor)?;
-        let Some(registered) = account.registered else {
-            return Ok(Err(ContextualError::NotRegistered { index, contributor }));
-        };
-        if !account.matured(block.summary.height, rules.ledger.registration_maturity) {
-            return Ok(Err(ContextualError::Immature { index, contributor, registered }));
+        if let Err(error) = contributor(accounts, rules, block.summary.height, (index, &c.seat.contributor))? {
+            return Ok(Err(error));
         }
+    }
+    Ok(Ok(()))
+}
+
+/// Requires one contributor, by index and address, to be registered and matured for a block of this height.
+pub fn contributor<A: Accounts>(
+    accounts: &A,
+    rules: &Rules,
+    height: u64,
+    (index, &contributor): (usize, &Address),
+) -> Result<Result<(), ContextualError>, A::Error> {
+    let account = accounts.account(&contributor)?;
+    let Some(registered) = account.registered else {
+        return Ok(Err(ContextualError::NotRegistered { index, contributor }));
+    };
+    if !account.matured(height, rules.ledger.registration_maturity) {
+        return Ok(Err(ContextualError::Immature { index, contributor, registered }));
     }
     Ok(Ok(()))
 }

@@ -100,6 +100,9 @@ pub enum SemanticError {
     /// Proofs are checked on the block's own parent.
     #[error("the block was to be checked on a parent that is not its own")]
     Parent,
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// A contributor signed.
     #[error("contribution {index}: {source}")]
     Signature {

@@ -4,14 +4,14 @@ use super::SemanticError;
 use crate::Hash;
 use crate::block::Block;
 use crate::contribution::{Contribution, encode_points, leading_zeros, update_scope};
-use crate::dataset::assigned;
+use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
 use circuits::curve::Params;
 use circuits::statement::StateCommitments;
 use group::GroupEncoding;
 use std::sync::Arc;
 use verifier::step::Claimed;
-use verifier::{Batch, CheckedContribution, StepVerifier};
+use verifier::{Batch, CheckedContribution, StepError, StepVerifier};
 
 /// What checking proofs takes.
 #[derive(Clone, Copy)]
@@ -98,21 +98,24 @@ fn transactions(spec: &ChainSpec, parent: &Parent, block: &Block) -> Result<(), 
     Ok(())
 }
 
+/// A contribution's stamp and signature: what is cheap, and takes no keys.
+pub fn seal(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), SemanticError> {
+    let id = c.id(spec.id());
+    let (found, needed) = (leading_zeros(&Contribution::stamp_digest(&id, c.stamp)), spec.rules().stamp_bits);
+    if found < needed {
+        return Err(SemanticError::Stamp { index, found, needed });
+    }
+    c.seat
+        .contributor
+        .verify(&c.message(spec.id())?, &c.signature)
+        .map_err(|source| SemanticError::Signature { index, source })
+}
+
 impl<'p> Checker<'p> {
     /// Requires the keys to be the chain's.
     pub fn new(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
         spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
         Ok(Checker { spec, params, keys })
-    }
-
-    /// The contributor's signature and stamp: what is cheap.
-    pub fn seal(&self, index: usize, c: &Contribution) -> Result<(), SemanticError> {
-        let id = c.id(self.spec.id());
-        let (found, needed) = (leading_zeros(&Contribution::stamp_digest(&id, c.stamp)), self.spec.rules().stamp_bits);
-        if found < needed {
-            return Err(SemanticError::Stamp { index, found, needed });
-        }
-        c.seat.contributor.verify(&id, &c.signature).map_err(|source| SemanticError::Signature { index, source })
     }
 
     /// Checks all of a contribution but the claims that it adds to `batch`.
@@ -123,7 +126,7 @@ impl<'p> Checker<'p> {
         index: usize,
         c: &Contribution,
     ) -> Result<CheckedContribution, SemanticError> {
-        self.seal(index, c)?;
+        seal(self.spec, index, c)?;
         let genesis = self.spec.genesis();
         let scope = c.seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
         let sequences = genesis.batch as usize;
@@ -133,7 +136,10 @@ impl<'p> Checker<'p> {
             return Err(SemanticError::Gradient { index });
         }
         let seat = &c.seat;
-        for (sequence, (point, proof)) in checked.batches.iter().zip(&c.leaves).enumerate() {
+        let none = MerkleProof(vec![]);
+        for (sequence, point) in checked.batches.iter().enumerate() {
+            // A path that is missing is not a rule that is left out.
+            let proof = c.leaves.get(sequence).unwrap_or(&none);
             let leaf = assigned(&genesis.dataset, &seat.parent, &seat.contributor.0, seat.slot, sequence as u32);
             let verified = genesis.dataset.verify(leaf, &point.to_bytes(), proof);
             verified.map_err(|source| SemanticError::Batch { index, sequence, source })?;
@@ -153,10 +159,9 @@ impl<'p> Checker<'p> {
         }
         transactions(self.spec, parent, block)?;
         for (index, c) in block.contributions.iter().enumerate() {
-            self.seal(index, c)?;
+            seal(self.spec, index, c)?;
         }
-        // Contributions without an update are no structurally valid block.
-        let update = block.update.as_ref().ok_or(SemanticError::After)?;
+        let update = block.update.as_ref().ok_or(StepError::Count { what: "updates", expected: 1, found: 0 })?;
         let contributions = block.contributions.iter().enumerate();
         let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));
         let gradients = gradients.collect::<Result<Vec<_>, _>>()?;

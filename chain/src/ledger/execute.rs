@@ -143,7 +143,7 @@ impl<E> LedgerError<E> {
 }
 
 /// Accounts as a block leaves them so far, over those before it.
-struct Overlay<'a, A> {
+pub(crate) struct Overlay<'a, A> {
     before: &'a A,
     touched: BTreeMap<Address, Touched>,
 }
@@ -153,7 +153,34 @@ struct Touched {
     now: Account,
 }
 
-impl<A: Accounts> Overlay<'_, A> {
+impl<'a, A: Accounts> Overlay<'a, A> {
+    /// Of a block that changed nothing yet.
+    pub(crate) fn new(before: &'a A) -> Self {
+        Overlay { before, touched: BTreeMap::new() }
+    }
+
+    /// Executes a transaction, or else leaves everything as it was.
+    pub(crate) fn attempt(
+        &mut self,
+        rules: &Rules,
+        height: u64,
+        (index, transaction): (usize, &Transaction),
+    ) -> Result<(), LedgerError<A::Error>> {
+        let sender = transaction.body.sender;
+        let receiver = match transaction.body.action {
+            Action::Transfer { to, .. } => to,
+            Action::Register | Action::Retire => sender,
+        };
+        let before = [(sender, *self.account(sender)?), (receiver, *self.account(receiver)?)];
+        let executed = self.transaction(rules, height, (index, transaction));
+        if executed.is_err() {
+            for (address, account) in before {
+                *self.account(address)? = account;
+            }
+        }
+        executed
+    }
+
     fn account(&mut self, address: Address) -> Result<&mut Account, LedgerError<A::Error>> {
         let touched = match self.touched.entry(address) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -228,7 +255,7 @@ pub fn execute<A: Accounts>(
     if u32::try_from(transactions.len()).map_or(true, |found| found > limit) {
         return Err(LedgerError::TooManyTransactions { limit, found: transactions.len() });
     }
-    let mut overlay = Overlay { before: accounts, touched: BTreeMap::new() };
+    let mut overlay = Overlay::new(accounts);
     for reward in matured {
         let account = overlay.account(reward.to)?;
         account.balance = account.balance.checked_add(reward.amount).map_err(LedgerError::Rewards)?;

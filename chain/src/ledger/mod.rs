@@ -7,6 +7,7 @@ mod rules;
 mod tree;
 
 pub use account::Account;
+pub(crate) use execute::Overlay;
 pub use execute::{Accounts, Execution, LedgerError, Reward, execute};
 pub use proof::{BalanceProof, ProofError, prove};
 pub use rules::{Rules, RulesError, subsidy};

@@ -6,6 +6,7 @@
 
 pub mod disk;
 
+use chain::Hash;
 use chain::address::{Address, SecretKey, Signature};
 use chain::amount::Amount;
 use chain::block::Update;
@@ -23,7 +24,7 @@ use chain::store::testing::Dump;
 use chain::tensors::{Complete, GradientTensors};
 use chain::transaction::{Action, Body, Transaction};
 use chain::work::CompactTarget;
-use chain::{Hash, contribution};
+
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, Schedule, State};
@@ -254,10 +255,11 @@ impl Tree {
             gradient: encode_points(&commitments),
             proofs: statement::Contribution { losses: vec![seed; batch], layers: vec![], heads: vec![] },
             leaves: vec![MerkleProof(vec![]); batch],
+            tensors: GradientTensors::new(&gradients).digest().unwrap(),
             stamp: 0,
             signature: Signature([0; 64]),
         };
-        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, &key(who));
+        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, &key(who)).unwrap();
         (contribution, gradients)
     }
 
@@ -444,9 +446,4 @@ pub fn same_as_undisturbed(tree: &Tree, node: &ChainState) {
             assert!(found[table] == *rows, "{table}");
         }
     }
-}
-
-/// Identity of a block's contributions, for tests that compare them.
-pub fn contributions_digest(ids: &[Hash]) -> Hash {
-    contribution::digest(ids)
 }

@@ -1,7 +1,9 @@
 //! One file for each command.
 
 mod audit;
+mod chain;
 mod demo;
+mod devnet;
 mod export;
 mod generate;
 mod import;
@@ -9,6 +11,7 @@ mod init;
 mod inspect;
 mod train;
 mod verify;
+mod wallet;
 
 use crate::error::CliError;
 use crate::ui::{Output, Ui};
@@ -19,6 +22,8 @@ use clap::Subcommand;
 pub enum Command {
     /// Prove three steps of a tiny model, verify them as a stranger would, and see a forgery rejected
     Demo(demo::Args),
+    /// Run a whole network on this machine: contributors, a producer and followers
+    Devnet(devnet::Args),
     /// Make a model with random weights
     Init(init::Args),
     /// Train a model, and prove every step if asked to
@@ -31,6 +36,10 @@ pub enum Command {
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),
+    /// Show what a devnet's chain holds: blocks, transactions
+    Chain(chain::Args),
+    /// Keys, balances, transactions
+    Wallet(wallet::Args),
     /// Show what the circuits are made of, and search them for unconstrained cells
     Audit(audit::Args),
     /// Say what is in a file or directory
@@ -42,12 +51,15 @@ impl Command {
     pub fn run(self, ui: &Ui) -> Result<Output, CliError> {
         match self {
             Command::Demo(args) => demo::run(args, ui),
+            Command::Devnet(args) => devnet::run(args, ui),
             Command::Init(args) => init::run(args, ui),
             Command::Train(args) => train::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
             Command::Import(args) => import::run(args, ui),
             Command::Export(args) => export::run(args, ui),
+            Command::Chain(args) => chain::run(args, ui),
+            Command::Wallet(args) => wallet::run(args, ui),
             Command::Audit(args) => audit::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
         }

@@ -7,6 +7,7 @@ use circuits::keys::VerifyingKey;
 use circuits::plan::Witness;
 use circuits::plan::halo::{PlanCircuit, with_plan};
 use circuits::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
+use ff::PrimeField;
 use halo2_proofs::plonk;
 use prover::proof::{Proof, ProofInstance, ProverKey, prove};
 use prover::rng::{Draws, PortBlinding, ScriptedRng, derive_wire};
@@ -120,4 +121,13 @@ pub fn under(challenges: &Challenges, publics: &[Vec<F>]) -> Vec<Vec<F>> {
 /// Overwrites an item of a proof.
 pub fn put(proof: &mut [u8], item: usize, bytes: &[u8; ENCODED]) {
     proof[item * ENCODED..][..ENCODED].copy_from_slice(bytes);
+}
+
+/// The proof with its last scalar changed, which enters the claim alone, times one fixed point.
+pub fn shifted(proof: &Proof, by: F) -> Vec<u8> {
+    let mut bytes = proof.bytes.clone();
+    let last = bytes.len() / ENCODED - 1;
+    let old: [u8; ENCODED] = bytes[last * ENCODED..].try_into().unwrap();
+    put(&mut bytes, last, &(F::from_repr(old).unwrap() + by).to_repr());
+    bytes
 }

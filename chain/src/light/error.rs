@@ -1,0 +1,67 @@
+//! Why a light client does not take blocks, or cannot answer.
+
+use super::FileError;
+use crate::Hash;
+use crate::consensus::BlockError;
+use crate::ledger::ProofError;
+use verifier::BatchError;
+
+/// Why a light client does not take blocks, or cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LightError {
+    /// A block is refused; those before it were taken.
+    #[error("block {} at height {height}: {source}", hex(.id))]
+    Block {
+        /// The height that it claims.
+        height: u64,
+        /// Its identity.
+        id: Hash,
+        /// Why.
+        source: Box<BlockError>,
+    },
+    /// The first block's parent is not known; it may be below the checkpoint, or on a branch that was forgotten.
+    #[error("the parent {} of block {} is not known", hex(.parent), hex(.id))]
+    UnknownParent {
+        /// The block.
+        id: Hash,
+        /// Its parent.
+        parent: Hash,
+    },
+    /// The branch forks off deeper than a reorganisation may go.
+    #[error("the branch forks off at height {fork}; blocks up to height {settled} are settled")]
+    TooDeep {
+        /// Height of the last common block.
+        fork: u64,
+        /// No reorganisation takes back this block.
+        settled: u64,
+    },
+    /// Branches of less work take more memory than is kept for them.
+    #[error("branches of less work than the chain's take more than {limit} bytes")]
+    Branches {
+        /// Most bytes of their blocks.
+        limit: usize,
+    },
+    /// The proofs of some blocks fail together, yet hold one by one: the machine, not the blocks, is at fault.
+    #[error("proofs hold one by one but not together: this machine computes wrongly ({0})")]
+    Contradiction(BatchError),
+    /// The chain has no block of this height, or the client does not know it.
+    #[error("no block of height {height} is known: they are from {first} to {last}")]
+    Height {
+        /// What was asked for.
+        height: u64,
+        /// The checkpoint's.
+        first: u64,
+        /// The tip's.
+        last: u64,
+    },
+    /// A balance proof does not hold.
+    #[error(transparent)]
+    Balance(#[from] ProofError),
+    /// The blocks cannot be kept.
+    #[error(transparent)]
+    Keep(#[from] FileError),
+}
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,11 @@
+//! What waits for a block: transactions, and contributions to the tip. Bounded, without a clock, and pure.
+
+pub mod contributions;
+pub mod mempool;
+mod recent;
+
+pub use contributions::ContributionPool;
+pub use mempool::Mempool;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,2 @@
+mod contributions;
+mod mempool;

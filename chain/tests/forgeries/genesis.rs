@@ -1,0 +1,125 @@
+//! Each rule of a genesis.
+
+use crate::common::golden::GOLDEN;
+use crate::common::{NANO, flipped, grains};
+use chain::amount::{AmountError, MAX_SUPPLY};
+use chain::genesis::{ChainSpec, Genesis, GenesisError, MAX_NAME};
+use chain::rules::RulesError;
+use chain::work::CompactTarget;
+use chain::{dataset, ledger};
+use circuits::codec::{CodecError, decode, encode};
+use circuits::curve::CIRCUIT_VERSION;
+use circuits::model::Schedule;
+use circuits::ops::sgd::HyperError;
+use circuits::statement::RunError;
+use std::collections::HashSet;
+
+fn refused(alter: impl FnOnce(&mut Genesis)) -> GenesisError {
+    let mut genesis = GOLDEN.chain.genesis.clone();
+    alter(&mut genesis);
+    ChainSpec::new(genesis).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn each_rule() {
+    for name in ["", "two\nlines", "\u{7f}", &"x".repeat(MAX_NAME + 1)] {
+        assert_eq!(refused(|g| g.name = name.into()), GenesisError::Name);
+    }
+    let version = CIRCUIT_VERSION + 1;
+    assert_eq!(refused(|g| g.circuits = version), GenesisError::Circuits(version));
+    let mut genesis = GOLDEN.chain.genesis.clone();
+    genesis.keys = flipped(genesis.keys);
+    assert_eq!(ChainSpec::new(genesis).unwrap().check_keys(&NANO.keys), Err(GenesisError::Keys));
+    GOLDEN.spec.check_keys(&NANO.keys).unwrap();
+
+    assert!(matches!(refused(|g| g.config = "{}".into()), GenesisError::Config(_)));
+    assert!(matches!(refused(|g| g.config.clear()), GenesisError::Config(_)));
+    assert_eq!(refused(|g| g.config.push(' ')), GenesisError::ConfigText);
+    let shape =
+        |what: &str, expected, found| GenesisError::State(RunError::Shape { what: what.into(), expected, found });
+    assert_eq!(refused(|g| drop(g.state.segments.pop())), shape("the state", 2, 1));
+    assert_eq!(refused(|g| g.state.segments[1].lo.push([0; 32])), shape("lo of segment 1", 2, 3));
+
+    assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
+    // 4 contributions of 129 sequences of 16 tokens.
+    assert_eq!(refused(|g| g.batch = 129), GenesisError::Predictions(8256));
+    assert_eq!(refused(|g| g.batch = u32::MAX), GenesisError::Predictions(4 * 16 * u64::from(u32::MAX)));
+    assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 1 << 46 }), GenesisError::Schedule);
+    let backwards = Schedule::Cosine { peak: 1, floor: 2, steps: 10, warmup: 0 };
+    assert_eq!(refused(|g| g.schedule = backwards), GenesisError::Schedule);
+    assert!(matches!(refused(|g| g.momentum = "1".parse().unwrap()), GenesisError::Hyper(HyperError::Momentum(_))));
+    assert!(matches!(refused(|g| g.weight_decay = "2".parse().unwrap()), GenesisError::Hyper(HyperError::Decay(_))));
+    // λ of one contribution of 16 predictions is 1 and more.
+    assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 17 << 36 }), GenesisError::Rate);
+    let peaked = Schedule::Cosine { peak: 17 << 36, floor: 1, steps: 10, warmup: 0 };
+    assert_eq!(refused(|g| g.schedule = peaked), GenesisError::Rate);
+
+    let range = |rule, found, least, most| GenesisError::Rules(RulesError::Range { rule, found, least, most });
+    assert_eq!(refused(|g| g.rules.max_contributions = 0), range("max_contributions", 0, 1, 1 << 10));
+    assert_eq!(refused(|g| g.rules.max_contributions = 1025), range("max_contributions", 1025, 1, 1 << 10));
+    assert_eq!(refused(|g| g.rules.slots = 0), range("slots", 0, 1, 1 << 10));
+    assert_eq!(refused(|g| g.rules.stamp_bits = 65), range("stamp_bits", 65, 0, 64));
+    assert_eq!(refused(|g| g.rules.target_spacing = 0), range("target_spacing", 0, 1, 1 << 20));
+    assert_eq!(refused(|g| g.rules.retarget_interval = 0), range("retarget_interval", 0, 1, 1 << 16));
+    assert_eq!(refused(|g| g.rules.max_future = 0), range("max_future", 0, 1, 1 << 20));
+    assert_eq!(refused(|g| g.rules.reorg_limit = 0), range("reorg_limit", 0, 1, 1 << 16));
+    let zero = GenesisError::Rules(RulesError::Ledger(ledger::RulesError::Zero("coinbase maturity")));
+    assert_eq!(refused(|g| g.rules.ledger.coinbase_maturity = 0), zero);
+    let supply = refused(|g| g.balances[0].1 = MAX_SUPPLY.checked_sub(grains(120_500)).unwrap());
+    assert!(matches!(supply, GenesisError::Rules(RulesError::Ledger(ledger::RulesError::Supply(_)))), "{supply:?}");
+    let easier = CompactTarget::from_bits(0x1f40_0001).unwrap();
+    assert_eq!(refused(|g| g.target = easier), GenesisError::Target);
+
+    assert_eq!(refused(|g| g.balances.swap(0, 1)), GenesisError::Order("balances"));
+    assert_eq!(refused(|g| g.balances[1].0 = g.balances[0].0), GenesisError::Order("balances"));
+    assert_eq!(refused(|g| g.contributors.swap(1, 2)), GenesisError::Order("contributors"));
+    assert_eq!(refused(|g| g.contributors.push(g.contributors[2])), GenesisError::Order("contributors"));
+    let all = 2 * u128::from(MAX_SUPPLY.grains());
+    let above = refused(|g| {
+        g.balances[0].1 = MAX_SUPPLY;
+        g.balances[1].1 = MAX_SUPPLY;
+        g.balances.truncate(2);
+    });
+    assert_eq!(above, GenesisError::Balances(AmountError::AboveSupply(all)));
+}
+
+/// Beyond the limit of the encoding a genesis has no identity: an error, not a panic.
+#[test]
+fn too_large_to_be_encoded() {
+    let genesis = GOLDEN.chain.genesis.clone();
+    let bytes = encode(&genesis).unwrap();
+    // The number of leaves is bounded where it is read.
+    let leaves = dataset::DatasetRoot::new(*genesis.dataset.hash(), dataset::MAX_LEAVES + 1).map(|_| ());
+    assert_eq!(leaves, Err(dataset::DatasetError::Leaves { leaves: dataset::MAX_LEAVES + 1 }));
+    let magic: CodecError = decode::<Genesis>(&bytes[1..]).unwrap_err();
+    assert_eq!(GenesisError::from(magic.clone()), GenesisError::Codec(magic));
+}
+
+#[test]
+fn every_field_is_in_the_identity() {
+    let alterations: [fn(&mut Genesis); 17] = [
+        |g| g.name.push('!'),
+        |g| g.time += 1,
+        |g| g.keys = flipped(g.keys),
+        |g| g.seed += 1,
+        |g| g.state.segments[0].w.swap(0, 1),
+        |g| g.state.segments[1].v[0] = [1; 32],
+        |g| g.dataset = dataset::DatasetRoot::new(*g.dataset.hash(), 10).unwrap(),
+        |g| g.dataset = dataset::DatasetRoot::new([1; 32], g.dataset.leaves()).unwrap(),
+        |g| g.batch = 2,
+        |g| g.schedule = Schedule::Constant { rate: 1 << 30 },
+        |g| g.momentum = "0.8".parse().unwrap(),
+        |g| g.weight_decay = "0.02".parse().unwrap(),
+        |g| g.target = CompactTarget::from_bits(0x1f3f_ffff).unwrap(),
+        |g| g.rules.stamp_bits = 9,
+        |g| g.rules.ledger.producer_reward = grains(501),
+        |g| g.balances[0].1 = grains(1),
+        |g| g.contributors.truncate(2),
+    ];
+    let mut ids: HashSet<chain::Hash> = HashSet::from([*GOLDEN.spec.id()]);
+    for (i, alter) in alterations.into_iter().enumerate() {
+        let mut genesis = GOLDEN.chain.genesis.clone();
+        alter(&mut genesis);
+        assert!(ids.insert(*ChainSpec::new(genesis).unwrap().id()), "{i}");
+    }
+}

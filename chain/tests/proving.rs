@@ -1,0 +1,289 @@
+//! A cheater who proves: each of the proofs below is valid, or as valid as a cheater can make it, and states what it must
+//! not. On a model of a few cells, and a data set of two sequences. Takes minutes.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "proving/tiny.rs"]
+mod tiny;
+
+use crate::common::tip::Refused;
+use crate::common::{PARAMS, key_of, sign};
+use chain::block::Update;
+use chain::consensus::SemanticError;
+use chain::contribution::{Seat, encode_points};
+use chain::dataset::DatasetError;
+use circuits::curve::{ENCODED, F, Point};
+use circuits::fixed::Saturations;
+use circuits::keys::{Item, VerifyingKey};
+use circuits::model::{Gradients, State};
+use circuits::ops::sgd::{self};
+use circuits::plan::field;
+use circuits::scope::Place;
+use circuits::segments::{head, layer};
+use circuits::statement;
+use group::GroupEncoding;
+use prover::canonical::prove_canonical;
+use prover::error::ProveError;
+use prover::proof::prove;
+use std::collections::HashSet;
+use tiny::{TINY, culprits, forge};
+use verifier::{StepError, VerifyError};
+
+#[test]
+fn the_honest_block_is_accepted() {
+    let tiny = &*TINY;
+    tiny.tip.check(&tiny.setting, &tiny.spec, &tiny.block).unwrap();
+    // The forger's proofs of honest witnesses are valid, so what the other tests find wrong is what was altered.
+    let seat = tiny.honest[0].contribution.seat;
+    let (layers, head, loss, gradients) = tiny.instances(&seat, 1);
+    assert_eq!(gradients, tiny.honest[0].gradients);
+    let gradient = tiny.spec.layouts().commit_gradients(&PARAMS, &gradients).unwrap();
+    let (layers, heads) = (forge(&tiny.keys.layer, layers), forge(&tiny.keys.head, vec![head]));
+    let c = tiny.contribution(seat, &gradient, (loss, layers, heads), tiny.leaf(&seat));
+    tiny.setting.checker(&tiny.spec).verify_contribution(&tiny.tip.parent(), &c).unwrap();
+}
+
+#[test]
+fn updates_by_something_else() {
+    let tiny = &*TINY;
+    let (state, sum, hyper) = (&tiny.state, tiny.sum(), tiny.spec.hyper(0, 2).unwrap());
+    let step = |error| match error {
+        SemanticError::Step(error) => error,
+        error => panic!("{error:?}"),
+    };
+
+    // Another sum: one entry off by one; one contribution left out; the right sum under the blind of another number.
+    let mut off = sum.clone();
+    off.layers[1].wq.data[5] += 1;
+    let error = step(tiny.refused_update((state, &off, 2, &hyper)));
+    assert!(matches!(error, StepError::GradientSum { segment: 1 }), "{error:?}");
+    let error = step(tiny.refused_update((state, &tiny.honest[0].gradients, 1, &hyper)));
+    assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
+    let error = step(tiny.refused_update((state, &sum, 1, &hyper)));
+    assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
+
+    // Another state: stale momentum, a low part, weights.
+    for (name, alter) in [
+        ("momentum", (|s| s.v.layers[0].wo.data[3] += 1) as fn(&mut State)),
+        ("low parts", |s| s.lo.layers[0].wo.data[3] ^= 1),
+        ("weights", |s| s.w.layers[0].wo.data[3] += 1),
+    ] {
+        let mut stale = state.clone();
+        alter(&mut stale);
+        let error = step(tiny.refused_update((&stale, &sum, 2, &hyper)));
+        let StepError::State { contribution: None, port, place } = error else { panic!("{error:?}") };
+        assert_eq!((port, place), (name, Place::Update { segment: 0, group: 0 }));
+    }
+
+    // Other integers: of the next step, of another number of contributions, each off by one.
+    let (next, fewer) = (tiny.spec.hyper(1, 2).unwrap(), tiny.spec.hyper(0, 1).unwrap());
+    assert!(next.lambda != hyper.lambda && fewer.lambda != hyper.lambda && fewer.omega != hyper.omega);
+    let [mut heavier, mut decayed] = [hyper; 2];
+    (heavier.mu, decayed.omega) = (hyper.mu + 1, hyper.omega + 1);
+    for other in [next, fewer, heavier, decayed] {
+        assert_eq!(culprits(tiny.refused_update((state, &sum, 2, &other))), [4]);
+    }
+}
+
+/// One entry +1 in one contribution and −1 in another: the sum, and with it the update, is the honest one.
+#[test]
+fn errors_of_two_contributions_that_cancel() {
+    let tiny = &*TINY;
+    let mut contributions = vec![];
+    let mut gradients = vec![];
+    for (proven, by) in tiny.honest.iter().zip([1i128, -1]) {
+        let seat = proven.contribution.seat;
+        let (mut layers, head, loss, mut gradient) = tiny.instances(&seat, 1);
+        gradient.layers[1].wd.data[3] += by;
+        let columns = tiny.spec.layouts().gradient_columns(1, &gradient);
+        let port = tiny.keys.layer.verifying.shape.ports[layer::GRADIENTS].clone();
+        let mut altered = 0;
+        for (into, column) in layers[1].witness.values[port].iter_mut().zip(&columns) {
+            for (cell, &value) in into.iter_mut().zip(column) {
+                altered += usize::from(*cell != field(value));
+                *cell = field(value);
+            }
+        }
+        assert_eq!(altered, 1);
+        // The prover gives out no such proof; the cheater's own does.
+        if by == 1 {
+            let refused = prove(&PARAMS, &tiny.keys.layer, layers.clone(), &mut |_| {}).map(|_| ());
+            assert!(matches!(refused, Err(ProveError::Unsatisfied { instance: 1, .. })), "{refused:?}");
+        }
+        let commitments = tiny.spec.layouts().commit_gradients(&PARAMS, &gradient).unwrap();
+        let (layers, heads) = (forge(&tiny.keys.layer, layers), forge(&tiny.keys.head, vec![head]));
+        let c = tiny.contribution(seat, &commitments, (loss, layers, heads), tiny.leaf(&seat));
+        assert_eq!(culprits(tiny.refused_alone(&c)), [0]);
+        contributions.push(c);
+        gradients.push(gradient);
+    }
+    let sum = tiny.sum();
+    let hyper = tiny.spec.hyper(0, 2).unwrap();
+    let both: Vec<&Gradients> = gradients.iter().collect();
+    let update = tiny.update(&contributions, &both, (&tiny.state, &sum, 2, &hyper));
+    assert_eq!(update.after, tiny.block.update.as_ref().unwrap().after);
+    let Refused::Semantic(error) = tiny.refused(&tiny.block(contributions, update)) else { panic!("another rule") };
+    assert_eq!(culprits(error), [0, 2]);
+
+    // Only the commitments that are signed say so, not the ports.
+    let mut contributions: Vec<_> = tiny.honest.iter().map(|proven| proven.contribution.clone()).collect();
+    for (c, gradient) in contributions.iter_mut().zip(&gradients) {
+        c.gradient = encode_points(&tiny.spec.layouts().commit_gradients(&PARAMS, gradient).unwrap());
+        sign(&tiny.spec, c, &key_of(&c.seat.contributor));
+    }
+    let update = tiny.block.update.clone().unwrap();
+    let Refused::Semantic(error) = tiny.refused(&tiny.block(contributions, update)) else { panic!("another rule") };
+    assert!(matches!(error, SemanticError::Gradient { index: 0 }), "{error:?}");
+}
+
+/// A gradient whose commitments have blind 2: all proofs and all sums hold, but nobody who recomputes the commitments
+/// from the tensors would find them.
+#[test]
+fn a_gradient_with_another_blind() {
+    let tiny = &*TINY;
+    let (seat, layouts) = (tiny.honest[0].contribution.seat, tiny.spec.layouts());
+    let (layers, head, loss, gradients) = tiny.instances(&seat, 2);
+    let layers = prove(&PARAMS, &tiny.keys.layer, layers, &mut |_| {}).unwrap();
+    let head = prove(&PARAMS, &tiny.keys.head, vec![head], &mut |_| {}).unwrap();
+    let ports = layers.ports.iter().map(|ports| ports[layer::GRADIENTS].clone());
+    let commitments: Vec<Vec<Point>> = ports.chain([head.ports[0][head::GRADIENTS].clone()]).collect();
+    let c = tiny.contribution(seat, &commitments, (loss, layers.bytes, head.bytes), tiny.leaf(&seat));
+    // The blind is the block's business: alone, the contribution holds. Whoever has its tensors sees the difference.
+    let parent = tiny.tip.parent();
+    tiny.setting.checker(&tiny.spec).verify_contribution(&parent, &c).unwrap();
+    assert_ne!(encode_points(&layouts.commit_gradients(&PARAMS, &gradients).unwrap()), c.gradient);
+
+    // The update opens the sum of one gradient with blind 2.
+    let hyper = tiny.spec.hyper(0, 1).unwrap();
+    let one = std::slice::from_ref(&c);
+    let by = (&tiny.state, &gradients, 2, &hyper);
+    let honest_opening = tiny.update(one, &[&gradients], by);
+    let refused = |update: &Update| match tiny.refused(&tiny.block(vec![c.clone()], update.clone())) {
+        Refused::Semantic(error) => error,
+        error => panic!("{error:?}"),
+    };
+    // Layer, head, update, opening: only the last one does not hold, whichever commitments it is of.
+    assert_eq!(culprits(refused(&honest_opening)), [3]);
+    let mut moved = tiny.state.clone();
+    sgd::apply(&hyper, &mut moved, &gradients, &mut Saturations::default());
+    let mut columns: Vec<Vec<F>> = vec![];
+    for segment in 0..layouts.segments() {
+        let of_segment = layouts.gradient_columns(segment, &gradients);
+        columns.extend(of_segment.into_iter().map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
+    }
+    for segment in 0..layouts.segments() {
+        let of_segment = layouts.state_columns(segment, &moved).into_iter().flatten();
+        columns.extend(of_segment.map(|column| column.into_iter().map(|x| field(x.into())).collect::<Vec<F>>()));
+    }
+    let points: Vec<Point> =
+        commitments.iter().flatten().copied().chain(honest_opening.after.points().unwrap()).collect();
+    let canonical = prove_canonical(&PARAMS, &columns, &points).unwrap();
+    let mut forged = Update { canonical, ..honest_opening };
+    assert_eq!(culprits(refused(&forged)), [3]);
+    // The blind that is left, shown.
+    let last = forged.canonical.len() - ENCODED;
+    forged.canonical[last] = 1;
+    let error = refused(&forged);
+    let SemanticError::Step(StepError::Canonical { source: VerifyError::Blind }) = error else { panic!("{error:?}") };
+}
+
+#[test]
+fn gradients_of_another_batch_or_state() {
+    let tiny = &*TINY;
+    let honest = &tiny.honest[0].contribution;
+    let (seat, assigned) = (honest.seat, tiny.leaf(&honest.seat));
+    let prover = tiny.prover();
+    let proven = |state: &State, leaf: u64, path: u64| {
+        let batch = [tiny.tokens(leaf).to_vec()];
+        let gradient = prover.gradient(&tiny.seat_scope(&seat), state, &batch, &mut |_, _| {}).unwrap();
+        let commitments = tiny.spec.layouts().commit_gradients(&PARAMS, &gradient.gradients).unwrap();
+        let statement::Contribution { losses, mut layers, mut heads } = gradient.contribution;
+        tiny.contribution(seat, &commitments, (losses[0], layers.remove(0), heads.remove(0)), path)
+    };
+    // A leaf of the data set that is not the assigned one, with its own path and with the assigned one's.
+    let other = 1 - assigned;
+    let mut elsewhere = proven(&tiny.state, other, other);
+    for path in [other, assigned] {
+        elsewhere.leaves[0] = tiny.setting.dataset.proof(path).unwrap();
+        let error = tiny.refused_alone(&elsewhere);
+        let SemanticError::Batch { index: 0, sequence: 0, source } = error else { panic!("{error:?}") };
+        assert_eq!(source, DatasetError::NotIncluded { index: assigned });
+    }
+    // The other contributor's seat is assigned that leaf or this one: the proofs name the first contributor.
+    let mut renamed = elsewhere;
+    renamed.seat.contributor = crate::common::tried_keys()
+        .map(|key| key.address())
+        .find(|a| tiny.leaf(&Seat { contributor: *a, ..seat }) == other)
+        .unwrap();
+    let thief = crate::common::tried_keys().find(|key| key.address() == renamed.seat.contributor).unwrap();
+    renamed.leaves[0] = tiny.setting.dataset.proof(other).unwrap();
+    sign(&tiny.spec, &mut renamed, &thief);
+    assert_eq!(culprits(tiny.refused_alone(&renamed)), [0, 1]);
+
+    // At a state that is not the parent's: one weight is off by one.
+    let mut stale = tiny.state.clone();
+    stale.w.layers[1].wq.data[0] += 1;
+    let error = tiny.refused_alone(&proven(&stale, assigned, assigned));
+    let SemanticError::Step(StepError::State { contribution: Some(0), place, port: "weights" }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(place, Place::Layer { sequence: 0, layer: 1 });
+
+    // Layers in each other's place.
+    let mut permuted = honest.clone();
+    let advice = tiny.keys.layer.verifying.shape.advice * ENCODED;
+    let (first, second) = permuted.proofs.layers[0].split_at_mut(advice);
+    first.swap_with_slice(&mut second[..advice]);
+    let error = tiny.refused_alone(&permuted);
+    let SemanticError::Step(StepError::State { contribution: Some(0), place, port: "weights" }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(place, Place::Layer { sequence: 0, layer: 0 });
+}
+
+/// All commitments of a proof but the canonical ports'.
+fn private(key: &VerifyingKey, instances: usize, proof: &[u8], secret: [usize; 2]) -> Vec<[u8; ENCODED]> {
+    let shape = &key.shape;
+    let canonical: HashSet<usize> = (0..instances)
+        .flat_map(|i| {
+            let ports = shape.ports.iter().enumerate().filter(|(port, _)| !secret.contains(port));
+            ports.flat_map(move |(_, range)| range.clone().map(move |column| i * shape.advice + column))
+        })
+        .collect();
+    let kinds = shape.items(instances).into_iter().flat_map(|(kind, n)| std::iter::repeat_n(kind, n));
+    let items = kinds.zip(proof.as_chunks::<ENCODED>().0).enumerate();
+    items
+        .filter(|(i, (kind, _))| *kind == Item::Point && !canonical.contains(i))
+        .map(|(_, (_, point))| *point)
+        .collect()
+}
+
+#[test]
+fn the_same_witness_under_two_scopes_shares_no_private_commitment() {
+    let tiny = &*TINY;
+    let honest = &tiny.honest[0].contribution;
+    let seat = Seat { slot: 1, ..honest.seat };
+    let batch = [tiny.tokens(tiny.leaf(&honest.seat)).to_vec()];
+    let again = tiny.prover().gradient(&tiny.seat_scope(&seat), &tiny.state, &batch, &mut |_, _| {}).unwrap();
+    assert_eq!(again.gradients, tiny.honest[0].gradients);
+    let wires = [layer::LOWER, layer::UPPER];
+    let points = |c: &statement::Contribution| {
+        let layers = private(&tiny.setting.keys.layer, 2, &c.layers[0], wires);
+        [layers, private(&tiny.setting.keys.head, 1, &c.heads[0], wires)].concat()
+    };
+    let (first, second) = (points(&honest.proofs), points(&again.contribution));
+    let distinct = |points: &[[u8; ENCODED]]| points.iter().copied().collect::<HashSet<_>>();
+    // Within one contribution, each of three boundaries has two ends, and nothing else repeats.
+    let columns = tiny.setting.keys.layer.shape.ports[layer::LOWER].len();
+    for points in [&first, &second] {
+        assert!(points.len() > 200, "{}", points.len());
+        assert_eq!(distinct(points).len(), points.len() - 3 * columns);
+    }
+    assert!(distinct(&first).is_disjoint(&distinct(&second)));
+    // What is canonical is the same.
+    let port = tiny.setting.keys.head.shape.ports[head::GRADIENTS].clone();
+    let gradient = |c: &statement::Contribution| c.heads[0].as_chunks::<ENCODED>().0[port.clone()].to_vec();
+    assert_eq!(gradient(&honest.proofs), gradient(&again.contribution));
+    assert_eq!(gradient(&honest.proofs), honest.gradient[2]);
+    assert!(honest.gradient[2].iter().all(|bytes| Point::from_bytes(bytes).is_some().into()));
+}
