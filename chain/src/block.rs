@@ -63,17 +63,6 @@ impl Encoded for Transactions {
     const NAME: &'static str = "list of transactions";
 }
 
-/// What a block is made of, before its header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// Contributions.
-    pub contributions: Vec<Contribution>,
-    /// Transactions.
-    pub transactions: Vec<Transaction>,
-    /// The update.
-    pub update: Option<Update>,
-}
-
 /// The digests of a block's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
@@ -111,6 +100,12 @@ impl Block {
     /// The digests of its content.
     pub fn digests(&self, chain: &Hash) -> Result<Digests, CodecError> {
         digests(chain, &self.contributions, &self.transactions, &self.update)
+    }
+
+    /// Bytes of all that is proof.
+    pub fn proof_bytes(&self) -> u64 {
+        let update = self.update.iter().flat_map(|u| u.proofs.iter().chain([&u.canonical])).map(|p| p.len() as u64);
+        self.contributions.iter().map(Contribution::proof_bytes).chain(update).sum()
     }
 
     /// Sum of the losses over all predictions, frac 24.

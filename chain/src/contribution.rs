@@ -81,6 +81,12 @@ impl Contribution {
         Ok(())
     }
 
+    /// Bytes of its proofs and paths.
+    pub fn proof_bytes(&self) -> u64 {
+        let proofs = self.proofs.layers.iter().chain(&self.proofs.heads).map(Vec::len);
+        proofs.chain(self.leaves.iter().map(|leaf| leaf.0.len())).map(|bytes| bytes as u64).sum()
+    }
+
     /// Sum of the losses over its predictions, frac 24.
     pub fn loss(&self) -> u128 {
         self.proofs.losses.iter().map(|&loss| u128::from(loss)).sum()

@@ -14,6 +14,7 @@ use circuits::curve::CIRCUIT_VERSION;
 use circuits::decimal::Decimal;
 use circuits::model::{Config, ConfigError, Schedule};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use circuits::ports::PortError;
 use circuits::statement::{Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -87,6 +88,9 @@ pub enum GenesisError {
     /// The state is not one of the configuration.
     #[error("state: {0}")]
     State(#[from] RunError),
+    /// A commitment of the state is no point.
+    #[error("state: {0}")]
+    Points(#[from] PortError),
     /// No sequences, or more predictions than the update's circuit can add up.
     #[error("a block's {0} predictions are not within 1 and {MAX_PREDICTIONS}")]
     Predictions(u64),
@@ -160,6 +164,7 @@ impl ChainSpec {
             return Err(GenesisError::ConfigText);
         }
         genesis.state.check(&config)?;
+        genesis.state.points()?;
         if !genesis.schedule.is_sound() {
             return Err(GenesisError::Schedule);
         }
@@ -305,6 +310,7 @@ pub(crate) mod testing {
             rules: Rules {
                 max_contributions: 4,
                 slots: 2,
+                max_proof_bytes: 1 << 20,
                 stamp_bits: 4,
                 target_spacing: 60,
                 retarget_interval: 10,

@@ -11,6 +11,8 @@ pub struct Rules {
     pub max_contributions: u32,
     /// Contributions that one contributor may make to a block: slots are below this.
     pub slots: u32,
+    /// Most bytes of proofs in a block: what may be hashed before a proof is looked at.
+    pub max_proof_bytes: u64,
     /// Leading zero bits that the stamp of a contribution must have.
     pub stamp_bits: u32,
     /// Seconds that should lie between blocks: several times the time of a reference prover.
@@ -53,6 +55,7 @@ impl Rules {
         let ranges = [
             ("max_contributions", u64::from(self.max_contributions), 1, 1 << 10),
             ("slots", u64::from(self.slots), 1, 1 << 10),
+            ("max_proof_bytes", self.max_proof_bytes, 1, 1 << 28),
             ("stamp_bits", u64::from(self.stamp_bits), 0, 64),
             ("target_spacing", self.target_spacing, 1, 1 << 20),
             ("retarget_interval", self.retarget_interval, 1, 1 << 16),

@@ -38,6 +38,14 @@ pub enum StructuralError {
         /// By the rules.
         most: u32,
     },
+    /// The proofs of a block have at most so many bytes.
+    #[error("{found} bytes of proofs are more than {most}")]
+    ProofBytes {
+        /// In the block.
+        found: u64,
+        /// By the rules.
+        most: u64,
+    },
     /// Seats are distinct and ascending.
     #[error("contribution {0} does not come after the one before it: a duplicate, or out of order")]
     Order(usize),

@@ -87,17 +87,6 @@ impl Proven {
     }
 }
 
-/// Requires the block to be on this parent, and its transactions to be signed and of this chain.
-fn transactions(spec: &ChainSpec, parent: &Parent, block: &Block) -> Result<(), SemanticError> {
-    if parent.id != block.header.parent {
-        return Err(SemanticError::Parent);
-    }
-    for (index, transaction) in block.transactions.iter().enumerate() {
-        transaction.check(spec.id()).map_err(|source| SemanticError::Transaction { index, source })?;
-    }
-    Ok(())
-}
-
 /// A contribution's stamp and signature: what is cheap, and takes no keys.
 pub fn seal(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), SemanticError> {
     let id = c.id(spec.id());
@@ -109,6 +98,17 @@ pub fn seal(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), Sema
         .contributor
         .verify(&c.message(spec.id())?, &c.signature)
         .map_err(|source| SemanticError::Signature { index, source })
+}
+
+/// Requires the block to be on this parent, and its transactions to be signed and of this chain.
+fn transactions(spec: &ChainSpec, parent: &Parent, block: &Block) -> Result<(), SemanticError> {
+    if parent.id != block.header.parent {
+        return Err(SemanticError::Parent);
+    }
+    for (index, transaction) in block.transactions.iter().enumerate() {
+        transaction.check(spec.id()).map_err(|source| SemanticError::Transaction { index, source })?;
+    }
+    Ok(())
 }
 
 impl<'p> Checker<'p> {
@@ -161,7 +161,9 @@ impl<'p> Checker<'p> {
         for (index, c) in block.contributions.iter().enumerate() {
             seal(self.spec, index, c)?;
         }
-        let update = block.update.as_ref().ok_or(StepError::Count { what: "updates", expected: 1, found: 0 })?;
+        let Some(update) = &block.update else {
+            return Err(StepError::Count { what: "updates", expected: 1, found: 0 }.into());
+        };
         let contributions = block.contributions.iter().enumerate();
         let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));
         let gradients = gradients.collect::<Result<Vec<_>, _>>()?;

@@ -32,6 +32,10 @@ pub fn content(spec: &ChainSpec, block: &Block) -> Result<(), StructuralError> {
     if block.header.body != summary.digest()? {
         return Err(StructuralError::Summary);
     }
+    let (found, most) = (block.proof_bytes(), rules.max_proof_bytes);
+    if found > most {
+        return Err(StructuralError::ProofBytes { found, most });
+    }
     let (found, most) = (block.contributions.len(), rules.max_contributions);
     if found > most as usize {
         return Err(StructuralError::Contributions { found, most });
@@ -73,6 +77,10 @@ pub fn content(spec: &ChainSpec, block: &Block) -> Result<(), StructuralError> {
 
 /// Checks a contribution by itself.
 pub fn contribution(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<(), StructuralError> {
+    let (found, most) = (c.proof_bytes(), spec.rules().max_proof_bytes);
+    if found > most {
+        return Err(StructuralError::ProofBytes { found, most });
+    }
     let (slot, slots) = (c.seat.slot, spec.rules().slots);
     if slot >= slots {
         return Err(StructuralError::Slot { index, slot, slots });

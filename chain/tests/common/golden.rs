@@ -6,9 +6,9 @@
 use super::tip::Tip;
 use super::{BEGIN, NANO, PARAMS, address, grains, key};
 use chain::block::Block;
-use chain::contribution::GradientTensors;
 use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis};
+use chain::tensors::GradientTensors;
 use chain::transaction::{Action, Body, Transaction};
 use chain::worker::{Proven, Worker};
 use circuits::codec::{Encoded, decode, encode};

@@ -87,6 +87,7 @@ fn rules() -> Rules {
     Rules {
         max_contributions: 4,
         slots: 2,
+        max_proof_bytes: 1 << 20,
         stamp_bits: 8,
         target_spacing: 60,
         retarget_interval: 3,
@@ -156,7 +157,7 @@ pub fn reseal(spec: &ChainSpec, block: &mut Block) {
 /// Seals a contribution anew under the key that its seat names.
 pub fn sign(spec: &ChainSpec, c: &mut Contribution, key: &SecretKey) {
     c.seat.contributor = key.address();
-    c.seal(spec.id(), spec.rules().stamp_bits, key);
+    c.seal(spec.id(), spec.rules().stamp_bits, key).unwrap();
 }
 
 /// The key, among [`key`], of an address.

@@ -4,9 +4,10 @@ use crate::common::golden::GOLDEN;
 use crate::common::mine_summary;
 use chain::Hash;
 use chain::block::Block;
-use chain::contribution::{Contribution, GradientTensors};
+use chain::contribution::Contribution;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::header::Summary;
+use chain::tensors::{GradientTensors, TensorError};
 use circuits::codec::{self, CodecError, Encoded, decode, encode};
 use std::fmt::Debug;
 
@@ -140,7 +141,7 @@ fn tensors_of_other_shapes() {
     for (i, alter) in alterations.into_iter().enumerate() {
         let mut altered = honest.clone();
         alter(&mut altered);
-        assert_eq!(altered.open(config), Err(chain::contribution::TensorShape), "{i}");
+        assert_eq!(altered.open(config), Err(TensorError::Shape), "{i}");
     }
     let mut largest = honest.clone();
     largest.0[2][5] = (1 << 100) - 1;

@@ -65,6 +65,7 @@ fn genesis() -> Genesis {
     let rules = Rules {
         max_contributions: 4,
         slots: 2,
+        max_proof_bytes: 1 << 20,
         stamp_bits: 2,
         target_spacing: SPACING,
         retarget_interval: INTERVAL,

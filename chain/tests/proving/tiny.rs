@@ -178,6 +178,7 @@ impl Tiny {
             gradient: encode_points(gradient),
             proofs: statement::Contribution { losses: vec![loss], layers: vec![layers], heads: vec![heads] },
             leaves: vec![self.setting.dataset.proof(leaf).unwrap()],
+            tensors: [0; 32],
             stamp: 0,
             signature: Signature([0; 64]),
         };

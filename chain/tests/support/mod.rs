@@ -80,6 +80,7 @@ pub fn rules() -> Rules {
     Rules {
         max_contributions: 3,
         slots: 2,
+        max_proof_bytes: 1 << 20,
         stamp_bits: 2,
         target_spacing: SPACING,
         retarget_interval: 1 << 16,

@@ -189,6 +189,7 @@ fn genesis(
         rules: Rules {
             max_contributions: u32::from(contributors).max(4),
             slots: 1,
+            max_proof_bytes: 64 << 20,
             stamp_bits: 12,
             target_spacing: args.seconds_per_block,
             retarget_interval: 16,
