@@ -24,7 +24,6 @@ use chain::store::testing::Dump;
 use chain::tensors::{Complete, GradientTensors};
 use chain::transaction::{Action, Body, Transaction};
 use chain::work::CompactTarget;
-
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, Schedule, State};
