@@ -145,7 +145,7 @@ fn a_model_that_does_not_lead_to_the_stated_commitments_is_refused() {
     assert!(matches!(node.insert(&forged, NOW), Err(ChainError::Block(BlockError::Model))));
     // Nothing unverified is needed to see it: the constructor for everyone refuses the tensors.
     let refused = chain::tensors::Complete::new(&PARAMS, &tree.spec, proven.clone(), tensors);
-    assert_eq!(refused.unwrap_err(), chain::tensors::TensorError::Commitments { index: 0 });
+    assert_eq!(refused.unwrap_err(), chain::tensors::TensorError::Digest { index: 0 });
     let refused = chain::tensors::Complete::new(&PARAMS, &tree.spec, proven, vec![]);
     assert_eq!(refused.unwrap_err(), chain::tensors::TensorError::Count { expected: 1, found: 0 });
 }

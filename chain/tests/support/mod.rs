@@ -6,6 +6,7 @@
 
 pub mod disk;
 
+use chain::Hash;
 use chain::address::{Address, SecretKey, Signature};
 use chain::amount::Amount;
 use chain::block::Update;
@@ -23,7 +24,6 @@ use chain::store::testing::Dump;
 use chain::tensors::{Complete, GradientTensors};
 use chain::transaction::{Action, Body, Transaction};
 use chain::work::CompactTarget;
-use chain::{Hash, contribution};
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, Schedule, State};
@@ -446,9 +446,4 @@ pub fn same_as_undisturbed(tree: &Tree, node: &ChainState) {
             assert!(found[table] == *rows, "{table}");
         }
     }
-}
-
-/// Identity of a block's contributions, for tests that compare them.
-pub fn contributions_digest(ids: &[Hash]) -> Hash {
-    contribution::digest(ids)
 }
