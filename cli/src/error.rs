@@ -1,8 +1,12 @@
 //! What can go wrong, and the exit code that says so.
 
+use crate::answers::AnswerError;
 use crate::interchange::InterchangeError;
 use crate::key_file::KeyFileError;
+use crate::node_link::NodeError;
 use crate::passphrase::PassphraseError;
+use chain::address::NoRandomness;
+use chain::genesis::GenesisError;
 use circuits::codec::CodecError;
 use circuits::model::{ConfigError, DataError, GenerateError};
 use circuits::model_file::ModelFileError;
@@ -71,6 +75,18 @@ pub enum CliError {
     /// There is no passphrase.
     #[error(transparent)]
     Passphrase(#[from] PassphraseError),
+    /// No key can be made.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// A node does not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The chain has no such thing.
+    #[error("the chain has no {0}")]
+    NotFound(String),
+    /// A message has no encoding.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
     /// The native step and the proven one disagree: a bug.
     #[error("step {0}: the proven state is not the native one; this is a bug")]
     Diverged(u64),
@@ -109,6 +125,9 @@ pub enum FileError {
     /// A key file is refused.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// No chain begins with it.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),
@@ -150,6 +169,9 @@ pub enum Rejection {
         /// The model.
         path: PathBuf,
     },
+    /// A node's answer does not hold.
+    #[error("the node's answer: {0}")]
+    Answer(Box<AnswerError>),
 }
 
 impl CliError {
@@ -175,6 +197,7 @@ impl CliError {
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
             CliError::Rejected(_) => "rejected",
+            CliError::Node(_) => "node",
             _ => "failed",
         }
     }

@@ -1,15 +1,15 @@
 //! GradientCoin's command line.
 
+mod answers;
 mod commands;
 mod error;
 mod files;
 mod format;
 mod interchange;
-#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
 mod key_file;
 mod model_choice;
 mod model_dir;
-#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the wallet"))]
+mod node_link;
 mod passphrase;
 mod run_dir;
 mod ui;
@@ -49,5 +49,15 @@ fn main() -> ExitCode {
             ui.fail(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -1,0 +1,258 @@
+//! What a node says is checked as far as headers, digests and commitments go. That its tip ends the chain of most work, and
+//! that the proofs before it hold, is what full nodes and light clients check.
+
+use crate::error::{CliError, Rejection};
+use crate::node_link::NodeLink;
+use chain::Hash;
+use chain::address::Address;
+use chain::block::Block;
+use chain::consensus::contextual::Record;
+use chain::genesis::ChainSpec;
+use chain::ledger::{self, Account, MemoryNodes, ProofError, TreeError};
+use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, Query, Status};
+use chain::transaction::{Transaction, TransactionError};
+use chain::work::{Work, meets};
+use circuits::codec::CodecError;
+use circuits::curve::Params;
+use circuits::model::{Config, State};
+use circuits::model_file::ModelFileError;
+use circuits::ports::PortError;
+use std::convert::Infallible;
+
+/// An answer that does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// To another question.
+    #[error("it answers another question")]
+    Other,
+    /// Of another chain than the directory's genesis.
+    #[error("it is of another chain than the genesis in the directory")]
+    Chain,
+    /// Another block than the one asked for.
+    #[error("it is of another block than the one that was asked for")]
+    Block,
+    /// A genesis block that is not the genesis's.
+    #[error("its block of height 0 is not that of the genesis")]
+    Genesis,
+    /// The header holds the digest of another summary.
+    #[error("the block's summary is not the one that its header commits to")]
+    Body,
+    /// The header was not worked on.
+    #[error("the block's header does not meet its target, or the target is easier than the floor")]
+    Work,
+    /// The summary holds the digest of another state.
+    #[error("the commitments of the model state are not those that the block's summary commits to")]
+    State,
+    /// A block's content has other digests than its summary.
+    #[error("the block's {0} are not those that its summary commits to")]
+    Content(&'static str),
+    /// The account is proven to be another, or not at all.
+    #[error("the account: {0}")]
+    Proof(#[from] ProofError),
+    /// The account is not the proven one.
+    #[error("the account is not the one that its proof is for")]
+    Account,
+    /// The transaction is not the one asked for, or not where it is said to be.
+    #[error("the transaction is not in the block where it is said to be")]
+    NotIncluded,
+    /// The transaction is of another chain, or not signed by its sender.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    /// A submitted transaction was taken for another.
+    #[error("the node took the transaction for another one")]
+    Submitted,
+    /// The model file is malformed.
+    #[error("the model: {0}")]
+    Model(#[from] ModelFileError),
+    /// The model file is of another chain, configuration or step.
+    #[error("the model is of another {0} than the block")]
+    Foreign(&'static str),
+    /// The weights are not those that the block commits to.
+    #[error("the model's weights are not those that the block commits to")]
+    Weights,
+    /// The commitments cannot be computed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The genesis ledger cannot be computed.
+    #[error(transparent)]
+    Ledger(#[from] TreeError<Infallible>),
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl From<AnswerError> for CliError {
+    fn from(error: AnswerError) -> Self {
+        Rejection::Answer(Box::new(error)).into()
+    }
+}
+
+/// An account that was proven.
+pub struct ProvenAccount {
+    /// The account; an address that was never named has the default.
+    pub account: Account,
+    /// Whether the ledger holds it: proven either way.
+    pub exists: bool,
+    /// The block whose ledger it is in.
+    pub record: Record,
+}
+
+/// A model whose weights are those that a block commits to.
+pub struct ProvenModel {
+    /// Configuration.
+    pub config: Config,
+    /// State.
+    pub state: State,
+    /// The block.
+    pub record: Record,
+}
+
+/// Requires a record to hang together: header, summary and state commitments, and work; or to be the genesis.
+fn check_record(spec: &ChainSpec, record: &Record) -> Result<(), AnswerError> {
+    let Record { header, summary, state, .. } = record;
+    if summary.height == 0 {
+        // Nobody worked on it, and its header is of the genesis itself.
+        let (ledger, _) = ledger::update(&MemoryNodes::default(), 0, &spec.genesis().accounts())?;
+        let (header, summary, state) = (spec.header()?, spec.summary(ledger)?, spec.genesis().state.clone());
+        let genesis = Record { header, summary, work: Work::ZERO, state };
+        return if *record == genesis { Ok(()) } else { Err(AnswerError::Genesis) };
+    }
+    if summary.digest()? != header.body {
+        return Err(AnswerError::Body);
+    }
+    let target = header.target.target();
+    if target > spec.rules().floor.target() || !meets(&header.id(), target) {
+        return Err(AnswerError::Work);
+    }
+    if state.digest() != summary.state { Err(AnswerError::State) } else { Ok(()) }
+}
+
+/// Requires a block to be that of its record.
+fn check_block(spec: &ChainSpec, record: &Record, block: &Block) -> Result<(), AnswerError> {
+    if block.header != record.header || block.summary != record.summary {
+        return Err(AnswerError::Block);
+    }
+    let digests = block.digests(spec.id())?;
+    let summary = &block.summary;
+    for (what, found, expected) in [
+        ("contributions", digests.contributions, summary.contributions),
+        ("transactions", digests.transactions, summary.transactions),
+        ("proofs", digests.proofs, summary.proofs),
+    ] {
+        if found != expected {
+            return Err(AnswerError::Content(what));
+        }
+    }
+    Ok(())
+}
+
+fn check_found(spec: &ChainSpec, which: &BlockRef, found: &Found) -> Result<(), AnswerError> {
+    let record = &found.record;
+    let asked = match which {
+        BlockRef::Tip => true,
+        BlockRef::Height(height) => record.summary.height == *height && found.on_chain,
+        BlockRef::Id(id) => record.header.id() == *id,
+    };
+    if !asked {
+        return Err(AnswerError::Block);
+    }
+    check_record(spec, record)?;
+    match &found.block {
+        Some(block) => check_block(spec, record, block),
+        // The genesis is no block.
+        None if record.summary.height == 0 => Ok(()),
+        None => Err(AnswerError::Block),
+    }
+}
+
+/// How far the chain is.
+pub fn status(link: &NodeLink) -> Result<Status, CliError> {
+    let Answer::Status(status) = link.ask(&Query::Status)? else { return Err(AnswerError::Other.into()) };
+    if status.chain != *link.spec().id() {
+        return Err(AnswerError::Chain.into());
+    }
+    check_record(link.spec(), &status.tip)?;
+    Ok(*status)
+}
+
+/// A block, if there is one.
+pub fn block(link: &NodeLink, which: BlockRef) -> Result<Option<Found>, CliError> {
+    let Answer::Block(found) = link.ask(&Query::Block(which))? else { return Err(AnswerError::Other.into()) };
+    let Some(found) = found else { return Ok(None) };
+    check_found(link.spec(), &which, &found)?;
+    Ok(Some(*found))
+}
+
+/// A block that the node itself spoke of.
+fn named(link: &NodeLink, id: Hash) -> Result<Found, CliError> {
+    Ok(block(link, BlockRef::Id(id))?.ok_or(AnswerError::Block)?)
+}
+
+/// A transaction of the chain, with its block, if there is one.
+pub fn transaction(link: &NodeLink, id: Hash) -> Result<Option<(Included, Record)>, CliError> {
+    let Answer::Transaction(included) = link.ask(&Query::Transaction(id))? else {
+        return Err(AnswerError::Other.into());
+    };
+    let Some(included) = included else { return Ok(None) };
+    let found = named(link, included.block)?;
+    let listed = found.block.as_ref().and_then(|block| block.transactions.get(included.index as usize));
+    if included.transaction.id().map_err(AnswerError::from)? != id
+        || listed != Some(&included.transaction)
+        || found.record.summary.height != included.height
+        || !found.on_chain
+    {
+        return Err(AnswerError::NotIncluded.into());
+    }
+    included.transaction.check(link.spec().id()).map_err(AnswerError::from)?;
+    Ok(Some((*included, found.record)))
+}
+
+/// An account at the tip.
+pub fn account(link: &NodeLink, address: &Address) -> Result<ProvenAccount, CliError> {
+    let Answer::Account(proved) = link.ask(&Query::Account(*address))? else { return Err(AnswerError::Other.into()) };
+    // Asked for by identity: the tip may move in between.
+    let Found { record, on_chain, .. } = named(link, proved.block)?;
+    if record.summary.height != proved.height || !on_chain {
+        return Err(AnswerError::Block.into());
+    }
+    let proven = proved.proof.verify(&record.summary.ledger, address).map_err(AnswerError::from)?;
+    if proven.unwrap_or_default() != proved.account {
+        return Err(AnswerError::Account.into());
+    }
+    Ok(ProvenAccount { account: proved.account, exists: proven.is_some(), record })
+}
+
+/// The model at the tip, its commitments computed anew.
+pub fn model(link: &NodeLink, params: &Params) -> Result<ProvenModel, CliError> {
+    let Answer::Model(at_tip) = link.ask(&Query::Model)? else { return Err(AnswerError::Other.into()) };
+    Ok(check_model(link.spec(), params, *at_tip)?)
+}
+
+fn check_model(spec: &ChainSpec, params: &Params, at_tip: AtTip) -> Result<ProvenModel, AnswerError> {
+    let AtTip { record, state: file } = at_tip;
+    check_record(spec, &record)?;
+    for (what, same) in [
+        ("chain", file.run == Some(*spec.id())),
+        ("step", file.step == record.summary.step),
+        ("configuration", file.config == spec.genesis().config),
+    ] {
+        if !same {
+            return Err(AnswerError::Foreign(what));
+        }
+    }
+    let (config, state) = file.open()?;
+    if spec.layouts().commit_state(params, &state)? != record.state {
+        return Err(AnswerError::Weights);
+    }
+    Ok(ProvenModel { config, state, record })
+}
+
+/// Hands a transaction over.
+pub fn submit(link: &NodeLink, transaction: &Transaction) -> Result<Hash, CliError> {
+    let id = transaction.id().map_err(AnswerError::from)?;
+    match link.ask(&Query::Submit(*transaction))? {
+        Answer::Submitted(taken) if taken == id => Ok(id),
+        Answer::Submitted(_) => Err(AnswerError::Submitted.into()),
+        _ => Err(AnswerError::Other.into()),
+    }
+}

@@ -1,0 +1,183 @@
+//! Asking a node: over the socket of a running devnet, or the store of a stopped one.
+
+#[cfg(unix)]
+mod frame;
+#[cfg(unix)]
+#[cfg_attr(not(test), expect(dead_code, reason = "its first user is the devnet"))]
+mod server;
+
+#[cfg(unix)]
+#[expect(unused_imports, reason = "its first user is the devnet")]
+pub use server::{ServerHandle, serve};
+
+use crate::error::CliError;
+use crate::files;
+use chain::genesis::{ChainSpec, Genesis};
+use chain::rpc::{self, Answer, Query};
+use chain::store::{Store, StoreError};
+use circuits::codec::CodecError;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The genesis in a devnet's directory.
+pub const GENESIS: &str = "genesis.bin";
+/// The store of the node that answers.
+const STORE: &str = "node-0.redb";
+/// Where it answers while it runs.
+pub const SOCKET: &str = "node.sock";
+
+/// Largest answer, in bytes: the state of a large model.
+#[cfg(unix)]
+const MAX_ANSWER: usize = 64 << 20;
+/// How long a node may take from a question to the whole answer.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for a store that is in use: a devnet that starts has its store before its socket, and another
+/// question to a stopped one is answered soon.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a node does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// There is no devnet.
+    #[error("there is no devnet in {}; name its directory with --dir", .0.display())]
+    NoDevnet(PathBuf),
+    /// A process has the store and does not answer.
+    #[error("{} is in use by another process, and nobody answers at {SOCKET} beside it", .0.display())]
+    InUse(PathBuf),
+    /// The store fails.
+    #[error("{}: {source}", path.display())]
+    Store {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The node hung up, or answers too slowly.
+    #[error("the node at {}: {source}", path.display())]
+    Connection {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The answer is malformed.
+    #[error("the node's answer: {0}")]
+    Codec(#[from] CodecError),
+    /// The node says no.
+    #[error("the node refuses: {0}")]
+    Refused(String),
+    /// No node is running, and what is asked for needs one.
+    #[error("no node is running in {}: `gradientcoin devnet` starts one", .0.display())]
+    NotRunning(PathBuf),
+}
+
+/// A way to a node of one chain.
+pub struct NodeLink {
+    dir: PathBuf,
+    spec: ChainSpec,
+    way: Way,
+}
+
+enum Way {
+    #[cfg(unix)]
+    Socket(std::os::unix::net::UnixStream),
+    Store(Box<Store>),
+}
+
+impl NodeLink {
+    /// Finds the node of a devnet's directory. The genesis there says which chain is meant.
+    pub fn open(dir: &Path) -> Result<Self, CliError> {
+        let file = dir.join(GENESIS);
+        if !file.exists() {
+            return Err(NodeError::NoDevnet(dir.to_owned()).into());
+        }
+        let genesis: Genesis = files::decode(&file, files::MAX_SMALL)?;
+        let spec = ChainSpec::new(genesis).map_err(CliError::file(&file))?;
+        let deadline = Instant::now() + STORE_PATIENCE;
+        loop {
+            match way(dir) {
+                Err(NodeError::InUse(_)) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                way => return Ok(NodeLink { dir: dir.to_owned(), spec, way: way? }),
+            }
+        }
+    }
+
+    /// The chain.
+    pub fn spec(&self) -> &ChainSpec {
+        &self.spec
+    }
+
+    /// Whether a node is running.
+    pub fn is_running(&self) -> bool {
+        !matches!(self.way, Way::Store(_))
+    }
+
+    /// Requires a running node: a store takes no transactions.
+    pub fn require_running(&self) -> Result<(), CliError> {
+        if self.is_running() { Ok(()) } else { Err(NodeError::NotRunning(self.dir.clone()).into()) }
+    }
+
+    /// Asks. What the answer says is not checked yet; see [`crate::answers`].
+    pub fn ask(&self, query: &Query) -> Result<Answer, CliError> {
+        let answer = match &self.way {
+            #[cfg(unix)]
+            Way::Socket(stream) => over_socket(stream, query, &self.dir.join(SOCKET)),
+            Way::Store(store) => {
+                rpc::answer(store, query).map_err(|source| NodeError::Store { path: self.dir.join(STORE), source })
+            }
+        }?;
+        match answer {
+            Answer::Refused(reason) => Err(NodeError::Refused(harmless(&reason)).into()),
+            answer => Ok(answer),
+        }
+    }
+}
+
+/// What a stranger says, on one line of the terminal.
+fn harmless(text: &str) -> String {
+    text.chars().take(400).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn way(dir: &Path) -> Result<Way, NodeError> {
+    #[cfg(unix)]
+    if let Some(stream) = connect(&dir.join(SOCKET))? {
+        return Ok(Way::Socket(stream));
+    }
+    let path = dir.join(STORE);
+    // Opening would make it.
+    if !path.exists() {
+        return Err(NodeError::NoDevnet(dir.to_owned()));
+    }
+    match Store::open(&path) {
+        Ok(store) => Ok(Way::Store(Box::new(store))),
+        Err(error) if error.is_in_use() => Err(NodeError::InUse(path)),
+        Err(source) => Err(NodeError::Store { path, source }),
+    }
+}
+
+/// A connection, if anybody listens: a node that was killed leaves its socket's file.
+#[cfg(unix)]
+fn connect(path: &Path) -> Result<Option<std::os::unix::net::UnixStream>, NodeError> {
+    use std::io::ErrorKind;
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(stream) => Ok(Some(stream)),
+        // The last: a path that is too long for a socket, where none can be.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput) => {
+            Ok(None)
+        }
+        Err(source) => Err(NodeError::Connection { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(unix)]
+fn over_socket(stream: &std::os::unix::net::UnixStream, query: &Query, path: &Path) -> Result<Answer, NodeError> {
+    use circuits::codec;
+    let query = codec::encode(query)?;
+    let deadline = Instant::now() + PATIENCE;
+    let answered = frame::write(stream, &query, deadline).and_then(|()| frame::read(stream, MAX_ANSWER, deadline));
+    let answer = answered.map_err(|source| NodeError::Connection { path: path.to_owned(), source })?;
+    Ok(codec::decode(&answer)?)
+}
