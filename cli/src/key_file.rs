@@ -8,6 +8,7 @@ use crate::files;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use chain::address::{Address, SecretKey};
 use circuits::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -78,6 +79,9 @@ pub enum KeyFileError {
     /// Either; nobody can tell which.
     #[error("the passphrase is wrong, or the key file is damaged")]
     Refused,
+    /// Made by a program that got it wrong.
+    #[error("the key file's address is not that of its key")]
+    Address,
     /// The memory that the file asks for cannot be had.
     #[error("there are no {0} KiB of memory for the passphrase")]
     Memory(u32),
@@ -94,7 +98,7 @@ pub struct KeyFile {
     salt: [u8; 16],
     nonce: [u8; 24],
     /// The public address, to be read without the passphrase; authenticated only by [`KeyFile::open`].
-    pub address: [u8; 32],
+    address: [u8; 32],
     /// The seed, encrypted.
     sealed: [u8; 32],
     tag: [u8; 16],
@@ -108,7 +112,7 @@ impl Encoded for KeyFile {
 
 impl KeyFile {
     /// Encrypts an ed25519 seed; `address` is its public key.
-    pub fn seal(seed: &[u8; 32], address: [u8; 32], passphrase: &str, cost: Cost) -> Result<Self, KeyFileError> {
+    fn seal(seed: &[u8; 32], address: [u8; 32], passphrase: &str, cost: Cost) -> Result<Self, KeyFileError> {
         let mut file = KeyFile { cost, salt: random()?, nonce: random()?, address, sealed: [0; 32], tag: [0; 16] };
         let cipher = file.cipher(passphrase)?;
         let mut buffer = Zeroizing::new(*seed);
@@ -119,8 +123,24 @@ impl KeyFile {
         Ok(file)
     }
 
+    /// Encrypts a key.
+    pub fn of(key: &SecretKey, passphrase: &str, cost: Cost) -> Result<Self, KeyFileError> {
+        Self::seal(&key.seed(), key.address().0, passphrase, cost)
+    }
+
+    /// The address.
+    pub fn address(&self) -> Address {
+        Address(self.address)
+    }
+
+    /// Decrypts the key, and requires the address to be its own.
+    pub fn secret_key(&self, passphrase: &str) -> Result<SecretKey, KeyFileError> {
+        let key = SecretKey::from_seed(&*self.open(passphrase)?);
+        if key.address() == self.address() { Ok(key) } else { Err(KeyFileError::Address) }
+    }
+
     /// Decrypts the seed.
-    pub fn open(&self, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+    fn open(&self, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
         let cipher = self.cipher(passphrase)?;
         let mut seed = Zeroizing::new(self.sealed);
         cipher
@@ -218,6 +238,16 @@ mod tests {
                 prop_assert_eq!(file.open(&wrong), Err(KeyFileError::Refused));
             }
         }
+    }
+
+    #[test]
+    fn keys_have_the_address_of_their_file() {
+        let key = SecretKey::from_seed(&SEED);
+        let file = KeyFile::of(&key, "p", CHEAP).unwrap();
+        assert_eq!((file.address(), file.secret_key("p").unwrap().address()), (key.address(), key.address()));
+        assert_eq!(file.secret_key("q").unwrap_err(), KeyFileError::Refused);
+        // Sealed under an address that is not the seed's.
+        assert_eq!(sealed().secret_key("open sesame").unwrap_err(), KeyFileError::Address);
     }
 
     #[test]

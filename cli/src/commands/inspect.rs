@@ -1,12 +1,16 @@
 //! `inspect`: what is in a file or directory.
 
+use crate::commands::chain::describe::{self, joined};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL, MAX_STATE, MAX_TEXT};
 use crate::format::{bytes, hex, plural};
 use crate::key_file::KeyFile;
 use crate::model_dir;
+use crate::node_link::GENESIS;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
+use ::chain::block::Block;
+use ::chain::genesis::Genesis;
 use circuits::codec::{self, Encoded};
 use circuits::model::{Config, Schedule};
 use circuits::model_file::ModelState;
@@ -16,10 +20,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+mod genesis;
+
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A bundle, run, state, set of commitments, configuration or key file, or the directory of a model or run
+    /// A bundle, run, state, set of commitments, configuration, key file, genesis or block, or the directory of a
+    /// model, run or devnet
     path: PathBuf,
 }
 
@@ -65,6 +72,10 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         return Ok(("directory of a run", content));
     }
+    let genesis = path.join(GENESIS);
+    if genesis.exists() {
+        return Ok(("directory of a devnet", genesis::facts(&genesis)?));
+    }
     let file = path.join(model_dir::STATE);
     if !file.exists() {
         return Err(CliError::file(path)(FileError::Unknown));
@@ -106,9 +117,16 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let commitments: StateCommitments = files::decode(path, MAX_SMALL)?;
             Ok(("commitments of a state", facts(commitments_facts(&commitments))))
         }
+        Genesis::MAGIC => Ok(("genesis of a chain", genesis::facts(path)?)),
+        Block::MAGIC => {
+            let block: Block = files::decode(path, MAX_SMALL)?;
+            let note = json!({ "note": "nothing of this is verified here" });
+            let header = describe::header(&block.header, &block.summary);
+            Ok(("block of a chain", facts(joined([header, describe::content(None, &block)?, note]))))
+        }
         KeyFile::MAGIC => {
             let key = KeyFile::read(path)?;
-            let (address, cost) = (hex(&key.address), key.cost);
+            let (address, cost) = (key.address().to_string(), key.cost);
             let argon2id = json!({ "memory_kib": cost.memory_kib, "passes": cost.passes, "lanes": cost.lanes });
             Ok(("key file", facts(json!({ "address": address, "argon2id": argon2id }))))
         }
@@ -151,14 +169,17 @@ fn rate(rate: u64) -> f64 {
     rate as f64 / (1u64 << 36) as f64
 }
 
-fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
-    let config = run.check().map_err(CliError::file(path))?;
-    let schedule = match run.schedule {
+fn schedule_facts(schedule: &Schedule) -> Value {
+    match *schedule {
         Schedule::Constant { rate: constant } => json!({ "kind": "constant", "rate": rate(constant) }),
         Schedule::Cosine { peak, floor, steps, warmup } => json!({
             "kind": "cosine", "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
         }),
-    };
+    }
+}
+
+fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
+    let config = run.check().map_err(CliError::file(path))?;
     Ok(json!({
         "id": hex(&run.id()?),
         "circuits": run.circuits,
@@ -168,7 +189,7 @@ fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
         "batch": run.batch,
         "accumulate": run.accumulate,
         "predictions_per_step": run.predictions(&config),
-        "schedule": schedule,
+        "schedule": schedule_facts(&run.schedule),
         "momentum": run.momentum.to_string(),
         "weight_decay": run.weight_decay.to_string(),
         "config": config_facts(&config),

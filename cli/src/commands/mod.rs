@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod audit;
+mod chain;
 mod demo;
 mod export;
 mod generate;
@@ -9,6 +10,7 @@ mod init;
 mod inspect;
 mod train;
 mod verify;
+mod wallet;
 
 use crate::error::CliError;
 use crate::ui::{Output, Ui};
@@ -31,6 +33,10 @@ pub enum Command {
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),
+    /// Show what a devnet's chain holds: blocks, transactions
+    Chain(chain::Args),
+    /// Keys, balances, transactions
+    Wallet(wallet::Args),
     /// Show what the circuits are made of, and search them for unconstrained cells
     Audit(audit::Args),
     /// Say what is in a file or directory
@@ -48,6 +54,8 @@ impl Command {
             Command::Verify(args) => verify::run(args, ui),
             Command::Import(args) => import::run(args, ui),
             Command::Export(args) => export::run(args, ui),
+            Command::Chain(args) => chain::run(args, ui),
+            Command::Wallet(args) => wallet::run(args, ui),
             Command::Audit(args) => audit::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
         }

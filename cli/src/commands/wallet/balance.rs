@@ -1,0 +1,81 @@
+//! `wallet balance`: what an address has, with proof.
+
+use crate::answers;
+use crate::commands::chain::Devnet;
+use crate::error::CliError;
+use crate::format::{hex, table};
+use crate::key_file::KeyFile;
+use crate::node_link::NodeLink;
+use crate::ui::Output;
+use ::chain::address::Address;
+use serde_json::json;
+use std::path::Path;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    devnet: Devnet,
+    /// An address, or a key file
+    #[arg(value_name = "ADDRESS|FILE")]
+    whose: String,
+}
+
+/// An address, or that of a file. What looks like an address and is none is not taken for a file's name.
+fn address(text: &str) -> Result<Address, CliError> {
+    match text.parse() {
+        Ok(address) => Ok(address),
+        Err(error) if text.to_ascii_lowercase().starts_with("grad1") && !Path::new(text).exists() => {
+            Err(CliError::Usage(format!("{text}: {error}")))
+        }
+        Err(_) => Ok(KeyFile::read(Path::new(text))?.address()),
+    }
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<Output, CliError> {
+    let address = address(&args.whose)?;
+    let link = NodeLink::open(&args.devnet.dir)?;
+    let proven = answers::account(&link, &address)?;
+    let (account, record) = (&proven.account, &proven.record);
+    let height = record.summary.height;
+    let (block, ledger) = (hex(&record.header.id()), hex(&record.summary.ledger));
+
+    let maturity = link.spec().rules().ledger.registration_maturity;
+    let next = height.saturating_add(1);
+    let registered = match account.registered {
+        None => "no".to_owned(),
+        Some(0) => "in the genesis".to_owned(),
+        Some(at) if account.matured(next, maturity) => format!("at height {at}"),
+        Some(at) => format!("at height {at}; contributes from height {} on", at.saturating_add(maturity)),
+    };
+    let mut rows = vec![("address", address.to_string()), ("balance", account.balance.to_string())];
+    if !proven.exists {
+        rows.push(("account", "none: proven to be absent".into()));
+    }
+    rows.extend([
+        ("bond", account.bond.to_string()),
+        ("nonce", account.nonce.to_string()),
+        ("contributor", registered),
+        ("checked", format!("by a path to the ledger root {ledger}")),
+        ("", format!("of block {block} at height {height}")),
+        ("not checked", "that this block is the chain's last".into()),
+    ]);
+    let json = json!({
+        "ok": true,
+        "address": address.to_string(),
+        "exists": proven.exists,
+        "balance": account.balance.to_string(),
+        "grains": account.balance.grains(),
+        "bond": account.bond.to_string(),
+        "nonce": account.nonce,
+        "registered": account.registered,
+        "matured": account.matured(next, maturity),
+        "block": block,
+        "height": height,
+        "ledger": ledger,
+        "checked": ["the account by its path to the ledger root", "the ledger root by the block's header", "the header's work"],
+        "not_checked": ["that the block is the chain's last"],
+    });
+    Ok(Output { text: table(&rows), json })
+}

@@ -1,0 +1,48 @@
+//! `wallet`: keys, balances, transactions.
+
+mod address;
+mod balance;
+mod keygen;
+mod send;
+mod transact;
+
+use crate::error::CliError;
+use crate::ui::{Output, Ui};
+use ::chain::transaction::Action;
+use clap::Subcommand;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+enum What {
+    /// Make a key, in a file under a passphrase
+    Keygen(keygen::Args),
+    /// Show a key file's address; needs no passphrase
+    Address(address::Args),
+    /// Show what an address has, checked against the ledger root of a block
+    Balance(balance::Args),
+    /// Send coins; needs a running node
+    Send(send::Args),
+    /// Become a contributor: locks the bond; needs a running node
+    Register(transact::Signing),
+    /// Be a contributor no more: returns the bond; needs a running node
+    Retire(transact::Signing),
+}
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    match args.what {
+        What::Keygen(args) => keygen::run(args, ui),
+        What::Address(args) => address::run(args),
+        What::Balance(args) => balance::run(args),
+        What::Send(args) => send::run(args, ui),
+        What::Register(args) => transact::run(args, Action::Register, ui),
+        What::Retire(args) => transact::run(args, Action::Retire, ui),
+    }
+}
