@@ -1,14 +1,17 @@
 //! `generate`: what a model makes of a text.
 
+use crate::answers;
+use crate::commands::chain::describe::joined;
 use crate::error::CliError;
 use crate::format::hex;
-use crate::model_dir::{self, Model};
+use crate::model_dir;
+use crate::node_link::NodeLink;
 use crate::ui::{Output, Ui};
 use crate::utf8::Utf8Stream;
 use circuits::decimal::Decimal;
-use circuits::model::{GenerateError, Generator, MAX_VOCAB, Sampling, Spec};
-use serde_json::json;
-use std::path::PathBuf;
+use circuits::model::{Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -39,15 +42,55 @@ struct Source {
     /// Directory of a model or of a run, or a state's file
     #[arg(long, group = "source", value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Directory of a devnet: the model at its tip, its commitments checked
+    #[arg(long, group = "source", value_name = "DIR")]
+    chain: Option<PathBuf>,
+}
+
+/// A model, and what is said of it to machines.
+struct Loaded {
+    config: Config,
+    state: State,
+    facts: Value,
 }
 
 impl Source {
-    fn load(&self) -> Result<Model, CliError> {
-        match &self.model {
-            Some(path) => model_dir::load(path),
-            None => Err(CliError::Usage("a model is needed: --model".to_owned())),
+    fn load(&self, ui: &Ui) -> Result<Loaded, CliError> {
+        match (&self.model, &self.chain) {
+            (Some(path), _) => from_file(path, ui),
+            (None, Some(dir)) => from_chain(dir, ui),
+            (None, None) => Err(CliError::Usage("a model is needed: --model or --chain".to_owned())),
         }
     }
+}
+
+fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
+    let model = model_dir::load(path)?;
+    let mut facts = json!({ "step": model.step });
+    if ui.is_json() {
+        // Commitments take longer than a text does: only for those who see them.
+        facts["state_digest"] = hex(&model_dir::commit(&ui.params()?, &model)?.digest()).into();
+    }
+    Ok(Loaded { config: model.config, state: model.state, facts })
+}
+
+/// A node may say anything: the commitments are computed and compared, whoever sees them.
+fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
+    let link = NodeLink::open(dir)?;
+    let params = ui.params()?;
+    let model = {
+        let _spinner = ui.spinner("commitments");
+        answers::model(&link, &params)?
+    };
+    let summary = &model.record.summary;
+    let facts = json!({
+        "step": summary.step,
+        "state_digest": hex(&summary.state),
+        "chain": hex(link.spec().id()),
+        "block": hex(&model.record.header.id()),
+        "height": summary.height,
+    });
+    Ok(Loaded { config: model.config, state: model.state, facts })
 }
 
 impl Args {
@@ -70,7 +113,7 @@ impl Args {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let sampling = args.sampling()?;
-    let model = args.source.load()?;
+    let model = args.source.load(ui)?;
     let spec = Spec::new(model.config.clone());
     let generator =
         Generator::new(&spec, &model.state.w, args.prompt.as_bytes(), sampling).map_err(|error| match error {
@@ -90,17 +133,13 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     ui.stream(&stream.finish());
 
-    let mut json = json!({
+    let json = json!({
         "ok": true,
         "prompt": args.prompt,
         "text": String::from_utf8_lossy(&tokens),
         "tokens": tokens,
-        "step": model.step,
     });
-    if ui.is_json() {
-        // Commitments take longer than a text does: only for those who see them.
-        json["state_digest"] = hex(&model_dir::commit(&ui.params()?, &model)?.digest()).into();
-    }
+    let json = joined([json, model.facts]);
     // The text stands there already; it lacks the end of its line.
     Ok(Output { text: String::new(), json })
 }
