@@ -106,7 +106,7 @@ pub fn content_rows(spec: &ChainSpec, block: &Block) -> Result<Vec<(&'static str
 fn sentence(transaction: &Transaction) -> String {
     let sender = transaction.body.sender;
     match transaction.body.action {
-        Action::Transfer { to, amount } => format!("{sender} sends {amount} to {to}"),
+        Action::Transfer { to, amount } => format!("{sender} sends {amount} coins to {to}"),
         Action::Register => format!("{sender} registers as a contributor"),
         Action::Retire => format!("{sender} retires as a contributor"),
     }
@@ -139,7 +139,7 @@ pub fn transaction_rows(transaction: &Transaction) -> Result<Vec<(&'static str, 
     Ok(vec![
         ("transaction", hex(&transaction.id()?)),
         ("what", sentence(transaction)),
-        ("fee", body.fee.to_string()),
+        ("fee", format!("{} coins", body.fee)),
         ("nonce", body.nonce.to_string()),
     ])
 }

@@ -1,6 +1,8 @@
 //! The server, as clients of all kinds meet it.
 
 use super::*;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicUsize;
 
@@ -136,6 +138,26 @@ fn malformed_frames_end_the_connection_and_nothing_else() {
         drop(stream);
         answers(&path);
     }
+}
+
+#[test]
+fn random_bytes_are_refused_or_answered() {
+    let (_dir, path, _server) = start(LIMITS);
+    // Of the length that they say, behind the head of a question: they reach the decoder.
+    let head = codec::encode(&Query::Status).unwrap()[..12].to_vec();
+    let mut runner = TestRunner::new(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() });
+    let bodies = (any::<bool>(), prop::collection::vec(any::<u8>(), 0..300));
+    let sent = runner.run(&bodies, |(headed, body)| {
+        let bytes = if headed { [&head[..], &body].concat() } else { body };
+        // What happens to be a question is answered.
+        prop_assume!(codec::decode::<Query>(&bytes).is_err());
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(&framed(&bytes)).unwrap();
+        hung_up(&stream);
+        Ok(())
+    });
+    assert_eq!(sent, Ok(()));
+    answers(&path);
 }
 
 #[test]

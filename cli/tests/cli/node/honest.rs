@@ -10,6 +10,7 @@ use circuits::statement;
 use serde_json::json;
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 #[test]
 fn the_chain_is_shown_from_the_store_and_from_a_node() {
@@ -117,8 +118,18 @@ fn stores_that_nobody_can_read_are_named() {
         .refused_as("node", "there is no devnet in none; name its directory with --dir");
     let store = devnet.store();
     devnet.run("chain status").refused_as("node", "node-0.redb is in use by another process");
-    drop(store);
+    // A store that is soon free is waited for.
+    let soon = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        drop(store);
+    });
     devnet.run("chain status").ok();
+    soon.join().unwrap();
+    // No socket has so long a path.
+    let long = "d".repeat(150);
+    fs::rename(devnet.dir(), devnet.root().join(&long)).unwrap();
+    devnet.run(&format!("chain status --dir {long}")).ok();
+    fs::rename(devnet.root().join(&long), devnet.dir()).unwrap();
     // Nothing but the store is missing, and none is made.
     let path = devnet.dir().join("node-0.redb");
     fs::remove_file(&path).unwrap();

@@ -145,6 +145,7 @@ fn about_blocks_and_transactions() {
     refused("chain block 1", "it is of another block", block(|b| b.summary.step += 1));
     refused("chain block 1", "it is of another block", found(|f| f.block = None));
     refused("chain block 1", "it is of another block", found(|f| f.on_chain = false));
+    refused("chain block tip", "it is of another block", found(|f| f.on_chain = false));
     refused("chain block 2", "it answers another question", |answer| *answer = Answer::Transaction(None));
     let devnet = Devnet::new();
     devnet.node(|store, _| honest(store, &Query::Block(chain::rpc::BlockRef::Height(2))));
