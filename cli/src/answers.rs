@@ -149,7 +149,7 @@ fn check_block(spec: &ChainSpec, record: &Record, block: &Block) -> Result<(), A
 fn check_found(spec: &ChainSpec, which: &BlockRef, found: &Found) -> Result<(), AnswerError> {
     let record = &found.record;
     let asked = match which {
-        BlockRef::Tip => true,
+        BlockRef::Tip => found.on_chain,
         BlockRef::Height(height) => record.summary.height == *height && found.on_chain,
         BlockRef::Id(id) => record.header.id() == *id,
     };

@@ -4,6 +4,8 @@
 mod common;
 mod faults;
 mod generate;
+#[cfg(unix)]
+mod node;
 mod proven;
 mod resume;
 mod usage;

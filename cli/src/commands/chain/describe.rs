@@ -4,6 +4,7 @@ use crate::format::{bytes, hex, plural, utc};
 use ::chain::block::Block;
 use ::chain::consensus::contextual::Record;
 use ::chain::genesis::ChainSpec;
+use ::chain::header::{Header, Summary};
 use ::chain::transaction::{Action, Transaction};
 use circuits::codec::{self, CodecError};
 use serde_json::{Value, json};
@@ -13,9 +14,8 @@ pub fn mean_loss(sum: u128, predictions: u64) -> Option<f64> {
     (predictions > 0).then(|| sum as f64 / f64::from(1 << 24) / predictions as f64)
 }
 
-/// A record.
-pub fn record(record: &Record) -> Value {
-    let (header, summary) = (&record.header, &record.summary);
+/// A block's header and summary.
+pub fn header(header: &Header, summary: &Summary) -> Value {
     json!({
         "height": summary.height,
         "id": hex(&header.id()),
@@ -23,12 +23,16 @@ pub fn record(record: &Record) -> Value {
         "time": header.time,
         "target": format!("{:#010x}", header.target.bits()),
         "work": header.target.work().value().to_string(),
-        "chain_work": record.work.value().to_string(),
         "step": summary.step,
         "producer": summary.producer.to_string(),
         "state": hex(&summary.state),
         "ledger": hex(&summary.ledger),
     })
+}
+
+/// A record. The chain's work is what the node says.
+pub fn record(record: &Record) -> Value {
+    joined([header(&record.header, &record.summary), json!({ "chain_work": record.work.value().to_string() })])
 }
 
 /// The same as lines.
@@ -102,7 +106,7 @@ pub fn content_rows(spec: &ChainSpec, block: &Block) -> Result<Vec<(&'static str
 fn sentence(transaction: &Transaction) -> String {
     let sender = transaction.body.sender;
     match transaction.body.action {
-        Action::Transfer { to, amount } => format!("{sender} sends {amount} to {to}"),
+        Action::Transfer { to, amount } => format!("{sender} sends {amount} coins to {to}"),
         Action::Register => format!("{sender} registers as a contributor"),
         Action::Retire => format!("{sender} retires as a contributor"),
     }
@@ -135,7 +139,7 @@ pub fn transaction_rows(transaction: &Transaction) -> Result<Vec<(&'static str, 
     Ok(vec![
         ("transaction", hex(&transaction.id()?)),
         ("what", sentence(transaction)),
-        ("fee", body.fee.to_string()),
+        ("fee", format!("{} coins", body.fee)),
         ("nonce", body.nonce.to_string()),
     ])
 }

@@ -3,7 +3,7 @@
 use super::{Facts, commitments_facts, config_facts, schedule_facts};
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
-use crate::format::{hex, utc};
+use crate::format::hex;
 use ::chain::amount::Amount;
 use ::chain::genesis::{ChainSpec, Genesis, GenesisError};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub fn facts(path: &Path) -> Result<Facts, CliError> {
     Ok(super::facts(json!({
         "id": hex(spec.id()),
         "name": genesis.name,
-        "time": utc(genesis.time),
+        "time": genesis.time,
         "circuits": genesis.circuits,
         "keys_digest": hex(&genesis.keys),
         "config": config_facts(spec.config()),

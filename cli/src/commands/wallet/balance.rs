@@ -49,12 +49,12 @@ pub fn run(args: Args) -> Result<Output, CliError> {
         Some(at) if account.matured(next, maturity) => format!("at height {at}"),
         Some(at) => format!("at height {at}; contributes from height {} on", at.saturating_add(maturity)),
     };
-    let mut rows = vec![("address", address.to_string()), ("balance", account.balance.to_string())];
+    let mut rows = vec![("address", address.to_string()), ("balance", format!("{} coins", account.balance))];
     if !proven.exists {
         rows.push(("account", "none: proven to be absent".into()));
     }
     rows.extend([
-        ("bond", account.bond.to_string()),
+        ("bond", format!("{} coins", account.bond)),
         ("nonce", account.nonce.to_string()),
         ("contributor", registered),
         ("checked", format!("by a path to the ledger root {ledger}")),

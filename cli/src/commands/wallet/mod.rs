@@ -30,9 +30,9 @@ enum What {
     /// Send coins; needs a running node
     Send(send::Args),
     /// Become a contributor: locks the bond; needs a running node
-    Register(transact::Args),
+    Register(transact::Signing),
     /// Be a contributor no more: returns the bond; needs a running node
-    Retire(transact::Args),
+    Retire(transact::Signing),
 }
 
 /// Runs the command.

@@ -11,7 +11,7 @@ use ::chain::transaction::Action;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    transact: transact::Args,
+    signing: transact::Signing,
     /// Receiver
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
@@ -22,5 +22,5 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    transact::run(args.transact, Action::Transfer { to: args.to, amount: args.amount }, ui)
+    transact::run(args.signing, Action::Transfer { to: args.to, amount: args.amount }, ui)
 }

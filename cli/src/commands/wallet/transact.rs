@@ -13,9 +13,9 @@ use ::chain::transaction::{Action, Body, Transaction};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Arguments.
+/// What every transaction needs.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct Signing {
     #[command(flatten)]
     devnet: Devnet,
     /// The sender's key file
@@ -32,17 +32,19 @@ pub struct Args {
 }
 
 /// Runs a command that makes a transaction.
-pub fn run(args: Args, action: Action, ui: &Ui) -> Result<Output, CliError> {
+pub fn run(args: Signing, action: Action, ui: &Ui) -> Result<Output, CliError> {
     let file = KeyFile::read(&args.key)?;
     let link = NodeLink::open(&args.devnet.dir)?;
     // Before a passphrase is asked for.
     link.require_running()?;
-    let sender = file.address();
+    let (chain, sender) = (*link.spec().id(), file.address());
     let nonce = match args.nonce {
         Some(nonce) => nonce,
         None => answers::account(&link, &sender)?.account.nonce,
     };
-    let body = Body { chain: *link.spec().id(), sender, nonce, fee: args.fee, action };
+    // Someone at the terminal may take longer than a node waits.
+    drop(link);
+    let body = Body { chain, sender, nonce, fee: args.fee, action };
     let passphrase = args.passphrase.get(Purpose::Open)?;
     let key = {
         let _spinner = ui.spinner("passphrase");
@@ -50,8 +52,7 @@ pub fn run(args: Args, action: Action, ui: &Ui) -> Result<Output, CliError> {
     };
     let transaction = Transaction::sign(body, &key)?;
     // What no node would take is not sent.
-    transaction.check(link.spec().id()).map_err(|error| CliError::Usage(error.to_string()))?;
-    // Someone at the terminal may have taken longer than a node waits.
+    transaction.check(&chain).map_err(|error| CliError::Usage(error.to_string()))?;
     let link = NodeLink::open(&args.devnet.dir)?;
     link.require_running()?;
     answers::submit(&link, &transaction)?;
