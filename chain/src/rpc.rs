@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// Most blocks of an answer.
 pub const MAX_BLOCKS: u32 = 64;
 
+/// Most bytes of proofs of an answer of more than one block.
+pub const MAX_BLOCK_BYTES: u64 = 32 << 20;
+
 /// Which block is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockRef {
@@ -218,10 +221,15 @@ pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
 
 fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>, StoreError> {
     let from = fork_height(view, locator)?;
-    let mut blocks = vec![];
+    let (mut blocks, mut bytes) = (vec![], 0);
     for height in from + 1..=view.height()?.min(from.saturating_add(limit.min(MAX_BLOCKS).into())) {
         let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
-        blocks.push(view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?);
+        let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        bytes += block.proof_bytes();
+        if bytes > MAX_BLOCK_BYTES && !blocks.is_empty() {
+            break;
+        }
+        blocks.push(block);
     }
     Ok(blocks)
 }

@@ -8,8 +8,10 @@ use crate::passphrase::PassphraseError;
 use chain::address::NoRandomness;
 use chain::amount::{Amount, AmountError};
 use chain::chain_state::ChainError;
+use chain::consensus::BlockError;
 use chain::dataset::DatasetError;
 use chain::genesis::GenesisError;
+use chain::light::{CheckpointError, SyncError};
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::codec::CodecError;
@@ -120,6 +122,23 @@ pub enum CliError {
     /// No such target.
     #[error(transparent)]
     Work(#[from] WorkError),
+    /// A block breaks a rule.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// A light client's file cannot be used.
+    #[error("{}: {source}", path.display())]
+    Light {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<chain::light::FileError>,
+    },
+    /// A light client cannot start there.
+    #[error("rejected: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A node's blocks are refused, or it does not give them.
+    #[error("rejected: {0}")]
+    Synced(String),
     /// A part of the devnet stopped by itself.
     #[error("{0} stopped")]
     Stopped(&'static str),
@@ -219,6 +238,16 @@ pub enum Rejection {
 }
 
 impl CliError {
+    /// A light client's file that cannot be used.
+    pub fn light(path: &Path, source: chain::light::FileError) -> Self {
+        CliError::Light { path: path.to_owned(), source: Box::new(source) }
+    }
+
+    /// Catching up that ended early.
+    pub fn synced<E: std::error::Error>(error: SyncError<E>) -> Self {
+        CliError::Synced(error.to_string())
+    }
+
     /// A failed operation on a file.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| CliError::Io { action, path: path.to_owned(), source }
@@ -240,7 +269,7 @@ impl CliError {
             CliError::Usage(_) => "usage",
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
-            CliError::Rejected(_) => "rejected",
+            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) => "rejected",
             CliError::Node(_) => "node",
             _ => "failed",
         }

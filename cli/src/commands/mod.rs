@@ -9,6 +9,7 @@ mod generate;
 mod import;
 mod init;
 mod inspect;
+mod light;
 mod train;
 mod verify;
 mod wallet;
@@ -42,6 +43,8 @@ pub enum Command {
     Wallet(wallet::Args),
     /// Show what the circuits are made of, and search them for unconstrained cells
     Audit(audit::Args),
+    /// Follow a chain with headers, commitments and proofs alone, and verify all of them
+    Light(light::Args),
     /// Say what is in a file or directory
     Inspect(inspect::Args),
 }
@@ -61,6 +64,7 @@ impl Command {
             Command::Chain(args) => chain::run(args, ui),
             Command::Wallet(args) => wallet::run(args, ui),
             Command::Audit(args) => audit::run(args, ui),
+            Command::Light(args) => light::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
         }
     }

@@ -65,6 +65,9 @@ pub enum NodeError {
     /// The node says no.
     #[error("the node refuses: {0}")]
     Refused(String),
+    /// The directory is of another chain than the trusted one.
+    #[error("the node is of another chain than the one that is trusted")]
+    OtherChain,
     /// No node is running, and what is asked for needs one.
     #[error("no node is running in {}: `gradientcoin devnet` starts one", .0.display())]
     NotRunning(PathBuf),

@@ -47,7 +47,7 @@ pub fn run(args: Args, _: &Ui) -> Result<Output, CliError> {
 }
 
 /// Reads an identity: 64 hexadecimal digits.
-fn hash(text: &str) -> Result<Hash, String> {
+pub fn hash(text: &str) -> Result<Hash, String> {
     let digits: Option<Vec<u8>> = text.chars().map(|c| Some(c.to_digit(16)? as u8)).collect();
     let bytes: Option<Vec<u8>> =
         digits.map(|d| d.chunks(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect());
