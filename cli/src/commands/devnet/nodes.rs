@@ -281,7 +281,7 @@ impl Thread {
     fn answer(&mut self, query: Query) -> Result<(Answer, Vec<Action>), StoreError> {
         if let Query::Submit(transaction) = query {
             let id = transaction.id()?;
-            return match self.node.transaction(transaction.clone()) {
+            return match self.node.transaction(transaction) {
                 Ok(()) => Ok((Answer::Submitted(id), vec![Action::Broadcast(None, Message::Transaction(transaction))])),
                 Err(NodeError::Store(error)) => Err(error),
                 Err(error) => Ok((Answer::Refused(error.to_string()), vec![])),

@@ -27,7 +27,7 @@ use circuits::decimal::Decimal;
 use circuits::model::{Config, Schedule, Spec, State};
 use circuits::statement::Layouts;
 use prover::step::StepKeys;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use verifier::StepVerifier;
@@ -143,7 +143,7 @@ fn accounts(dir: &Path, count: usize) -> Result<Vec<SecretKey>, CliError> {
     (0..count).map(|i| account(&dir.join("keys").join(format!("key-{i}.key")))).collect()
 }
 
-fn account(path: &PathBuf) -> Result<SecretKey, CliError> {
+fn account(path: &Path) -> Result<SecretKey, CliError> {
     if path.exists() {
         let file: KeyFile = files::decode(path, MAX_SMALL)?;
         return file.secret_key(PASSPHRASE).map_err(CliError::file(path));

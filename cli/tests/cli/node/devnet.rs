@@ -180,6 +180,7 @@ fn genesis(balances: &[(Address, Amount)], state: &State, params: &circuits::cur
         weight_decay: "0".parse().unwrap(),
         target: CompactTarget::from_bits(FLOOR).unwrap(),
         rules: Rules {
+            max_proof_bytes: 1 << 20,
             max_contributions: 4,
             slots: 4,
             stamp_bits: 0,

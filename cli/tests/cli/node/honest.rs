@@ -86,6 +86,7 @@ fn losses_are_nats_a_prediction() {
             heads: vec![vec![0; 7]],
         },
         leaves: vec![],
+        tensors: [0; 32],
         stamp: 0,
         signature: Signature([0; 64]),
     };
