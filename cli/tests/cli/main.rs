@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[cfg(unix)]
+mod devnet;
 mod faults;
 mod generate;
 #[cfg(unix)]
