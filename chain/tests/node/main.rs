@@ -1,0 +1,235 @@
+//! Nodes without input and output, over a network that is a queue: what arrives, in whatever order, ends in one chain.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use chain::Hash;
+use chain::chain_state::ChainState;
+use chain::consensus::semantic::Checker;
+use chain::draft::{Draft, Parts};
+use chain::ledger::Reward;
+use chain::message::{FullBlock, FullContribution, Message, PeerId};
+use chain::node::{Action, Job, Limits, Node};
+use chain::store::Store;
+use chain::transaction::Action as Act;
+use circuits::model::State;
+use common::golden::{GOLDEN, transaction};
+use common::{NANO, PARAMS, address, grains};
+use redb::backends::InMemoryBackend;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Later than all blocks of these tests.
+const NOW: u64 = common::BEGIN + 1_000_000;
+
+/// What a node's driver does, for some nodes.
+struct Net {
+    nodes: Vec<Node>,
+    mail: VecDeque<(usize, PeerId, Message)>,
+    /// Jobs that were run, by node: blocks and contributions.
+    jobs: Vec<(usize, usize)>,
+    complaints: Vec<(PeerId, String)>,
+}
+
+fn node() -> Node {
+    let store = Arc::new(Store::with_backend(InMemoryBackend::new()).unwrap());
+    let spec = Arc::new(GOLDEN.spec.clone());
+    let state = State::init(spec.config(), spec.genesis().seed);
+    let chain = ChainState::create(store, spec, Arc::new(PARAMS.clone()), state).unwrap();
+    Node::new(chain, Limits::default())
+}
+
+fn golden(height: usize) -> FullBlock {
+    FullBlock { block: GOLDEN.block(height), tensors: GOLDEN.chain.tensors[height - 1].clone() }
+}
+
+impl Net {
+    fn new(nodes: usize) -> Self {
+        let nodes: Vec<Node> = (0..nodes).map(|_| node()).collect();
+        let jobs = vec![(0, 0); nodes.len()];
+        Net { nodes, mail: VecDeque::new(), jobs, complaints: vec![] }
+    }
+
+    /// Does what a node asks for, and all that follows from it.
+    fn settle(&mut self, node: usize, actions: Vec<Action>) {
+        self.act(node, actions);
+        while let Some((to, from, message)) = self.mail.pop_front() {
+            // Whoever brought the first block is no node of this net.
+            let Some(receiver) = self.nodes.get_mut(to) else { continue };
+            let actions = receiver.handle(from, message, NOW).unwrap();
+            self.act(to, actions);
+        }
+    }
+
+    fn act(&mut self, node: usize, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send(to, message) => self.mail.push_back((to as usize, node as PeerId, message)),
+                Action::Broadcast(except, message) => {
+                    let peers = (0..self.nodes.len()).filter(|&peer| peer != node && Some(peer as PeerId) != except);
+                    self.mail.extend(peers.map(|peer| (peer, node as PeerId, message.clone())));
+                }
+                Action::Run(job) => {
+                    match *job {
+                        Job::Block { .. } => self.jobs[node].0 += 1,
+                        Job::Contribution { .. } => self.jobs[node].1 += 1,
+                    }
+                    let checker = Checker::new(&GOLDEN.spec, &PARAMS, &NANO.keys).unwrap();
+                    let actions = self.nodes[node].done(job.run(&checker), NOW).unwrap();
+                    self.act(node, actions);
+                }
+                Action::Misbehaved(peer, reason) => self.complaints.push((peer, reason)),
+                Action::TipMoved(_) | Action::Contribution => {}
+            }
+        }
+    }
+
+    fn block(&mut self, node: usize, block: FullBlock) {
+        let actions = self.nodes[node].block(Some(9), block, NOW).unwrap();
+        self.settle(node, actions);
+    }
+
+    fn tip(&self, node: usize) -> Hash {
+        self.nodes[node].chain().tip().header.id()
+    }
+
+    fn height(&self, node: usize) -> u64 {
+        self.nodes[node].chain().tip().summary.height
+    }
+
+    /// A block without contributions, of all that the node's mempool has.
+    fn idle(&self, node: usize, producer: u8) -> FullBlock {
+        let template = self.nodes[node].template(&address(producer)).unwrap();
+        assert!(template.contributions.is_empty());
+        let parts = Parts {
+            contributions: vec![],
+            transactions: template.transactions,
+            update: None,
+            ledger: template.ledger,
+            producer: address(producer),
+            now: template.record.header.time + 60,
+        };
+        let mut draft = Draft::new(&GOLDEN.spec, &template.record, &template.ancestry, parts).unwrap();
+        FullBlock { block: draft.mine(1 << 40).unwrap(), tensors: vec![] }
+    }
+}
+
+#[test]
+fn contributions_go_round_once_and_are_what_a_block_is_made_of() {
+    let mut net = Net::new(3);
+    let full = golden(1);
+    for (contribution, tensors) in full.block.contributions.iter().zip(&full.tensors) {
+        let (contribution, tensors) = (contribution.clone(), tensors.clone());
+        let actions = net.nodes[1].contribution(Some(9), FullContribution { contribution, tensors }).unwrap();
+        net.settle(1, actions);
+    }
+    assert_eq!(net.jobs, [(0, 2); 3]);
+    let template = net.nodes[0].template(&address(7)).unwrap();
+    let offered: Vec<_> = template.contributions.iter().map(|c| c.offered.contribution.clone()).collect();
+    assert_eq!(offered, full.block.contributions);
+    // The template's ledger pays for them.
+    let contributors: Vec<_> = offered.iter().map(|c| c.seat.contributor).collect();
+    let root = net.nodes[0].chain().ledger_root(&template.transactions, &contributors, &address(7)).unwrap();
+    assert_eq!(template.ledger, root);
+
+    net.block(2, full);
+    assert!((0..3).all(|node| net.height(node) == 1 && net.nodes[node].ready_contributions() == 0));
+    assert_eq!(net.jobs, [(1, 2); 3]);
+    let paid: Vec<Reward> = net.nodes[0].chain().store().view().unwrap().rewards(1).unwrap();
+    assert_eq!(paid.iter().map(|reward| reward.to).take(2).collect::<Vec<_>>(), contributors);
+    // To the old tip: late, and nobody's fault.
+    let late = golden(1);
+    let (contribution, tensors) = (late.block.contributions[0].clone(), late.tensors[0].clone());
+    let actions = net.nodes[0].contribution(Some(1), FullContribution { contribution, tensors }).unwrap();
+    net.settle(0, actions);
+    assert_eq!((net.jobs[0], net.complaints.as_slice()), ((1, 2), &[][..]));
+}
+
+#[test]
+fn children_wait_for_their_parents() {
+    let mut net = Net::new(1);
+    for height in [3, 2, 1] {
+        net.block(0, golden(height));
+    }
+    assert_eq!((net.height(0), net.tip(0)), (3, GOLDEN.block(3).id()));
+    assert_eq!((net.jobs[0].0, net.complaints.as_slice()), (3, &[][..]));
+    // The model is the one that the proofs lead to.
+    let state = net.nodes[0].chain().state();
+    let committed = GOLDEN.spec.layouts().commit_state(&PARAMS, state).unwrap();
+    assert_eq!(committed.digest(), GOLDEN.block(3).summary.state);
+}
+
+#[test]
+fn a_node_that_is_behind_catches_up() {
+    let mut net = Net::new(1);
+    for height in 1..=3 {
+        net.block(0, golden(height));
+    }
+    for _ in 0..40 {
+        let block = net.idle(0, 7);
+        net.block(0, block);
+    }
+    net.nodes.push(node());
+    net.jobs = vec![(0, 0); 2];
+    let greeting = net.nodes[0].greeting();
+    net.mail.push_back((1, 0, greeting));
+    net.settle(0, vec![]);
+    // What was on its way while others were verified is asked for at the next greeting.
+    for _ in 0..5 {
+        let greeting = net.nodes[0].greeting();
+        net.mail.push_back((1, 0, greeting));
+        net.settle(0, vec![]);
+    }
+    assert_eq!((net.height(1), net.tip(1)), (43, net.tip(0)));
+    assert_eq!(net.jobs[1].0, 43);
+    assert_eq!(net.nodes[0].chain().state(), net.nodes[1].chain().state());
+}
+
+#[test]
+fn altered_copies_are_refused_and_poison_nothing() {
+    let mut net = Net::new(1);
+    let mut tensors = golden(1);
+    tensors.tensors.swap(0, 1);
+    net.block(0, tensors);
+    let mut missing = golden(1);
+    missing.tensors.pop();
+    net.block(0, missing);
+    let mut proof = golden(1);
+    proof.block.contributions[0].proofs.heads[0][100] ^= 1;
+    net.block(0, proof.clone());
+    assert_eq!((net.complaints.len(), net.height(0)), (3, 0), "{:?}", net.complaints);
+    // With new work on the altered proof it is another block, refused by what it says itself.
+    common::reseal(&GOLDEN.spec, &mut proof.block);
+    net.block(0, proof);
+    assert_eq!((net.complaints.len(), net.height(0)), (4, 0), "{:?}", net.complaints);
+    net.block(0, golden(1));
+    assert_eq!((net.complaints.len(), net.height(0)), (4, 1), "{:?}", net.complaints);
+}
+
+#[test]
+fn transactions_of_a_branch_that_is_left_wait_again() {
+    let mut net = Net::new(2);
+    let pay = transaction(&GOLDEN.spec, 4, 0, 5, Act::Transfer { to: address(8), amount: grains(100) });
+    let mut other = Net::new(1);
+    for producer in [7, 7] {
+        let block = other.idle(0, producer);
+        other.block(0, block);
+    }
+    net.nodes[0].transaction(pay).unwrap();
+    let block = net.idle(0, 6);
+    assert_eq!(block.block.transactions, [pay]);
+    net.block(0, block);
+    assert!(net.height(0) == 1 && net.height(1) == 1 && net.nodes[0].waiting_transactions() == 0);
+    // The other branch has more work.
+    let view = other.nodes[0].chain().store().view().unwrap();
+    for height in 1..=2 {
+        let id = view.at_height(height).unwrap().unwrap();
+        let block = view.block(&id).unwrap().unwrap();
+        net.block(0, FullBlock { block, tensors: vec![] });
+    }
+    assert_eq!((net.tip(0), net.tip(1)), (other.tip(0), other.tip(0)));
+    assert_eq!((net.nodes[0].waiting_transactions(), net.nodes[1].waiting_transactions()), (1, 1));
+    assert_eq!(net.nodes[0].template(&address(7)).unwrap().transactions, [pay]);
+    assert_eq!(net.complaints, []);
+}
