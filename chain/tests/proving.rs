@@ -7,7 +7,7 @@ mod common;
 mod tiny;
 
 use crate::common::tip::Refused;
-use crate::common::{PARAMS, key_of, sign};
+use crate::common::{PARAMS, assert_unsealed, resign, sign};
 use chain::block::Update;
 use chain::consensus::SemanticError;
 use chain::contribution::{Seat, encode_points};
@@ -129,7 +129,7 @@ fn errors_of_two_contributions_that_cancel() {
     let mut contributions: Vec<_> = tiny.honest.iter().map(|proven| proven.contribution.clone()).collect();
     for (c, gradient) in contributions.iter_mut().zip(&gradients) {
         c.gradient = encode_points(&tiny.spec.layouts().commit_gradients(&PARAMS, gradient).unwrap());
-        sign(&tiny.spec, c, &key_of(&c.seat.contributor));
+        resign(&tiny.spec, c);
     }
     let update = tiny.block.update.clone().unwrap();
     let Refused::Semantic(error) = tiny.refused(&tiny.block(contributions, update)) else { panic!("another rule") };
@@ -205,6 +205,7 @@ fn gradients_of_another_batch_or_state() {
     let mut elsewhere = proven(&tiny.state, other, other);
     for path in [other, assigned] {
         elsewhere.leaves[0] = tiny.setting.dataset.proof(path).unwrap();
+        resign(&tiny.spec, &mut elsewhere);
         let error = tiny.refused_alone(&elsewhere);
         let SemanticError::Batch { index: 0, sequence: 0, source } = error else { panic!("{error:?}") };
         assert_eq!(source, DatasetError::NotIncluded { index: assigned });
@@ -234,6 +235,8 @@ fn gradients_of_another_batch_or_state() {
     let advice = tiny.keys.layer.verifying.shape.advice * ENCODED;
     let (first, second) = permuted.proofs.layers[0].split_at_mut(advice);
     first.swap_with_slice(&mut second[..advice]);
+    assert_unsealed(&tiny.spec, &permuted);
+    resign(&tiny.spec, &mut permuted);
     let error = tiny.refused_alone(&permuted);
     let SemanticError::Step(StepError::State { contribution: Some(0), place, port: "weights" }) = error else {
         panic!("{error:?}")

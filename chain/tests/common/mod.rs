@@ -5,11 +5,12 @@
 pub mod golden;
 pub mod tip;
 
-use chain::address::{Address, SecretKey};
+use chain::address::{Address, SecretKey, SignatureError};
 use chain::amount::Amount;
 use chain::block::Block;
-use chain::consensus::semantic::Checker;
-use chain::contribution::Contribution;
+use chain::consensus::SemanticError;
+use chain::consensus::semantic::{self, Checker};
+use chain::contribution::{Contribution, leading_zeros};
 use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::rules::Rules;
@@ -158,6 +159,29 @@ pub fn reseal(spec: &ChainSpec, block: &mut Block) {
 pub fn sign(spec: &ChainSpec, c: &mut Contribution, key: &SecretKey) {
     c.seat.contributor = key.address();
     c.seal(spec.id(), spec.rules().stamp_bits, key).unwrap();
+}
+
+/// What the contributor does who altered a contribution: seals it anew.
+pub fn resign(spec: &ChainSpec, c: &mut Contribution) {
+    let key = key_of(&c.seat.contributor);
+    sign(spec, c, &key);
+}
+
+/// What anyone can do who altered a contribution: finds a stamp. The signature takes the contributor's key.
+pub fn restamp(spec: &ChainSpec, c: &mut Contribution) {
+    let (id, needed) = (c.id(spec.id()), spec.rules().stamp_bits);
+    c.stamp = (0..).find(|&stamp| leading_zeros(&Contribution::stamp_digest(&id, stamp)) >= needed).unwrap();
+}
+
+/// Requires that without the contributor's key the altered contribution is refused by its seal: by the stamp where its
+/// identity is another and nobody looked for one, and by the signature once the stamp is right.
+pub fn assert_unsealed(spec: &ChainSpec, altered: &Contribution) {
+    let error = semantic::seal(spec, 0, altered).unwrap_err();
+    assert!(matches!(error, SemanticError::Stamp { .. } | SemanticError::Signature { .. }), "{error:?}");
+    let mut stamped = altered.clone();
+    restamp(spec, &mut stamped);
+    let error = semantic::seal(spec, 0, &stamped).unwrap_err();
+    assert!(matches!(error, SemanticError::Signature { source: SignatureError::Invalid, .. }), "{error:?}");
 }
 
 /// The key, among [`key`], of an address.

@@ -2,9 +2,10 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::Refused;
-use crate::common::{NANO, key, key_of, reseal, sign};
+use crate::common::{NANO, key, key_of, reseal, resign, sign};
 use chain::block::Block;
-use chain::consensus::{SemanticError, StructuralError};
+use chain::consensus::{SemanticError, StructuralError, structural};
+use chain::contribution::Contribution;
 use circuits::statement::StateCommitments;
 use verifier::{BatchError, StepError, VerifyError};
 
@@ -24,6 +25,18 @@ fn refused_with_root(height: usize, alter: impl FnOnce(&mut Block)) -> Refused {
         let executed =
             GOLDEN.before(height).execute(&GOLDEN.spec, &block.transactions, &contributors, &block.summary.producer);
         block.summary.ledger = executed.unwrap().root;
+    })
+}
+
+/// As [`refused`], of an alteration that the contributors make themselves, and sign. A producer who makes it without their
+/// keys is refused by a seal.
+fn refused_signed(height: usize, alter: impl Fn(&mut Block)) -> Refused {
+    let error = refused(height, &alter);
+    let sealed = matches!(error, Refused::Semantic(SemanticError::Signature { .. } | SemanticError::Stamp { .. }));
+    assert!(sealed, "{error:?}");
+    refused(height, |block| {
+        alter(block);
+        block.contributions.iter_mut().for_each(|c| resign(&GOLDEN.spec, c));
     })
 }
 
@@ -92,6 +105,51 @@ fn contributions_out_of_order_or_too_many() {
     assert!(matches!(error, Refused::Structural(StructuralError::Parent { index: 1 })), "{error:?}");
     let error = refused(2, |b| b.transactions = vec![b.transactions[0]; 5]);
     assert!(matches!(error, Refused::Structural(StructuralError::Transactions { found: 5, most: 4 })), "{error:?}");
+}
+
+/// Proofs beyond the limit are refused by their number of bytes, before anything in them is looked at.
+#[test]
+fn too_many_bytes_of_proofs() {
+    let (spec, most) = (&GOLDEN.spec, GOLDEN.spec.rules().max_proof_bytes);
+    let proof_bytes = |error| match error {
+        StructuralError::ProofBytes { found, most } => (found, most),
+        error => panic!("{error:?}"),
+    };
+    let pad = |bytes: &mut Vec<u8>, by: u64| bytes.resize(bytes.len() + by as usize, 1);
+    let honest = GOLDEN.block(1);
+    // A contribution alone: proofs and paths count.
+    let room = most - honest.contributions[0].proof_bytes();
+    type Part = fn(&mut Contribution) -> &mut Vec<u8>;
+    let parts: [Part; 3] = [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0];
+    for part in parts {
+        let mut c = honest.contributions[0].clone();
+        pad(part(&mut c), room);
+        structural::contribution(spec, 0, &c).unwrap();
+        part(&mut c).push(1);
+        assert_eq!(proof_bytes(structural::contribution(spec, 0, &c).unwrap_err()), (most + 1, most));
+    }
+    // A block: its contributions together, though none is beyond the limit, and its update.
+    let room = most - honest.proof_bytes();
+    type InBlock = fn(&mut Block) -> &mut Vec<u8>;
+    let parts: [InBlock; 4] = [
+        |b| &mut b.contributions[0].proofs.layers[0],
+        |b| &mut b.contributions[1].leaves[0].0,
+        |b| &mut b.update.as_mut().unwrap().proofs[0],
+        |b| &mut b.update.as_mut().unwrap().canonical,
+    ];
+    for part in parts {
+        let mut block = honest.clone();
+        pad(part(&mut block), room);
+        reseal(spec, &mut block);
+        structural::block(spec, &block).unwrap();
+        let error = refused(1, |b| {
+            *b = block;
+            part(b).push(1);
+            assert!(b.contributions.iter().all(|c| structural::contribution(spec, 0, c).is_ok()));
+        });
+        let Refused::Structural(error) = error else { panic!("{error:?}") };
+        assert_eq!(proof_bytes(error), (most + 1, most));
+    }
 }
 
 #[test]
@@ -185,28 +243,20 @@ fn the_opening_of_the_outputs() {
 fn proofs_of_two_contributions_are_swapped() {
     let honest = GOLDEN.block(1);
     // Whole proofs, signed anew by both: each has the other's batch, or the other's gradient.
-    let error = refused(1, |b| {
+    let error = refused_signed(1, |b| {
         let [x, y] = &mut b.contributions[..] else { panic!("two") };
         std::mem::swap(&mut x.proofs, &mut y.proofs);
         std::mem::swap(&mut x.gradient, &mut y.gradient);
-        for c in [x, y] {
-            let key = key_of(&c.seat.contributor);
-            sign(&GOLDEN.spec, c, &key);
-        }
     });
     assert!(matches!(error, Refused::Semantic(SemanticError::Batch { index: 0, sequence: 0, .. })), "{error:?}");
-    let error = refused(1, |b| {
+    let error = refused_signed(1, |b| {
         let [x, y] = &mut b.contributions[..] else { panic!("two") };
         std::mem::swap(&mut x.proofs, &mut y.proofs);
-        for c in [x, y] {
-            let key = key_of(&c.seat.contributor);
-            sign(&GOLDEN.spec, c, &key);
-        }
     });
     assert!(matches!(error, Refused::Semantic(SemanticError::Gradient { index: 0 })), "{error:?}");
     // Only the layers', only the heads': the wires between them are secret, and blinded differently.
     for layers in [true, false] {
-        let error = refused(1, |b| {
+        let error = refused_signed(1, |b| {
             let [x, y] = &mut b.contributions[..] else { panic!("two") };
             let (x, y) = (&mut x.proofs, &mut y.proofs);
             if layers {
@@ -219,7 +269,7 @@ fn proofs_of_two_contributions_are_swapped() {
         assert!(matches!(error, StepError::Wire { contribution: 0, sequence: 0, boundary: 0 }), "{error:?}");
     }
     // A layer where a head should be.
-    let error = refused(1, |b| {
+    let error = refused_signed(1, |b| {
         let proofs = &mut b.contributions[0].proofs;
         std::mem::swap(&mut proofs.layers, &mut proofs.heads);
     });
@@ -232,7 +282,7 @@ fn proofs_of_two_contributions_are_swapped() {
     let error = refused(1, |b| b.update.as_mut().unwrap().proofs = later.update.clone().unwrap().proofs);
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
     assert!(matches!(error, StepError::State { contribution: None, port: "weights", .. }), "{error:?}");
-    let error = refused(1, |b| b.contributions[1].proofs.layers = later.contributions[0].proofs.layers.clone());
+    let error = refused_signed(1, |b| b.contributions[1].proofs.layers = later.contributions[0].proofs.layers.clone());
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
     assert!(matches!(error, StepError::State { contribution: Some(1), port: "weights", .. }), "{error:?}");
     assert_eq!(honest.update.unwrap().proofs.len(), 1);

@@ -1,13 +1,13 @@
 //! Encodings that were cut, lengthened or altered: a typed error, or another object; never a panic.
 
 use crate::common::golden::GOLDEN;
-use crate::common::mine_summary;
+use crate::common::{NANO, PARAMS, assert_unsealed, mine_summary, reseal, resign};
 use chain::Hash;
 use chain::block::Block;
 use chain::contribution::Contribution;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::header::Summary;
-use chain::tensors::{GradientTensors, TensorError};
+use chain::tensors::{self, Complete, GradientTensors, TensorError};
 use circuits::codec::{self, CodecError, Encoded, decode, encode};
 use std::fmt::Debug;
 
@@ -154,9 +154,7 @@ fn tensors_off_by_one() {
     let (spec, c) = (&GOLDEN.spec, &GOLDEN.block(1).contributions[0]);
     let commitments = |tensors: &GradientTensors| {
         let gradients = tensors.open(spec.config()).unwrap();
-        chain::contribution::encode_points(
-            &spec.layouts().commit_gradients(&crate::common::PARAMS, &gradients).unwrap(),
-        )
+        chain::contribution::encode_points(&spec.layouts().commit_gradients(&PARAMS, &gradients).unwrap())
     };
     let honest = &GOLDEN.chain.tensors[0][0];
     assert_eq!(commitments(honest), c.gradient);
@@ -168,4 +166,59 @@ fn tensors_off_by_one() {
         }
     }
     assert_ne!(commitments(&GOLDEN.chain.tensors[0][1]), c.gradient);
+}
+
+/// What a full node requires of a block's tensors: there are some for each contribution, they are the signed ones, they have
+/// the shapes of the configuration, and they have the proven commitments.
+#[test]
+fn tensors_that_are_passed_on_or_signed() {
+    let (spec, parent) = (&GOLDEN.spec, GOLDEN.before(1).parent());
+    let honest = &GOLDEN.chain.tensors[0];
+    let complete = |block: &Block, tensors: Vec<GradientTensors>| {
+        let proven = NANO.checker(spec).verify(&parent, &block.clone().into()).unwrap();
+        Complete::new(&PARAMS, spec, proven, tensors).map(|_| ())
+    };
+    let block = GOLDEN.block(1);
+    assert_eq!(complete(&block, honest.clone()), Ok(()));
+    for tensors in [vec![], vec![honest[0].clone()], [&honest[..], &honest[..1]].concat()] {
+        let found = tensors.len();
+        assert_eq!(complete(&block, tensors), Err(TensorError::Count { expected: 2, found }));
+    }
+
+    let mut off_by_one = honest[1].clone();
+    off_by_one.0[0][1] += 1;
+    let mut short = honest[1].clone();
+    short.0.pop();
+    let mut misshapen = honest[1].clone();
+    misshapen.0.swap(0, 1);
+    let mut huge = honest[1].clone();
+    huge.0[2][5] = 1 << 100;
+    let commitments = TensorError::Commitments { index: 1 };
+    for (other, once_signed) in [
+        (off_by_one, commitments.clone()),
+        // Those of the other contribution, of the same shapes.
+        (honest[0].clone(), commitments),
+        (short, TensorError::Shape),
+        (misshapen, TensorError::Shape),
+        (huge, TensorError::Shape),
+    ] {
+        let tensors = vec![honest[0].clone(), other.clone()];
+        // Passed on with the honest block: the digest tells, before a shape or a commitment is looked at.
+        assert_eq!(complete(&block, tensors.clone()), Err(TensorError::Digest { index: 1 }));
+        let error = tensors::check(&PARAMS, spec, 7, &block.contributions[1], &other).map(|_| ()).unwrap_err();
+        assert_eq!(error, TensorError::Digest { index: 7 });
+
+        // The digest is signed: nobody makes it the one of other tensors, but the contributor. Then all proofs hold.
+        let mut signed = block.clone();
+        signed.contributions[1].tensors = other.digest().unwrap();
+        assert_unsealed(spec, &signed.contributions[1]);
+        resign(spec, &mut signed.contributions[1]);
+        reseal(spec, &mut signed);
+        assert_eq!(complete(&signed, tensors), Err(once_signed));
+        // The honest tensors are no longer the signed ones.
+        assert_eq!(complete(&signed, honest.clone()), Err(TensorError::Digest { index: 1 }));
+    }
+    // Each contribution has its own.
+    let swapped = vec![honest[1].clone(), honest[0].clone()];
+    assert_eq!(complete(&block, swapped), Err(TensorError::Digest { index: 0 }));
 }

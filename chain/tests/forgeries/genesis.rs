@@ -11,6 +11,7 @@ use circuits::codec::{CodecError, decode, encode};
 use circuits::curve::CIRCUIT_VERSION;
 use circuits::model::Schedule;
 use circuits::ops::sgd::HyperError;
+use circuits::ports::PortError;
 use circuits::statement::RunError;
 use std::collections::HashSet;
 
@@ -40,6 +41,13 @@ fn each_rule() {
     assert_eq!(refused(|g| drop(g.state.segments.pop())), shape("the state", 2, 1));
     assert_eq!(refused(|g| g.state.segments[1].lo.push([0; 32])), shape("lo of segment 1", 2, 3));
 
+    // Of the right shape, and no point: columns are counted over all segments.
+    let no_point = |column| GenesisError::Points(PortError::NoPoint { column });
+    assert_eq!(refused(|g| g.state.segments[0].w[0] = [0xff; 32]), no_point(0));
+    let columns = |g: &Genesis| g.state.segments.iter().map(|s| s.w.len() + s.lo.len() + s.v.len()).sum::<usize>();
+    let last = columns(&GOLDEN.chain.genesis) - 1;
+    assert_eq!(refused(|g| *g.state.segments[1].v.last_mut().unwrap() = [0xff; 32]), no_point(last));
+
     assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
     // 4 contributions of 129 sequences of 16 tokens.
     assert_eq!(refused(|g| g.batch = 129), GenesisError::Predictions(8256));
@@ -58,6 +66,9 @@ fn each_rule() {
     assert_eq!(refused(|g| g.rules.max_contributions = 0), range("max_contributions", 0, 1, 1 << 10));
     assert_eq!(refused(|g| g.rules.max_contributions = 1025), range("max_contributions", 1025, 1, 1 << 10));
     assert_eq!(refused(|g| g.rules.slots = 0), range("slots", 0, 1, 1 << 10));
+    assert_eq!(refused(|g| g.rules.max_proof_bytes = 0), range("max_proof_bytes", 0, 1, 1 << 28));
+    let bytes = (1 << 28) + 1;
+    assert_eq!(refused(|g| g.rules.max_proof_bytes = bytes), range("max_proof_bytes", bytes, 1, 1 << 28));
     assert_eq!(refused(|g| g.rules.stamp_bits = 65), range("stamp_bits", 65, 0, 64));
     assert_eq!(refused(|g| g.rules.target_spacing = 0), range("target_spacing", 0, 1, 1 << 20));
     assert_eq!(refused(|g| g.rules.retarget_interval = 0), range("retarget_interval", 0, 1, 1 << 16));
@@ -97,7 +108,7 @@ fn too_large_to_be_encoded() {
 
 #[test]
 fn every_field_is_in_the_identity() {
-    let alterations: [fn(&mut Genesis); 17] = [
+    let alterations: [fn(&mut Genesis); 18] = [
         |g| g.name.push('!'),
         |g| g.time += 1,
         |g| g.keys = flipped(g.keys),
@@ -112,6 +123,7 @@ fn every_field_is_in_the_identity() {
         |g| g.weight_decay = "0.02".parse().unwrap(),
         |g| g.target = CompactTarget::from_bits(0x1f3f_ffff).unwrap(),
         |g| g.rules.stamp_bits = 9,
+        |g| g.rules.max_proof_bytes -= 1,
         |g| g.rules.ledger.producer_reward = grains(501),
         |g| g.balances[0].1 = grains(1),
         |g| g.contributors.truncate(2),

@@ -1,7 +1,7 @@
 //! Every port of every proof replaced by another valid commitment.
 
 use crate::common::golden::GOLDEN;
-use crate::common::{NANO, key_of, sign};
+use crate::common::{NANO, assert_unsealed, resign};
 use chain::block::Block;
 use chain::consensus::SemanticError;
 use circuits::curve::ENCODED;
@@ -44,11 +44,11 @@ fn put(proof: &mut [u8], item: usize, point: &Encoding) {
     proof[item * ENCODED..][..ENCODED].copy_from_slice(point);
 }
 
+/// The contributor replaces them, and signs; nobody else can.
 #[test]
 fn every_port_of_a_contribution() {
     let (spec, parent, block) = (&GOLDEN.spec, GOLDEN.before(1).parent(), GOLDEN.block(1));
     let honest = &block.contributions[0];
-    let key = key_of(&honest.seat.contributor);
     let mut replaced = 0;
     for of_layer in [true, false] {
         let (verifying, names) = if of_layer { (&NANO.keys.layer, &LAYER[..]) } else { (&NANO.keys.head, &HEAD[..]) };
@@ -60,6 +60,8 @@ fn every_port_of_a_contribution() {
                 let mut forged = honest.clone();
                 let proofs = if of_layer { &mut forged.proofs.layers } else { &mut forged.proofs.heads };
                 put(&mut proofs[0], at.2, &other);
+                assert_unsealed(spec, &forged);
+                resign(spec, &mut forged);
                 let checker = NANO.checker(spec);
                 let error = checker.verify_contribution(&parent, &forged).map(|_| ()).unwrap_err();
                 match (&error, name) {
@@ -79,7 +81,7 @@ fn every_port_of_a_contribution() {
                     let segment = usize::from(!of_layer);
                     let first = verifying.shape.ports[layer::GRADIENTS].start;
                     forged.gradient[segment][at.2 - first] = other;
-                    sign(spec, &mut forged, &key);
+                    resign(spec, &mut forged);
                     let error = checker.verify_contribution(&parent, &forged).map(|_| ()).unwrap_err();
                     let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };
                     assert_eq!(culprits, [segment]);
@@ -90,6 +92,7 @@ fn every_port_of_a_contribution() {
                     let port = at.1;
                     let there = heads[port].start + (at.2 - layers[port].start);
                     put(&mut forged.proofs.heads[0], there, &other);
+                    resign(spec, &mut forged);
                     let error = checker.verify_contribution(&parent, &forged).map(|_| ()).unwrap_err();
                     let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };
                     assert_eq!(culprits, [0, 1]);

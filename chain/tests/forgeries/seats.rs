@@ -2,9 +2,10 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::Refused;
-use crate::common::{NANO, PARAMS, address, flipped, key, key_of, mine, reseal, sign, tried_keys};
-
-use chain::address::{Address, SignatureError};
+use crate::common::{
+    NANO, PARAMS, address, assert_unsealed, flipped, key, key_of, mine, reseal, resign, restamp, sign, tried_keys,
+};
+use chain::address::{Address, SecretKey, SignatureError};
 use chain::block::Block;
 use chain::consensus::semantic::Parent;
 use chain::consensus::{ContextualError, SemanticError, StructuralError, structural};
@@ -26,14 +27,22 @@ fn refused(spec: &ChainSpec, parent: &Parent, c: &Contribution) -> SemanticError
     NANO.checker(spec).verify_contribution(parent, c).map(|_| ()).unwrap_err()
 }
 
-/// The path of the leaf that the seat is assigned; what is proven is another leaf.
-fn with_path(spec: &ChainSpec, mut c: Contribution) -> Contribution {
-    c.leaves[0] = NANO.dataset.proof(leaf_of(spec, &c.seat)).unwrap();
-    c
+/// What a pool refuses an honest contribution for that its contributor altered, and signed. Without the key the copy is
+/// refused by its seal.
+fn refused_signed(spec: &ChainSpec, parent: &Parent, mut altered: Contribution) -> SemanticError {
+    assert_unsealed(spec, &altered);
+    resign(spec, &mut altered);
+    refused(spec, parent, &altered)
 }
 
-fn assert_other_leaf(spec: &ChainSpec, parent: &Parent, c: &Contribution) {
-    let error = refused(spec, parent, &with_path(spec, c.clone()));
+/// A contribution to another leaf than the one that its seat, of this key, is assigned.
+fn assert_other_leaf(spec: &ChainSpec, parent: &Parent, c: &Contribution, key: &SecretKey) {
+    // Under the path of the leaf that the seat is assigned.
+    let mut with_path = c.clone();
+    with_path.leaves[0] = NANO.dataset.proof(leaf_of(spec, &c.seat)).unwrap();
+    assert_unsealed(spec, &with_path);
+    sign(spec, &mut with_path, key);
+    let error = refused(spec, parent, &with_path);
     let SemanticError::Batch { index: 0, sequence: 0, source } = error else { panic!("{error:?}") };
     assert_eq!(source, DatasetError::NotIncluded { index: leaf_of(spec, &c.seat) });
     // Under the path of the leaf that is proven.
@@ -63,15 +72,14 @@ fn a_stolen_contribution() {
     // Named for the thief, with the victim's signature: the name is signed.
     let mut named = honest.clone();
     named.seat.contributor = address(7);
-    let id = named.id(spec.id());
-    named.stamp = (0..).find(|&s| Contribution::stamp_digest(&id, s)[0] == 0).unwrap();
+    restamp(spec, &mut named);
     let error = refused(spec, &parent, &named);
     assert!(matches!(error, SemanticError::Signature { index: 0, source: SignatureError::Invalid }), "{error:?}");
 
     // Signed by the thief, who is assigned another batch.
     let mut signed = honest.clone();
     sign(spec, &mut signed, &key(7));
-    assert_other_leaf(spec, &parent, &signed);
+    assert_other_leaf(spec, &parent, &signed, &key(7));
 
     // The thief ground a key that is assigned the same batch; the proofs still name the victim.
     let leaf = leaf_of(spec, &honest.seat);
@@ -102,8 +110,9 @@ fn a_contribution_in_another_slot() {
     for honest in &GOLDEN.block(1).contributions {
         let mut moved = honest.clone();
         moved.seat.slot = 1;
-        sign(spec, &mut moved, &key_of(&honest.seat.contributor));
-        assert_other_leaf(spec, &parent, &moved);
+        let key = key_of(&honest.seat.contributor);
+        sign(spec, &mut moved, &key);
+        assert_other_leaf(spec, &parent, &moved, &key);
         for slot in [2, u32::MAX] {
             moved.seat.slot = slot;
             let error = structural::contribution(spec, 3, &moved).unwrap_err();
@@ -164,8 +173,7 @@ fn a_contribution_replayed_on_another_chain() {
     let on = Parent::new(*other.id(), 0, 0, parent.state.clone());
     replayed.seat.parent = on.id;
     // The old signature names the chain.
-    let id = replayed.id(other.id());
-    replayed.stamp = (0..).find(|&s| Contribution::stamp_digest(&id, s)[0] == 0).unwrap();
+    restamp(&other, &mut replayed);
     let error = refused(&other, &on, &replayed);
     assert!(matches!(error, SemanticError::Signature { index: 0, source: SignatureError::Invalid }), "{error:?}");
     // The contributor replays it.
@@ -192,34 +200,103 @@ fn stamps_and_signatures() {
     // 2 is no point's encoding: nobody signs for it.
     let mut nobody = honest.clone();
     nobody.seat.contributor = Address([2; 32]);
-    let id = nobody.id(spec.id());
-    nobody.stamp = (0..).find(|&s| Contribution::stamp_digest(&id, s)[0] == 0).unwrap();
+    restamp(spec, &mut nobody);
     let error = refused(spec, &parent, &nobody);
     assert!(matches!(error, SemanticError::Signature { index: 0, .. }), "{error:?}");
-    // What is signed: seat, losses and gradient.
-    for alter in [
-        (|c| c.proofs.losses[0] += 1) as fn(&mut Contribution),
-        |c| c.gradient[1][0] = c.gradient[0][0],
-        |c| c.gradient[0].swap(0, 1),
-    ] {
-        let mut altered = honest.clone();
-        alter(&mut altered);
-        assert_ne!(altered.id(spec.id()), honest.id(spec.id()));
-        let error = refused(spec, &parent, &altered);
-        assert!(matches!(error, SemanticError::Stamp { .. } | SemanticError::Signature { .. }), "{error:?}");
-    }
     // Signed anew: the loss is a public value of the head, the gradient is that of the ports.
     let mut lying = honest.clone();
     lying.proofs.losses[0] -= 1;
-    sign(spec, &mut lying, &key_of(&honest.seat.contributor));
-    let error = refused(spec, &parent, &lying);
+    let error = refused_signed(spec, &parent, lying);
     let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };
     assert_eq!(culprits, [1]);
     let mut lying = honest.clone();
     lying.gradient[0].swap(0, 1);
-    sign(spec, &mut lying, &key_of(&honest.seat.contributor));
-    let error = refused(spec, &parent, &lying);
+    let error = refused_signed(spec, &parent, lying);
     assert!(matches!(error, SemanticError::Gradient { index: 0 }), "{error:?}");
+}
+
+/// Whoever has not the contributor's key passes on a contribution as it is, or not at all: everything in it is signed.
+#[test]
+fn nobody_else_alters_a_contribution() {
+    let (spec, parent) = (&GOLDEN.spec, GOLDEN.before(1).parent());
+    let honest = &GOLDEN.block(1).contributions[0];
+    let other = &GOLDEN.block(1).contributions[1];
+    // What its identity names, which takes another stamp.
+    let stated: [fn(&mut Contribution); 9] = [
+        |c| c.seat.parent = flipped(c.seat.parent),
+        |c| c.seat.contributor = address(3),
+        |c| c.seat.slot = 1,
+        |c| c.proofs.losses[0] += 1,
+        |c| c.proofs.losses.push(0),
+        |c| c.gradient[0][0][0] ^= 1,
+        |c| c.gradient[1][0] = c.gradient[0][0],
+        |c| c.gradient[0].swap(0, 1),
+        |c| c.gradient[1].truncate(1),
+    ];
+    for alter in stated {
+        let mut altered = honest.clone();
+        alter(&mut altered);
+        assert_ne!(altered.id(spec.id()), honest.id(spec.id()));
+        assert_unsealed(spec, &altered);
+    }
+    // What it does not: the stamp holds, the signature does not.
+    let refused_by_signature = |altered: Contribution| {
+        assert_eq!(altered.id(spec.id()), honest.id(spec.id()));
+        let error = NANO.checker(spec).verify_contribution(&parent, &altered).map(|_| ()).unwrap_err();
+        assert!(matches!(error, SemanticError::Signature { index: 0, source: SignatureError::Invalid }), "{error:?}");
+    };
+    let parts: [fn(&mut Contribution) -> &mut [u8]; 4] =
+        [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0, |c| &mut c.tensors];
+    for part in parts {
+        // A byte of every point and scalar, of every place in one.
+        for at in (0..part(&mut honest.clone()).len()).step_by(31) {
+            let mut altered = honest.clone();
+            part(&mut altered)[at] ^= 1 << (at % 8);
+            refused_by_signature(altered);
+        }
+    }
+    let lists: [fn(&mut Contribution) -> &mut Vec<u8>; 3] =
+        [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0];
+    for list in lists {
+        let resized: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes.truncate(bytes.len() - 1), |bytes| bytes.push(0), Vec::clear];
+        for resize in resized {
+            let mut altered = honest.clone();
+            resize(list(&mut altered));
+            refused_by_signature(altered);
+        }
+    }
+    let exchanged: [fn(&mut Contribution, &Contribution); 8] = [
+        |c, other| c.proofs.layers = other.proofs.layers.clone(),
+        |c, other| c.proofs.heads = other.proofs.heads.clone(),
+        |c, other| c.leaves = other.leaves.clone(),
+        |c, other| c.tensors = other.tensors,
+        |c, other| c.signature = other.signature,
+        |c, _| std::mem::swap(&mut c.proofs.layers, &mut c.proofs.heads),
+        |c, _| c.proofs.layers.extend(c.proofs.heads.drain(..)),
+        |c, _| c.leaves.clear(),
+    ];
+    for exchange in exchanged {
+        let mut altered = honest.clone();
+        exchange(&mut altered, other);
+        refused_by_signature(altered);
+    }
+    // Another stamp that is as good.
+    let id = honest.id(spec.id());
+    let mut stamped = honest.clone();
+    stamped.stamp = (honest.stamp + 1..).find(|&s| Contribution::stamp_digest(&id, s)[0] == 0).unwrap();
+    refused_by_signature(stamped);
+
+    // In a block all seals are checked before any proof: a producer's copy is found out before the proofs that a
+    // contributor signed are.
+    let mut block = GOLDEN.block(1);
+    block.contributions[0].proofs.layers[0][0] ^= 1;
+    resign(spec, &mut block.contributions[0]);
+    block.contributions[1].proofs.heads[0][0] ^= 1;
+    reseal(spec, &mut block);
+    let error = GOLDEN.before(1).check(&NANO, spec, &block).map(|_| ()).unwrap_err();
+    let Refused::Semantic(SemanticError::Signature { index: 1, source }) = error else { panic!("{error:?}") };
+    assert_eq!(source, SignatureError::Invalid);
 }
 
 /// Proofs of an honest contribution under another scope.
@@ -297,8 +374,7 @@ fn a_batch_that_was_not_assigned() {
     let with = |proof| {
         let mut c = a.clone();
         c.leaves[0] = proof;
-        // The path is not signed: it follows from the seat.
-        NANO.checker(spec).verify_contribution(&parent, &c).map(|_| ()).unwrap_err()
+        refused_signed(spec, &parent, c)
     };
     let not_included = |error: SemanticError| {
         let SemanticError::Batch { index: 0, sequence: 0, source } = error else { panic!("{error:?}") };
@@ -318,8 +394,9 @@ fn a_batch_that_was_not_assigned() {
 
     // The proofs of another contribution, valid on a valid leaf, in this seat.
     let mut borrowed = Contribution { seat: a.seat, ..b.clone() };
-    sign(spec, &mut borrowed, &key_of(&a.seat.contributor));
-    assert_other_leaf(spec, &parent, &borrowed);
+    let key = key_of(&a.seat.contributor);
+    sign(spec, &mut borrowed, &key);
+    assert_other_leaf(spec, &parent, &borrowed, &key);
 }
 
 #[test]
@@ -375,7 +452,7 @@ fn counts_of_proofs() {
     ] {
         let mut c = honest.clone();
         alter(&mut c);
-        let error = refused(spec, &parent, &c);
+        let error = refused_signed(spec, &parent, c);
         assert!(
             matches!(error, SemanticError::Step(StepError::Count { what: "proofs", expected: 1, .. })),
             "{error:?}"
@@ -383,7 +460,9 @@ fn counts_of_proofs() {
     }
     // Whoever forgets to count gets no contribution without its path, and no block without its update.
     let checker = NANO.checker(spec);
-    let pathless = Contribution { leaves: vec![], ..honest.clone() };
+    let mut pathless = Contribution { leaves: vec![], ..honest.clone() };
+    assert_unsealed(spec, &pathless);
+    resign(spec, &mut pathless);
     let error = checker.verify_contribution(&parent, &pathless).map(|_| ()).unwrap_err();
     let SemanticError::Batch { sequence: 0, source: DatasetError::ProofLength { index, found: 0, .. }, .. } = error
     else {
