@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// Most blocks of an answer.
 pub const MAX_BLOCKS: u32 = 64;
 
+/// Bytes of proofs after which no further block is put into an answer, which has to fit a connection's limit.
+pub const MAX_PROOF_BYTES: u64 = 24 << 20;
+
 /// Which block is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockRef {
@@ -218,10 +221,15 @@ pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
 
 fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>, StoreError> {
     let from = fork_height(view, locator)?;
-    let mut blocks = vec![];
+    let (mut blocks, mut bytes): (Vec<Block>, u64) = (vec![], 0);
     for height in from + 1..=view.height()?.min(from.saturating_add(limit.min(MAX_BLOCKS).into())) {
+        if bytes > MAX_PROOF_BYTES {
+            break;
+        }
         let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
-        blocks.push(view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?);
+        let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        bytes += block.proof_bytes();
+        blocks.push(block);
     }
     Ok(blocks)
 }
