@@ -8,11 +8,12 @@ use crate::dataset::DatasetRoot;
 use crate::header::{Header, Summary};
 use crate::ledger::Account;
 use crate::rules::{Rules, RulesError};
+use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::codec::{self, CodecError, Encoded, LIMIT};
 use circuits::curve::CIRCUIT_VERSION;
 use circuits::decimal::Decimal;
-use circuits::model::{Config, ConfigError, Schedule};
+use circuits::model::{Config, ConfigError, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use circuits::ports::PortError;
 use circuits::statement::{Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
@@ -22,6 +23,9 @@ use verifier::StepVerifier;
 
 /// Longest name.
 pub const MAX_NAME: usize = 64;
+
+/// Bytes that a full block may have beside tensors, proofs and transactions: commitments and headers.
+const BESIDE: u64 = 32 << 20;
 
 /// What a chain begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +98,9 @@ pub enum GenesisError {
     /// No sequences, or more predictions than the update's circuit can add up.
     #[error("a block's {0} predictions are not within 1 and {MAX_PREDICTIONS}")]
     Predictions(u64),
+    /// A full block could not be read.
+    #[error("a block with its tensors may have {0} bytes, too many to be read: fewer contributions or transactions")]
+    Size(u64),
     /// The schedule's numbers contradict each other.
     #[error("the learning rate's schedule contradicts itself")]
     Schedule,
@@ -181,7 +188,18 @@ impl ChainSpec {
             return Err(GenesisError::Predictions(most));
         }
         spec.check_rates()?;
+        spec.check_size()?;
         Ok(spec)
+    }
+
+    /// A block with its tensors must fit what is ever decoded, or no node could read it from its own store.
+    fn check_size(&self) -> Result<(), GenesisError> {
+        let rules = &self.genesis.rules;
+        let entries: u64 = tensors(&self.config).iter().map(|spec| (spec.rows * spec.cols) as u64).sum();
+        let tensors = (entries * size_of::<i128>() as u64).saturating_mul(rules.max_contributions.into());
+        let transactions = MAX_BYTES as u64 * u64::from(rules.ledger.max_transactions);
+        let most = tensors.saturating_add(rules.max_proof_bytes).saturating_add(2 * transactions);
+        if most > LIMIT as u64 - BESIDE { Err(GenesisError::Size(most)) } else { Ok(()) }
     }
 
     /// No step of the schedule, with however few contributions, may ask for a rate that the update cannot express:
@@ -347,6 +365,7 @@ mod tests {
         assert_eq!(refused(|g| g.circuits += 1), GenesisError::Circuits(CIRCUIT_VERSION + 1));
         assert_eq!(refused(|g| g.config.push(' ')), GenesisError::ConfigText);
         assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
+        assert!(matches!(refused(|g| g.rules.ledger.max_transactions = 1 << 30), GenesisError::Size(_)));
         assert_eq!(refused(|g| g.contributors.reverse()), GenesisError::Order("contributors"));
         assert!(matches!(refused(|g| drop(g.state.segments.pop())), GenesisError::State(RunError::Shape { .. })));
     }

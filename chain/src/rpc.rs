@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 /// Most blocks of an answer.
 pub const MAX_BLOCKS: u32 = 64;
 
-/// Most bytes of proofs of an answer of more than one block.
-pub const MAX_BLOCK_BYTES: u64 = 32 << 20;
+/// Bytes of proofs after which no further block is put into an answer, which has to fit a connection's limit.
+pub const MAX_PROOF_BYTES: u64 = 24 << 20;
 
 /// Which block is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,14 +221,14 @@ pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
 
 fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>, StoreError> {
     let from = fork_height(view, locator)?;
-    let (mut blocks, mut bytes) = (vec![], 0);
+    let (mut blocks, mut bytes): (Vec<Block>, u64) = (vec![], 0);
     for height in from + 1..=view.height()?.min(from.saturating_add(limit.min(MAX_BLOCKS).into())) {
+        if bytes > MAX_PROOF_BYTES {
+            break;
+        }
         let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
         let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
         bytes += block.proof_bytes();
-        if bytes > MAX_BLOCK_BYTES && !blocks.is_empty() {
-            break;
-        }
         blocks.push(block);
     }
     Ok(blocks)

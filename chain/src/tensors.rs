@@ -91,6 +91,30 @@ pub fn check_digest(index: usize, c: &Contribution, tensors: &GradientTensors) -
     if tensors.digest()? == c.tensors { Ok(()) } else { Err(TensorError::Digest { index }) }
 }
 
+/// Requires the tensors of contributions to have the shapes of the configuration, which bounds their memory, and to be
+/// those that the contributors signed: cheap. Where a header commits to the contributions, it thereby commits to the
+/// tensors too.
+pub fn check_signed(
+    spec: &ChainSpec,
+    contributions: &[Contribution],
+    tensors: &[GradientTensors],
+) -> Result<(), TensorError> {
+    let (expected, found) = (contributions.len(), tensors.len());
+    if expected != found {
+        return Err(TensorError::Count { expected, found });
+    }
+    let shapes = self::shapes(spec.config());
+    if tensors.iter().any(|t| !t.0.iter().map(Vec::len).eq(shapes.iter().copied())) {
+        return Err(TensorError::Shape);
+    }
+    contributions.iter().zip(tensors).enumerate().try_for_each(|(index, (c, tensors))| check_digest(index, c, tensors))
+}
+
+/// Entries of each tensor.
+fn shapes(config: &Config) -> Vec<usize> {
+    tensors(config).iter().map(|spec| spec.rows * spec.cols).collect()
+}
+
 /// The gradient of a contribution, if its tensors are the signed ones and have the commitments that it states.
 pub fn check(
     params: &Params,

@@ -180,8 +180,9 @@ impl ChainState {
         if view.record(&id)?.is_some() {
             return Err(ChainError::Known);
         }
-        let parent = self.building_on(&view, &block.header.parent)?;
+        // Before the parent is looked for: a block that waits for it is the one that its header names.
         structural::block(&self.spec, block).map_err(BlockError::from)?;
+        let parent = self.building_on(&view, &block.header.parent)?;
         let ancestry = Ancestry::of(self.spec.rules(), &parent, |id| view.header(id))?;
         contextual::header(self.spec.rules(), &parent, &ancestry, block, now).map_err(BlockError::from)?;
         Ok(parent.parent())

@@ -12,18 +12,26 @@ use crate::amount::Amount;
 use crate::chain_state::{ChainError, ChainState, Inserted, Switch};
 use crate::consensus::contextual::{Ancestry, Record};
 use crate::consensus::semantic::Parent;
+use crate::consensus::{BlockError, ContextualError};
 use crate::message::{FullBlock, FullContribution, Message, PeerId};
 use crate::pool::contributions::{self, ContributionPool, JobError, Offer, PoolError, ResolveError};
 use crate::pool::mempool::{self, Mempool, MempoolError};
+use crate::pool::recent::Recent;
 use crate::store::{StoreError, View};
-use crate::tensors::Complete;
+use crate::tensors::{self, Complete};
 use crate::transaction::Transaction;
 use circuits::model::{Gradients, State};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Most blocks that wait for their parents.
+/// Most blocks that wait for their parents; the one that waited longest gives way.
 const MAX_WAITING: usize = 64;
+
+/// Most blocks of peers whose proofs are being verified. Others are asked for again when peers repeat their tips.
+const MAX_VERIFYING: usize = 64;
+
+/// Refused blocks that are remembered.
+const MAX_REFUSED: usize = 1024;
 
 /// What a node's pools hold at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +117,12 @@ pub struct Node {
     chain: ChainState,
     mempool: Mempool,
     contributions: ContributionPool,
-    /// Blocks whose parent is not known yet, by parent.
-    waiting: BTreeMap<Hash, Vec<(Option<PeerId>, FullBlock)>>,
+    /// Blocks whose parent is not known yet, with tensors that are theirs.
+    waiting: VecDeque<(Option<PeerId>, FullBlock)>,
     /// Blocks whose proofs are being verified.
     verifying: BTreeSet<Hash>,
+    /// Blocks whose proofs or tensors did not hold: all of it is in their headers, so no copy is better.
+    refused: Recent,
 }
 
 impl Node {
@@ -122,7 +132,7 @@ impl Node {
         let mempool = Mempool::new(chain_id, rules, limits.mempool);
         let contributions = ContributionPool::new(limits.contributions, chain.parent());
         let (waiting, verifying) = Default::default();
-        Node { chain, mempool, contributions, waiting, verifying }
+        Node { chain, mempool, contributions, waiting, verifying, refused: Recent::new(MAX_REFUSED) }
     }
 
     /// The chain, when the node stops.
@@ -178,7 +188,18 @@ impl Node {
         if self.verifying.contains(&id) {
             return Ok(vec![]);
         }
-        match self.chain.admit(&full.block, now) {
+        if self.refused.contains(&id) {
+            return Ok(misbehaved(from, &"the block was refused before"));
+        }
+        let admitted = self.chain.admit(&full.block, now);
+        // Others' tensors must not keep the block's own from being looked at.
+        if matches!(admitted, Ok(_) | Err(ChainError::UnknownParent(_)))
+            && let Err(error) = tensors::check_signed(self.chain.spec(), &full.block.contributions, &full.tensors)
+        {
+            return Ok(misbehaved(from, &error));
+        }
+        match admitted {
+            Ok(_) if from.is_some() && self.verifying.len() >= MAX_VERIFYING => Ok(vec![]),
             Ok(parent) => {
                 self.verifying.insert(id);
                 let FullBlock { block, tensors } = full;
@@ -187,23 +208,31 @@ impl Node {
             Err(ChainError::Known) => Ok(vec![]),
             Err(ChainError::UnknownParent(parent)) => self.wait(from, parent, full),
             Err(ChainError::Store(error)) => Err(error),
-            Err(error) => Ok(misbehaved(from, &error)),
+            Err(error) => Ok(refused(from, &error)),
         }
     }
 
     fn wait(&mut self, from: Option<PeerId>, parent: Hash, full: FullBlock) -> Result<Vec<Action>, StoreError> {
-        if self.waiting.values().map(Vec::len).sum::<usize>() >= MAX_WAITING {
-            self.waiting.pop_first();
-        }
-        let asked = self.verifying.contains(&parent) || self.waiting.contains_key(&parent);
-        let same_parent = self.waiting.entry(parent).or_default();
-        if !same_parent.iter().any(|(_, known)| known.block.header == full.block.header) {
-            same_parent.push((from, full));
+        let mut waiting = self.waiting.iter().map(|(_, known)| &known.block.header);
+        let asked = self.verifying.contains(&parent) || waiting.clone().any(|header| header.parent == parent);
+        if !waiting.any(|header| *header == full.block.header) {
+            if self.waiting.len() >= MAX_WAITING {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back((from, full));
         }
         match from {
             Some(peer) if !asked => self.ask_for_blocks(peer),
             _ => Ok(vec![]),
         }
+    }
+
+    /// Takes out the blocks that wait for this one.
+    fn children(&mut self, id: &Hash) -> VecDeque<(Option<PeerId>, FullBlock)> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (children, others) = waiting.partition(|(_, child)| child.block.header.parent == *id);
+        self.waiting = others;
+        children
     }
 
     /// Takes a contribution in, whose proofs are then to be verified by a job.
@@ -214,8 +243,13 @@ impl Node {
             Ok(Offer::Verify(job)) => Ok(vec![Action::Run(Box::new(Job::Contribution { from, job }))]),
             Ok(Offer::Known(_)) => Ok(vec![]),
             Err(PoolError::Accounts(error)) => Err(error),
-            // Late, or too many: nobody's fault.
-            Err(PoolError::StaleParent { .. } | PoolError::Full { .. } | PoolError::Bytes { .. }) => Ok(vec![]),
+            // Late, or too many: nobody's fault. A contributor may have used up the tries elsewhere.
+            Err(
+                PoolError::StaleParent { .. }
+                | PoolError::Tries { .. }
+                | PoolError::Full { .. }
+                | PoolError::Bytes { .. },
+            ) => Ok(vec![]),
             Err(error) => Ok(misbehaved(from, &error)),
         }
     }
@@ -236,7 +270,8 @@ impl Node {
                 match verdict {
                     Ok(complete) => self.insert(from, &complete, now),
                     Err(error) => {
-                        self.waiting.remove(&id);
+                        self.refused.insert(id);
+                        self.children(&id);
                         Ok(misbehaved(from, &error))
                     }
                 }
@@ -271,9 +306,9 @@ impl Node {
             Ok(Inserted::Moved(switch)) => self.moved(from, switch, complete)?,
             Err(ChainError::Known) => vec![],
             Err(ChainError::Store(error)) => return Err(error),
-            Err(error) => misbehaved(from, &error),
+            Err(error) => refused(from, &error),
         };
-        for (from, child) in self.waiting.remove(&id).unwrap_or_default() {
+        for (from, child) in self.children(&id) {
             actions.extend(self.block(from, child, now)?);
         }
         Ok(actions)
@@ -315,6 +350,15 @@ impl Node {
 
 fn transactions(view: &View, id: &Hash) -> Result<Vec<Transaction>, StoreError> {
     Ok(view.block(id)?.ok_or(StoreError::Missing("a block"))?.transactions)
+}
+
+/// What a peer is told of that sent a block which the chain refuses. Clocks differ: a block that is ahead of this one was
+/// not of those of whoever passed it on, and will be taken once it no longer is.
+fn refused(from: Option<PeerId>, error: &ChainError) -> Vec<Action> {
+    match error {
+        ChainError::Block(BlockError::Contextual(ContextualError::TimeTooNew { .. })) => vec![],
+        error => misbehaved(from, error),
+    }
 }
 
 fn misbehaved(from: Option<PeerId>, reason: &dyn std::fmt::Display) -> Vec<Action> {

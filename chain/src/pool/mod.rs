@@ -2,7 +2,7 @@
 
 pub mod contributions;
 pub mod mempool;
-mod recent;
+pub(crate) mod recent;
 
 pub use contributions::ContributionPool;
 pub use mempool::Mempool;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// The last so many hashes that were put in.
 #[derive(Clone, Debug)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     most: usize,
     order: VecDeque<Hash>,
     set: BTreeSet<Hash>,
