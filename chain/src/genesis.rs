@@ -27,6 +27,7 @@ pub const MAX_NAME: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
     /// For people.
+    #[serde(deserialize_with = "codec::text")]
     pub name: String,
     /// Seconds since 1970.
     pub time: u64,
@@ -35,6 +36,7 @@ pub struct Genesis {
     /// Digest of the circuits' verifying keys: [`keys_digest`].
     pub keys: Hash,
     /// Canonical JSON of the model's configuration.
+    #[serde(deserialize_with = "codec::text")]
     pub config: String,
     /// Seed of the first weights.
     pub seed: u64,

@@ -1,10 +1,13 @@
 //! The one binary codec: versioned, bounded, canonical.
 //!
 //! A file is a magic of eight bytes, a version and a body. A decoder reads no more than its limit, refuses bytes that
-//! follow, and refuses a body that does not encode back to itself.
+//! follow, and refuses a body that does not encode back to itself. What it allocates is bounded by what it reads, not by
+//! the lengths that stand there; for that, a `String` is deserialized by [`text`].
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use std::fmt;
 
 /// Largest body of any file: 512 MiB.
 pub const LIMIT: usize = 512 << 20;
@@ -90,6 +93,25 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
         return Err(CodecError::NotCanonical(T::NAME));
     }
     Ok(value)
+}
+
+/// Deserializes a `String`. bincode makes room for an owned one before it looks whether the bytes are there; of a borrowed
+/// one it looks first.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+    deserializer.deserialize_str(Text)
 }
 
 /// Blake2b-256 of an encoding, under a personalisation of at most 16 bytes.
