@@ -12,9 +12,11 @@ mod seeds;
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
+use circuits::codec::{Encoded, decode};
 use peak_alloc::PeakAlloc;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -109,6 +111,24 @@ fn the_corpus_is_of_the_golden_chain_and_judged_as_named() {
         assert!(files.iter().any(|(name, _)| !name.starts_with("bad-")), "{}", target.name);
     }
     assert_eq!(misjudged, Vec::<String>::new());
+}
+
+/// An owned string is what bincode makes room for, unlooked; the allocator's counts show it.
+#[test]
+fn room_is_noticed() {
+    #[derive(Serialize, Deserialize)]
+    struct Owned(String);
+
+    impl Encoded for Owned {
+        const MAGIC: [u8; 8] = *b"GRADTEST";
+        const VERSION: u32 = 1;
+        const NAME: &'static str = "owned string";
+    }
+    let _alone = ALONE.lock();
+    MEMORY.reset_peak_usage();
+    let claim = [&Owned::MAGIC[..], &[1, 0, 0, 0, 0xfc, 0, 0, 0, 0x10]].concat();
+    assert!(decode::<Owned>(&claim).is_err());
+    assert!(MEMORY.peak_usage() >= 256 << 20);
 }
 
 /// 256 MiB, and 2^64 - 1 of anything, wherever a length may stand.
