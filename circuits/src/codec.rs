@@ -122,3 +122,30 @@ pub fn digest(personal: &[u8], bytes: &[u8]) -> [u8; 32] {
     );
     digest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Name(#[serde(deserialize_with = "text")] String);
+
+    impl Encoded for Name {
+        const MAGIC: [u8; 8] = *b"GRADTEST";
+        const VERSION: u32 = 1;
+        const NAME: &'static str = "name";
+    }
+
+    #[test]
+    fn text_is_looked_for_before_there_is_room_for_it() {
+        let name = Name("é".into());
+        let bytes = encode(&name).unwrap();
+        assert_eq!(decode(&bytes), Ok(name));
+        let body = |body: &[u8]| decode::<Name>(&[&bytes[..HEADER], body].concat());
+        let malformed = |reason: &str| Err(CodecError::Malformed { name: "name", reason: reason.into() });
+        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("UnexpectedEnd { additional: 268435455 }"));
+        assert!(matches!(body(&[1, 0xff]), Err(CodecError::Malformed { .. })));
+        assert_eq!(body(&[0xfb, 1, 0, b'a']), Err(CodecError::NotCanonical("name")));
+    }
+}
