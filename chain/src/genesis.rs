@@ -31,6 +31,7 @@ const BESIDE: u64 = 32 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
     /// For people.
+    #[serde(deserialize_with = "codec::text")]
     pub name: String,
     /// Seconds since 1970.
     pub time: u64,
@@ -39,6 +40,7 @@ pub struct Genesis {
     /// Digest of the circuits' verifying keys: [`keys_digest`].
     pub keys: Hash,
     /// Canonical JSON of the model's configuration.
+    #[serde(deserialize_with = "codec::text")]
     pub config: String,
     /// Seed of the first weights.
     pub seed: u64,

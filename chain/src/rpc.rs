@@ -9,7 +9,7 @@ use crate::genesis::Genesis;
 use crate::ledger::{Account, BalanceProof};
 use crate::store::{Store, StoreError, View};
 use crate::transaction::Transaction;
-use circuits::codec::Encoded;
+use circuits::codec::{self, Encoded};
 use circuits::model_file::ModelState;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +82,7 @@ pub enum Answer {
     /// To [`Query::Submit`]: its identity.
     Submitted(Hash),
     /// Why there is no answer.
-    Refused(String),
+    Refused(#[serde(deserialize_with = "codec::text")] String),
 }
 
 impl Encoded for Answer {

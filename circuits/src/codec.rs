@@ -1,10 +1,13 @@
 //! The one binary codec: versioned, bounded, canonical.
 //!
 //! A file is a magic of eight bytes, a version and a body. A decoder reads no more than its limit, refuses bytes that
-//! follow, and refuses a body that does not encode back to itself.
+//! follow, and refuses a body that does not encode back to itself. What it allocates is bounded by what it reads, not by
+//! the lengths that stand there; for that, a `String` is deserialized by [`text`].
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use std::fmt;
 
 /// Largest body of any file: 512 MiB.
 pub const LIMIT: usize = 512 << 20;
@@ -92,6 +95,25 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(value)
 }
 
+/// Deserializes a `String`. bincode makes room for an owned one before it looks whether the bytes are there; of a borrowed
+/// one it looks first.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+    deserializer.deserialize_str(Text)
+}
+
 /// Blake2b-256 of an encoding, under a personalisation of at most 16 bytes.
 pub fn digest(personal: &[u8], bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
@@ -99,4 +121,31 @@ pub fn digest(personal: &[u8], bytes: &[u8]) -> [u8; 32] {
         blake2b_simd::Params::new().hash_length(32).personal(personal).to_state().update(bytes).finalize().as_bytes(),
     );
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Name(#[serde(deserialize_with = "text")] String);
+
+    impl Encoded for Name {
+        const MAGIC: [u8; 8] = *b"GRADTEST";
+        const VERSION: u32 = 1;
+        const NAME: &'static str = "name";
+    }
+
+    #[test]
+    fn text_is_looked_for_before_there_is_room_for_it() {
+        let name = Name("é".into());
+        let bytes = encode(&name).unwrap();
+        assert_eq!(decode(&bytes), Ok(name));
+        let body = |body: &[u8]| decode::<Name>(&[&bytes[..HEADER], body].concat());
+        let malformed = |reason: &str| Err(CodecError::Malformed { name: "name", reason: reason.into() });
+        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("UnexpectedEnd { additional: 268435455 }"));
+        assert!(matches!(body(&[1, 0xff]), Err(CodecError::Malformed { .. })));
+        assert_eq!(body(&[0xfb, 1, 0, b'a']), Err(CodecError::NotCanonical("name")));
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
+
+use crate::codec;
 
 /// A number that cannot be used as a [`Decimal`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -17,8 +19,8 @@ pub enum DecimalError {
 }
 
 /// `digits · 10^exponent`, not negative, without trailing zeros; zero is `0 · 10^0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Decimal {
     digits: u64,
     exponent: i32,
@@ -99,11 +101,9 @@ impl FromStr for Decimal {
     }
 }
 
-impl TryFrom<String> for Decimal {
-    type Error = DecimalError;
-
-    fn try_from(text: String) -> Result<Self, DecimalError> {
-        text.parse()
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        codec::text(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

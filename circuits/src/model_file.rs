@@ -1,6 +1,6 @@
 //! A model's state in a file.
 
-use crate::codec::Encoded;
+use crate::codec::{self, Encoded};
 use crate::model::{Config, ConfigError, Params, ParamsError, State, tensors};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelState {
     /// Canonical JSON of the configuration.
+    #[serde(deserialize_with = "codec::text")]
     pub config: String,
     /// Identity of the run that the state is of, if any.
     pub run: Option<[u8; 32]>,

@@ -67,6 +67,7 @@ pub struct Run {
     /// Version of the circuits.
     pub circuits: u32,
     /// Canonical JSON of the model's configuration.
+    #[serde(deserialize_with = "codec::text")]
     pub config: String,
     /// State before the first step.
     pub genesis: StateCommitments,
