@@ -46,9 +46,21 @@ pub enum AddressError {
     /// No verification key.
     #[error("the address is no point of the curve")]
     NoPoint,
+    /// Anybody can sign for it.
+    #[error("the address is of small order: anybody could spend what it has")]
+    SmallOrder,
 }
 
 impl Address {
+    /// Whether anybody can sign for it: ZIP-215 leaves such keys valid, and consensus does too; they are refused where
+    /// people write addresses.
+    pub fn is_of_small_order(&self) -> bool {
+        // With R the neutral element and s = 0, the equation says 8·k·A = 0.
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        self.verify(b"", &Signature(signature)).is_ok()
+    }
+
     /// Requires a signature of a message by this address's key.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
         let key = VerificationKey::try_from(self.0).map_err(|_| SignatureError::NoPoint)?;
@@ -86,7 +98,7 @@ impl FromStr for Address {
             return Err(AddressError::Padding);
         }
         VerificationKey::try_from(address.0).map_err(|_| AddressError::NoPoint)?;
-        Ok(address)
+        if address.is_of_small_order() { Err(AddressError::SmallOrder) } else { Ok(address) }
     }
 }
 
@@ -323,6 +335,14 @@ mod tests {
         no_point[0] = 2;
         assert_eq!(parse(&Address(no_point).to_string()), AddressError::NoPoint);
         assert_eq!(Address(no_point).verify(b"", &key(1).sign(b"")), Err(SignatureError::NoPoint));
+        // y = 0 has order 4, y = 1 is the neutral element.
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        for small in [Address([0; 32]), Address(neutral)] {
+            assert!(small.is_of_small_order());
+            assert_eq!(parse(&small.to_string()), AddressError::SmallOrder);
+        }
+        assert!(!address.is_of_small_order());
     }
 
     #[test]

@@ -69,19 +69,21 @@ impl Ancestry {
         let corrected = height.is_multiple_of(rules.retarget_interval) && intervals > 0;
         // Whole intervals: from the block `intervals` before the parent to the parent.
         let back = if corrected { intervals } else { 0 };
+        // As many blocks at both ends: near the genesis there are few.
+        let window = (MEDIAN_WINDOW as u64).min(height - back);
         let mut at = parent.header;
         let mut times = vec![at.time];
-        let mut first = at.time;
-        for depth in 1..=back.max(MEDIAN_WINDOW as u64 - 1).min(height - 1) {
+        for _ in 1..(back + window).max((MEDIAN_WINDOW as u64).min(height)) {
             at = header(&at.parent)?;
-            if times.len() < MEDIAN_WINDOW {
-                times.push(at.time);
-            }
-            if depth == back {
-                first = at.time;
-            }
+            times.push(at.time);
         }
-        let seconds = parent.header.time.saturating_sub(first);
+        // Medians: whoever makes a single block at an end cannot move them.
+        let median = |from: u64| {
+            let times: Vec<u64> = times.iter().skip(from as usize).take(window as usize).copied().collect();
+            median_time(&times).unwrap_or(0)
+        };
+        let seconds = median(0).saturating_sub(median(back));
+        times.truncate(MEDIAN_WINDOW);
         Ok(Ancestry { times, period: corrected.then_some(Period { seconds, intervals }) })
     }
 

@@ -91,8 +91,8 @@ pub enum StructuralError {
     /// The summary names the state that the update leads to.
     #[error("the summary names another state than the update")]
     State,
-    /// The state's commitments have the shape of the configuration.
-    #[error("the state after has not as many commitments as the configuration has columns")]
+    /// The state's commitments have the shape of the configuration, and there is at most a proof for each lane group.
+    #[error("the update has not as many commitments as the configuration has columns, or too many proofs")]
     Shape,
     /// The encoding failed.
     #[error(transparent)]

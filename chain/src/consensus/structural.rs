@@ -58,6 +58,9 @@ pub fn content(spec: &ChainSpec, block: &Block) -> Result<(), StructuralError> {
     }
     if let Some(update) = &block.update {
         update.after.check(spec.config()).map_err(|_| StructuralError::Shape)?;
+        if update.proofs.len() > spec.layouts().updates().len() {
+            return Err(StructuralError::Shape);
+        }
         if update.after.digest() != summary.state {
             return Err(StructuralError::State);
         }
@@ -92,6 +95,15 @@ pub fn contribution(spec: &ChainSpec, index: usize, c: &Contribution) -> Result<
         ("leaves", batch, c.leaves.len()),
         ("gradient ports", layouts.segments(), c.gradient.len()),
     ];
+    // The proofs' exact numbers follow from the keys; more than one for each instance cannot be.
+    let most = batch.saturating_mul(spec.config().layers.max(1));
+    for (what, expected, found) in
+        [("layer proofs", most, c.proofs.layers.len()), ("head proofs", batch, c.proofs.heads.len())]
+    {
+        if found > expected {
+            return Err(StructuralError::Count { index, what, expected, found });
+        }
+    }
     let columns = c.gradient.iter().enumerate().take(layouts.segments());
     counts.extend(columns.map(|(segment, port)| ("gradient columns", layouts.of(segment).columns(), port.len())));
     match counts.into_iter().find(|(_, expected, found)| expected != found) {

@@ -74,9 +74,10 @@ impl Checkpoint {
         Ok(Checkpoint { record, ancestors: vec![] })
     }
 
-    /// How many headers a checkpoint of this height has: enough for the median of times and for a whole retarget interval.
+    /// How many headers a checkpoint of this height has: enough for the medians of times at both ends of a
+    /// retarget interval.
     pub fn headers_before(rules: &Rules, height: u64) -> u64 {
-        rules.retarget_interval.max(MEDIAN_WINDOW as u64 - 1).min(height)
+        rules.retarget_interval.saturating_add(MEDIAN_WINDOW as u64 - 1).min(height)
     }
 
     /// What to pin.

@@ -444,12 +444,7 @@ fn keys_are_the_chains() {
 fn counts_of_proofs() {
     let (spec, parent) = (&GOLDEN.spec, GOLDEN.before(1).parent());
     let honest = &GOLDEN.block(1).contributions[0];
-    for alter in [
-        (|c| c.proofs.layers.clear()) as fn(&mut Contribution),
-        |c| c.proofs.heads.clear(),
-        |c| c.proofs.layers.push(c.proofs.layers[0].clone()),
-        |c| c.proofs.heads.push(vec![]),
-    ] {
+    for alter in [(|c| c.proofs.layers.clear()) as fn(&mut Contribution), |c| c.proofs.heads.clear()] {
         let mut c = honest.clone();
         alter(&mut c);
         let error = refused_signed(spec, &parent, c);
@@ -457,6 +452,17 @@ fn counts_of_proofs() {
             matches!(error, SemanticError::Step(StepError::Count { what: "proofs", expected: 1, .. })),
             "{error:?}"
         );
+    }
+    // More than there are instances is seen without keys.
+    for (alter, named) in [
+        ((|c| c.proofs.layers.push(c.proofs.layers[0].clone())) as fn(&mut Contribution), "layer proofs"),
+        (|c| c.proofs.heads.push(vec![]), "head proofs"),
+    ] {
+        let mut c = honest.clone();
+        alter(&mut c);
+        let error = structural::contribution(spec, 0, &c).unwrap_err();
+        let StructuralError::Count { index: 0, what, expected: 1, found: 2 } = error else { panic!("{error:?}") };
+        assert_eq!(what, named);
     }
     // Whoever forgets to count gets no contribution without its path, and no block without its update.
     let checker = NANO.checker(spec);
