@@ -141,19 +141,20 @@ fn what_was_settled_stays_settled_where_a_branch_of_more_work_has_fewer_blocks()
         (0..count).map(add).collect()
     };
     let genesis = tree.genesis();
-    let base = grow(&mut tree, genesis, LIMIT, slow(9));
-    let long = grow(&mut tree, base[5], LIMIT, slow(10));
-    let short = grow(&mut tree, base[5], 4, fast(11));
-    let deep = grow(&mut tree, base[3], 9, fast(12));
-    let other = grow(&mut tree, base[5], 5, fast(13));
+    // Near the genesis the windows of the medians are short, and the target follows soon.
+    let base = grow(&mut tree, genesis, 2, slow(9));
+    let long = grow(&mut tree, base[1], LIMIT, slow(10));
+    let short = grow(&mut tree, base[1], 4, fast(11));
+    let deep = grow(&mut tree, base[0], 7, fast(12));
+    let other = grow(&mut tree, base[1], 5, fast(13));
     let mut node = tree.undisturbed(&long[5]);
     tree.feed(&mut node, &short);
-    assert_eq!((node.tip().header.id(), node.tip().summary.height), (short[3], 10));
+    assert_eq!((node.tip().header.id(), node.tip().summary.height), (short[3], 6));
     tree.check(&node);
-    // What a reorganisation to height 4 would need is gone, though height 4 is no more than the limit below the tip.
-    assert!(matches!(tree.insert(&mut node, &deep[0]), Err(ChainError::TooDeep { settled: 6 })));
+    // What a reorganisation to height 1 would need is gone, though height 1 is no more than the limit below the tip.
+    assert!(matches!(tree.insert(&mut node, &deep[0]), Err(ChainError::TooDeep { settled: 2 })));
     let view = node.store().view().unwrap();
-    for height in view.settled().unwrap()..=10 {
+    for height in view.settled().unwrap()..=6 {
         let root = view.record(&view.at_height(height).unwrap().unwrap()).unwrap().unwrap().summary.ledger;
         assert!(view.prove_account(&address(3), height).unwrap().verify(&root, &address(3)).unwrap().is_some());
     }

@@ -273,7 +273,7 @@ fn nobody_else_alters_a_contribution() {
         |c, other| c.tensors = other.tensors,
         |c, other| c.signature = other.signature,
         |c, _| std::mem::swap(&mut c.proofs.layers, &mut c.proofs.heads),
-        |c, _| c.proofs.layers.extend(c.proofs.heads.drain(..)),
+        |c, _| c.proofs.layers.append(&mut c.proofs.heads),
         |c, _| c.leaves.clear(),
     ];
     for exchange in exchanged {

@@ -157,8 +157,8 @@ fn a_checkpoint_stands_for_all_before_it() {
 
 #[test]
 fn checkpoints_that_are_refused() {
-    let branch = Branch::new(&SPEC).grow(30, 1);
-    let good = branch.checkpoint(20);
+    let branch = Branch::new(&SPEC).grow(40, 1);
+    let good = branch.checkpoint(30);
     let start = |checkpoint: Checkpoint| {
         let digest = checkpoint.digest().unwrap();
         LightClient::from_checkpoint(checker(&SPEC), checkpoint, &digest).map(|_| ()).unwrap_err()
@@ -177,7 +177,9 @@ fn checkpoints_that_are_refused() {
     assert!(matches!(start(bad), CheckpointError::Shape(_)));
     let mut bad = good.clone();
     bad.ancestors.pop();
-    assert!(matches!(start(bad), CheckpointError::Count { expected: INTERVAL, found: 11 }));
+    assert!(
+        matches!(start(bad), CheckpointError::Count { expected, found } if (expected, found) == (INTERVAL + 10, INTERVAL as usize + 9))
+    );
     let mut bad = good.clone();
     bad.ancestors[4].nonce ^= 1;
     assert!(matches!(start(bad), CheckpointError::Link(4)));

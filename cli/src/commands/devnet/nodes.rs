@@ -237,11 +237,17 @@ struct Thread {
 impl Thread {
     fn run(mut self, inbox: &Receiver<Input>) -> Result<ChainState, StoreError> {
         self.offer_work();
+        let mut gossip = Instant::now() + GOSSIP;
         loop {
-            let actions = match inbox.recv_timeout(GOSSIP) {
+            // However much arrives, the tip is told: blocks that were not taken in the first time are asked for again.
+            if Instant::now() >= gossip {
+                gossip = Instant::now() + GOSSIP;
+                self.act(Action::Broadcast(None, self.node.greeting()))?;
+            }
+            let actions = match inbox.recv_timeout(gossip.saturating_duration_since(Instant::now())) {
                 Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(self.node.into_chain()),
                 Ok(input) => self.take(input)?,
-                Err(RecvTimeoutError::Timeout) => vec![Action::Broadcast(None, self.node.greeting())],
+                Err(RecvTimeoutError::Timeout) => vec![],
             };
             for action in actions {
                 self.act(action)?;
