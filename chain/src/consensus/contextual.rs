@@ -171,3 +171,51 @@ pub fn contributor<A: Accounts>(
     }
     Ok(Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::block::digests;
+    use crate::genesis::testing;
+    use std::collections::HashMap;
+
+    const INTERVAL: u64 = 16;
+
+    /// The period that a block of height 32 sees, of a chain with these times.
+    fn period(times: &[u64]) -> Period {
+        let spec = testing::spec();
+        let rules = Rules { retarget_interval: INTERVAL, ..spec.rules().clone() };
+        let mut headers: HashMap<Hash, Header> = HashMap::new();
+        let mut last = spec.header().unwrap();
+        for &time in times {
+            headers.insert(last.id(), last);
+            last = Header { parent: last.id(), time, ..last };
+        }
+        let nothing = digests(spec.id(), &[], &[], &None).unwrap();
+        let summary = Summary::new((times.len() as u64, 0), ([0; 32], [0; 32]), Address([0; 32]), nothing);
+        let state = spec.genesis().state.clone();
+        let parent = Record { header: last, summary, work: Work::ZERO, state };
+        let ancestry = Ancestry::of(&rules, &parent, |id| headers.get(id).copied().ok_or(())).unwrap();
+        assert_eq!(ancestry.times.len(), MEDIAN_WINDOW);
+        ancestry.period.unwrap()
+    }
+
+    /// Whoever makes the last block of an interval, or the last two, dates them ahead: the target follows all the same.
+    #[test]
+    fn a_date_ahead_at_the_end_of_an_interval_does_not_keep_the_target_from_following() {
+        let begin = testing::spec().genesis().time;
+        let honest: Vec<u64> = (1..2 * INTERVAL).map(|i| begin + 10 * i).collect();
+        assert_eq!(period(&honest), Period { seconds: 10 * INTERVAL, intervals: INTERVAL });
+        for forged in [1, 2] {
+            let mut times = honest.clone();
+            let end = times.len();
+            times[end - forged..].iter_mut().for_each(|time| *time += 7200);
+            assert_eq!(period(&times), period(&honest), "{forged}");
+            // The end of the interval before.
+            let mut times = honest.clone();
+            times[INTERVAL as usize - 1] += 7200;
+            assert_eq!(period(&times).seconds.abs_diff(10 * INTERVAL), 0);
+        }
+    }
+}
