@@ -11,6 +11,7 @@ use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use ::chain::block::Block;
 use ::chain::genesis::Genesis;
+use ::chain::light::Checkpoint;
 use circuits::codec::{self, Encoded};
 use circuits::model::{Config, Schedule};
 use circuits::model_file::ModelState;
@@ -123,6 +124,12 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let note = json!({ "note": "nothing of this is verified here" });
             let header = describe::header(&block.header, &block.summary);
             Ok(("block of a chain", facts(joined([header, describe::content(None, &block)?, note]))))
+        }
+        Checkpoint::MAGIC => {
+            let checkpoint: Checkpoint = files::decode(path, MAX_SMALL)?;
+            let digest = json!({ "digest": hex(&checkpoint.digest()?), "headers_before": checkpoint.ancestors.len() });
+            let note = json!({ "note": "nothing of this is verified here" });
+            Ok(("checkpoint of a light client", facts(joined([describe::record(&checkpoint.record), digest, note]))))
         }
         KeyFile::MAGIC => {
             let key = KeyFile::read(path)?;

@@ -74,6 +74,7 @@ fn blocks_are_proven_coins_move_and_a_stranger_verifies() {
     assert_eq!((&again["verified"], &again["from_file"]), (&0.into(), &2.into()));
     run(dir, &format!("light --genesis {}", "00".repeat(32))).refused(1, "another chain");
     let digest = light["checkpoint"]["digest"].as_str().unwrap();
+    assert_eq!(run(dir, "inspect c.bin").ok()["content"]["digest"], digest);
     let from = format!("light --file d.bin --checkpoint c.bin --digest {digest}");
     assert_eq!(run(dir, &from).ok()["tip"], made["tip"]);
     let wrong = format!("light --file e.bin --checkpoint c.bin --digest {}", "11".repeat(32));
