@@ -28,8 +28,9 @@ pub struct Record {
 impl Record {
     /// The record as the parent of proofs.
     pub fn parent(&self) -> super::semantic::Parent {
-        let Summary { height, step, .. } = self.summary;
-        super::semantic::Parent::new(self.header.id(), height, step, Arc::new(self.state.clone()))
+        let Summary { height, step, state: digest, .. } = self.summary;
+        // The summary has the state's digest: it need not be hashed again.
+        super::semantic::Parent { id: self.header.id(), height, step, state: Arc::new(self.state.clone()), digest }
     }
 
     /// The record of a block on this one.
