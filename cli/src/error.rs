@@ -258,9 +258,13 @@ impl CliError {
         move |source| CliError::File { path: path.to_owned(), source: source.into() }
     }
 
-    /// 1: rejected or failed; 2: wrong usage.
+    /// As the help says.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, CliError::Usage(_)) { 2 } else { 1 }
+        match self.kind() {
+            "rejected" => 1,
+            "usage" => 2,
+            _ => 3,
+        }
     }
 
     /// The error's kind, for machines.
@@ -269,7 +273,8 @@ impl CliError {
             CliError::Usage(_) => "usage",
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
-            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) => "rejected",
+            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",
+            CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",
             _ => "failed",
         }

@@ -16,16 +16,24 @@ mod ui;
 mod utf8;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use commands::Command;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use ui::Ui;
 
+/// What the exit codes mean, below every help text.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  success
+  1  rejected: a proof, a file or an answer does not hold, or an audit found a hole
+  2  wrong usage
+  3  failed: a file, the disk, a connection or the machine
+  4  verified, but only on a condition that is named";
+
 /// Trains small transformers and proves every step.
-///
-/// Exit code 0: success; 1: something was rejected or failed; 2: wrong usage.
 #[derive(Parser)]
-#[command(name = "gradientcoin", version, max_term_width = 110)]
+#[command(name = "gradientcoin", version, max_term_width = 110, after_help = EXIT_CODES)]
 struct Cli {
     /// Write one JSON document to stdout; warnings go to stderr, progress is hidden
     #[arg(long, global = true)]
@@ -38,7 +46,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let ui = Ui::new(cli.json, cli.cache);
     match cli.command.run(&ui) {
         Ok(output) => {
@@ -50,6 +61,32 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Says what is wrong with the arguments, also to a machine that asked for JSON; or shows the help that was asked for.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let _ = error.print();
+    // What was parsed is lost: the arguments themselves tell.
+    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if json {
+        ui::print_failure("usage", &message(error));
+    }
+    ExitCode::from(2)
+}
+
+/// The error itself, on one line, without the hints that follow it.
+fn message(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing".into();
+    }
+    let text = error.render().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 #[cfg(test)]

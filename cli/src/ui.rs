@@ -20,6 +20,11 @@ pub struct Output {
     pub json: Value,
 }
 
+/// Writes a failure for machines.
+pub fn print_failure(kind: &str, message: &str) {
+    let _ = writeln!(io::stdout(), "{}", json!({ "ok": false, "kind": kind, "error": message }));
+}
+
 /// How to talk to the user.
 pub struct Ui {
     json: bool,
@@ -63,8 +68,7 @@ impl Ui {
     pub fn fail(&self, error: &CliError) {
         let _ = writeln!(io::stderr(), "error: {error}");
         if self.json {
-            let value = json!({ "ok": false, "kind": error.kind(), "error": error.to_string() });
-            let _ = writeln!(io::stdout(), "{value}");
+            print_failure(error.kind(), &error.to_string());
         }
     }
 

@@ -41,7 +41,7 @@ fn a_model_goes_out_and_comes_back() {
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("\"silu\"", "\"gelu\"")).unwrap();
     let (json, code) = run("import hub --out other");
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(3));
     assert!(json["error"].as_str().unwrap().contains("hidden_act"), "{json}");
     fs::write(&config, text).unwrap();
     let weights = dir.path().join("hub/model.safetensors");
@@ -49,7 +49,7 @@ fn a_model_goes_out_and_comes_back() {
     for bad in [&bytes[..bytes.len() - 1], &[&bytes[..], &vec![0; 2 << 20]].concat()] {
         fs::write(&weights, bad).unwrap();
         let (json, code) = run("import hub --out other");
-        assert_eq!((json["kind"].as_str(), code), (Some("file"), Some(1)), "{json}");
+        assert_eq!((json["kind"].as_str(), code), (Some("file"), Some(3)), "{json}");
     }
     assert!(!dir.path().join("other").exists());
 }

@@ -61,7 +61,12 @@ impl Answer {
     pub fn refused_as(self, kind: &str, text: &str) {
         assert_eq!((&self.json["ok"], &self.json["kind"]), (&Value::Bool(false), &kind.into()), "{}", self.stderr);
         assert!(self.json["error"].as_str().unwrap().contains(text), "`{text}` is not in: {}", self.json);
-        self.refused(if kind == "usage" { 2 } else { 1 }, text);
+        let code = match kind {
+            "rejected" => 1,
+            "usage" => 2,
+            _ => 3,
+        };
+        self.refused(code, text);
     }
 }
 

@@ -22,7 +22,11 @@ fn wrong_usage_is_2() {
         "verify",
         "demo loudly",
     ] {
-        run(dir, arguments).refused(2, "");
+        let answer = run(dir, arguments);
+        // 17: for machines too, whoever found the fault.
+        assert_eq!((&answer.json["ok"], &answer.json["kind"]), (&false.into(), &"usage".into()), "{arguments}");
+        assert!(answer.json["error"].as_str().is_some_and(|error| !error.is_empty()), "{arguments}");
+        answer.refused(2, "");
     }
     run(dir, "init --preset nano --out m").refused_as("usage", "holds a model already");
     run(dir, "train --resume --out x").refused_as("usage", "--model, --corpus and --steps");
@@ -40,7 +44,11 @@ fn wrong_usage_is_2() {
         run(dir, &format!("train --model m --corpus {corpus} --steps 5 --out x {arguments}")).refused_as("usage", text);
         assert!(!dir.join("x").exists());
     }
-    assert_eq!(Answer::of(&program(dir).arg("--help").output().unwrap()).code, 0);
+    let help = program(dir).arg("--help").output().unwrap();
+    assert_eq!(Answer::of(&help).code, 0);
+    for code in ["0  success", "1  rejected", "2  wrong usage", "3  failed", "4  verified, but only on a condition"] {
+        assert!(String::from_utf8_lossy(&help.stdout).contains(code), "{code}");
+    }
 }
 
 #[test]
