@@ -11,15 +11,16 @@ use crate::rules::{Rules, RulesError};
 use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use circuits::codec::{self, CodecError, Encoded, LIMIT};
-use circuits::curve::CIRCUIT_VERSION;
+use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, ConfigError, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use circuits::ports::PortError;
-use circuits::statement::{Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
+use circuits::statement::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use verifier::StepVerifier;
+use std::sync::OnceLock;
+use verifier::{StepError, StepVerifier};
 
 /// Longest name.
 pub const MAX_NAME: usize = 64;
@@ -46,6 +47,8 @@ pub struct Genesis {
     pub seed: u64,
     /// Commitments of the first model state.
     pub state: StateCommitments,
+    /// Shows that this state is in range and canonically committed: whoever has no tensors cannot see it otherwise.
+    pub proof: GenesisProof,
     /// The data set.
     pub dataset: DatasetRoot,
     /// B: sequences of a contribution.
@@ -69,7 +72,8 @@ pub struct Genesis {
 
 impl Encoded for Genesis {
     const MAGIC: [u8; 8] = *b"GRADGENE";
-    const VERSION: u32 = 1;
+    // 2: with a genesis proof.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "genesis";
 }
 
@@ -156,10 +160,12 @@ pub struct ChainSpec {
     id: Hash,
     config: Config,
     layouts: Layouts,
+    /// Digest of the keys under which the genesis proof was found valid: it is verified once.
+    proven: OnceLock<Hash>,
 }
 
 impl ChainSpec {
-    /// Checks a genesis.
+    /// Checks all of a genesis but its proof, which takes keys: [`Self::check_proof`].
     pub fn new(genesis: Genesis) -> Result<Self, GenesisError> {
         let name = &genesis.name;
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
@@ -184,7 +190,7 @@ impl ChainSpec {
             return Err(GenesisError::Target);
         }
         let id = header(&genesis)?.id();
-        let spec = ChainSpec { layouts: Layouts::new(&config), genesis, id, config };
+        let spec = ChainSpec { layouts: Layouts::new(&config), genesis, id, config, proven: OnceLock::new() };
         let most = spec.predictions(spec.genesis.rules.max_contributions);
         if most == 0 || most > MAX_PREDICTIONS {
             return Err(GenesisError::Predictions(most));
@@ -207,10 +213,7 @@ impl ChainSpec {
     /// No step of the schedule, with however few contributions, may ask for a rate that the update cannot express:
     /// it would halt the chain.
     fn check_rates(&self) -> Result<(), GenesisError> {
-        let peak = match self.genesis.schedule {
-            Schedule::Constant { rate } => rate,
-            Schedule::Cosine { peak, .. } => peak,
-        };
+        let (peak, _) = self.genesis.schedule.peak();
         if self.hyper_at(peak, 1)?.lambda >= LAMBDA_BOUND {
             return Err(GenesisError::Rate);
         }
@@ -258,6 +261,16 @@ impl ChainSpec {
     /// Requires the keys to be those that the genesis names.
     pub fn check_keys(&self, keys: &StepVerifier) -> Result<(), GenesisError> {
         if keys_digest(keys) == self.genesis.keys { Ok(()) } else { Err(GenesisError::Keys) }
+    }
+
+    /// Verifies the genesis proof, unless it was verified before under these keys.
+    pub fn check_proof(&self, params: &Params, keys: &StepVerifier) -> Result<(), StepError> {
+        let digest = keys_digest(keys);
+        if self.proven.get() != Some(&digest) {
+            keys.verify_genesis(params, &self.genesis.state, &self.genesis.proof)?;
+            let _ = self.proven.set(digest);
+        }
+        Ok(())
     }
 
     /// Predictions of a block of so many contributions.
@@ -321,6 +334,7 @@ pub(crate) mod testing {
             config: config.to_json(),
             seed: 0,
             state: StateCommitments { segments: (0..layouts.segments()).map(segment).collect() },
+            proof: GenesisProof::default(),
             dataset: DatasetRoot::new([2; 32], 100).unwrap(),
             batch: 2,
             schedule: Schedule::constant(&"0.01".parse().unwrap()).unwrap(),

@@ -87,7 +87,8 @@ pub enum Answer {
 
 impl Encoded for Answer {
     const MAGIC: [u8; 8] = *b"GRADANSW";
-    const VERSION: u32 = 1;
+    // 2: the genesis has a proof.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "answer";
 }
 

@@ -1,10 +1,12 @@
 //! The one binary codec: versioned, bounded, canonical.
 //!
-//! A file is a magic of eight bytes, a version and a body. A decoder reads no more than its limit, refuses bytes that
-//! follow, and refuses a body that does not encode back to itself. What it allocates is bounded by what it reads, not by
-//! the lengths that stand there; for that, a `String` is deserialized by [`text`].
+//! A file is a magic of eight bytes, a version and a body; where [`Encoded::CHECKSUM`] says so, a checksum of all of it
+//! follows. A decoder reads no more than its limit, refuses bytes that follow, and refuses a body that does not encode
+//! back to itself. What it allocates is bounded by what it reads, not by the lengths that stand there; for that, a
+//! `String` is deserialized by [`text`].
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::error::DecodeError;
 use serde::Serialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use std::fmt;
@@ -20,6 +22,9 @@ pub trait Encoded: Serialize + DeserializeOwned {
     const VERSION: u32;
     /// Name, for errors.
     const NAME: &'static str;
+    /// Whether a checksum follows the body: for what is written, kept and read again, and would be believed with any bit
+    /// flipped.
+    const CHECKSUM: bool = false;
 }
 
 /// Bytes that are not the canonical encoding of what is expected.
@@ -43,9 +48,12 @@ pub enum CodecError {
     Malformed {
         /// Kind of file.
         name: &'static str,
-        /// What bincode says.
+        /// What is wrong with it.
         reason: String,
     },
+    /// The checksum is not that of the content.
+    #[error("the {0} is damaged: its checksum is that of another content")]
+    Checksum(&'static str),
     /// Bytes follow the body.
     #[error("{extra} bytes follow the {name}")]
     Trailing {
@@ -60,6 +68,11 @@ pub enum CodecError {
 }
 
 const HEADER: usize = 12;
+const CHECKSUM_BYTES: usize = 32;
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    digest(b"gradcoin-checks", bytes)
+}
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
     bincode::config::standard().with_limit::<LIMIT>()
@@ -70,6 +83,9 @@ pub fn encode<T: Encoded>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = [&T::MAGIC[..], &T::VERSION.to_le_bytes()].concat();
     let malformed = |e: bincode::error::EncodeError| CodecError::Malformed { name: T::NAME, reason: e.to_string() };
     bytes.extend(bincode::serde::encode_to_vec(value, config()).map_err(malformed)?);
+    if T::CHECKSUM {
+        bytes.extend(checksum(&bytes));
+    }
     Ok(bytes)
 }
 
@@ -84,8 +100,17 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
     if found != T::VERSION {
         return Err(CodecError::Version { name: T::NAME, found, known: T::VERSION });
     }
+    let mut body = body;
+    if T::CHECKSUM {
+        let damaged = CodecError::Checksum(T::NAME);
+        let (content, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(damaged.clone())?;
+        if checksum(content) != *sum {
+            return Err(damaged);
+        }
+        body = content.get(HEADER..).ok_or(damaged)?;
+    }
     let (value, read): (T, usize) = bincode::serde::decode_from_slice(body, config())
-        .map_err(|e| CodecError::Malformed { name: T::NAME, reason: e.to_string() })?;
+        .map_err(|e| CodecError::Malformed { name: T::NAME, reason: reason(&e) })?;
     if read != body.len() {
         return Err(CodecError::Trailing { name: T::NAME, extra: body.len() - read });
     }
@@ -93,6 +118,22 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
         return Err(CodecError::NotCanonical(T::NAME));
     }
     Ok(value)
+}
+
+/// What bincode says, for people: its own words are Rust's.
+fn reason(error: &DecodeError) -> String {
+    match error {
+        DecodeError::UnexpectedEnd { .. } => "it ends before its content does".into(),
+        DecodeError::LimitExceeded => format!("it is larger than {LIMIT} bytes"),
+        DecodeError::OtherString(reason) => reason.clone(),
+        DecodeError::Other(reason) => (*reason).into(),
+        DecodeError::Utf8 { .. } => "a text in it is not UTF-8".into(),
+        DecodeError::InvalidBooleanValue(value) => format!("{value} stands where 0 or 1 must"),
+        DecodeError::InvalidIntegerType { .. } | DecodeError::OutsideUsizeRange(_) => {
+            "a number in it is out of range".into()
+        }
+        other => format!("it does not decode ({other})"),
+    }
 }
 
 /// Deserializes a `String`. bincode makes room for an owned one before it looks whether the bytes are there; of a borrowed
@@ -137,6 +178,42 @@ mod tests {
         const NAME: &'static str = "name";
     }
 
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Kept(u64, Vec<i64>);
+
+    impl Encoded for Kept {
+        const MAGIC: [u8; 8] = *b"GRADKEPT";
+        const VERSION: u32 = 2;
+        const NAME: &'static str = "kept thing";
+        const CHECKSUM: bool = true;
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_passes_a_checksum() {
+        let kept = Kept(7, (-40..40).collect());
+        let bytes = encode(&kept).unwrap();
+        assert_eq!(decode(&bytes), Ok(kept));
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let expected = match bit / 8 {
+                0..8 => matches!(decode::<Kept>(&flipped), Err(CodecError::Magic(_))),
+                8..12 => matches!(decode::<Kept>(&flipped), Err(CodecError::Version { .. })),
+                _ => decode::<Kept>(&flipped) == Err(CodecError::Checksum("kept thing")),
+            };
+            assert!(expected, "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(decode::<Kept>(&bytes[..length]).is_err(), "{length}");
+        }
+        assert_eq!(decode::<Kept>(&[&bytes[..], &[0]].concat()), Err(CodecError::Checksum("kept thing")));
+        // A checksum that was made right hides nothing else.
+        let mut longer = bytes[..bytes.len() - CHECKSUM_BYTES].to_vec();
+        longer.push(0);
+        longer.extend(checksum(&longer));
+        assert_eq!(decode::<Kept>(&longer), Err(CodecError::Trailing { name: "kept thing", extra: 1 }));
+    }
+
     #[test]
     fn text_is_looked_for_before_there_is_room_for_it() {
         let name = Name("é".into());
@@ -144,7 +221,7 @@ mod tests {
         assert_eq!(decode(&bytes), Ok(name));
         let body = |body: &[u8]| decode::<Name>(&[&bytes[..HEADER], body].concat());
         let malformed = |reason: &str| Err(CodecError::Malformed { name: "name", reason: reason.into() });
-        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("UnexpectedEnd { additional: 268435455 }"));
+        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("it ends before its content does"));
         assert!(matches!(body(&[1, 0xff]), Err(CodecError::Malformed { .. })));
         assert_eq!(body(&[0xfb, 1, 0, b'a']), Err(CodecError::NotCanonical("name")));
     }

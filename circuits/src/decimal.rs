@@ -54,6 +54,18 @@ impl Decimal {
         if self.exponent >= 0 { digits.saturating_mul(power) } else { digits / power }
     }
 
+    /// The least decimal of three digits that is not below `numerator / denominator`, for messages; the fraction must be
+    /// within 10^−20 and 1.
+    pub fn at_least(numerator: u128, denominator: u128) -> Self {
+        let digits = |exponent: u32| (numerator * 10u128.pow(exponent)).div_ceil(denominator.max(1));
+        let exponent = (0..22).find(|&e| digits(e) >= 100).unwrap_or(22);
+        let (mut digits, mut exponent) = (digits(exponent) as u64, -(exponent as i32));
+        while digits != 0 && digits.is_multiple_of(10) {
+            (digits, exponent) = (digits / 10, exponent + 1);
+        }
+        if digits == 0 { Self::ZERO } else { Self { digits, exponent } }
+    }
+
     /// `round(self · multiplier / divisor)`, halves up; `None` if it exceeds 128 bits on the way.
     pub fn scaled(&self, multiplier: u64, divisor: u64) -> Option<u128> {
         let power = 10u128.checked_pow(self.exponent.unsigned_abs())?;
@@ -144,6 +156,19 @@ mod tests {
         }
         for text in ["1e2147483647", "1e-2147483648", "123456789012345678", "1e25", &"1".repeat(65)] {
             assert!(matches!(text.parse::<Decimal>(), Err(DecimalError::Range(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_rounded_up_to_three_digits() {
+        for (numerator, denominator, text) in [
+            (1, 1 << 25, "299e-10"),
+            (1, 1 << 37, "728e-14"),
+            (1, 2, "5e-1"),
+            (1, 3, "334e-3"),
+            (999_999, 1_000_000, "1"),
+        ] {
+            assert_eq!(Decimal::at_least(numerator, denominator).to_string(), text);
         }
     }
 

@@ -25,8 +25,10 @@ pub struct ModelState {
 
 impl Encoded for ModelState {
     const MAGIC: [u8; 8] = *b"GRADMODL";
-    const VERSION: u32 = 1;
+    // 2: with a checksum.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "model state";
+    const CHECKSUM: bool = true;
 }
 
 /// A state file that holds no state of its configuration.

@@ -4,6 +4,7 @@
 
 use crate::curve::{CIRCUIT_VERSION, F};
 use crate::poseidon;
+use std::fmt;
 
 /// Where an instance belongs within its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,17 @@ pub enum Place {
     },
 }
 
-/// Identity of what is proven: of one contribution, or of one update.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Layer { sequence, layer } => write!(f, "layer {layer} of sequence {sequence}"),
+            Place::Head { sequence } => write!(f, "head of sequence {sequence}"),
+            Place::Update { segment, group } => write!(f, "update of segment {segment}, lane group {group}"),
+        }
+    }
+}
+
+/// Identity of what is proven: of one contribution, of one update, or of a model that a run or a chain begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope([u8; 32]);
 

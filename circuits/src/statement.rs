@@ -23,6 +23,12 @@ use crate::tensor::Matrix;
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 
+/// Digest of a model: its configuration and the digest of its state. Two models with one digest compute the same and
+/// commit to the same state.
+pub fn model_digest(config: &Config, state: &[u8; 32]) -> [u8; 32] {
+    poseidon::digest_bytes("gradientcoin model", &[config.digest(), *state].concat())
+}
+
 /// An encoded commitment.
 pub type Encoding = [u8; 32];
 
@@ -135,6 +141,35 @@ impl Encoded for Bundle {
     const NAME: &'static str = "bundle";
 }
 
+/// Shows that a first state is in range and canonically committed: an update by the identity
+/// ([`Hyper::IDENTITY`]) whose new state it is. What an update leaves has the widths that the next step relies on,
+/// whatever entered it, so the state that enters this one need not be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenesisProof {
+    /// Update proofs, ordered by segment, then lane group.
+    pub updates: Vec<Vec<u8>>,
+    /// Opening which shows that the commitments of the state have the canonical blind.
+    pub canonical: Vec<u8>,
+}
+
+impl GenesisProof {
+    /// Its scope: of a model. It says the same of the model wherever a run or a chain begins with it.
+    pub fn scope(config: &Config, state: &StateCommitments) -> Scope {
+        Scope::new("gradientcoin genesis", &[&model_digest(config, &state.digest())])
+    }
+
+    /// Bytes of everything that is proof.
+    pub fn proof_bytes(&self) -> u64 {
+        self.updates.iter().chain([&self.canonical]).map(|proof| proof.len() as u64).sum()
+    }
+}
+
+impl Encoded for GenesisProof {
+    const MAGIC: [u8; 8] = *b"GRADGPRF";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "genesis proof";
+}
+
 /// A run that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
@@ -151,7 +186,10 @@ pub enum RunError {
     #[error("the configuration is not in canonical form")]
     ConfigText,
     /// No sequences, or more predictions than the update's circuit can add up.
-    #[error("{0} predictions a step are not within 1 and {MAX_PREDICTIONS}")]
+    #[error(
+        "a step has {0} predictions (sequences of a contribution × contributions × context); it must have 1 to \
+         {MAX_PREDICTIONS}"
+    )]
     Predictions(u64),
     /// The optimizer's integers are out of range.
     #[error("optimizer: {0}")]
@@ -160,10 +198,12 @@ pub enum RunError {
     #[error("the learning rate's schedule contradicts itself")]
     Schedule,
     /// The learning rate over the predictions is not below 1.
-    #[error("the learning rate of step {step} is too large for its number of predictions")]
+    #[error("the learning rate of step {step} is too large: over its {predictions} predictions it is not below 1")]
     Rate {
         /// The step.
         step: u64,
+        /// Predictions of a step.
+        predictions: u64,
     },
     /// Not as many commitments as the configuration has columns.
     #[error("{what} has {found} commitments, not {expected}")]
@@ -190,16 +230,24 @@ impl Run {
         if config.to_json() != self.config {
             return Err(RunError::ConfigText);
         }
+        self.check_settings(&config)?;
+        self.genesis.check(&config)?;
+        Ok(config)
+    }
+
+    /// The part of [`Self::check`] that needs no commitments: batches, schedule and optimizer. No step of a run that
+    /// passes has a rate that the update cannot express.
+    pub fn check_settings(&self, config: &Config) -> Result<(), RunError> {
         if !self.schedule.is_sound() {
             return Err(RunError::Schedule);
         }
-        let predictions = self.predictions(&config);
+        let predictions = self.predictions(config);
         if predictions == 0 || predictions > MAX_PREDICTIONS {
             return Err(RunError::Predictions(predictions));
         }
-        self.genesis.check(&config)?;
-        self.hyper(&config, 0)?;
-        Ok(config)
+        let (_, step) = self.schedule.peak();
+        self.hyper(config, step)?;
+        Ok(())
     }
 
     /// Predictions of a step: B·N·T.
@@ -212,7 +260,7 @@ impl Run {
         let rate = self.schedule.lr_at(step);
         let hyper = Hyper::new(rate, &self.momentum, &self.weight_decay, self.predictions(config))?;
         if hyper.lambda >= LAMBDA_BOUND {
-            return Err(RunError::Rate { step });
+            return Err(RunError::Rate { step, predictions: self.predictions(config) });
         }
         Ok(hyper)
     }

@@ -5,6 +5,7 @@ use crate::interchange::InterchangeError;
 use crate::key_file::KeyFileError;
 use crate::node_link::NodeError;
 use crate::passphrase::PassphraseError;
+use crate::ui::Output;
 use chain::address::NoRandomness;
 use chain::amount::{Amount, AmountError};
 use chain::chain_state::ChainError;
@@ -53,6 +54,9 @@ pub enum CliError {
     /// A run or bundle is rejected.
     #[error("rejected: {0}")]
     Rejected(#[from] Rejection),
+    /// What was verified holds on a condition. It is a result, not a failure.
+    #[error("verified on a condition")]
+    Conditional(Box<Output>),
     /// Cells of a circuit are free.
     #[error("the search found {0} holes in the circuits")]
     Free(usize),
@@ -196,7 +200,7 @@ pub enum FileError {
     Json(String),
     /// Belongs to something else.
     #[error("{0}")]
-    Foreign(&'static str),
+    Foreign(String),
 }
 
 /// Why a verifier says no.
@@ -208,13 +212,22 @@ pub enum Rejection {
     /// A step is refused.
     #[error(transparent)]
     Step(#[from] StepError),
-    /// A bundle's file is refused.
-    #[error("{}: {source}", path.display())]
-    Bundle {
+    /// A file that was to be verified is malformed.
+    #[error("{source}: {}", path.display())]
+    File {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: FileError,
+    },
+    /// Nothing shows that a run's first state is in range.
+    #[error(
+        "nothing shows that the run's first state is in range: {} is missing; --genesis MODEL compares the first model",
+        path.display()
+    )]
+    FirstState {
+        /// Where the proof should be.
+        path: PathBuf,
     },
     /// Another number of steps than the caller expects.
     #[error("the run has {found} proven steps, not {expected}")]
@@ -224,13 +237,15 @@ pub enum Rejection {
         /// What there is.
         found: u64,
     },
-    /// The run does not begin or end at the given model.
-    #[error("the run does not {verb} at the state of {}", path.display())]
+    /// The run does not begin with the given model, or does not end at it.
+    #[error("the run does not {what} this model: {}: {reason}", path.display())]
     Model {
-        /// `begin` or `end`.
-        verb: &'static str,
+        /// `begin with`, for instance.
+        what: &'static str,
         /// The model.
         path: PathBuf,
+        /// In what it differs.
+        reason: String,
     },
     /// A node's answer does not hold.
     #[error("the node's answer: {0}")]
@@ -263,6 +278,7 @@ impl CliError {
         match self.kind() {
             "rejected" => 1,
             "usage" => 2,
+            "conditional" => 4,
             _ => 3,
         }
     }
@@ -271,6 +287,7 @@ impl CliError {
     pub fn kind(&self) -> &'static str {
         match self {
             CliError::Usage(_) => "usage",
+            CliError::Conditional(_) => "conditional",
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
             CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",

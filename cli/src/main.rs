@@ -18,6 +18,7 @@ mod utf8;
 use clap::Parser;
 use clap::error::ErrorKind;
 use commands::Command;
+use error::CliError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use ui::Ui;
@@ -57,7 +58,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            ui.fail(&error);
+            match &error {
+                CliError::Conditional(output) => ui.print(output),
+                failure => ui.fail(failure),
+            }
             ExitCode::from(error.exit_code())
         }
     }

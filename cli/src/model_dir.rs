@@ -5,7 +5,7 @@ use crate::files;
 use circuits::curve::Params;
 use circuits::model::{Config, Spec, State};
 use circuits::model_file::ModelState;
-use circuits::statement::StateCommitments;
+use circuits::statement::{StateCommitments, model_digest};
 use prover::step::commit_state;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,9 @@ pub struct Model {
 pub fn load(path: &Path) -> Result<Model, CliError> {
     let (file, config_file) =
         if path.is_dir() { (path.join(STATE), Some(path.join(CONFIG))) } else { (path.to_owned(), None) };
+    if path.is_dir() && !file.exists() {
+        return Err(no_state(path));
+    }
     let encoded: ModelState = files::decode(&file, files::MAX_STATE)?;
     let step = encoded.step;
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
@@ -41,6 +44,19 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
         }
     }
     Ok(Model { config, state, step })
+}
+
+/// What is there instead of a model.
+fn no_state(dir: &Path) -> CliError {
+    let weights = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+    let message = match weights.into_iter().find(|name| dir.join(name).exists()) {
+        Some(name) => {
+            let dir = dir.display();
+            format!("it holds {name} and no {STATE}: `gradientcoin import {dir} --out MODEL` makes a model of it")
+        }
+        None => format!("it holds no {STATE}: this is no directory of a model or a run"),
+    };
+    CliError::File { path: dir.to_owned(), source: FileError::Foreign(message) }
 }
 
 /// Writes a model that is of no run; its state last.
@@ -56,6 +72,30 @@ pub fn save(
     files::encode(&paths[1], commitments, true)?;
     files::encode(&paths[2], &ModelState::new(config, state, None, 0), true)?;
     Ok(paths.to_vec())
+}
+
+/// The keys in which a model's configuration differs from a run's, with both values.
+pub fn differences(model: &Config, run: &Config) -> Vec<String> {
+    let fields = |c: &Config| {
+        [
+            ("vocab_size", c.vocab.to_string()),
+            ("hidden_size", c.hidden.to_string()),
+            ("intermediate_size", c.mlp.to_string()),
+            ("num_hidden_layers", c.layers.to_string()),
+            ("num_attention_heads", c.heads.to_string()),
+            ("max_position_embeddings", c.context.to_string()),
+            ("rms_norm_eps", c.norm_eps.to_string()),
+            ("rope_theta", c.rope_theta.to_string()),
+            ("tie_word_embeddings", c.tied.to_string()),
+        ]
+    };
+    let pairs = fields(model).into_iter().zip(fields(run)).filter(|(a, b)| a.1 != b.1);
+    pairs.map(|((key, a), (_, b))| format!("its `{key}` is {a}, the run's {b}")).collect()
+}
+
+/// Digest of a model: configuration and state.
+pub fn digest(params: &Params, model: &Model) -> Result<[u8; 32], CliError> {
+    Ok(model_digest(&model.config, &commit(params, model)?.digest()))
 }
 
 /// Commitments of a model's state.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A command's result, for people and for machines.
+#[derive(Debug)]
 pub struct Output {
     /// Text, without a newline at the end.
     pub text: String,

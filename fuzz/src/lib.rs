@@ -27,7 +27,7 @@ use circuits::keys::VerifyingKey;
 use circuits::model::Config;
 use circuits::model_file::ModelState;
 use circuits::ports::commit_port;
-use circuits::statement::{Bundle, Layouts, Run, SegmentState, StateCommitments};
+use circuits::statement::{Bundle, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
 use circuits::testing::{TOY_K, TOY_PUBLICS, toy};
 use group::GroupEncoding;
 use std::fmt::{Debug, Display};
@@ -67,6 +67,7 @@ pub static LIGHT: LazyLock<(ChainSpec, Params, StepVerifier)> = LazyLock::new(||
         keys: keys_digest(&keys),
         config: config.to_json(),
         state: StateCommitments { segments: (0..layouts.segments()).map(segment).collect() },
+        proof: GenesisProof::default(),
         ..SPEC.genesis().clone()
     };
     (ChainSpec::new(genesis).expect("the genesis is sound"), params, keys)
@@ -94,6 +95,11 @@ fn sound(genesis: Genesis) -> bool {
         }
     }
     checkpoint.check(&spec).is_ok()
+}
+
+/// [`GenesisProof`].
+pub fn genesis_proof(bytes: &[u8]) -> bool {
+    canonical::<GenesisProof>(bytes).is_some()
 }
 
 /// [`Block`] by itself, as it is and with all digests made right.
@@ -275,7 +281,7 @@ pub fn light_file(bytes: &[u8]) -> bool {
 
 fn open(file: &mut Cursor<Vec<u8>>) -> Result<(LightFile<Memory<'_>>, Opened), FileError> {
     let (spec, params, keys) = &*LIGHT;
-    let checker = Checker::new(spec, params, keys).expect("the keys are those of the genesis");
+    let checker = Checker::unproven(spec, params, keys).expect("the keys are those of the genesis");
     let mut client = LightClient::from_genesis(checker, spec.id()).expect("the genesis is trusted");
     LightFile::open_on(Memory(file), &mut client, Proofs::Trusted)
 }

@@ -88,6 +88,9 @@ pub enum ProveError {
     /// A sequence is not one of the model.
     #[error(transparent)]
     Sequence(#[from] circuits::model::SequenceError),
+    /// The state is not one of the model.
+    #[error("state: {0}")]
+    State(#[from] circuits::model::ParamsError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] circuits::statement::RunError),

@@ -12,7 +12,7 @@ use circuits::plan::{LANES, field};
 use circuits::scope::{Place, Scope};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::GroupEncoding;
 use std::sync::{Mutex, PoisonError};
@@ -239,6 +239,24 @@ impl StepProver<'_> {
         }
         let segments = after.into_iter().map(|[w, lo, v]| SegmentState { w, lo, v }).collect();
         Ok((proofs, StateCommitments { segments }))
+    }
+
+    /// Proves that a first state is in range and canonically committed; gives its commitments too.
+    pub fn genesis(
+        &self,
+        state: &State,
+        progress: &mut Progress<'_>,
+    ) -> Result<(GenesisProof, StateCommitments), ProveError> {
+        let config = &self.spec.config;
+        state.check(config)?;
+        let committed = commit_state(self.params, self.spec, state)?;
+        let (scope, gradients) = (GenesisProof::scope(config, &committed), state.identity_gradient(config));
+        let (updates, after) = self.update(&scope, state, &gradients, 1, &Hyper::IDENTITY, progress)?;
+        if after != committed {
+            return Err(ProveError::Mismatch { what: "the state after the identity" });
+        }
+        let canonical = self.outputs(&[], state, &after)?;
+        Ok((GenesisProof { updates, canonical }, committed))
     }
 
     /// Shows that the commitments of the contributions' gradients and of the state after have the canonical blind.

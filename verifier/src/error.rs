@@ -1,6 +1,13 @@
-//! Why a proof is refused: one variant for each rule.
+//! Why a proof, a step or a run is refused: one variant for each rule. Messages name the rule, then the place.
 
+use circuits::codec::CodecError;
+use circuits::keys::KeyError;
+use circuits::model::{DataError, ParamsError};
 use circuits::plan::Challenge;
+use circuits::ports::PortError;
+use circuits::scope::Place;
+use circuits::statement::RunError;
+use std::fmt;
 
 /// Why one proof is refused. `item` counts the 32-byte items of a proof from 0.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +32,7 @@ pub enum VerifyError {
         found: usize,
     },
     /// An instance holds exactly the challenge slots and the public values of the circuit, with no padding.
-    #[error("instance {instance} has {found} values, not {expected}")]
+    #[error("an instance has {found} values, not {expected}: instance {instance}")]
     InstanceLength {
         /// The instance.
         instance: usize,
@@ -43,25 +50,25 @@ pub enum VerifyError {
         found: usize,
     },
     /// No commitment is the point at infinity.
-    #[error("item {item} of the proof is the point at infinity")]
+    #[error("no commitment is the point at infinity: item {item} of the proof")]
     Identity {
         /// The item.
         item: usize,
     },
     /// Every scalar is below the field's order.
-    #[error("item {item} of the proof is no canonical scalar")]
+    #[error("a scalar is not canonical: item {item} of the proof")]
     Scalar {
         /// The item.
         item: usize,
     },
     /// Every commitment is the canonical encoding of a point of the curve.
-    #[error("item {item} of the proof is no point of the curve")]
+    #[error("a commitment is no point of the curve: item {item} of the proof")]
     Point {
         /// The item.
         item: usize,
     },
     /// Every challenge slot of every instance holds the scalar drawn from the statement and the phase-1 commitments.
-    #[error("instance {instance}: the challenge for {role:?} is not the one drawn from the proof")]
+    #[error("a challenge is not the one drawn from the proof: that for {}, instance {instance}", role.label())]
     Challenge {
         /// The instance.
         instance: usize,
@@ -91,4 +98,231 @@ pub enum BatchError {
     /// All proofs of a batch are valid. Holds the numbers of those that are not; none if the batch does not name them.
     #[error("proofs {0:?} of the batch are not valid (none is named by a batch that folds)")]
     Invalid(Vec<usize>),
+}
+
+/// Why a step is refused: one variant for each rule.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The run itself is refused.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The file is refused.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The keys are those of another configuration.
+    #[error("the keys are not those of the run's configuration")]
+    Keys,
+    /// The step belongs to another run.
+    #[error("the step belongs to another run")]
+    OtherRun,
+    /// The step is not the next one.
+    #[error("a step does not follow on the one before: step {found} stands where step {expected} is expected")]
+    Number {
+        /// The next step.
+        expected: u64,
+        /// In the bundle.
+        found: u64,
+    },
+    /// The step does not begin at the state at which the step before ended.
+    #[error("a step does not begin at the state that the step before left: step {step}")]
+    Before {
+        /// The step.
+        step: u64,
+    },
+    /// Too few or too many contributions, sequences or proofs.
+    #[error("the number of {what} is {found}, not {expected}")]
+    Count {
+        /// Of what.
+        what: &'static str,
+        /// By the run.
+        expected: usize,
+        /// In the bundle.
+        found: usize,
+    },
+    /// A proof is refused.
+    #[error("{source}: {part} proof {index}")]
+    Proof {
+        /// Which kind.
+        part: &'static str,
+        /// Its number among its kind, over all contributions.
+        index: usize,
+        /// Why.
+        source: VerifyError,
+    },
+    /// A port that should hold the state holds something else.
+    #[error("the {port} are not those of the state: {}{place}", named(.contribution))]
+    State {
+        /// The contribution, if not of the update.
+        contribution: Option<u32>,
+        /// The instance.
+        place: Place,
+        /// The port.
+        port: &'static str,
+    },
+    /// Two ends of a wire differ.
+    #[error(
+        "the two ends of a wire differ: contribution {contribution}, sequence {sequence}, below layer {boundary} (the \
+         last one is below the head)"
+    )]
+    Wire {
+        /// The contribution.
+        contribution: u32,
+        /// The sequence.
+        sequence: u32,
+        /// The boundary: that of layer 0 is below it, the last one below the head.
+        boundary: usize,
+    },
+    /// The update's gradient is not the sum of the contributions'.
+    #[error("the update does not apply the sum of the contributions' gradients: segment {segment}")]
+    GradientSum {
+        /// The segment.
+        segment: usize,
+    },
+    /// Gradients that cannot be added up.
+    #[error("{source}: segment {segment}")]
+    Sum {
+        /// The segment.
+        segment: usize,
+        /// Why.
+        source: PortError,
+    },
+    /// The commitments of the gradients and of the new state are not shown to have the canonical blind.
+    #[error("{source}: the opening of the output commitments")]
+    Canonical {
+        /// Why.
+        source: VerifyError,
+    },
+    /// The genesis proof's new state is the first state.
+    #[error("the genesis proof is of another state: {port} of segment {segment}")]
+    Genesis {
+        /// The segment.
+        segment: usize,
+        /// The port.
+        port: &'static str,
+    },
+    /// A batch is not the one that the run's seed assigns.
+    #[error("a batch is not the one that the seed assigns: contribution {contribution}, sequence {sequence}")]
+    Batch {
+        /// The contribution.
+        contribution: u32,
+        /// The sequence.
+        sequence: u32,
+    },
+    /// Proofs fail the final multi-scalar multiplication.
+    #[error("{}", invalid(.0))]
+    Invalid(Vec<Part>),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Why a run is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RunRefused {
+    /// The run itself is refused.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The keys are those of the run's configuration.
+    #[error("the keys are not those of the run's configuration")]
+    Keys,
+    /// The corpus is the one that the run names.
+    #[error("the corpus is not the run's: it has another digest than the run names")]
+    Corpus,
+    /// The corpus can be drawn from.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The genesis proof is refused.
+    #[error("{0} (genesis proof)")]
+    Genesis(Box<StepError>),
+    /// A model that is offered for a state is a model of the run's configuration.
+    #[error("the model is not one of the run's configuration: {0}")]
+    Tensors(#[from] ParamsError),
+    /// A model that is offered for a state is that state.
+    #[error("the model's state is not the one before step {step}")]
+    OtherState {
+        /// The step.
+        step: u64,
+    },
+    /// What shows the range of a state comes before the first step.
+    #[error("what shows the first state's range comes before the first step")]
+    TooLate,
+    /// A step is refused.
+    #[error("{source} (step {step})")]
+    Step {
+        /// Number that the step should have.
+        step: u64,
+        /// Why.
+        source: Box<StepError>,
+    },
+    /// A run has at least one proven step.
+    #[error("a run without proven steps proves nothing")]
+    Empty,
+    /// Proofs fail the final multi-scalar multiplication.
+    #[error("{}", invalid(.0))]
+    Invalid(Vec<Culprit>),
+}
+
+/// A proof that is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// Step; none for the genesis proof.
+    pub step: Option<u64>,
+    /// Place within it.
+    pub part: Part,
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Some(step) => write!(f, "{} (step {step})", self.part),
+            None => write!(f, "{} (genesis proof)", self.part),
+        }
+    }
+}
+
+/// A proof's place within its step, or within a genesis proof, which has updates and an opening alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Layers of a contribution.
+    Layers {
+        /// Contribution.
+        contribution: u32,
+        /// Number among the contribution's layer proofs.
+        index: usize,
+    },
+    /// Heads of a contribution.
+    Heads {
+        /// Contribution.
+        contribution: u32,
+        /// Number among the contribution's head proofs.
+        index: usize,
+    },
+    /// The update.
+    Update {
+        /// Number among the update proofs.
+        index: usize,
+    },
+    /// The opening which shows that the output commitments are canonical.
+    Canonical,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Layers { contribution, index } => write!(f, "contribution {contribution}, layer proof {index}"),
+            Part::Heads { contribution, index } => write!(f, "contribution {contribution}, head proof {index}"),
+            Part::Update { index } => write!(f, "update proof {index}"),
+            Part::Canonical => f.write_str("opening of the output commitments"),
+        }
+    }
+}
+
+/// The rule, then the places at which it is broken.
+fn invalid<T: fmt::Display>(places: &[T]) -> String {
+    let places: Vec<String> = places.iter().map(T::to_string).collect();
+    format!("a proof is not valid: {}", places.join("; "))
+}
+
+fn named(contribution: &Option<u32>) -> String {
+    contribution.map_or(String::new(), |index| format!("contribution {index}, "))
 }

@@ -10,7 +10,7 @@ pub mod step;
 
 pub use batch::Batch;
 pub use canonical::{check_canonical, verify_canonical};
-pub use error::{BatchError, VerifyError};
+pub use error::{BatchError, Culprit, Part, RunRefused, StepError, VerifyError};
 pub use proof::{Claim, Ports, check, instances, verify};
-pub use run::{RunRefused, RunVerifier, VerifiedRun};
-pub use step::{CheckedContribution, Claimed, StepError, StepVerifier, Verified};
+pub use run::{Basis, RunVerifier, VerifiedRun};
+pub use step::{CheckedContribution, Claimed, StepVerifier, Verified};

@@ -2,119 +2,20 @@
 //! multiplication.
 //!
 //! Bundles are given one at a time; what stays in memory of each proof is its claim.
+//!
+//! Proofs of a step mean something only if the state before it is in range. [`Basis`] says what shows that of the first
+//! state: every later one has it by the update before.
 
 use crate::batch::Batch;
-use crate::error::BatchError;
-use crate::step::{StepError, StepVerifier};
+use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
+use crate::step::{StepVerifier, genesis_parts, parts};
 use circuits::curve::Params;
-use circuits::model::{Config, DataError, Draw, draw_batch};
-use circuits::statement::{Bundle, INSTANCES_PER_PROOF, Layouts, Run, RunError, StateCommitments, corpus_digest};
-use std::fmt;
-
-/// Why a run is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum RunRefused {
-    /// The run itself is refused.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The keys are those of the run's configuration.
-    #[error("the keys are not those of the run's configuration")]
-    Keys,
-    /// The corpus is the one that the run names.
-    #[error("the corpus differs from the run's: its digest is not the one that the run names")]
-    Corpus,
-    /// The corpus is as long as a sequence.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// A step is refused.
-    #[error("step {step}: {source}")]
-    Step {
-        /// Number that the step should have.
-        step: u64,
-        /// Why.
-        source: Box<StepError>,
-    },
-    /// A run has at least one proven step.
-    #[error("a run without proven steps proves nothing")]
-    Empty,
-    /// Proofs fail the final multi-scalar multiplication.
-    #[error("not valid: {}", list(.0))]
-    Invalid(Vec<Culprit>),
-}
-
-/// A proof that is not valid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Culprit {
-    /// Step.
-    pub step: u64,
-    /// Place within the step.
-    pub part: Part,
-}
-
-impl fmt::Display for Culprit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step {}, {}", self.step, self.part)
-    }
-}
-
-fn list(culprits: &[Culprit]) -> String {
-    culprits.iter().map(Culprit::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// A proof's place within its step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Layers of a contribution.
-    Layers {
-        /// Contribution.
-        contribution: u32,
-        /// Number among the contribution's layer proofs.
-        index: usize,
-    },
-    /// Heads of a contribution.
-    Heads {
-        /// Contribution.
-        contribution: u32,
-        /// Number among the contribution's head proofs.
-        index: usize,
-    },
-    /// The update.
-    Update {
-        /// Number among the update proofs.
-        index: usize,
-    },
-    /// The opening which shows that the new state's commitments are canonical.
-    Canonical,
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Part::Layers { contribution, index } => write!(f, "contribution {contribution}, layer proof {index}"),
-            Part::Heads { contribution, index } => write!(f, "contribution {contribution}, head proof {index}"),
-            Part::Update { index } => write!(f, "update proof {index}"),
-            Part::Canonical => f.write_str("opening of the new state's commitments"),
-        }
-    }
-}
+use circuits::model::{Config, DataError, Draw, State, draw_batch};
+use circuits::statement::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
 
 /// Number of a step's proofs, the opening not counted.
 pub fn proofs(run: &Run, config: &Config) -> usize {
     parts(run, config).len() - 1
-}
-
-/// Places of a step's claims, in the order in which they are checked.
-fn parts(run: &Run, config: &Config) -> Vec<Part> {
-    let proofs = |instances: usize| 0..instances.div_ceil(INSTANCES_PER_PROOF);
-    let batch = run.batch as usize;
-    let mut parts = vec![];
-    for contribution in 0..run.accumulate {
-        parts.extend(proofs(batch * config.layers).map(|index| Part::Layers { contribution, index }));
-        parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
-    }
-    parts.extend(proofs(Layouts::new(config).updates().len()).map(|index| Part::Update { index }));
-    parts.push(Part::Canonical);
-    parts
 }
 
 /// What a step of a run says.
@@ -137,9 +38,32 @@ impl StepSummary {
     }
 }
 
+/// What shows that the state before the first verified step is in range: weights of 17 bits, low parts of 24, momentum of
+/// 36.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// A genesis proof whose new state it is; its commitments are canonical, too.
+    pub genesis_proof: bool,
+    /// The tensors themselves, of which the commitments were computed.
+    pub tensors: bool,
+    /// The step before, whose proven update leaves it.
+    pub step_before: bool,
+}
+
+impl Basis {
+    /// Whether anything shows it. If not, all that was verified holds on the condition that the state is in range.
+    pub fn is_some(self) -> bool {
+        self.genesis_proof || self.tensors || self.step_before
+    }
+}
+
 /// A run that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedRun {
+    /// State before the first step.
+    pub before: StateCommitments,
+    /// What shows that this state is in range.
+    pub basis: Basis,
     /// State after the last step.
     pub after: StateCommitments,
     /// Every step.
@@ -158,7 +82,11 @@ pub struct RunVerifier<'a> {
     config: Config,
     corpus: Option<&'a [u8]>,
     batch: Batch<'a>,
+    /// Whose the claims in the batch are, in order.
+    claims: Vec<Culprit>,
     first: u64,
+    before: StateCommitments,
+    basis: Basis,
     at: StateCommitments,
     steps: Vec<StepSummary>,
 }
@@ -174,7 +102,8 @@ impl<'a> RunVerifier<'a> {
         Self::starting_at(params, keys, (run, 0, &run.genesis), corpus)
     }
 
-    /// Starts at a step from a state, which the caller vouches for.
+    /// Starts at a step from a state. What shows that it is in range is for the caller to give:
+    /// [`Self::genesis_proof`], [`Self::tensors`], or the step before, see [`Self::after`].
     pub fn starting_at(
         params: &'a Params,
         keys: &'a StepVerifier,
@@ -188,8 +117,68 @@ impl<'a> RunVerifier<'a> {
         if corpus.is_some_and(|corpus| corpus_digest(corpus) != run.corpus) {
             return Err(RunRefused::Corpus);
         }
-        let batch = Batch::new(params);
-        Ok(RunVerifier { params, keys, run, config, corpus, batch, first, at: before.clone(), steps: vec![] })
+        if first == 0 && *before != run.genesis {
+            let source = Box::new(StepError::Before { step: 0 });
+            return Err(RunRefused::Step { step: 0, source });
+        }
+        Ok(RunVerifier {
+            params,
+            keys,
+            run,
+            config,
+            corpus,
+            batch: Batch::new(params),
+            claims: vec![],
+            first,
+            before: before.clone(),
+            basis: Basis::default(),
+            at: before.clone(),
+            steps: vec![],
+        })
+    }
+
+    /// Starts after a step, whose proofs are verified with all others: what its update leaves is in range, whatever it
+    /// began with. The step itself is no part of what is shown.
+    pub fn after(
+        params: &'a Params,
+        keys: &'a StepVerifier,
+        step: &'a Bundle,
+        corpus: Option<&'a [u8]>,
+    ) -> Result<Self, RunRefused> {
+        let mut verifier = Self::starting_at(params, keys, (&step.run, step.step, &step.before), corpus)?.step(step)?;
+        verifier.first = verifier.next();
+        verifier.steps.clear();
+        verifier.before = verifier.at.clone();
+        verifier.basis.step_before = true;
+        Ok(verifier)
+    }
+
+    /// Checks all of the run's genesis proof but its claims. Must come before the first step, and the run must start at
+    /// its first state.
+    pub fn genesis_proof(mut self, proof: &GenesisProof) -> Result<Self, RunRefused> {
+        if self.next() != 0 {
+            return Err(RunRefused::TooLate);
+        }
+        let refused = |source| RunRefused::Genesis(Box::new(source));
+        self.keys.genesis(&mut self.batch, &self.run.genesis, proof).map_err(refused)?;
+        self.claims.extend(genesis_parts(&self.config).into_iter().map(|part| Culprit { step: None, part }));
+        self.basis.genesis_proof = true;
+        Ok(self)
+    }
+
+    /// Computes the commitments of a model's tensors, in range, and requires them to be those of the state before the
+    /// first step. Must come before that.
+    pub fn tensors(mut self, state: &State) -> Result<Self, RunRefused> {
+        if !self.steps.is_empty() {
+            return Err(RunRefused::TooLate);
+        }
+        state.check(&self.config)?;
+        let committed = Layouts::new(&self.config).commit_state(self.params, state);
+        if committed.as_ref() != Ok(&self.before) {
+            return Err(RunRefused::OtherState { step: self.first });
+        }
+        self.basis.tensors = true;
+        Ok(self)
     }
 
     /// Number of the step that is expected next.
@@ -211,6 +200,8 @@ impl<'a> RunVerifier<'a> {
             .keys
             .check(self.params, &mut self.batch, at, bundle, sequences.as_deref())
             .map_err(|source| RunRefused::Step { step, source: Box::new(source) })?;
+        let parts = parts(self.run, &self.config).into_iter();
+        self.claims.extend(parts.map(|part| Culprit { step: Some(step), part }));
         self.steps.push(StepSummary {
             step,
             loss: verified.loss,
@@ -231,15 +222,23 @@ impl<'a> RunVerifier<'a> {
 
     /// Evaluates the one multi-scalar multiplication.
     pub fn finish(self) -> Result<VerifiedRun, RunRefused> {
-        let proofs = self.steps.len() * proofs(self.run, &self.config);
-        let culprit = |index: usize| {
-            let parts = parts(self.run, &self.config);
-            Culprit { step: self.first + (index / parts.len()) as u64, part: parts[index % parts.len()] }
-        };
+        if self.steps.is_empty() {
+            return Err(RunRefused::Empty);
+        }
         match self.batch.finish() {
-            Ok(()) => Ok(VerifiedRun { after: self.at, steps: self.steps, proofs, corpus: self.corpus.is_some() }),
+            Ok(()) => Ok(VerifiedRun {
+                before: self.before,
+                basis: self.basis,
+                after: self.at,
+                steps: self.steps,
+                proofs: self.claims.iter().filter(|claim| claim.part != Part::Canonical).count(),
+                corpus: self.corpus.is_some(),
+            }),
             Err(BatchError::Empty) => Err(RunRefused::Empty),
-            Err(BatchError::Invalid(indices)) => Err(RunRefused::Invalid(indices.into_iter().map(culprit).collect())),
+            Err(BatchError::Invalid(indices)) => {
+                let culprits = indices.into_iter().filter_map(|index| self.claims.get(index).copied());
+                Err(RunRefused::Invalid(culprits.collect()))
+            }
         }
     }
 }

@@ -4,125 +4,20 @@
 //! final multi-scalar multiplication, which many steps share.
 
 use crate::batch::Batch;
-use crate::error::VerifyError;
-use crate::proof::{Ports, instances};
-use circuits::codec::CodecError;
+use crate::error::{BatchError, Part, StepError};
+use crate::proof::{Ports, instances, port_encodings};
 use circuits::curve::{F, Params, Point};
-use circuits::keys::{KeyError, VerifyingKey};
+use circuits::keys::VerifyingKey;
 use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
 use circuits::plan::field;
-use circuits::ports::{PortError, commit_canonical, sum};
+use circuits::ports::{commit_canonical, sum};
 use circuits::scope::{Place, Scope};
 use circuits::segments::{PUBLICS, Plans, head, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, INSTANCES_PER_PROOF, Layouts, Run, RunError, SegmentState, StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
-
-/// Why a step is refused: one variant for each rule.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The run itself is refused.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The file is refused.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// The keys are those of another configuration.
-    #[error("the keys are not those of the run's configuration")]
-    Keys,
-    /// The step belongs to another run.
-    #[error("the step belongs to another run")]
-    OtherRun,
-    /// The step is not the next one.
-    #[error("step {found} stands where step {expected} is expected")]
-    Number {
-        /// The next step.
-        expected: u64,
-        /// In the bundle.
-        found: u64,
-    },
-    /// The step does not begin at the state at which the step before ended.
-    #[error("step {step} does not begin at the state that the step before left")]
-    Before {
-        /// The step.
-        step: u64,
-    },
-    /// Too few or too many contributions, sequences or proofs.
-    #[error("{found} {what}, not {expected}")]
-    Count {
-        /// Of what.
-        what: &'static str,
-        /// By the run.
-        expected: usize,
-        /// In the bundle.
-        found: usize,
-    },
-    /// A proof is refused.
-    #[error("{part} proof {index}: {source}")]
-    Proof {
-        /// Which kind.
-        part: &'static str,
-        /// Its number among its kind, over all contributions.
-        index: usize,
-        /// Why.
-        source: VerifyError,
-    },
-    /// A port that should hold the state holds something else.
-    #[error("{}{place:?}: the {port} are not those of the state", named(.contribution))]
-    State {
-        /// The contribution, if not of the update.
-        contribution: Option<u32>,
-        /// The instance.
-        place: Place,
-        /// The port.
-        port: &'static str,
-    },
-    /// Two ends of a wire differ.
-    #[error(
-        "contribution {contribution}, sequence {sequence}: the wire below layer {boundary} has two ends that differ"
-    )]
-    Wire {
-        /// The contribution.
-        contribution: u32,
-        /// The sequence.
-        sequence: u32,
-        /// The boundary: that of layer 0 is below it, the last one below the head.
-        boundary: usize,
-    },
-    /// The update's gradient is not the sum of the contributions'.
-    #[error("segment {segment}: the update does not apply the sum of the contributions' gradients")]
-    GradientSum {
-        /// The segment.
-        segment: usize,
-    },
-    /// Gradients that cannot be added up.
-    #[error("segment {segment}: {source}")]
-    Sum {
-        /// The segment.
-        segment: usize,
-        /// Why.
-        source: PortError,
-    },
-    /// The commitments of the gradients and of the new state are not shown to have the canonical blind.
-    #[error("the opening of the output commitments: {source}")]
-    Canonical {
-        /// Why.
-        source: VerifyError,
-    },
-    /// A batch is not the one that the run's seed assigns.
-    #[error("contribution {contribution}, sequence {sequence}: the batch is not the one that the seed assigns")]
-    Batch {
-        /// The contribution.
-        contribution: u32,
-        /// The sequence.
-        sequence: u32,
-    },
-    /// A key could not be made.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
 
 /// Keys of a model's three circuits.
 pub struct StepVerifier {
@@ -313,22 +208,9 @@ impl StepVerifier {
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
-        let places = self.layouts.updates();
-        let publics: Vec<Vec<F>> = places
-            .iter()
-            .map(|&(segment, group)| {
-                let context = scope.context(Place::Update { segment: segment as u32, group: group as u32 });
-                vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
-            })
-            .collect();
-        let ports = proofs(batch, "update", &self.update, updates, &publics)?;
-
-        let join = |which: usize, segment: usize| -> Vec<Point> {
-            let of_segment = places.iter().zip(&ports).filter(|((s, _), _)| *s == segment);
-            of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
-        };
+        let ports = self.update_ports(batch, "update", (scope, hyper), updates)?;
+        let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
         let encode = |points: Vec<Point>| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
-        let mut after = StateCommitments::default();
         for segment in 0..self.layouts.segments() {
             let place = Place::Update { segment: segment as u32, group: 0 };
             let state = before.segments.get(segment);
@@ -346,13 +228,53 @@ impl StepVerifier {
             if join(update::GRADIENT, segment) != total {
                 return Err(StepError::GradientSum { segment });
             }
-            after.segments.push(SegmentState {
-                w: encode(join(update::NEW_WEIGHTS, segment)),
-                lo: encode(join(update::NEW_LOW, segment)),
-                v: encode(join(update::NEW_MOMENTUM, segment)),
-            });
         }
-        Ok(after)
+        Ok(ports.encoded().after(&self.layouts))
+    }
+
+    /// Adds update proofs in a scope, under given public integers, to the batch; gives the ports of all lane groups.
+    fn update_ports(
+        &self,
+        batch: &mut Batch<'_>,
+        part: &'static str,
+        (scope, hyper): (&Scope, &Hyper),
+        updates: &[Vec<u8>],
+    ) -> Result<UpdatePorts<Point>, StepError> {
+        let publics = |(segment, group): (usize, usize)| {
+            let context = scope.context(Place::Update { segment: segment as u32, group: group as u32 });
+            vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
+        };
+        let publics: Vec<Vec<F>> = self.layouts.updates().into_iter().map(publics).collect();
+        Ok(UpdatePorts(proofs(batch, part, &self.update, updates, &publics)?))
+    }
+
+    /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
+    ///
+    /// An update leaves weights of 17 bits, low parts of 24 and momentum of 36, whatever enters it: they are made of limbs
+    /// (`ops/sgd`). So a state that is the new one of any update is in range. Its integers are fixed to the identity and
+    /// its context to a scope of its own, so that there is one such statement for a model, and no step's update passes for
+    /// it. The opening shows that the commitments have blind 1.
+    pub fn genesis(
+        &self,
+        batch: &mut Batch<'_>,
+        state: &StateCommitments,
+        proof: &GenesisProof,
+    ) -> Result<(), StepError> {
+        state.check(&self.spec_config)?;
+        let scope = GenesisProof::scope(&self.spec_config, state);
+        let ports = self.update_ports(batch, "genesis update", (&scope, &Hyper::IDENTITY), &proof.updates)?;
+        let shown = ports.encoded().after(&self.layouts);
+        for (segment, (shown, claimed)) in shown.segments.iter().zip(&state.segments).enumerate() {
+            let ports = [
+                ("weights", &shown.w, &claimed.w),
+                ("low parts", &shown.lo, &claimed.lo),
+                ("momentum", &shown.v, &claimed.v),
+            ];
+            if let Some((port, ..)) = ports.into_iter().find(|(_, shown, claimed)| shown != claimed) {
+                return Err(StepError::Genesis { segment, port });
+            }
+        }
+        self.outputs(batch, &[], state, &proof.canonical)
     }
 
     /// Checks all but the claim of the opening which shows that the commitments of gradients and of the state after are
@@ -381,10 +303,6 @@ fn matches_assigned(params: &Params, index: u32, found: &[Point], assigned: &[Ve
         }
     }
     Ok(())
-}
-
-fn named(contribution: &Option<u32>) -> String {
-    contribution.map_or(String::new(), |index| format!("contribution {index}, "))
 }
 
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepError> {
@@ -420,7 +338,89 @@ impl StepVerifier {
     ) -> Result<Verified, StepError> {
         let mut batch = Batch::new(params);
         let verified = self.check(params, &mut batch, at, bundle, sequences)?;
-        batch.finish().map_err(|_| StepError::Proof { part: "some", index: 0, source: VerifyError::Invalid })?;
+        batch.finish().map_err(|error| named(error, &parts(at.0, &self.spec_config)))?;
         Ok(verified)
     }
+
+    /// Verifies a genesis proof alone: [`Self::genesis`] and the multi-scalar multiplication.
+    pub fn verify_genesis(
+        &self,
+        params: &Params,
+        state: &StateCommitments,
+        proof: &GenesisProof,
+    ) -> Result<(), StepError> {
+        let mut batch = Batch::new(params);
+        self.genesis(&mut batch, state, proof)?;
+        batch.finish().map_err(|error| named(error, &genesis_parts(&self.spec_config)))
+    }
+}
+
+fn named(error: BatchError, parts: &[Part]) -> StepError {
+    let BatchError::Invalid(indices) = error else { return StepError::Invalid(vec![]) };
+    StepError::Invalid(indices.into_iter().filter_map(|index| parts.get(index).copied()).collect())
+}
+
+/// Places of a step's claims, in the order in which they are checked.
+pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
+    let proofs = |instances: usize| 0..instances.div_ceil(INSTANCES_PER_PROOF);
+    let batch = run.batch as usize;
+    let mut parts = vec![];
+    for contribution in 0..run.accumulate {
+        parts.extend(proofs(batch * config.layers).map(|index| Part::Layers { contribution, index }));
+        parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
+    }
+    parts.extend(genesis_parts(config));
+    parts
+}
+
+/// Places of a genesis proof's claims: as those of an update.
+pub fn genesis_parts(config: &Config) -> Vec<Part> {
+    let updates = Layouts::new(config).updates().len().div_ceil(INSTANCES_PER_PROOF);
+    (0..updates).map(|index| Part::Update { index }).chain([Part::Canonical]).collect()
+}
+
+/// Ports of the lane groups of an update, in order: `[lane group][port][column]`.
+struct UpdatePorts<T>(Vec<Vec<Vec<T>>>);
+
+impl<T: Copy> UpdatePorts<T> {
+    /// Columns of a port of a segment, over its lane groups.
+    fn join(&self, layouts: &Layouts, which: usize, segment: usize) -> Vec<T> {
+        let places = layouts.updates();
+        let of_segment = places.iter().zip(&self.0).filter(|((s, _), _)| *s == segment);
+        of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
+    }
+}
+
+impl UpdatePorts<Point> {
+    fn encoded(&self) -> UpdatePorts<Encoding> {
+        let encode = |ports: &Vec<Vec<Point>>| ports.iter().map(|p| p.iter().map(Point::to_bytes).collect()).collect();
+        UpdatePorts(self.0.iter().map(encode).collect())
+    }
+}
+
+impl UpdatePorts<Encoding> {
+    /// The new state.
+    fn after(&self, layouts: &Layouts) -> StateCommitments {
+        let join = |which, segment| self.join(layouts, which, segment);
+        let segment = |segment| SegmentState {
+            w: join(update::NEW_WEIGHTS, segment),
+            lo: join(update::NEW_LOW, segment),
+            v: join(update::NEW_MOMENTUM, segment),
+        };
+        StateCommitments { segments: (0..layouts.segments()).map(segment).collect() }
+    }
+}
+
+/// The state to which a bundle's update proofs claim to lead. Nothing of it is verified: bytes are copied.
+pub fn claimed_after(update: &VerifyingKey, config: &Config, bundle: &Bundle) -> Result<StateCommitments, StepError> {
+    let layouts = Layouts::new(config);
+    let groups = layouts.updates().len();
+    count("update proofs", groups.div_ceil(INSTANCES_PER_PROOF), bundle.updates.len())?;
+    let mut ports = vec![];
+    for (index, proof) in bundle.updates.iter().enumerate() {
+        let instances = INSTANCES_PER_PROOF.min(groups - index * INSTANCES_PER_PROOF);
+        let refused = |source| StepError::Proof { part: "update", index, source };
+        ports.extend(port_encodings(update, instances, proof).map_err(refused)?);
+    }
+    Ok(UpdatePorts(ports).after(&layouts))
 }

@@ -7,13 +7,14 @@
 use circuits::codec::{decode, encode};
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, Run, corpus_digest};
+use circuits::statement::{Bundle, GenesisProof, Run, RunError, StateCommitments, corpus_digest};
 use prover::params;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use verifier::{StepError, StepVerifier};
+use verifier::step::claimed_after;
+use verifier::{Part, StepError, StepVerifier, VerifyError};
 
 const CORPUS: &[u8] = include_bytes!("../../fixtures/corpus/stories.txt");
 const DRAW: Draw = Draw { seed: 1, step: 0, contribution: 0 };
@@ -33,7 +34,8 @@ fn keys(verifier: &StepVerifier) -> String {
 }
 
 fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVerifier) {
-    let mut state = State::init(&spec.config, 1);
+    let first = State::init(&spec.config, 1);
+    let mut state = first.clone();
     let genesis = commit_state(params, spec, &state).unwrap();
     let run = Run {
         circuits: CIRCUIT_VERSION,
@@ -52,6 +54,8 @@ fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVeri
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
         prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_, _| {}).unwrap();
+    let (proof, _) = prover.genesis(&first, &mut |_, _| {}).unwrap();
+    fs::write(fixture("nano-genesis.proof"), encode(&proof).unwrap()).unwrap();
     fs::write(fixture("nano-keys.txt"), keys(verifier)).unwrap();
     fs::write(fixture("nano-step.bundle"), encode(&bundle).unwrap()).unwrap();
 }
@@ -99,11 +103,61 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     let refused = verifier.verify(&params, (&untied, 0, &genesis), &bundle, None);
     assert!(matches!(refused, Err(StepError::Run(_) | StepError::Keys)), "{refused:?}");
     // A loss off by one, and another learning rate: the public values are those of other proofs.
-    assert!(matches!(altered(&|b| b.contributions[0].losses[0] += 1), StepError::Proof { .. }));
+    let StepError::Invalid(parts) = altered(&|b| b.contributions[0].losses[0] += 1) else { panic!("another rule") };
+    assert_eq!(parts, [Part::Heads { contribution: 0, index: 0 }]);
     let mut faster = run.clone();
     faster.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap();
     let mut renamed = bundle.clone();
     renamed.run = faster.clone();
     let refused = verifier.verify(&params, (&faster, 0, &genesis), &renamed, None);
-    assert!(matches!(refused, Err(StepError::Proof { .. })), "{refused:?}");
+    // The run's identity is in all contexts, the rate in the update's public integers.
+    assert!(matches!(&refused, Err(StepError::Invalid(parts)) if parts.len() == 3), "{refused:?}");
+}
+
+/// 7.1: the pinned proof shows that `nano`'s first state of seed 1 is in range, and nothing else does.
+#[test]
+fn the_pinned_genesis_proof_is_of_one_model() {
+    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let spec = Spec::new(Config::NANO);
+    let verifier = StepVerifier::new(&params, &spec.config).unwrap();
+    let proof: GenesisProof = decode(&fs::read(fixture("nano-genesis.proof")).unwrap()).unwrap();
+    let state = commit_state(&params, &spec, &State::init(&spec.config, 1)).unwrap();
+    verifier.verify_genesis(&params, &state, &proof).unwrap();
+
+    let refused = |state: &StateCommitments, alter: &dyn Fn(&mut GenesisProof)| {
+        let mut altered = proof.clone();
+        alter(&mut altered);
+        verifier.verify_genesis(&params, state, &altered).unwrap_err()
+    };
+    let no_updates = refused(&state, &|p| p.updates.clear());
+    assert!(matches!(no_updates, StepError::Count { what: "proofs", expected: 1, found: 0 }));
+    let twice = refused(&state, &|p| p.updates.push(p.updates[0].clone()));
+    assert!(matches!(twice, StepError::Count { what: "proofs", expected: 1, found: 2 }));
+    let StepError::Invalid(parts) = refused(&state, &|p| *p.updates[0].iter_mut().rev().nth(63).unwrap() ^= 1) else {
+        panic!("another rule")
+    };
+    assert_eq!(parts, [Part::Update { index: 0 }]);
+    let blinded = refused(&state, &|p| *p.canonical.last_mut().unwrap() ^= 1);
+    assert!(matches!(blinded, StepError::Canonical { source: VerifyError::Blind }));
+    // The scope holds the state: for another one the challenges are others, and the ports are not its.
+    for (alter, port) in [
+        ((|s| s.segments[1].w.swap(0, 1)) as fn(&mut StateCommitments), "weights"),
+        (|s| s.segments[1].lo.swap(0, 1), "low parts"),
+        (|s| s.segments[1].v = s.segments[1].w.clone(), "momentum"),
+    ] {
+        let mut other = state.clone();
+        alter(&mut other);
+        let error = refused(&other, &|_| ());
+        assert!(matches!(error, StepError::Genesis { segment: 1, port: p } if p == port), "{error}");
+    }
+    let mut short = state.clone();
+    short.segments.pop();
+    assert!(matches!(refused(&short, &|_| ()), StepError::Run(RunError::Shape { .. })));
+    // The proofs of a step's update are no genesis proof of the state that it leaves: integers and scope are others.
+    let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
+    let after = claimed_after(&verifier.update, &spec.config, &bundle).unwrap();
+    let of_step = GenesisProof { updates: bundle.updates, canonical: bundle.canonical };
+    let error = verifier.verify_genesis(&params, &after, &of_step).unwrap_err();
+    let all = [Part::Update { index: 0 }, Part::Canonical];
+    assert!(matches!(&error, StepError::Invalid(parts) if *parts == all), "{error}");
 }

@@ -105,6 +105,9 @@ pub enum SemanticError {
     /// The keys are those of the genesis.
     #[error("the verifying keys are not those of the chain")]
     Keys,
+    /// The genesis proof shows that the first state is in range.
+    #[error("{0} (genesis proof)")]
+    Genesis(StepError),
     /// Proofs are checked on the block's own parent.
     #[error("the block was to be checked on a parent that is not its own")]
     Parent,

@@ -20,7 +20,7 @@ pub struct Checker<'p> {
     pub spec: &'p ChainSpec,
     /// Parameters.
     pub params: &'p Params,
-    /// Keys; [`Checker::new`] has compared them with the chain's.
+    /// Keys; [`Checker::new`] has compared them with the chain's, and verified the genesis proof with them.
     keys: &'p StepVerifier,
 }
 
@@ -112,8 +112,17 @@ fn transactions(spec: &ChainSpec, parent: &Parent, block: &Block) -> Result<(), 
 }
 
 impl<'p> Checker<'p> {
-    /// Requires the keys to be the chain's.
+    /// Requires the keys to be the chain's, and the genesis proof to hold: what proofs of blocks say means nothing if the
+    /// first state is not in range.
     pub fn new(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
+        spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
+        spec.check_proof(params, keys).map_err(SemanticError::Genesis)?;
+        Ok(Checker { spec, params, keys })
+    }
+
+    /// As [`Checker::new`], without a genesis proof: for tests of chains that begin with no one's state.
+    #[cfg(feature = "testing")]
+    pub fn unproven(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
         spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
         Ok(Checker { spec, params, keys })
     }

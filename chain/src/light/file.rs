@@ -42,7 +42,8 @@ pub struct Beginning {
 
 impl Encoded for Beginning {
     const MAGIC: [u8; 8] = *b"GRADLGHT";
-    const VERSION: u32 = 1;
+    // 2: the genesis has a proof.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "file of a light client";
 }
 

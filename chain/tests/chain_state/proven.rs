@@ -12,7 +12,7 @@ use chain::tensors::Complete;
 use chain::transaction::TransactionError;
 use chain::worker::Worker;
 use circuits::model::{Spec, State};
-use prover::step::StepKeys;
+use prover::step::{StepKeys, StepProver};
 use std::sync::Arc;
 use verifier::StepVerifier;
 
@@ -41,8 +41,10 @@ fn proven_blocks_move_the_chain_and_are_taken_back() {
     let state = State::init(&config, 1);
     let mut genesis = genesis(&config, &params, &state);
     (genesis.keys, genesis.dataset) = (keys_digest(&keys), dataset.root());
-    let mut tree = Tree::of(ChainSpec::new(genesis).unwrap(), params.clone(), state);
     let proving = StepKeys::generate(&params, &model).unwrap();
+    let prover = StepProver { params: &params, keys: &proving, spec: &model };
+    (genesis.proof, _) = prover.genesis(&state, &mut |_, _| {}).unwrap();
+    let mut tree = Tree::of(ChainSpec::new(genesis).unwrap(), params.clone(), state);
     let spec = tree.spec.clone();
     let worker = Worker { spec: &spec, params: &params, keys: &proving, model: &model, dataset: &dataset };
 

@@ -4,7 +4,7 @@
 //! the circuits were meant to change.
 
 use super::tip::Tip;
-use super::{BEGIN, NANO, PARAMS, address, grains, key};
+use super::{BEGIN, NANO, PARAMS, address, grains, key, nano_proof};
 use chain::block::Block;
 use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis};
@@ -31,7 +31,7 @@ pub struct GoldenChain {
 
 impl Encoded for GoldenChain {
     const MAGIC: [u8; 8] = *b"GRADGOLD";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const NAME: &'static str = "golden chain";
 }
 
@@ -104,7 +104,7 @@ pub fn produce(
 
 fn regenerate() -> GoldenChain {
     let mut state = State::init(&NANO.model.config, 1);
-    let spec = ChainSpec::new(NANO.genesis(&state)).unwrap();
+    let spec = ChainSpec::new(NANO.genesis(&state, nano_proof())).unwrap();
     let keys = StepKeys::generate(&PARAMS, &NANO.model).unwrap();
     let worker = Worker { spec: &spec, params: &PARAMS, keys: &keys, model: &NANO.model, dataset: &NANO.dataset };
     let mut tip = Tip::genesis(&spec);

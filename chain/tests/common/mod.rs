@@ -16,9 +16,10 @@ use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
 use chain::{Hash, ledger};
+use circuits::codec::decode;
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::Layouts;
+use circuits::statement::{GenesisProof, Layouts};
 use std::sync::LazyLock;
 use verifier::StepVerifier;
 
@@ -41,6 +42,11 @@ pub struct Setting {
     pub keys: StepVerifier,
 }
 
+/// The pinned proof that `nano`'s first state of seed 1 is in range.
+pub fn nano_proof() -> GenesisProof {
+    decode(include_bytes!("../../../fixtures/golden/nano-genesis.proof")).unwrap()
+}
+
 /// `nano` and the corpus.
 pub static NANO: LazyLock<Setting> = LazyLock::new(|| Setting::new(Config::NANO, CORPUS));
 
@@ -51,8 +57,8 @@ impl Setting {
         Setting { model: Spec::new(config), dataset, keys }
     }
 
-    /// A genesis that begins with this state.
-    pub fn genesis(&self, state: &State) -> Genesis {
+    /// A genesis that begins with this state, of which this is the proof.
+    pub fn genesis(&self, state: &State, proof: GenesisProof) -> Genesis {
         let config = &self.model.config;
         let mut contributors: Vec<Address> = (1..=3).map(address).collect();
         contributors.sort();
@@ -66,6 +72,7 @@ impl Setting {
             config: config.to_json(),
             seed: 1,
             state: Layouts::new(config).commit_state(&PARAMS, state).unwrap(),
+            proof,
             dataset: self.dataset.root(),
             batch: 1,
             schedule: Schedule::cosine(&"0.05".parse().unwrap(), 100, 10, &"0.1".parse().unwrap()).unwrap(),

@@ -66,6 +66,7 @@ fn good(target: &str) -> Files {
     let bundle = || -> Bundle { decode(include_bytes!("../../../fixtures/golden/nano-step.bundle")).unwrap() };
     match target {
         "genesis" => vec![("golden", encode(genesis).unwrap())],
+        "genesis_proof" => vec![("golden", encode(&genesis.proof).unwrap())],
         "block" => vec![("idle", encode(&idle).unwrap()), ("training", encode(&third).unwrap())],
         "contribution" => vec![("golden", encode(&third.contributions[0]).unwrap())],
         "tensors" => vec![("golden", encode(&GOLDEN.chain.tensors[2][0]).unwrap())],

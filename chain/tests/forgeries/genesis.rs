@@ -108,13 +108,15 @@ fn too_large_to_be_encoded() {
 
 #[test]
 fn every_field_is_in_the_identity() {
-    let alterations: [fn(&mut Genesis); 18] = [
+    let alterations: [fn(&mut Genesis); 20] = [
         |g| g.name.push('!'),
         |g| g.time += 1,
         |g| g.keys = flipped(g.keys),
         |g| g.seed += 1,
         |g| g.state.segments[0].w.swap(0, 1),
         |g| g.state.segments[1].v[0] = [1; 32],
+        |g| g.proof.updates[0][77] ^= 1,
+        |g| g.proof.canonical[77] ^= 1,
         |g| g.dataset = dataset::DatasetRoot::new(*g.dataset.hash(), 10).unwrap(),
         |g| g.dataset = dataset::DatasetRoot::new([1; 32], g.dataset.leaves()).unwrap(),
         |g| g.batch = 2,

@@ -14,7 +14,7 @@ fn the_pinned_chain_is_accepted() {
     let layouts = golden.spec.layouts();
     let mut state = State::init(config, golden.chain.genesis.seed);
     assert_eq!(layouts.commit_state(&PARAMS, &state).unwrap(), golden.chain.genesis.state);
-    assert_eq!(golden.chain.genesis, NANO.genesis(&state));
+    assert_eq!(golden.chain.genesis, NANO.genesis(&state, crate::common::nano_proof()));
     assert_eq!(golden.chain.genesis.dataset, NANO.dataset.root());
 
     for (height, (block, tensors)) in (1..).zip(golden.chain.blocks.iter().zip(&golden.chain.tensors)) {

@@ -18,6 +18,7 @@ use chain::work::CompactTarget;
 use circuits::codec;
 use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::model::{Config, Schedule, Spec, State};
+use circuits::statement::GenesisProof;
 use prover::params;
 use prover::step::commit_state;
 use std::convert::Infallible;
@@ -90,6 +91,7 @@ fn genesis() -> Genesis {
         config: MODEL.config.to_json(),
         seed: 1,
         state: commit_state(&PARAMS, &MODEL, &STATE).unwrap(),
+        proof: GenesisProof::default(),
         dataset: DATASET.root(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
@@ -110,7 +112,7 @@ pub fn spec(change: impl FnOnce(&mut Genesis)) -> ChainSpec {
 }
 
 pub fn checker(spec: &ChainSpec) -> Checker<'_> {
-    Checker::new(spec, &PARAMS, &KEYS).unwrap()
+    Checker::unproven(spec, &PARAMS, &KEYS).unwrap()
 }
 
 pub fn client(spec: &ChainSpec) -> LightClient<'_> {

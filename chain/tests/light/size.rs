@@ -65,7 +65,7 @@ fn a_nano_block_of_two_contributions() {
 
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut client = chain::light::LightClient::from_genesis(
-        chain::consensus::semantic::Checker::new(&spec, &PARAMS, &keys).unwrap(),
+        chain::consensus::semantic::Checker::unproven(&spec, &PARAMS, &keys).unwrap(),
         spec.id(),
     )
     .unwrap();

@@ -112,6 +112,7 @@ pub fn genesis(config: &Config, params: &Params, state: &State) -> Genesis {
         config: config.to_json(),
         seed: 1,
         state: Layouts::new(config).commit_state(params, state).unwrap(),
+        proof: GenesisProof::default(),
         dataset: DatasetRoot::new([5; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),

@@ -1,10 +1,21 @@
 //! Batches from a corpus of bytes.
 
+use super::Config;
 use thiserror::Error;
 
-/// A corpus too short to draw from.
+/// A corpus that no model of the configuration can be trained on.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DataError {
+    /// A byte that is no token.
+    #[error("byte {byte} at offset {offset} is not below the vocabulary of {vocab}")]
+    Token {
+        /// Its place, from 0.
+        offset: usize,
+        /// The byte.
+        byte: u8,
+        /// V.
+        vocab: usize,
+    },
     /// Fewer than T + 1 bytes.
     #[error("the corpus has {found} bytes; a sequence needs {needed}")]
     Short {
@@ -13,6 +24,19 @@ pub enum DataError {
         /// Given.
         found: usize,
     },
+}
+
+/// Requires a corpus that every batch of every step can be drawn from: long enough, and of tokens alone.
+pub fn check_corpus(corpus: &[u8], config: &Config) -> Result<(), DataError> {
+    let (needed, found) = (config.context + 1, corpus.len());
+    if found < needed {
+        return Err(DataError::Short { needed, found });
+    }
+    let vocab = config.vocab;
+    match corpus.iter().enumerate().find(|&(_, &byte)| usize::from(byte) >= vocab) {
+        Some((offset, &byte)) => Err(DataError::Token { offset, byte, vocab }),
+        None => Ok(()),
+    }
 }
 
 /// What a batch is drawn by.
@@ -67,6 +91,22 @@ mod tests {
         assert_eq!(batch, draw_batch(&corpus, 16, 64, DRAW).unwrap());
         assert_ne!(batch, draw_batch(&corpus, 16, 64, Draw { step: 3, ..DRAW }).unwrap());
         assert!(batch.iter().all(|s| s.len() == 17 && s.windows(2).all(|w| w[1] == w[0] + 1)));
+    }
+
+    /// 7.10: wherever the byte is.
+    #[test]
+    fn a_byte_that_is_no_token_is_found_before_any_batch_is_drawn() {
+        let mut config = Config::NANO;
+        config.vocab = 128;
+        let mut corpus = vec![127; 5000];
+        assert_eq!(check_corpus(&corpus, &config), Ok(()));
+        for offset in [0, 2345, 4999] {
+            corpus[offset] = 128;
+            assert_eq!(check_corpus(&corpus, &config), Err(DataError::Token { offset, byte: 128, vocab: 128 }));
+            corpus[offset] = 0;
+        }
+        assert_eq!(check_corpus(&[7; 16], &config), Err(DataError::Short { needed: 17, found: 16 }));
+        assert_eq!(check_corpus(&[255; 17], &Config::NANO), Ok(()));
     }
 
     #[test]

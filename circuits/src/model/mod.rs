@@ -15,7 +15,7 @@ pub use backward::{HeadTrace, LayerBackward, embedding_backward, head_forward_ba
 pub use config::{
     Config, ConfigError, MAX_CELLS, MAX_CONTEXT, MAX_HIDDEN, MAX_LAYERS, MAX_MLP, MAX_PARAMETERS, MAX_VOCAB,
 };
-pub use data::{DataError, Draw, draw_batch};
+pub use data::{DataError, Draw, check_corpus, draw_batch};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
 pub use params::{Gradients, Layer, LayerParams, Parameters, Params, ParamsError, State, TensorSpec, tensors};

@@ -264,6 +264,16 @@ impl State {
         state
     }
 
+    /// The gradient with which [`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY) leaves this state as it is: its
+    /// momentum, frac 36.
+    pub fn identity_gradient(&self, config: &Config) -> Gradients {
+        let mut gradients = Gradients::zeros(config);
+        for (g, v) in gradients.iter_mut().zip(self.v.iter()) {
+            g.data = v.data.iter().map(|&v| i128::from(v) << 12).collect();
+        }
+        gradients
+    }
+
     /// Whether this is a state of `config`.
     pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
         self.w.check(config)?;
@@ -326,6 +336,19 @@ mod tests {
         assert_eq!(state.check(&config), Err(ParamsError::Range { name: "norm_f".into() }));
         state.w.layers[0].wq.data.pop();
         assert!(matches!(state.check(&config), Err(ParamsError::Shape { .. })));
+    }
+
+    #[test]
+    fn the_identity_leaves_a_whole_state_as_it_is() {
+        let config = Config::NANO.untied();
+        let mut state = State::init(&config, 7);
+        let momentum = |i: usize| ((i as i64 * 7919) << 20) % Class::Momentum.max();
+        for v in state.v.iter_mut() {
+            v.data.iter_mut().enumerate().for_each(|(i, v)| *v = momentum(i));
+        }
+        let (gradients, before) = (state.identity_gradient(&config), state.clone());
+        crate::ops::sgd::apply(&crate::ops::sgd::Hyper::IDENTITY, &mut state, &gradients, &mut Default::default());
+        assert_eq!(state, before);
     }
 
     #[test]

@@ -11,9 +11,15 @@ pub enum ScheduleError {
     /// The learning rate must stay below 2^10.
     #[error("the learning rate {0} is not below 1024")]
     Rate(Decimal),
+    /// A learning rate that is not 0 must not become 0.
+    #[error("the learning rate {0} would be rounded to 0; the smallest that is not is {least}", least = Decimal::at_least(1, 1 << 37))]
+    SmallRate(Decimal),
     /// The floor is a share of the peak.
     #[error("the floor {0} is not a share between 0 and 1")]
     Floor(Decimal),
+    /// A floor that is not 0 must not become 0.
+    #[error("the floor {0} would be rounded to 0; the smallest share that is not is {least}", least = Decimal::at_least(1, 1 << 25))]
+    SmallFloor(Decimal),
     /// Decay needs steps after the warm-up.
     #[error("{warmup} steps of warm-up leave none of {steps} for the decay")]
     Steps {
@@ -48,7 +54,8 @@ pub enum Schedule {
 /// `round(rate·2^36)`.
 fn rate36(rate: &Decimal) -> Result<u64, ScheduleError> {
     let scaled = rate.scaled(1 << 36, 1).and_then(|r| u64::try_from(r).ok());
-    scaled.filter(|&r| r < 1 << 46).ok_or(ScheduleError::Rate(*rate))
+    let scaled = scaled.filter(|&r| r < 1 << 46).ok_or(ScheduleError::Rate(*rate))?;
+    if scaled == 0 && *rate != Decimal::ZERO { Err(ScheduleError::SmallRate(*rate)) } else { Ok(scaled) }
 }
 
 impl Schedule {
@@ -65,6 +72,9 @@ impl Schedule {
         let peak = rate36(peak)?;
         let ratio = floor_ratio.scaled(1 << 24, 1).filter(|&r| r <= 1 << 24);
         let ratio = ratio.ok_or(ScheduleError::Floor(*floor_ratio))?;
+        if ratio == 0 && *floor_ratio != Decimal::ZERO {
+            return Err(ScheduleError::SmallFloor(*floor_ratio));
+        }
         let floor = ((u128::from(peak) * ratio + (1 << 23)) >> 24) as u64;
         Ok(Self::Cosine { peak, floor, steps, warmup })
     }
@@ -76,6 +86,23 @@ impl Schedule {
             Self::Cosine { peak, floor, steps, warmup } => {
                 peak < 1 << 46 && floor <= peak && warmup < steps && steps <= 1 << 32
             }
+        }
+    }
+
+    /// The lowest rate after the warm-up, frac 36.
+    pub fn floor(&self) -> u64 {
+        match *self {
+            Self::Constant { rate } => rate,
+            Self::Cosine { floor, .. } => floor,
+        }
+    }
+
+    /// The highest rate of any step, frac 36, and the first step that has it.
+    pub fn peak(&self) -> (u64, u64) {
+        match *self {
+            Self::Constant { rate } => (rate, 0),
+            // The last step of the warm-up reaches it.
+            Self::Cosine { peak, warmup, .. } => (peak, warmup.saturating_sub(1)),
         }
     }
 
@@ -118,11 +145,34 @@ mod tests {
     }
 
     #[test]
+    fn the_peak_is_the_highest_rate() {
+        for (steps, warmup) in [(1, 0), (2, 1), (50, 0), (50, 1), (50, 7), (50, 49)] {
+            let s = Schedule::cosine(&decimal("0.3"), steps, warmup, &decimal("0.2")).unwrap();
+            let (rate, at) = s.peak();
+            assert_eq!((s.lr_at(at), (0..2 * steps).map(|i| s.lr_at(i)).max()), (rate, Some(rate)));
+            assert!((0..at).all(|i| s.lr_at(i) < rate), "{steps} {warmup}");
+        }
+        let constant = Schedule::constant(&decimal("0.3")).unwrap();
+        assert_eq!(constant.peak(), (constant.lr_at(7), 0));
+    }
+
+    #[test]
     fn senseless_schedules_are_refused() {
         let one = decimal("1");
         assert_eq!(Schedule::constant(&decimal("1024")), Err(ScheduleError::Rate(decimal("1024"))));
         assert!(matches!(Schedule::cosine(&one, 10, 10, &one), Err(ScheduleError::Steps { .. })));
         assert!(matches!(Schedule::cosine(&one, 10, 1, &decimal("1.1")), Err(ScheduleError::Floor(_))));
         assert_eq!(Schedule::constant(&one).unwrap().lr_at(9), 1 << 36);
+        // What rounding would make nothing of. 7.19
+        let small = |error: ScheduleError, least: &str| assert!(error.to_string().ends_with(least), "{error}");
+        small(Schedule::constant(&decimal("7e-12")).unwrap_err(), "the smallest that is not is 728e-14");
+        small(
+            Schedule::cosine(&one, 10, 1, &decimal("2e-8")).unwrap_err(),
+            "the smallest share that is not is 299e-10",
+        );
+        assert_eq!(Schedule::constant(&decimal("728e-14")).unwrap().lr_at(0), 1);
+        assert_eq!(Schedule::constant(&decimal("0")).unwrap().lr_at(0), 0);
+        Schedule::cosine(&one, 10, 1, &decimal("299e-10")).unwrap();
+        Schedule::cosine(&one, 10, 1, &decimal("0")).unwrap();
     }
 }

@@ -1,17 +1,23 @@
 //! `verify`: a run's directory or one bundle, without weights.
+//!
+//! Proofs mean something only if the state before them is in range. What shows that is demanded of a run; of a lone bundle,
+//! the verdict is conditional without it.
 
 use crate::error::{CliError, Rejection};
-use crate::files::{self, MAX_CORPUS};
-use crate::format::{bytes, hex, plural, time};
-use crate::model_dir;
+use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
+use circuits::codec::Encoded;
 use circuits::curve::Params;
-use circuits::statement::{Run, StateCommitments};
-use serde_json::json;
+use circuits::model::Config;
+use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments};
+use report::Asked;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use verifier::{RunRefused, RunVerifier, StepVerifier, VerifiedRun};
+
+mod report;
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -21,11 +27,20 @@ pub struct Args {
     /// The corpus: each batch must be the one that the seed assigns
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
-    /// A model: the run must begin at its state
-    #[arg(long, value_name = "DIR")]
+    /// A model: the run must begin with it
+    #[arg(long, value_name = "MODEL")]
     genesis: Option<PathBuf>,
-    /// A model: the run must end at its state
-    #[arg(long, value_name = "DIR")]
+    /// Proof that the run's first state is in range [default: genesis.proof in the run's directory, or beside the bundle]
+    #[arg(long, value_name = "FILE")]
+    genesis_proof: Option<PathBuf>,
+    /// Of a lone bundle: the bundle of the step before, whose update must lead to it
+    #[arg(long, value_name = "BUNDLE")]
+    after: Option<PathBuf>,
+    /// Of a lone bundle: the model before its step
+    #[arg(long, value_name = "MODEL")]
+    before: Option<PathBuf>,
+    /// A model: the last step must lead to it
+    #[arg(long, value_name = "MODEL")]
     end: Option<PathBuf>,
     /// Proven steps that the run must have
     #[arg(long, value_name = "N")]
@@ -34,7 +49,13 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let corpus = args.corpus.as_deref().map(|file| files::read(file, MAX_CORPUS)).transpose()?;
+    let corpus = match &args.corpus {
+        Some(file) => {
+            let _spinner = ui.spinner("corpus");
+            Some(files::read(file, MAX_CORPUS)?)
+        }
+        None => None,
+    };
     if args.path.is_dir() {
         verify_run(&args, corpus.as_deref(), ui)
     } else {
@@ -42,135 +63,183 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
 }
 
-fn keys(params: &Params, run: &Run, ui: &Ui) -> Result<StepVerifier, CliError> {
+/// Reads what is to be verified: what is malformed is rejected.
+fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
+    files::decode(path, MAX_SMALL).map_err(|error| match error {
+        CliError::File { path, source } => Rejection::File { path, source }.into(),
+        other => other,
+    })
+}
+
+fn keys(params: &Params, run: &Run, ui: &Ui) -> Result<(Config, StepVerifier), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
     let _spinner = ui.spinner("verifying keys");
-    Ok(StepVerifier::new(params, &config).map_err(Rejection::from)?)
+    let keys = StepVerifier::new(params, &config).map_err(Rejection::from)?;
+    Ok((config, keys))
+}
+
+fn rejected(error: RunRefused) -> CliError {
+    Rejection::from(error).into()
+}
+
+/// The genesis proof that was named, or the one in the directory of the run.
+fn genesis_proof(args: &Args, dir: &RunDir) -> Result<Option<GenesisProof>, CliError> {
+    let own = dir.genesis_proof_file();
+    match &args.genesis_proof {
+        Some(path) => read(path).map(Some),
+        None if own.exists() => read(&own).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same for a lone bundle, which may lie beside the files of another run: those say nothing of it.
+fn genesis_proof_of(args: &Args, bundle: &Bundle) -> Result<Option<GenesisProof>, CliError> {
+    let dir = RunDir::new(args.path.parent().unwrap_or(Path::new("")));
+    let its_own = dir.run().is_ok_and(|run| run == bundle.run);
+    if args.genesis_proof.is_some() || its_own { genesis_proof(args, &dir) } else { Ok(None) }
+}
+
+/// A model that is offered for a state of the run: of its configuration, at least.
+fn offered(path: &Path, config: &Config, what: &'static str) -> Result<Model, CliError> {
+    let model = model_dir::load(path)?;
+    let differences = model_dir::differences(&model.config, config);
+    if differences.is_empty() {
+        return Ok(model);
+    }
+    let reason = differences.join("; ");
+    Err(Rejection::Model { what, path: path.to_owned(), reason }.into())
+}
+
+fn other_state(what: &'static str, path: &Path) -> CliError {
+    Rejection::Model { what, path: path.to_owned(), reason: "its state is another".into() }.into()
+}
+
+/// Gives the verifier what shows the range of the state before its first step.
+fn tensors<'a>(
+    verifier: RunVerifier<'a>,
+    config: &Config,
+    path: &Path,
+    what: &'static str,
+) -> Result<RunVerifier<'a>, CliError> {
+    let model = offered(path, config, what)?;
+    verifier.tensors(&model.state).map_err(|error| match error {
+        RunRefused::OtherState { .. } => other_state(what, path),
+        other => rejected(other),
+    })
+}
+
+/// Requires commitments to be those of a model of the run's configuration.
+fn compare(
+    params: &Params,
+    config: &Config,
+    commitments: &StateCommitments,
+    (path, what): (Option<&Path>, &'static str),
+) -> Result<(), CliError> {
+    let Some(path) = path else { return Ok(()) };
+    let model = offered(path, config, what)?;
+    if model_dir::commit(params, &model)? == *commitments { Ok(()) } else { Err(other_state(what, path)) }
 }
 
 fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
+    for (name, given) in [("--after", &args.after), ("--before", &args.before)] {
+        if given.is_some() {
+            return Err(CliError::Usage(format!(
+                "{name} is for a lone bundle; {} is a directory",
+                args.path.display()
+            )));
+        }
+    }
     let dir = RunDir::new(&args.path);
-    let run = dir.run()?;
+    let run: Run = read(&dir.run_file())?;
     let files = dir.bundles()?;
+    let proof = genesis_proof(args, &dir)?;
+    if proof.is_none() && args.genesis.is_none() {
+        return Err(Rejection::FirstState { path: dir.genesis_proof_file() }.into());
+    }
     let params = ui.params()?;
-    let keys = keys(&params, &run, ui)?;
+    let (config, keys) = keys(&params, &run, ui)?;
     let start = Instant::now();
-    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus).map_err(Rejection::from)?;
-    let bar = ui.bar(files.len() as u64, 0, "{bar:30} step {pos}/{len} ({elapsed}, {eta} left)");
+    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus).map_err(rejected)?;
+    if let Some(proof) = &proof {
+        verifier = verifier.genesis_proof(proof).map_err(rejected)?;
+    }
+    if let Some(path) = &args.genesis {
+        verifier = tensors(verifier, &config, path, "begin with")?;
+    }
+    let bar = ui.bar(files.len() as u64, 0, "{bar:24} step {pos}/{len} ({elapsed}, {eta} left)");
     for (_, file) in &files {
-        verifier = verifier.step(&read_bundle(file)?).map_err(Rejection::from)?;
+        verifier = verifier.step(&read::<Bundle>(file)?).map_err(rejected)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let verified = {
-        let _spinner = ui.spinner("multi-scalar multiplication");
-        verifier.finish().map_err(Rejection::from)?
-    };
+    let verified = evaluate(verifier, ui)?;
     let elapsed = start.elapsed();
     let found = verified.steps.len() as u64;
     if let Some(expected) = args.steps.filter(|&expected| expected != found) {
         return Err(Rejection::Steps { expected, found }.into());
     }
-    ends_at(&params, &run.genesis, "begin", args.genesis.as_deref())?;
-    ends_at(&params, &verified.after, "end", args.end.as_deref())?;
-    let mut output = report(&verified, &run, elapsed)?;
-    if args.genesis.is_some() {
-        output.text += "\nbegins at the state of the given model";
-    }
-    if args.end.is_some() {
-        output.text += "\nends at the state of the given model";
-    }
-    output.json["genesis_compared"] = args.genesis.is_some().into();
-    output.json["end_compared"] = args.end.is_some().into();
-    output.json["chain"] = true.into();
-    Ok(output)
+    compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
+    report::report(&verified, (&run, &config), &asked(args, true), elapsed)
 }
 
 fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
     if args.steps.is_some() {
         return Err(CliError::Usage("--steps is for a run's directory".into()));
     }
-    let bundle = read_bundle(&args.path)?;
+    let bundle: Bundle = read(&args.path)?;
+    if bundle.step == 0 && args.after.is_some() {
+        return Err(CliError::Usage(
+            "--after: no step comes before step 0; --genesis-proof or --genesis shows it".into(),
+        ));
+    }
+    if bundle.step > 0 && args.genesis_proof.is_some() {
+        let step = bundle.step;
+        let message = format!("--genesis-proof is for step 0; --after or --before shows the state before step {step}");
+        return Err(CliError::Usage(message));
+    }
+    let previous: Option<Bundle> = args.after.as_deref().map(read).transpose()?;
     let params = ui.params()?;
-    let keys = keys(&params, &bundle.run, ui)?;
+    let (config, keys) = keys(&params, &bundle.run, ui)?;
     let start = Instant::now();
-    let at = (&bundle.run, bundle.step, &bundle.before);
-    let verified = RunVerifier::starting_at(&params, &keys, at, corpus)
-        .and_then(|verifier| verifier.step(&bundle)?.finish())
-        .map_err(Rejection::from)?;
-    let elapsed = start.elapsed();
-    ends_at(&params, &bundle.before, "begin", args.genesis.as_deref())?;
-    ends_at(&params, &verified.after, "end", args.end.as_deref())?;
-    let mut output = report(&verified, &bundle.run, elapsed)?;
-    output.text += &format!("\nthe chain is not checked: one step, from state {}", hex(&bundle.before.digest()));
-    output.json["chain"] = false.into();
-    output.json["before_digest"] = hex(&bundle.before.digest()).into();
-    Ok(output)
-}
-
-fn read_bundle(path: &Path) -> Result<circuits::statement::Bundle, CliError> {
-    RunDir::read_bundle(path).map_err(|error| match error {
-        CliError::File { path, source } => Rejection::Bundle { path, source }.into(),
-        other => other,
-    })
-}
-
-/// Compares commitments with those of a model's state.
-fn ends_at(
-    params: &Params,
-    commitments: &StateCommitments,
-    verb: &'static str,
-    model: Option<&Path>,
-) -> Result<(), CliError> {
-    let Some(path) = model else { return Ok(()) };
-    let matches = model_dir::commit(params, &model_dir::load(path)?)? == *commitments;
-    if matches { Ok(()) } else { Err(Rejection::Model { verb, path: path.to_owned() }.into()) }
-}
-
-fn report(verified: &VerifiedRun, run: &Run, elapsed: Duration) -> Result<Output, CliError> {
-    let steps = verified.steps.len() as u64;
-    let proof_bytes: u64 = verified.steps.iter().map(|s| s.proof_bytes).sum();
-    let mut text = String::new();
-    const SHOWN: usize = 10;
-    for (i, step) in verified.steps.iter().enumerate() {
-        if i < SHOWN || i + SHOWN >= verified.steps.len() {
-            text += &format!("step {:>4}  loss {:.4}\n", step.step, step.mean_loss());
-        } else if i == SHOWN {
-            text += &format!("… {} more …\n", verified.steps.len() - 2 * SHOWN);
+    let mut verifier = match &previous {
+        Some(previous) => RunVerifier::after(&params, &keys, previous, corpus),
+        None => {
+            let at = (&bundle.run, bundle.step, &bundle.before);
+            RunVerifier::starting_at(&params, &keys, at, corpus)
         }
     }
-    let proofs = plural(verified.proofs as u64, "proof");
-    text += &format!("verified: {}, {proofs}, {}, in {}", plural(steps, "step"), bytes(proof_bytes), time(elapsed));
-    text += &format!("\ngenesis {}\nstate   {}", hex(&run.genesis.digest()), hex(&verified.after.digest()));
-    text += if verified.corpus {
-        "\neach batch is the one that the seed assigns from the corpus"
-    } else {
-        "\nthe batches are committed to, but not compared with a corpus (--corpus does that)"
-    };
-    let losses: Vec<_> = verified
-        .steps
-        .iter()
-        .map(|s| {
-            json!({
-                "step": s.step,
-                "loss": s.mean_loss(),
-                "loss_sum": s.loss as u64,
-                "predictions": s.predictions,
-                "proof_bytes": s.proof_bytes,
-            })
-        })
-        .collect();
-    let id = run.id().map_err(|e| Rejection::Run(RunRefused::Run(e)))?;
-    let json = json!({
-        "ok": true,
-        "run": hex(&id),
-        "steps": losses,
-        "proofs": verified.proofs,
-        "proof_bytes": proof_bytes,
-        "seconds": elapsed.as_secs_f64(),
-        "genesis_digest": hex(&run.genesis.digest()),
-        "state_digest": hex(&verified.after.digest()),
-        "corpus_compared": verified.corpus,
-    });
-    Ok(Output { text, json })
+    .map_err(rejected)?;
+    if bundle.step == 0
+        && let Some(proof) = genesis_proof_of(args, &bundle)?
+    {
+        verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
+    }
+    if let Some(path) = &args.before {
+        verifier = tensors(verifier, &config, path, "begin its step with")?;
+    }
+    match &args.genesis {
+        Some(path) if bundle.step == 0 => verifier = tensors(verifier, &config, path, "begin with")?,
+        genesis => compare(&params, &config, &bundle.run.genesis, (genesis.as_deref(), "begin with"))?,
+    }
+    let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
+    let elapsed = start.elapsed();
+    compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
+    report::report(&verified, (&bundle.run, &config), &asked(args, false), elapsed)
+}
+
+fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError> {
+    let _spinner = ui.spinner("multi-scalar multiplication");
+    verifier.finish().map_err(rejected)
+}
+
+fn asked(args: &Args, whole: bool) -> Asked {
+    let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    Asked {
+        whole,
+        genesis: shown(&args.genesis),
+        before: shown(&args.before),
+        after: shown(&args.after),
+        end: shown(&args.end),
+        steps: args.steps,
+    }
 }

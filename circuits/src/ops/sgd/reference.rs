@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     decimal::Decimal,
     fixed::{Class, LOW_BITS, Saturations, rescale_to, shift_round},
+    model::Schedule,
 };
 
 /// Hyper-parameters outside the ranges of the update.
@@ -16,12 +17,28 @@ pub enum HyperError {
     /// The learning rate stays below 2^10.
     #[error("the learning rate {0}/2^36 is not below 1024")]
     Rate(u64),
-    /// Momentum stays below 1.
-    #[error("the momentum {0} is not below 1")]
+    /// Momentum stays below 1, also when it is rounded to frac 24.
+    #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.9999999")]
     Momentum(Decimal),
     /// Weight decay is at most 1.
     #[error("the weight decay {0} is not at most 1")]
     Decay(Decimal),
+    /// A number that is not 0 must not become 0.
+    #[error("the {name} {found} would be rounded to 0{over}; the smallest that is not is {least}", over = over(.predictions))]
+    Small {
+        /// What it is.
+        name: &'static str,
+        /// As written.
+        found: Decimal,
+        /// Predictions of a step, where it depends on them.
+        predictions: Option<u64>,
+        /// The smallest that can be held, of three digits.
+        least: Decimal,
+    },
+}
+
+fn over(predictions: &Option<u64>) -> String {
+    predictions.map_or(String::new(), |p| format!(" over {p} predictions a step"))
 }
 
 /// The public integers of an update.
@@ -36,6 +53,10 @@ pub struct Hyper {
 }
 
 impl Hyper {
+    /// The update that moves no weight, and whose momentum is the gradient alone: `v' = g·2^−12`. A genesis proof is made
+    /// with it.
+    pub const IDENTITY: Self = Self { lambda: 0, mu: 0, omega: 0 };
+
     /// `rate` is the learning rate with frac 36 (see `Schedule::lr_at`), `predictions` is P = B·N·T.
     pub fn new(rate: u64, momentum: &Decimal, weight_decay: &Decimal, predictions: u64) -> Result<Self, HyperError> {
         if !(1..1 << 24).contains(&predictions) {
@@ -55,6 +76,37 @@ impl Hyper {
                 .ok_or(HyperError::Decay(*weight_decay))?,
         })
     }
+}
+
+/// Requires that rounding leaves the numbers their meaning: none that is not 0 becomes 0. For whoever writes them; of a run or
+/// a chain that there is, the integers count.
+pub fn check_rounding(
+    (rate, schedule): (&Decimal, &Schedule),
+    momentum: &Decimal,
+    weight_decay: &Decimal,
+    predictions: u64,
+) -> Result<(), HyperError> {
+    let hyper = |rate| Hyper::new(rate, momentum, weight_decay, predictions);
+    let ((peak, _), p) = (schedule.peak(), u128::from(predictions));
+    let lost = |written: &Decimal, held: u64| *written != Decimal::ZERO && held == 0;
+    let small = |name, found: &Decimal, predictions, (numerator, denominator)| {
+        Err(HyperError::Small { name, found: *found, predictions, least: Decimal::at_least(numerator, denominator) })
+    };
+    if lost(rate, hyper(peak)?.lambda) {
+        return small("learning rate", rate, Some(predictions), (p.div_ceil(2), 1 << 36));
+    }
+    if schedule.floor() != 0 && hyper(schedule.floor())?.lambda == 0 {
+        let share = (p.div_ceil(2), u128::from(peak));
+        let found = Decimal::at_least(schedule.floor().into(), u128::from(peak));
+        return small("floor", &found, Some(predictions), share);
+    }
+    if lost(momentum, hyper(peak)?.mu) {
+        return small("momentum", momentum, None, (1, 1 << 25));
+    }
+    if lost(weight_decay, hyper(peak)?.omega) {
+        return small("weight decay", weight_decay, Some(predictions), (1, p << 25));
+    }
+    Ok(())
 }
 
 /// One element of the state.
@@ -112,6 +164,13 @@ mod tests {
         }
 
         #[test]
+        fn the_identity_keeps_every_state(e in arb_element()) {
+            let mut s = Saturations::default();
+            prop_assert_eq!(element(&Hyper::IDENTITY, e, i128::from(e.v) << 12, &mut s), e);
+            prop_assert_eq!(s.total(), 0);
+        }
+
+        #[test]
         fn without_gradient_momentum_and_decay_nothing_moves(e in arb_element(), lambda in 0u64..1 << 46) {
             let mut s = Saturations::default();
             let e = Element { v: 0, ..e };
@@ -136,5 +195,43 @@ mod tests {
         assert_eq!(Hyper::new(1 << 46, &zero, &zero, 1), Err(HyperError::Rate(1 << 46)));
         assert_eq!(Hyper::new(0, &decimal("1"), &zero, 1), Err(HyperError::Momentum(decimal("1"))));
         assert_eq!(Hyper::new(0, &zero, &decimal("1.5"), 1), Err(HyperError::Decay(decimal("1.5"))));
+    }
+
+    /// 7.19: each number as small as it can be held is taken, and a little less is refused with that one named.
+    #[test]
+    fn what_rounding_would_make_nothing_of_is_refused() {
+        let check = |rate: &str, momentum: &str, decay: &str| {
+            let rate = decimal(rate);
+            let schedule = Schedule::constant(&rate).unwrap();
+            check_rounding((&rate, &schedule), &decimal(momentum), &decimal(decay), 128)
+        };
+        check("0", "0", "0").unwrap();
+        for (fault, held, message) in [
+            (
+                check("9e-10", "0", "0"),
+                check("932e-12", "0", "0"),
+                "the learning rate 9e-10 would be rounded to 0 over 128 predictions a step; the smallest that is not is 932e-12",
+            ),
+            (
+                check("0.1", "2e-8", "0"),
+                check("0.1", "299e-10", "0"),
+                "the momentum 2e-8 would be rounded to 0; the smallest that is not is 299e-10",
+            ),
+            (
+                check("0.1", "0", "2e-10"),
+                check("0.1", "0", "233e-12"),
+                "the weight decay 2e-10 would be rounded to 0 over 128 predictions a step; the smallest that is not is 233e-12",
+            ),
+        ] {
+            assert_eq!(fault.unwrap_err().to_string(), message);
+            held.unwrap();
+        }
+        let error = Hyper::new(1, &decimal("0.99999999999"), &Decimal::ZERO, 1).unwrap_err();
+        assert!(error.to_string().contains("would be rounded to 1; the largest is 0.9999999"), "{error}");
+        Hyper::new(1, &decimal("0.9999999"), &Decimal::ZERO, 1).unwrap();
+        let rate = decimal("1e-7");
+        let schedule = Schedule::cosine(&rate, 10, 0, &decimal("0.001")).unwrap();
+        let error = check_rounding((&rate, &schedule), &Decimal::ZERO, &Decimal::ZERO, 128).unwrap_err();
+        assert!(matches!(error, HyperError::Small { name: "floor", .. }), "{error}");
     }
 }

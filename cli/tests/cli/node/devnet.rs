@@ -173,6 +173,8 @@ fn genesis(balances: &[(Address, Amount)], state: &State, params: &circuits::cur
         config: config.to_json(),
         seed: 1,
         state: layouts.commit_state(params, state).unwrap(),
+        // Of the same model.
+        proof: codec::decode(include_bytes!("../../../../fixtures/golden/nano-genesis.proof")).unwrap(),
         dataset: DatasetRoot::new([7; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),

@@ -1,0 +1,174 @@
+//! What was verified, on what condition, and what was not looked at.
+
+use crate::error::{CliError, Rejection};
+use crate::format::{bytes, hex, plural, time};
+use crate::ui::Output;
+use circuits::model::Config;
+use circuits::statement::{Run, StateCommitments, model_digest};
+use serde_json::{Value, json};
+use std::time::Duration;
+use verifier::{RunRefused, VerifiedRun};
+
+/// Steps shown at the beginning and at the end of a long list.
+const SHOWN: usize = 10;
+
+/// What was asked for, and compared: a comparison that fails is no report.
+pub struct Asked {
+    /// A run's directory, not a lone bundle.
+    pub whole: bool,
+    /// The model of `--genesis`.
+    pub genesis: Option<String>,
+    /// The model of `--before`.
+    pub before: Option<String>,
+    /// The bundle of `--after`.
+    pub after: Option<String>,
+    /// The model of `--end`.
+    pub end: Option<String>,
+    /// `--steps`.
+    pub steps: Option<u64>,
+}
+
+/// Text and JSON; an error that carries them if the verdict is conditional.
+pub fn report(
+    verified: &VerifiedRun,
+    (run, config): (&Run, &Config),
+    asked: &Asked,
+    elapsed: Duration,
+) -> Result<Output, CliError> {
+    let first = verified.steps.first().map_or(0, |step| step.step);
+    let condition = (!verified.basis.is_some()).then(|| format!("the state before step {first} is in range"));
+    let (checked, not_checked) = (checked(verified, asked, first), not_checked(verified, asked, first));
+    let digest = |state: &StateCommitments| hex(&model_digest(config, &state.digest()));
+    let (genesis, before, after) = (digest(&run.genesis), digest(&verified.before), digest(&verified.after));
+    let id = run.id().map_err(|e| Rejection::Run(RunRefused::Run(e)))?;
+
+    let steps = plural(verified.steps.len() as u64, "step");
+    let proof_bytes: u64 = verified.steps.iter().map(|s| s.proof_bytes).sum();
+    let proofs = plural(verified.proofs as u64, "proof");
+    let verdict = match &condition {
+        None => "valid".to_owned(),
+        Some(condition) => format!("valid on condition that {condition}"),
+    };
+    let mut text = table_of_steps(verified);
+    text += &format!("{verdict}: {steps}, {proofs}, {}, in {}", bytes(proof_bytes), time(elapsed));
+    text += &format!("\nrun            {}", hex(&id));
+    text += &format!("\ngenesis model  {genesis}");
+    if !asked.whole && first > 0 {
+        text += &format!("\nmodel before   {before}");
+    }
+    text += &format!("\nmodel after    {after}");
+    for (title, items) in [("checked", &checked), ("not checked", &not_checked)] {
+        if !items.is_empty() {
+            text += &format!("\n{title}:");
+            items.iter().for_each(|item| text += &format!("\n  - {item}"));
+        }
+    }
+    let json = json!({
+        "ok": condition.is_none(),
+        "verdict": if condition.is_none() { "valid" } else { "conditional" },
+        "condition": condition,
+        "run": hex(&id),
+        "whole_run": asked.whole,
+        "steps": steps_of(verified),
+        "proofs": verified.proofs,
+        "proof_bytes": proof_bytes,
+        "seconds": elapsed.as_secs_f64(),
+        "genesis_model_digest": genesis,
+        "before_model_digest": before,
+        "model_digest": after,
+        "first_state": {
+            "genesis_proof": verified.basis.genesis_proof,
+            "tensors": verified.basis.tensors,
+            "step_before": verified.basis.step_before,
+        },
+        "corpus_compared": verified.corpus,
+        "genesis_compared": asked.genesis.is_some(),
+        "end_compared": asked.end.is_some(),
+        "checked": checked,
+        "not_checked": not_checked,
+    });
+    let output = Output { text, json };
+    if condition.is_none() { Ok(output) } else { Err(CliError::Conditional(Box::new(output))) }
+}
+
+/// `step 3`, or `steps 3 to 7`.
+fn span(first: u64, last: u64) -> String {
+    if first == last { format!("step {first}") } else { format!("steps {first} to {last}") }
+}
+
+fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
+    let last = first + (verified.steps.len() as u64).saturating_sub(1);
+    let mut checked = vec![format!("{}: every gradient, the update by their sum, the loss", span(first, last))];
+    let state = format!("the state before step {first}");
+    if verified.basis.genesis_proof {
+        checked.push(format!("{state} is in range and canonically committed: by the genesis proof"));
+    }
+    if let Some(model) = asked.genesis.as_ref().filter(|_| first == 0) {
+        checked.push(format!("{state} is in range, and the run begins with {model}: configuration and tensors"));
+    }
+    if let Some(model) = &asked.before {
+        checked.push(format!("{state} is in range, and is that of {model}: configuration and tensors"));
+    }
+    if let Some(bundle) = &asked.after {
+        checked.push(format!("{state} is in range: the update of {bundle} leads to it"));
+    }
+    if let Some(model) = asked.genesis.as_ref().filter(|_| first > 0) {
+        checked.push(format!("the run names {model} as its first model"));
+    }
+    if verified.corpus {
+        checked.push("each batch is the one that the seed assigns from the corpus".into());
+    }
+    if let Some(model) = &asked.end {
+        checked.push(format!("the last step leads to {model}: configuration and tensors"));
+    }
+    if let Some(steps) = asked.steps {
+        checked.push(format!("the run has {}", plural(steps, "proven step")));
+    }
+    checked
+}
+
+fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
+    let mut not = vec![];
+    if !verified.basis.is_some() {
+        let how = if first == 0 { "--genesis-proof or --genesis" } else { "--after or --before" };
+        not.push(format!("that the state before step {first} is in range ({how} shows it)"));
+    }
+    if first > 0 {
+        not.push(format!("{}: they are not shown", span(0, first - 1)));
+    }
+    if asked.genesis.is_none() {
+        not.push("which model the run begins with (--genesis compares one)".into());
+    }
+    if !verified.corpus {
+        not.push("whether the batches are those that the seed assigns (--corpus compares them)".into());
+    }
+    if asked.whole && asked.end.is_none() && asked.steps.is_none() {
+        not.push("whether the run has more steps than these (--steps or --end tells)".into());
+    }
+    not
+}
+
+fn table_of_steps(verified: &VerifiedRun) -> String {
+    let mut text = String::new();
+    for (i, step) in verified.steps.iter().enumerate() {
+        if i < SHOWN || i + SHOWN >= verified.steps.len() {
+            text += &format!("step {:>4}  loss {:.4}\n", step.step, step.mean_loss());
+        } else if i == SHOWN {
+            text += &format!("… {} more …\n", verified.steps.len() - 2 * SHOWN);
+        }
+    }
+    text
+}
+
+fn steps_of(verified: &VerifiedRun) -> Vec<Value> {
+    let step = |s: &verifier::run::StepSummary| {
+        json!({
+            "step": s.step,
+            "loss": s.mean_loss(),
+            "loss_sum": u64::try_from(s.loss).ok(),
+            "predictions": s.predictions,
+            "proof_bytes": s.proof_bytes,
+        })
+    };
+    verified.steps.iter().map(step).collect()
+}

@@ -1,0 +1,447 @@
+//! A first state whose weights are arbitrary field elements (25 of the list of forgeries): with it every proof of a step
+//! holds, whatever loss and whatever end are wished for. Only what shows the first state's range tells.
+#![allow(clippy::unwrap_used)]
+
+use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
+use circuits::fixed::Saturations;
+use circuits::model::{
+    Config, HeadTrace, Params as Weights, Schedule, SequenceTrace, Spec, State, embed, embedding_backward,
+    head_forward, layer_backward, layer_forward,
+};
+use circuits::ops::sgd::{Element, Hyper};
+use circuits::ops::{cross_entropy, rmsnorm};
+use circuits::plan::{LANES, Plan, Witness, field};
+use circuits::ports::commit_port;
+use circuits::scope::{Place, Scope};
+use circuits::segments::{head, layer, update};
+use circuits::statement::{Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
+use circuits::tensor::{Matrix, Tensor, Wide};
+use ff::Field;
+use group::GroupEncoding;
+use prover::canonical::prove_canonical;
+use prover::error::ProveError;
+use prover::params;
+use prover::proof::{ProofInstance, ProverKey, prove};
+use prover::rng::{PortBlinding, derive_wire};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use std::sync::LazyLock;
+use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
+
+static PARAMS: LazyLock<Params> = LazyLock::new(|| params::load(None, DEFAULT_K).unwrap().params);
+static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec::new(tiny()));
+static PROVING: LazyLock<StepKeys> = LazyLock::new(|| StepKeys::generate(&PARAMS, &SPEC).unwrap());
+static VERIFYING: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &SPEC.config).unwrap());
+
+/// One layer, few cells, a head of its own, more features than tokens in a sequence.
+fn tiny() -> Config {
+    let mut config = Config::NANO.untied();
+    (config.vocab, config.hidden, config.mlp) = (8, 8, 8);
+    (config.layers, config.heads, config.context) = (1, 2, 4);
+    config.check().unwrap();
+    config
+}
+
+fn prover() -> StepProver<'static> {
+    StepProver { params: &PARAMS, keys: &PROVING, spec: &SPEC }
+}
+
+const TOKENS: [u8; 5] = [1, 5, 2, 7, 3];
+
+fn run(genesis: StateCommitments) -> Run {
+    Run {
+        circuits: CIRCUIT_VERSION,
+        config: SPEC.config.to_json(),
+        genesis,
+        corpus: [0; 32],
+        seed: 1,
+        batch: 1,
+        accumulate: 1,
+        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
+        momentum: "0.9".parse().unwrap(),
+        weight_decay: "0".parse().unwrap(),
+    }
+}
+
+/// A state of field elements: `[segment][port][column]`.
+type FieldState = Vec<[Vec<Vec<F>>; 3]>;
+
+fn in_field(weights: &Weights) -> circuits::model::Parameters<Matrix<F>> {
+    let tensor =
+        |t: &Tensor| Matrix { rows: t.rows, cols: t.cols, data: t.data.iter().map(|&x| field(x.into())).collect() };
+    let mut tensors = weights.iter().map(tensor);
+    circuits::model::Parameters::build(&SPEC.config, |_| tensors.next().unwrap())
+}
+
+fn commit(state: &FieldState) -> StateCommitments {
+    let port = |columns: &Vec<Vec<F>>| -> Vec<Encoding> {
+        commit_port(&PARAMS, columns).unwrap().iter().map(Point::to_bytes).collect()
+    };
+    let segment = |[w, lo, v]: &[Vec<Vec<F>>; 3]| SegmentState { w: port(w), lo: port(lo), v: port(v) };
+    StateCommitments { segments: state.iter().map(segment).collect() }
+}
+
+/// Puts columns in the place of a port's.
+fn overwrite(plan: &Plan, witness: &mut Witness, port: usize, columns: &[Vec<F>]) {
+    for (at, column) in plan.port_columns(port).zip(columns) {
+        witness.values[at].copy_from_slice(column);
+    }
+}
+
+/// Solves `H·hᵀ = logits` for the head H, `[V × d]`, over the field: as many equations a row as there are tokens, and
+/// more unknowns.
+fn solve_head(h: &Tensor, logits: &Wide) -> Matrix<F> {
+    let (rows, d) = h.shape();
+    let mut heads = Matrix { rows: logits.cols, cols: d, data: vec![F::ZERO; logits.cols * d] };
+    for v in 0..logits.cols {
+        let mut system: Vec<Vec<F>> = (0..rows)
+            .map(|t| h.row(t).iter().map(|&x| field(x.into())).chain([field(logits.at(t, v))]).collect())
+            .collect();
+        let mut pivots = vec![];
+        for row in 0..rows {
+            let column = (0..d).find(|&c| system[row][c] != F::ZERO).expect("the features of tokens are independent");
+            let inverse = system[row][column].invert().unwrap();
+            system[row].iter_mut().for_each(|x| *x *= inverse);
+            for other in (0..rows).filter(|&other| other != row) {
+                let factor = system[other][column];
+                let pivot = system[row].clone();
+                system[other].iter_mut().zip(pivot).for_each(|(x, p)| *x -= factor * p);
+            }
+            pivots.push(column);
+        }
+        for (row, column) in pivots.into_iter().enumerate() {
+            heads.data[v * d + column] = system[row][d];
+        }
+    }
+    heads
+}
+
+/// The forged first state, the step from it, and the state that the forger wished for.
+struct Forged {
+    run: Run,
+    state: FieldState,
+    wished: State,
+    bundle: Bundle,
+}
+
+static FORGED: LazyLock<Forged> = LazyLock::new(|| {
+    let honest = State::init(&SPEC.config, 1);
+    let wished = State::init(&SPEC.config, 9);
+    let (config, layouts) = (&SPEC.config, Layouts::new(&SPEC.config));
+    let mut s = Saturations::default();
+
+    // Forward up to the head, honestly.
+    let (tokens, targets) = (&TOKENS[..4], &TOKENS[1..]);
+    let x0 = embed(&honest.w.embed, tokens);
+    let forward = layer_forward(&SPEC, &honest.w.layers[0], &x0, &mut s);
+    let norm = head_forward(&SPEC, honest.w.head_matrix(), &honest.w.norm_f, &forward.x_out, &mut s).norm;
+    // Logits of a model that is certain and right: no loss, no gradient.
+    let logits = Wide::from_fn(4, 8, |t, v| if targets[t] as usize == v { 0 } else { -(1 << 30) });
+    let heads = solve_head(&norm.h, &logits);
+    assert!(heads.data.iter().any(|x| bytes_above(x, 16) && bytes_above(&-*x, 16)), "small integers after all");
+    let loss = cross_entropy::forward_backward(&logits, targets, &SPEC.tables.head, &SPEC.tables.log);
+    assert!(loss.dlog.data.iter().all(|&x| x == 0) && loss.total < 16, "{}", loss.total);
+    let norm_backward = rmsnorm::backward(&norm, &honest.w.norm_f, &Tensor::zeros(4, 8), None, &mut s);
+    let backward = layer_backward(&SPEC, &honest.w.layers[0], &forward, &norm_backward.dx, &mut s);
+    assert!(backward.grads.fields().iter().all(|g| g.data.iter().all(|&x| x == 0)));
+    let d_embed = embedding_backward(&SPEC, backward.dx_in(), tokens);
+    let head = HeadTrace {
+        x: forward.x_out.clone(),
+        norm,
+        logits,
+        loss,
+        zdh: Wide::zeros(4, 8),
+        dh: Tensor::zeros(4, 8),
+        norm_backward,
+        d_head: Wide::zeros(8, 8),
+    };
+    let trace = SequenceTrace {
+        tokens: tokens.to_vec(),
+        targets: targets.to_vec(),
+        x0,
+        forward: vec![forward],
+        head,
+        backward: vec![backward],
+        d_embed,
+        saturations: s,
+    };
+
+    // The first state: such low parts that together with these weights they are the wished state.
+    let mut w = in_field(&honest.w);
+    w.head = Some(heads);
+    let (wished_w, wished_lo) = (in_field(&wished.w), in_field(&wished.lo));
+    let shift = F::from(1 << 24);
+    let mut lo = in_field(&wished.lo);
+    for (((lo, w), wished_w), wished_lo) in lo.iter_mut().zip(w.iter()).zip(wished_w.iter()).zip(wished_lo.iter()) {
+        for (i, x) in lo.data.iter_mut().enumerate() {
+            *x = wished_w.data[i] * shift + wished_lo.data[i] - w.data[i] * shift;
+        }
+    }
+    let v = in_field(&Weights::zeros(config));
+    let state: FieldState = (0..2).map(|segment| [&w, &lo, &v].map(|p| layouts.columns(segment, p))).collect();
+    let before = commit(&state);
+    let run = run(before.clone());
+    let (id, digest) = (run.id().unwrap(), before.digest());
+
+    // The gradient's proofs.
+    let scope = Run::contribution_scope(&id, 0, &digest, 0);
+    let columns = PROVING.layer.plan.ports[layer::LOWER].columns;
+    let wire = |boundary: u8| derive_wire(&[7; 32], scope.bytes(), &[boundary], columns);
+    let canonical = || PortBlinding::Canonical(1);
+    let of_layer = layer::build(&SPEC, DEFAULT_K, &honest.w.layers[0], &trace.forward[0], &trace.backward[0]);
+    let layer_instance = ProofInstance {
+        witness: of_layer.witness,
+        publics: vec![scope.context(Place::Layer { sequence: 0, layer: 0 })],
+        ports: vec![canonical(), canonical(), wire(0), wire(1)],
+    };
+    let layers = prove(&PARAMS, &PROVING.layer, vec![layer_instance], &mut |_| {}).unwrap();
+    let mut of_head = head::build(&SPEC, DEFAULT_K, &honest.w, &trace);
+    overwrite(&PROVING.head.plan, &mut of_head.witness, head::WEIGHTS, &state[1][0]);
+    let loss = u64::try_from(trace.loss()).unwrap();
+    let head_instance = ProofInstance {
+        witness: of_head.witness,
+        publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],
+        ports: vec![canonical(), canonical(), wire(0), wire(1), canonical()],
+    };
+    let heads = prove(&PARAMS, &PROVING.head, vec![head_instance], &mut |_| {}).unwrap();
+
+    // The update, from the forged state to the wished one.
+    let hyper = run.hyper(config, 0).unwrap();
+    let instances = update_instances(&Run::update_scope(&id, 0, &digest), &hyper, &state, &wished);
+    let updates = prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap();
+    let canonical = outputs(&wished);
+    let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
+    let bundle = Bundle { run: run.clone(), step: 0, before, contributions, updates: vec![updates.bytes], canonical };
+    Forged { run, state, wished, bundle }
+});
+
+fn bytes_above(x: &F, n: usize) -> bool {
+    use ff::PrimeField;
+    x.to_repr()[n..].iter().any(|&b| b != 0)
+}
+
+/// Update instances from a state of field elements to one in range, without gradient.
+fn update_instances(scope: &Scope, hyper: &Hyper, from: &FieldState, to: &State) -> Vec<ProofInstance> {
+    let layouts = Layouts::new(&SPEC.config);
+    let instance = |(segment, group): (usize, usize)| {
+        let [w, lo, v] = layouts.state_columns(segment, to);
+        let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+            let c = group * LANES + lane;
+            (0..w[c].len()).map(|row| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, 0)).collect()
+        });
+        let mut witness = update::build(DEFAULT_K, hyper, &lanes).witness;
+        for (port, columns) in [update::WEIGHTS, update::LOW, update::MOMENTUM].into_iter().zip(&from[segment]) {
+            overwrite(&PROVING.update.plan, &mut witness, port, &columns[group * LANES..][..LANES]);
+        }
+        let place = Place::Update { segment: segment as u32, group: group as u32 };
+        let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).into_iter().chain([scope.context(place)]);
+        ProofInstance { witness, publics: publics.collect(), ports: vec![PortBlinding::Canonical(1); 7] }
+    };
+    layouts.updates().into_iter().map(instance).collect()
+}
+
+/// The opening of a gradient of zeros and of a state.
+fn outputs(state: &State) -> Vec<u8> {
+    let layouts = Layouts::new(&SPEC.config);
+    let zeros = circuits::model::Gradients::zeros(&SPEC.config);
+    let of_gradient = (0..2).flat_map(|segment| layouts.gradient_columns(segment, &zeros));
+    let of_state = (0..2).flat_map(|segment| layouts.state_columns(segment, state)).flatten();
+    let columns: Vec<Vec<F>> = of_gradient
+        .map(|column| column.into_iter().map(field).collect())
+        .chain(of_state.map(|column| column.into_iter().map(|x| field(x.into())).collect()))
+        .collect();
+    prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap()
+}
+
+fn verify<'a>(
+    run: &'a Run,
+    bundle: &Bundle,
+    show: impl FnOnce(RunVerifier<'a>) -> Result<RunVerifier<'a>, RunRefused>,
+) -> Result<verifier::VerifiedRun, RunRefused> {
+    show(RunVerifier::new(&PARAMS, &VERIFYING, run, None)?)?.step(bundle)?.finish()
+}
+
+/// Every proof of the step holds: no loss, and any end. It holds on a condition, and says so.
+#[test]
+fn a_step_from_field_elements_holds_and_nothing_shows_its_first_state() {
+    let Forged { run, wished, bundle, .. } = &*FORGED;
+    let verified = verify(run, bundle, Ok).unwrap();
+    assert!(!verified.basis.is_some());
+    assert!(verified.steps[0].mean_loss() < 1e-6);
+    assert_eq!(verified.after, commit_state(&PARAMS, &SPEC, wished).unwrap());
+}
+
+/// 7.1: no proof of another state, of another model or of this state passes for it.
+#[test]
+fn no_genesis_proof_is_of_field_elements() {
+    let Forged { run, state, wished, bundle } = &*FORGED;
+    let with = |proof: &GenesisProof| match verify(run, bundle, |v| v.genesis_proof(proof)).unwrap_err() {
+        RunRefused::Genesis(source) => *source,
+        other => panic!("{other}"),
+    };
+    let honest = prover().genesis(&State::init(&SPEC.config, 1), &mut |_, _| {}).unwrap().0;
+    assert!(matches!(with(&honest), StepError::Genesis { segment: 0, port: "low parts" }));
+    // What the forger can prove in the scope of his state: an update from it, and one to what it is not.
+    let scope = GenesisProof::scope(&SPEC.config, &run.genesis);
+    let instances = update_instances(&scope, &Hyper::IDENTITY, state, wished);
+    let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
+    let forged = GenesisProof { updates, canonical: bundle.canonical.clone() };
+    assert!(matches!(with(&forged), StepError::Genesis { .. }));
+    assert!(matches!(with(&GenesisProof::default()), StepError::Count { what: "proofs", found: 0, .. }));
+
+    // The tensors that are offered are in range, so their commitments are others.
+    let offered = verify(run, bundle, |v| v.tensors(&State::init(&SPEC.config, 1))).unwrap_err();
+    assert!(matches!(offered, RunRefused::OtherState { step: 0 }));
+    let mut beyond = State::init(&SPEC.config, 1);
+    beyond.w.norm_f.data[0] = 1 << 20;
+    let beyond = verify(run, bundle, |v| v.tensors(&beyond)).unwrap_err();
+    assert!(matches!(beyond, RunRefused::Tensors(_)));
+}
+
+/// 7.1: the constraint that keeps field elements out of an update's new ports.
+#[test]
+fn an_update_that_leaves_field_elements_breaks_the_gate_of_its_port() {
+    let Forged { state, wished, .. } = &*FORGED;
+    let scope = Scope::new("a test", &[]);
+    for (port, which, gate) in [
+        (update::NEW_WEIGHTS, 0, "new weight"),
+        (update::NEW_LOW, 1, "new low part"),
+        (update::NEW_MOMENTUM, 0, "new momentum"),
+    ] {
+        // The head's lane group, where the field elements are.
+        let mut instance = update_instances(&scope, &Hyper::IDENTITY, state, wished).pop().unwrap();
+        overwrite(&PROVING.update.plan, &mut instance.witness, port, &state[1][which][..LANES]);
+        let error = prove(&PARAMS, &PROVING.update, vec![instance], &mut |_| {}).unwrap_err();
+        let ProveError::Unsatisfied { violation, .. } = error else { panic!("{error}") };
+        assert!(violation.to_string().contains(gate), "{violation}");
+    }
+}
+
+/// 7.3: an honest genesis in the run, field elements in a later bundle's `before`.
+#[test]
+fn a_later_bundle_does_not_borrow_the_genesis() {
+    let honest = State::init(&SPEC.config, 1);
+    let genesis = commit_state(&PARAMS, &SPEC, &honest).unwrap();
+    let run = run(genesis.clone());
+    let batch = vec![vec![TOKENS.to_vec()]];
+    let mut state = honest.clone();
+    let (first, _) =
+        prover().step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &batch, &mut |_, _| {}).unwrap();
+
+    // A step 1 that begins with field elements: the forged update, in the scope of this run's step 1.
+    let before = FORGED.bundle.before.clone();
+    let mut later = FORGED.bundle.clone();
+    (later.run, later.step) = (run.clone(), 1);
+    // Alone it cannot say what shows its first state; after the honest step it does not begin where that ended.
+    let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
+    let proof = prover().genesis(&honest, &mut |_, _| {}).unwrap().0;
+    assert!(matches!(alone.genesis_proof(&proof).map(|_| ()), Err(RunRefused::TooLate)));
+    let after = RunVerifier::after(&PARAMS, &VERIFYING, &first, None).unwrap().step(&later).map(|_| ());
+    let Err(RunRefused::Step { step: 1, source }) = after else { panic!("another rule") };
+    assert!(matches!(*source, StepError::Before { step: 1 }), "{source}");
+    let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
+    assert!(matches!(alone.tensors(&state).map(|_| ()), Err(RunRefused::OtherState { step: 1 })));
+    // And a step 0 begins at its run's genesis, whatever the bundle says.
+    let elsewhere = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 0, &before), None).map(|_| ());
+    let Err(RunRefused::Step { step: 0, source }) = elsewhere else { panic!("another rule") };
+    assert!(matches!(*source, StepError::Before { step: 0 }), "{source}");
+
+    // Honest steps: the one before shows the state, and so do the tensors.
+    let (second, _) = prover()
+        .step(
+            StepOf { run: &run, step: 1, before: &commit_state(&PARAMS, &SPEC, &state).unwrap() },
+            &mut state.clone(),
+            &batch,
+            &mut |_, _| {},
+        )
+        .unwrap();
+    let shown = RunVerifier::after(&PARAMS, &VERIFYING, &first, None).unwrap().step(&second).unwrap().finish().unwrap();
+    assert_eq!((shown.basis.step_before, shown.steps.len(), shown.steps[0].step), (true, 1, 1));
+    assert_eq!(shown.before, second.before);
+    let given = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &second.before), None).unwrap();
+    let given = given.tensors(&state).unwrap().step(&second).unwrap().finish().unwrap();
+    assert!(given.basis.tensors && !given.basis.step_before);
+}
+
+/// 7.1, docs/protocol.md §5: rows that carry no tensor. A genesis proof does not force those of low parts and momentum to
+/// zero; such a state is of no tensors that could be shown, and its prover is stuck.
+#[test]
+fn idle_rows_of_a_first_state_harm_their_prover_alone() {
+    let honest = State::init(&SPEC.config, 1);
+    let layouts = Layouts::new(&SPEC.config);
+    let idle = layouts.of(0).usable - 1;
+    for which in [1, 2] {
+        let mut state: FieldState = (0..2)
+            .map(|s| {
+                layouts
+                    .state_columns(s, &honest)
+                    .map(|p| p.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect()).collect())
+            })
+            .collect();
+        assert_eq!(state[0][which][0][idle], F::ZERO);
+        state[0][which][0][idle] = F::from(3 << 20);
+        let committed = commit(&state);
+        // The proof: an update by the identity whose momentum is the gradient.
+        let scope = GenesisProof::scope(&SPEC.config, &committed);
+        let proof = genesis_of(&scope, &state);
+        VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
+        // No tensors are its: nobody who has the model can show it, load it or build on it.
+        assert_ne!(committed, commit_state(&PARAMS, &SPEC, &honest).unwrap());
+        if which == 2 {
+            // The momentum moves the idle weight at once, and no gradient is taken at such weights.
+            let hyper = run(committed).hyper(&SPEC.config, 0).unwrap();
+            let e = Element { w: 0, lo: 0, v: 3 << 20 };
+            let moved = circuits::ops::sgd::element(&hyper, e, 0, &mut Saturations::default());
+            let moved =
+                (0..40).fold(moved, |e, _| circuits::ops::sgd::element(&hyper, e, 0, &mut Saturations::default()));
+            assert_ne!(moved.w, 0);
+            let trace = circuits::model::sequence_gradient(&SPEC, &honest.w, &TOKENS).unwrap();
+            let mut of_layer =
+                layer::build(&SPEC, DEFAULT_K, &honest.w.layers[0], &trace.forward[0], &trace.backward[0]);
+            let weights = of_layer.plan.port_columns(layer::WEIGHTS).start;
+            of_layer.witness.values[weights][idle] = field(moved.w.into());
+            assert_eq!(
+                refused(&PROVING.layer, of_layer.witness),
+                "port weights 0 row 4079 carries no data and must be zero"
+            );
+        }
+    }
+}
+
+/// What the prover says of a layer's witness.
+fn refused(key: &ProverKey, witness: Witness) -> String {
+    let columns = key.plan.ports[layer::LOWER].columns;
+    let wire = |name: &[u8]| derive_wire(&[7; 32], b"a test", name, columns);
+    let ports = vec![PortBlinding::Canonical(1), PortBlinding::Canonical(1), wire(b"lower"), wire(b"upper")];
+    let instance = ProofInstance { witness, publics: vec![F::ONE], ports };
+    match prove(&PARAMS, key, vec![instance], &mut |_| {}).unwrap_err() {
+        ProveError::Unsatisfied { violation, .. } => violation.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+/// A genesis proof of a state of small integers in columns, idle rows included.
+fn genesis_of(scope: &Scope, state: &FieldState) -> GenesisProof {
+    use ff::PrimeField;
+    let small = |x: &F| {
+        let of = |x: &F| i64::from_le_bytes(x.to_repr()[..8].try_into().unwrap());
+        if bytes_above(x, 8) { -of(&-*x) } else { of(x) }
+    };
+    let layouts = Layouts::new(&SPEC.config);
+    let instance = |(segment, group): (usize, usize)| {
+        let [w, lo, v] = &state[segment];
+        let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+            let c = group * LANES + lane;
+            let element = |row: usize| Element { w: small(&w[c][row]), lo: small(&lo[c][row]), v: small(&v[c][row]) };
+            (0..w[c].len()).map(|row| (element(row), i128::from(element(row).v) << 12)).collect()
+        });
+        let witness = update::build(DEFAULT_K, &Hyper::IDENTITY, &lanes).witness;
+        let place = Place::Update { segment: segment as u32, group: group as u32 };
+        let publics = vec![F::ZERO, F::ZERO, F::ZERO, scope.context(place)];
+        ProofInstance { witness, publics, ports: vec![PortBlinding::Canonical(1); 7] }
+    };
+    let instances = layouts.updates().into_iter().map(instance).collect();
+    let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
+    let columns: Vec<Vec<F>> = state.iter().flatten().flatten().cloned().collect();
+    let canonical = prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap();
+    GenesisProof { updates, canonical }
+}
