@@ -43,6 +43,16 @@ pub enum CliError {
         /// What the system says.
         source: io::Error,
     },
+    /// Another process works there.
+    #[error("{} is in use: {} {what}", path.display(), process(.holder))]
+    Held {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the other process does with it.
+        what: &'static str,
+        /// Its number, if it left it.
+        holder: Option<u32>,
+    },
     /// A file is not what it should be.
     #[error("{}: {source}", path.display())]
     File {
@@ -81,6 +91,23 @@ pub enum CliError {
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The state is not the one to which the last proof leads.
+    #[error(
+        "{} is not the state to which {} leads: the next step would be proven from another state than the run's. {ADVICE}",
+        state.display(), proof.display()
+    )]
+    OtherState {
+        /// The state's file.
+        state: PathBuf,
+        /// The last bundle, or the run, whose first state it should be.
+        proof: PathBuf,
+    },
+    /// A run's state cannot be read.
+    #[error("{source}. {ADVICE}")]
+    DamagedState {
+        /// Why.
+        source: Box<CliError>,
+    },
     /// No text can be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -162,6 +189,9 @@ pub enum CliError {
     Accepted,
 }
 
+/// What to do where a run's state is lost.
+const ADVICE: &str = "The state before it is kept: `train --resume --from-previous` goes on from there, one step back";
+
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -186,6 +216,9 @@ pub enum FileError {
     /// A run is refused.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A corpus cannot be trained on.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Weights cannot be exchanged.
     #[error(transparent)]
     Weights(#[from] InterchangeError),
@@ -252,6 +285,10 @@ pub enum Rejection {
     Answer(Box<AnswerError>),
 }
 
+fn process(holder: &Option<u32>) -> String {
+    holder.map_or("another process".to_owned(), |number| format!("process {number}"))
+}
+
 impl CliError {
     /// A light client's file that cannot be used.
     pub fn light(path: &Path, source: chain::light::FileError) -> Self {
@@ -288,8 +325,8 @@ impl CliError {
         match self {
             CliError::Usage(_) => "usage",
             CliError::Conditional(_) => "conditional",
-            CliError::Io { .. } => "io",
-            CliError::File { .. } => "file",
+            CliError::Io { .. } | CliError::Held { .. } => "io",
+            CliError::File { .. } | CliError::OtherState { .. } | CliError::DamagedState { .. } => "file",
             CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",
             CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",

@@ -57,6 +57,27 @@ pub fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
     written.map_err(CliError::io("write", path))
 }
 
+/// As [`write`], and keeps the old content under another name. Whenever this process is killed, `path` is there.
+pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
+    let written = unfinished(path, bytes, sync, 0o666).and_then(|file| {
+        keep(path, kept)?;
+        finish(path, sync, || Ok(file.persist(path)?))
+    });
+    written.map_err(CliError::io("write", path))
+}
+
+/// Gives a file's content another name as well. Not every file system has links.
+fn keep(path: &Path, kept: &Path) -> io::Result<()> {
+    let beside = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(parent(path))?.into_temp_path();
+    // A link is made under a name that nobody has.
+    fs::remove_file(&beside)?;
+    match fs::hard_link(path, &beside).or_else(|_| fs::copy(path, &beside).map(|_| ())) {
+        Ok(()) => Ok(beside.persist(kept)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Writes a new file that only its owner may read, safe from the machine's stop; refuses to replace any file.
 pub fn create_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let written =

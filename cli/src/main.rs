@@ -15,8 +15,8 @@ mod run_dir;
 mod ui;
 mod utf8;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use commands::Command;
 use error::CliError;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let ui = Ui::new(cli.json, cli.cache);
-    match cli.command.run(&ui) {
+    match cli.command.run(&ui, Cli::command()) {
         Ok(output) => {
             ui.print(&output);
             ExitCode::SUCCESS

@@ -39,7 +39,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     if let Some(config_file) = config_file.filter(|f| f.exists()) {
         let text = files::read_text(&config_file)?;
         if Config::from_json(&text).map_err(CliError::file(&config_file))? != config {
-            let source = FileError::Foreign("the configuration is not that of the state beside it");
+            let source = FileError::Foreign("the configuration is not that of the state beside it".into());
             return Err(CliError::File { path: config_file, source });
         }
     }

@@ -4,25 +4,30 @@
 //! |---|---|
 //! | `run.bin` | the run, with the genesis commitments |
 //! | `train.json` | what the trainer needs to go on |
+//! | `genesis.proof` | of a proven run: shows that the first state is in range |
 //! | `step-000000.bundle`… | the proofs, one file for each step |
 //! | `log.jsonl` | a line for each step |
-//! | `state.bin` | state after so many steps |
+//! | `state.bin` | state after so many steps, with a checksum |
+//! | `state.previous.bin` | the state before it |
+//! | `.lock` | whose trainer works here |
 //!
 //! A step is written in this order: bundle, line, state. It is taken once the state is replaced; whatever else a killed
-//! process left behind is of the step in hand, and goes away when the run is resumed.
+//! process left behind is of the step in hand, and goes away when the run is resumed. Nothing that was written before is
+//! removed but what such a process left.
 
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL, MAX_STATE, TEMPORARY};
 use crate::model_dir::STATE;
+use circuits::codec;
 use circuits::model_file::ModelState;
-use circuits::statement::{Bundle, Run};
+use circuits::statement::{Bundle, GenesisProof, Run};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Largest log.
-const MAX_LOG: u64 = 1 << 30;
+pub const MAX_LOG: u64 = 1 << 30;
 
 /// What the trainer needs to go on, beside the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +91,21 @@ impl RunDir {
         self.0.join(STATE)
     }
 
+    /// The file of the state before the last one.
+    pub fn previous_state_file(&self) -> PathBuf {
+        self.0.join("state.previous.bin")
+    }
+
+    /// The file of the genesis proof.
+    pub fn genesis_proof_file(&self) -> PathBuf {
+        self.0.join("genesis.proof")
+    }
+
+    /// Writes the genesis proof.
+    pub fn write_genesis_proof(&self, proof: &GenesisProof) -> Result<(), CliError> {
+        files::encode(&self.genesis_proof_file(), proof, true)
+    }
+
     fn log_file(&self) -> PathBuf {
         self.0.join("log.jsonl")
     }
@@ -94,20 +114,46 @@ impl RunDir {
         self.0.join("train.json")
     }
 
-    fn bundle_file(&self, step: u64) -> PathBuf {
+    /// The file of a step's bundle.
+    pub fn bundle_file(&self, step: u64) -> PathBuf {
         self.0.join(format!("step-{step:06}.bundle"))
     }
 
-    /// Whether training has begun here.
+    /// Whether training has begun here: a run's state is written last.
     pub fn begun(&self) -> bool {
-        self.state_file().exists()
+        self.run_file().exists() && self.state_file().exists()
+    }
+
+    /// What makes the directory unfit for a new run, if anything does: it holds something else.
+    pub fn occupied(&self) -> Option<&'static str> {
+        let holds = |name: &str| self.0.join(name).exists();
+        match () {
+            () if self.run_file().exists() => None,
+            () if holds(STATE) => Some("a model"),
+            () if holds("genesis.bin") => Some("a devnet"),
+            () if holds("model.safetensors") || holds("config.json") => Some("a Hugging Face model"),
+            () => None,
+        }
     }
 
     /// Keeps other trainers out, until dropped or killed.
     pub fn lock(&self) -> Result<File, CliError> {
         let path = self.0.join(".lock");
-        let file = File::create(&path).map_err(CliError::io("create", &path))?;
-        file.try_lock().map_err(|e| CliError::Io { action: "lock", path, source: e.into() })?;
+        let options = File::options().create(true).read(true).write(true).truncate(false).open(&path);
+        let mut file = options.map_err(CliError::io("create", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(CliError::io("lock", &path)(error)),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // What the other one wrote, if it can be read at all.
+                let _ = Read::take(&mut file, 20).read_to_string(&mut holder);
+                let holder = holder.trim().parse().ok();
+                return Err(CliError::Held { path: self.0.clone(), what: "trains this run", holder });
+            }
+        }
+        let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        named.map_err(CliError::io("write", &path))?;
         Ok(file)
     }
 
@@ -126,9 +172,21 @@ impl RunDir {
         files::decode(&self.state_file(), MAX_STATE)
     }
 
-    /// Replaces the state.
+    /// Reads the state before the last one.
+    pub fn previous_state(&self) -> Result<ModelState, CliError> {
+        files::decode(&self.previous_state_file(), MAX_STATE)
+    }
+
+    /// Writes the state, and keeps the one before it.
     pub fn write_state(&self, state: &ModelState, sync: bool) -> Result<(), CliError> {
-        files::encode(&self.state_file(), state, sync)
+        let path = self.state_file();
+        let bytes = codec::encode(state).map_err(CliError::file(&path))?;
+        files::write_keeping(&path, &self.previous_state_file(), &bytes, sync)
+    }
+
+    /// Writes the first state, or one in the place of a damaged one, which is not kept.
+    pub fn replace_state(&self, state: &ModelState) -> Result<(), CliError> {
+        files::encode(&self.state_file(), state, true)
     }
 
     /// Reads the settings.
@@ -183,7 +241,8 @@ impl RunDir {
         }
         let bundles = self.bundles()?;
         if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > step) {
-            let source = FileError::Foreign("this bundle lies beyond the state; the state is not the one it was");
+            let source =
+                FileError::Foreign("this bundle lies beyond the state; the state is not the one it was".into());
             return Err(CliError::File { path: path.clone(), source });
         }
         for (_, path) in bundles.iter().filter(|(number, _)| *number == step) {
@@ -193,27 +252,39 @@ impl RunDir {
         Ok(())
     }
 
+    /// Reads the bundle of a step.
+    pub fn bundle(&self, step: u64) -> Result<Bundle, CliError> {
+        Self::read_bundle(&self.bundle_file(step))
+    }
+
     /// Whether there is a bundle for each of the steps before `step`.
     pub fn is_proven_up_to(&self, step: u64) -> Result<bool, CliError> {
         Ok(self.bundles()?.iter().map(|(number, _)| *number).eq(0..step))
     }
 
-    /// The log's lines of the steps before `step`. Lines beyond, or cut short, are removed from the file.
+    /// The log's lines of the steps before `step`. What follows the last of them, lines beyond or one cut short, is removed
+    /// from the file; a line that is damaged in between stays where it is.
     pub fn reconcile_log(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<Vec<LogLine>, CliError> {
         let path = self.log_file();
         let bytes = if path.exists() { files::read(&path, MAX_LOG)? } else { vec![] };
         let mut lines: Vec<LogLine> = vec![];
-        let mut good = 0;
-        for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let (mut at, mut good, mut damaged, mut between) = (0, 0, vec![], vec![]);
+        for (number, line) in (1..).zip(bytes.split_inclusive(|&b| b == b'\n')) {
+            at += line.len();
             match serde_json::from_slice::<LogLine>(line) {
-                Ok(parsed) if line.ends_with(b"\n") && parsed.step < step => lines.push(parsed),
-                _ => break,
+                Ok(parsed) if line.ends_with(b"\n") && parsed.step < step => {
+                    lines.push(parsed);
+                    damaged.append(&mut between);
+                    good = at;
+                }
+                Ok(_) => {}
+                Err(_) => between.push(number),
             }
-            good += line.len();
         }
         if good < bytes.len() {
             files::write(&path, &bytes[..good], true)?;
         }
+        damaged.iter().for_each(|line| warn(format!("{}: line {line} is damaged", path.display())));
         if lines.len() as u64 != step {
             warn(format!("{} has {} lines for {step} steps", path.display(), lines.len()));
         }

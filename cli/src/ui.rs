@@ -144,11 +144,20 @@ pub struct ProofBar {
 const UNITS: u64 = 1000;
 
 impl ProofBar {
+    /// For a genesis proof of so many proofs.
+    pub fn genesis(ui: &Ui, proofs: usize) -> Self {
+        Self::of(ui, "proving the first state".into(), proofs)
+    }
+
     /// For a step of so many proofs.
     pub fn new(ui: &Ui, step: u64, proofs: usize) -> Self {
+        Self::of(ui, format!("proving step {step}"), proofs)
+    }
+
+    fn of(ui: &Ui, what: String, proofs: usize) -> Self {
         let length = proofs as u64 * UNITS;
         let bar = ui.bar(length, 0, "{prefix} [{bar:30}] {percent:>3} % {msg} ({elapsed}, {eta} left)");
-        bar.set_prefix(format!("proving step {step}"));
+        bar.set_prefix(what);
         bar.enable_steady_tick(Duration::from_millis(250));
         ProofBar { bar, done: 0 }
     }

@@ -107,7 +107,7 @@ pub enum SemanticError {
     Keys,
     /// The genesis proof shows that the first state is in range.
     #[error("{0} (genesis proof)")]
-    Genesis(StepError),
+    Genesis(Box<StepError>),
     /// Proofs are checked on the block's own parent.
     #[error("the block was to be checked on a parent that is not its own")]
     Parent,

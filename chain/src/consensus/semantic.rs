@@ -116,7 +116,7 @@ impl<'p> Checker<'p> {
     /// first state is not in range.
     pub fn new(spec: &'p ChainSpec, params: &'p Params, keys: &'p StepVerifier) -> Result<Self, SemanticError> {
         spec.check_keys(keys).map_err(|_| SemanticError::Keys)?;
-        spec.check_proof(params, keys).map_err(SemanticError::Genesis)?;
+        spec.check_proof(params, keys).map_err(|error| SemanticError::Genesis(Box::new(error)))?;
         Ok(Checker { spec, params, keys })
     }
 

@@ -1,8 +1,10 @@
 //! Each rule of a genesis.
 
 use crate::common::golden::GOLDEN;
-use crate::common::{NANO, flipped, grains};
+use crate::common::{NANO, PARAMS, flipped, grains};
 use chain::amount::{AmountError, MAX_SUPPLY};
+use chain::consensus::SemanticError;
+use chain::consensus::semantic::Checker;
 use chain::genesis::{ChainSpec, Genesis, GenesisError, MAX_NAME};
 use chain::rules::RulesError;
 use chain::work::CompactTarget;
@@ -12,8 +14,9 @@ use circuits::curve::CIRCUIT_VERSION;
 use circuits::model::Schedule;
 use circuits::ops::sgd::HyperError;
 use circuits::ports::PortError;
-use circuits::statement::RunError;
+use circuits::statement::{GenesisProof, RunError};
 use std::collections::HashSet;
+use verifier::{Part, StepError};
 
 fn refused(alter: impl FnOnce(&mut Genesis)) -> GenesisError {
     let mut genesis = GOLDEN.chain.genesis.clone();
@@ -92,6 +95,27 @@ fn each_rule() {
         g.balances.truncate(2);
     });
     assert_eq!(above, GenesisError::Balances(AmountError::AboveSupply(all)));
+}
+
+/// 7.1: nothing is verified on a chain whose first state is not shown to be in range.
+#[test]
+fn the_proof_is_of_the_first_state() {
+    let refused = |alter: fn(&mut Genesis)| {
+        let mut genesis = GOLDEN.chain.genesis.clone();
+        alter(&mut genesis);
+        let spec = ChainSpec::new(genesis).unwrap();
+        match Checker::new(&spec, &PARAMS, &NANO.keys).map(|_| ()).unwrap_err() {
+            SemanticError::Genesis(error) => *error,
+            other => panic!("{other}"),
+        }
+    };
+    assert!(matches!(refused(|g| g.proof = GenesisProof::default()), StepError::Count { what: "proofs", .. }));
+    assert!(matches!(refused(|g| g.state.segments[0].lo.swap(0, 1)), StepError::Genesis { .. }));
+    let flipped = refused(|g| *g.proof.updates[0].iter_mut().rev().nth(63).unwrap() ^= 1);
+    assert!(matches!(&flipped, StepError::Invalid(parts) if *parts == [Part::Update { index: 0 }]), "{flipped}");
+    let opening = refused(|g| *g.proof.canonical.iter_mut().rev().nth(40).unwrap() ^= 1);
+    assert!(matches!(&opening, StepError::Invalid(parts) if *parts == [Part::Canonical]), "{opening}");
+    Checker::new(&GOLDEN.spec, &PARAMS, &NANO.keys).unwrap();
 }
 
 /// Beyond the limit of the encoding a genesis has no identity: an error, not a panic.

@@ -28,7 +28,7 @@ use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, Schedule, State};
 use circuits::ops::sgd;
-use circuits::statement::{self, Layouts};
+use circuits::statement::{self, GenesisProof, Layouts};
 use circuits::tensor::Matrix;
 use redb::backends::InMemoryBackend;
 use std::collections::{BTreeMap, HashMap};

@@ -1,18 +1,19 @@
 //! `demo`: three proven steps, verified as a stranger would, and forgeries rejected.
 
 use crate::error::{CliError, FileError, Rejection};
-use crate::files;
+use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, hex, plural, time};
 use crate::run_dir::RunDir;
 use crate::ui::{Output, ProofBar, Ui};
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, Run, corpus_digest};
+use circuits::statement::{Bundle, GenesisProof, Run, corpus_digest, model_digest};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
 use verifier::run::proofs;
+use verifier::step::genesis_parts;
 use verifier::{RunVerifier, StepVerifier};
 
 /// Short stories; the demo needs no file and no network.
@@ -63,6 +64,11 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     };
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
     let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec };
+    {
+        let mut bar = ProofBar::genesis(ui, genesis_parts(&spec.config).len() - 1);
+        let (proof, _) = prover.genesis(&state, &mut |part, stage| bar.observe(part, stage))?;
+        dir.write_genesis_proof(&proof)?;
+    }
 
     ui.say(&format!("\n{:>4}  {:>7}  {:>9}  {:>9}  {:>10}", "step", "loss", "proving", "verifying", "proofs"));
     let mut before = genesis;
@@ -101,7 +107,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     let digest = stranger.chain()?;
     ui.say(&format!("\nThe whole run, in one multi-scalar multiplication: accepted in {}.", time(chain.elapsed())));
     let forgeries = forgeries(&stranger, &dir)?;
-    let mut text = format!("State after {}: {digest}\n\nThe same files, tampered with:", plural(STEPS, "step"));
+    let mut text = format!("Model after {}: {digest}\n\nThe same files, tampered with:", plural(STEPS, "step"));
     for (what, why) in &forgeries {
         text += &format!("\n  {what}\n    {why}");
     }
@@ -110,7 +116,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     let json = json!({
         "ok": true,
         "steps": rows,
-        "state_digest": digest,
+        "model_digest": digest,
         "rejected": rejected,
         "seconds": start.elapsed().as_secs_f64(),
     });
@@ -129,7 +135,7 @@ impl Stranger<'_> {
         let bundles = self.dir.bundles()?;
         match bundles.iter().find(|(number, _)| *number == step) {
             Some((_, file)) => RunDir::read_bundle(file),
-            None => Err(CliError::file(self.dir.path())(FileError::Foreign("a bundle is missing"))),
+            None => Err(CliError::file(self.dir.path())(FileError::Foreign("a bundle is missing".into()))),
         }
     }
 
@@ -145,14 +151,18 @@ impl Stranger<'_> {
         Ok((summary.mean_loss(), summary.proof_bytes, start.elapsed()))
     }
 
-    /// Digest of the state at the end of the chain.
+    /// Digest of the model at the end of the chain, which begins with a state that is shown to be in range.
     fn chain(&self) -> Result<String, CliError> {
         let run = self.dir.run()?;
-        let mut verifier = RunVerifier::new(self.params, self.keys, &run, Some(CORPUS)).map_err(Rejection::from)?;
+        let proof: GenesisProof = files::decode(&self.dir.genesis_proof_file(), MAX_SMALL)?;
+        let mut verifier = RunVerifier::new(self.params, self.keys, &run, Some(CORPUS))
+            .and_then(|verifier| verifier.genesis_proof(&proof))
+            .map_err(Rejection::from)?;
         for (_, file) in self.dir.bundles()? {
             verifier = verifier.step(&RunDir::read_bundle(&file)?).map_err(Rejection::from)?;
         }
-        Ok(hex(&verifier.finish().map_err(Rejection::from)?.after.digest()))
+        let after = verifier.finish().map_err(Rejection::from)?.after;
+        Ok(hex(&model_digest(self.keys.config(), &after.digest())))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ui::{Output, Ui};
 use crate::utf8::Utf8Stream;
 use circuits::decimal::Decimal;
 use circuits::model::{Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State};
+use circuits::statement::model_digest;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let mut facts = json!({ "step": model.step });
     if ui.is_json() {
         // Commitments take longer than a text does: only for those who see them.
-        facts["state_digest"] = hex(&model_dir::commit(&ui.params()?, &model)?.digest()).into();
+        facts["model_digest"] = hex(&model_dir::digest(&ui.params()?, &model)?).into();
     }
     Ok(Loaded { config: model.config, state: model.state, facts })
 }
@@ -85,7 +86,7 @@ fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let summary = &model.record.summary;
     let facts = json!({
         "step": summary.step,
-        "state_digest": hex(&summary.state),
+        "model_digest": hex(&model_digest(&model.config, &summary.state)),
         "chain": hex(link.spec().id()),
         "block": hex(&model.record.header.id()),
         "height": summary.height,

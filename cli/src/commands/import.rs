@@ -6,6 +6,7 @@ use crate::interchange::{self, WEIGHTS_FILE};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
 use circuits::model::{Config, Spec};
+use circuits::statement::model_digest;
 use prover::step::commit_state;
 use serde_json::json;
 use std::path::PathBuf;
@@ -44,15 +45,15 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     };
     let parameters = config.parameters() as u64;
     let clipped: u64 = imported.saturated.values().sum();
-    let digest = hex(&commitments.digest());
+    let digest = hex(&model_digest(&config, &commitments.digest()));
     Ok(Output {
-        text: format!("{}: {}, {clipped} clipped, state {digest}", args.out.display(), plural(parameters, "parameter")),
+        text: format!("{}: {}, {clipped} clipped, model {digest}", args.out.display(), plural(parameters, "parameter")),
         json: json!({
             "ok": true,
             "model": args.out.display().to_string(),
             "parameters": parameters,
             "saturated": imported.saturated,
-            "state_digest": digest,
+            "model_digest": digest,
         }),
     })
 }

@@ -6,6 +6,7 @@ use crate::model_choice::ModelChoice;
 use crate::model_dir;
 use crate::ui::{Output, Ui};
 use circuits::model::{Spec, State};
+use circuits::statement::model_digest;
 use prover::step::commit_state;
 use serde_json::json;
 use std::path::PathBuf;
@@ -37,16 +38,16 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         model_dir::save(&args.out, &config, &state, &commitments)?;
         commitments
     };
-    let digest = hex(&commitments.digest());
+    let digest = hex(&model_digest(&config, &commitments.digest()));
     let parameters = config.parameters() as u64;
     Ok(Output {
-        text: format!("{}: {}, state {digest}", args.out.display(), plural(parameters, "parameter")),
+        text: format!("{}: {}, model {digest}", args.out.display(), plural(parameters, "parameter")),
         json: json!({
             "ok": true,
             "model": args.out.display().to_string(),
             "parameters": parameters,
             "seed": args.seed,
-            "state_digest": digest,
+            "model_digest": digest,
         }),
     })
 }

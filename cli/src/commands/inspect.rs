@@ -3,7 +3,7 @@
 use crate::commands::chain::describe::{self, joined};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL, MAX_STATE, MAX_TEXT};
-use crate::format::{bytes, hex, plural};
+use crate::format::hex;
 use crate::key_file::KeyFile;
 use crate::model_dir;
 use crate::node_link::GENESIS;
@@ -13,21 +13,24 @@ use ::chain::block::Block;
 use ::chain::genesis::Genesis;
 use ::chain::light::Checkpoint;
 use circuits::codec::{self, Encoded};
-use circuits::model::{Config, Schedule};
+use circuits::model::Config;
 use circuits::model_file::ModelState;
-use circuits::statement::{Bundle, Layouts, Run, StateCommitments};
+use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, model_digest};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+mod chain;
 mod genesis;
+mod run;
+
+use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts, schedule_facts};
 
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A bundle, run, state, set of commitments, configuration, key file, genesis or block, or the directory of a
-    /// model, run or devnet
+    /// Any file or directory that this program writes: of a model, a run, a chain, a wallet or a light client
     path: PathBuf,
 }
 
@@ -67,6 +70,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
     if dir.run_file().exists() {
         let mut content = facts(run_facts(&dir.run()?, &dir.run_file())?);
         content.insert("bundles".into(), dir.bundles()?.len().into());
+        content.insert("genesis_proof".into(), dir.genesis_proof_file().exists().into());
         if dir.begun() {
             let state = dir.state()?;
             content.insert("steps_taken".into(), state.step.into());
@@ -87,7 +91,8 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
     let commitments = path.join(model_dir::COMMITMENTS);
     if commitments.exists() {
         let commitments: StateCommitments = files::decode(&commitments, MAX_SMALL)?;
-        content.insert("state_digest".into(), hex(&commitments.digest()).into());
+        let digest = model_digest(&model.config, &commitments.digest());
+        content.insert("model_digest".into(), hex(&digest).into());
     }
     Ok(("directory of a model", content))
 }
@@ -98,6 +103,7 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
     let long_enough = opened.read_exact(&mut magic).is_ok();
     drop(opened);
     match magic {
+        _ if chain::is_store(path) => Ok(("store of a node", chain::store_facts(path)?)),
         _ if !long_enough => Err(CliError::file(path)(FileError::Unknown)),
         Bundle::MAGIC => {
             let data = files::read(path, MAX_SMALL)?;
@@ -113,6 +119,16 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             content.insert("steps".into(), step.into());
             content.insert("run".into(), run.map(|id| hex(&id)).into());
             Ok(("state of a model", content))
+        }
+        GenesisProof::MAGIC => {
+            let proof: GenesisProof = files::decode(path, MAX_SMALL)?;
+            let sizes: Vec<usize> = proof.updates.iter().map(Vec::len).collect();
+            let content = json!({
+                "update_proofs": sizes,
+                "canonical_opening": proof.canonical.len(),
+                "note": "nothing of this is verified here",
+            });
+            Ok(("genesis proof: that a first state is in range", facts(content)))
         }
         StateCommitments::MAGIC => {
             let commitments: StateCommitments = files::decode(path, MAX_SMALL)?;
@@ -138,93 +154,18 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             Ok(("key file", facts(json!({ "address": address, "argon2id": argon2id }))))
         }
         _ => {
-            let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            match text.filter(|text| text.trim_start().starts_with('{')) {
-                Some(text) => {
-                    let config = Config::from_json(&text).map_err(CliError::file(path))?;
-                    Ok(("configuration", config_facts(&config)))
-                }
-                None => Err(CliError::file(path)(FileError::Unknown)),
+            if let Some(log) = run::log_facts(path) {
+                return Ok(("log of a run", log?));
             }
+            let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let Some(text) = text.filter(|text| text.trim_start().starts_with('{')) else {
+                return Err(CliError::file(path)(FileError::Unknown));
+            };
+            if let Some(settings) = run::settings_facts(&text) {
+                return Ok(("settings of a run", settings?));
+            }
+            let config = Config::from_json(&text).map_err(CliError::file(path))?;
+            Ok(("configuration", config_facts(&config)))
         }
     }
-}
-
-fn config_facts(config: &Config) -> Facts {
-    facts(json!({
-        "parameters": config.parameters(),
-        "vocab_size": config.vocab,
-        "hidden_size": config.hidden,
-        "intermediate_size": config.mlp,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "max_position_embeddings": config.context,
-        "rms_norm_eps": config.norm_eps.to_string(),
-        "rope_theta": config.rope_theta.to_string(),
-        "tie_word_embeddings": config.tied,
-        "config_digest": hex(&config.digest()),
-    }))
-}
-
-fn commitments_facts(commitments: &StateCommitments) -> Value {
-    let columns: usize = commitments.segments.iter().map(|s| s.w.len() + s.lo.len() + s.v.len()).sum();
-    json!({ "digest": hex(&commitments.digest()), "segments": commitments.segments.len(), "commitments": columns })
-}
-
-/// A rate of frac 36, for display.
-fn rate(rate: u64) -> f64 {
-    rate as f64 / (1u64 << 36) as f64
-}
-
-fn schedule_facts(schedule: &Schedule) -> Value {
-    match *schedule {
-        Schedule::Constant { rate: constant } => json!({ "kind": "constant", "rate": rate(constant) }),
-        Schedule::Cosine { peak, floor, steps, warmup } => json!({
-            "kind": "cosine", "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
-        }),
-    }
-}
-
-fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
-    let config = run.check().map_err(CliError::file(path))?;
-    Ok(json!({
-        "id": hex(&run.id()?),
-        "circuits": run.circuits,
-        "genesis": commitments_facts(&run.genesis),
-        "corpus_digest": hex(&run.corpus),
-        "seed": run.seed,
-        "batch": run.batch,
-        "accumulate": run.accumulate,
-        "predictions_per_step": run.predictions(&config),
-        "schedule": schedule_facts(&run.schedule),
-        "momentum": run.momentum.to_string(),
-        "weight_decay": run.weight_decay.to_string(),
-        "config": config_facts(&config),
-    }))
-}
-
-fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, CliError> {
-    let run = run_facts(&bundle.run, path)?;
-    let config = bundle.run.check().map_err(CliError::file(path))?;
-    let predictions = bundle.run.predictions(&config) as f64;
-    let sum: u128 = bundle.contributions.iter().flat_map(|c| &c.losses).map(|&l| u128::from(l)).sum();
-    let sizes = |proofs: &[Vec<u8>]| proofs.iter().map(Vec::len).collect::<Vec<_>>();
-    let contributions: Vec<Value> = bundle
-        .contributions
-        .iter()
-        .map(|c| json!({ "sequences": c.losses.len(), "layer_proofs": sizes(&c.layers), "head_proofs": sizes(&c.heads) }))
-        .collect();
-    Ok(facts(json!({
-        "step": bundle.step,
-        "claimed_loss": sum as f64 / f64::from(1 << 24) / predictions,
-        "file": bytes(size as u64),
-        "proof_bytes": bundle.proof_bytes(),
-        "before": commitments_facts(&bundle.before),
-        "contributions": contributions,
-        "update_proofs": sizes(&bundle.updates),
-        "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
-        "canonical_opening": bundle.canonical.len(),
-        "note": "nothing of this is verified here",
-        "run": run,
-    })))
 }

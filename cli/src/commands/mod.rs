@@ -2,6 +2,7 @@
 
 mod audit;
 mod chain;
+mod completions;
 mod demo;
 mod devnet;
 mod export;
@@ -10,6 +11,7 @@ mod import;
 mod init;
 mod inspect;
 mod light;
+mod man;
 mod train;
 mod verify;
 mod wallet;
@@ -47,11 +49,15 @@ pub enum Command {
     Light(light::Args),
     /// Say what is in a file or directory
     Inspect(inspect::Args),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Args),
+    /// Write manual pages
+    Man(man::Args),
 }
 
 impl Command {
-    /// Does it.
-    pub fn run(self, ui: &Ui) -> Result<Output, CliError> {
+    /// Does it; `program` is the command line as a whole, as `clap` knows it.
+    pub fn run(self, ui: &Ui, program: clap::Command) -> Result<Output, CliError> {
         match self {
             Command::Demo(args) => demo::run(args, ui),
             Command::Devnet(args) => devnet::run(args, ui),
@@ -66,6 +72,8 @@ impl Command {
             Command::Audit(args) => audit::run(args, ui),
             Command::Light(args) => light::run(args, ui),
             Command::Inspect(args) => inspect::run(args, ui),
+            Command::Completions(args) => completions::run(args, program),
+            Command::Man(args) => man::run(args, program),
         }
     }
 }

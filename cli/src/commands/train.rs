@@ -1,6 +1,6 @@
 //! `train`: a run, natively or with proofs.
 
-use crate::error::CliError;
+use crate::error::{CliError, Rejection};
 use crate::format::{bytes, peak_memory_kib, plural, time};
 use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, ProofBar, Ui};
@@ -15,6 +15,7 @@ use session::Session;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use verifier::run::proofs;
+use verifier::step::{claimed_after, genesis_parts};
 
 mod session;
 
@@ -48,6 +49,9 @@ pub struct Args {
     /// Go on with a run that was interrupted; only --out is needed
     #[arg(long)]
     resume: bool,
+    /// Go on from the state before the last one, one step back: for when the last one is damaged
+    #[arg(long, requires = "resume")]
+    from_previous: bool,
     /// Sequences of a contribution [default: 8]
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
@@ -90,6 +94,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         let message = format!("{} holds a run already; --resume goes on with it", args.out.display());
         Err(CliError::Usage(message))
     };
+    if let Some(other) = dir.occupied() {
+        return Err(CliError::Usage(format!("{} holds {other}: name another directory", args.out.display())));
+    }
     let (mut session, _lock) = if dir.begun() {
         if !args.resume {
             return exists();
@@ -186,9 +193,10 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let _spinner = ui.spinner("proving keys");
         StepKeys::generate(&params, &session.trainer.spec)?
     };
-    let mut before = session.commitments(&params)?;
+    let mut before = first_commitments(session, dir, &params, &keys, ui)?;
     let mut log = dir.open_log()?;
     let proofs = proofs(&session.run, &session.trainer.spec.config);
+    prove_genesis(session, dir, (&params, &keys), ui)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;
         let start = Instant::now();
@@ -221,11 +229,48 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     Ok(())
 }
 
-impl Session {
-    /// Commitments of the state; those of a run that has not moved are the genesis.
-    fn commitments(&self, params: &Params) -> Result<StateCommitments, CliError> {
-        Ok(commit_state(params, &self.trainer.spec, &self.trainer.state)?)
+/// Commitments of the state in hand, which must be those that the last proof leads to, or the genesis: whatever happened to the
+/// file, no step is proven from another state.
+fn first_commitments(
+    session: &Session,
+    dir: &RunDir,
+    params: &Params,
+    keys: &StepKeys,
+    ui: &Ui,
+) -> Result<StateCommitments, CliError> {
+    let committed = {
+        let _spinner = ui.spinner("commitments of the state");
+        commit_state(params, &session.trainer.spec, &session.trainer.state)?
+    };
+    let (expected, proof) = match session.trainer.step.checked_sub(1) {
+        None => (session.run.genesis.clone(), dir.run_file()),
+        Some(last) => {
+            let bundle = dir.bundle(last)?;
+            let after = claimed_after(&keys.update.verifying, &session.trainer.spec.config, &bundle);
+            (after.map_err(Rejection::from)?, dir.bundle_file(last))
+        }
+    };
+    if committed == expected { Ok(committed) } else { Err(CliError::OtherState { state: dir.state_file(), proof }) }
+}
+
+/// Proves that the first state is in range, with the first step. It needs the first state: a run without it begins again.
+fn prove_genesis(
+    session: &Session,
+    dir: &RunDir,
+    (params, keys): (&Params, &StepKeys),
+    ui: &Ui,
+) -> Result<(), CliError> {
+    if dir.genesis_proof_file().exists() {
+        return Ok(());
     }
+    if session.trainer.step > 0 {
+        ui.warn("there is no genesis.proof, and the first state is gone: `verify` will ask for --genesis");
+        return Ok(());
+    }
+    let prover = StepProver { params, keys, spec: &session.trainer.spec };
+    let mut bar = ProofBar::genesis(ui, genesis_parts(&session.trainer.spec.config).len() - 1);
+    let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;
+    dir.write_genesis_proof(&proof)
 }
 
 fn summary(session: &Session, dir: &RunDir, resumed_at: u64, elapsed: Duration) -> Output {

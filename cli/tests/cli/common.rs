@@ -48,6 +48,14 @@ impl Answer {
         self.json
     }
 
+    /// Verified, but only on a condition: an exit code of its own.
+    #[track_caller]
+    pub fn conditional(self) -> Value {
+        assert_eq!(self.code, 4, "{}", self.stderr);
+        assert_eq!((&self.json["ok"], &self.json["verdict"]), (&Value::Bool(false), &"conditional".into()));
+        self.json
+    }
+
     /// Failure with this exit code, a message that holds `text`, and no panic.
     #[track_caller]
     pub fn refused(self, code: i32, text: &str) {

@@ -50,8 +50,12 @@ fn two_trainers_do_not_share_a_run() {
     while !dir.join("r/state.bin").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    run(dir, &train).refused_as("io", "lock");
+    // 7.18: who holds it.
+    let holder = format!("r is in use: process {} trains this run", first.id());
+    run(dir, &train).refused_as("io", &holder);
     first.kill().unwrap();
     first.wait().unwrap();
-    run(dir, "train --out r --resume --steps 1").ok();
+    // The lock went with its holder.
+    let taken = run(dir, "inspect r").ok()["content"]["steps_taken"].as_u64().unwrap();
+    run(dir, &format!("train --out r --resume --steps {}", taken + 1)).ok();
 }

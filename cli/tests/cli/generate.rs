@@ -34,11 +34,11 @@ fn a_trained_model_goes_on_with_a_text() {
     assert_eq!(bytes(&json), text.as_bytes());
     assert!(text.chars().all(|c| c.is_ascii_alphabetic() || " .\n".contains(c)) && text.contains(' '), "{text}");
     assert_eq!(shown(dir, &["r", "--prompt", prompt, "--tokens", "60"]), format!("{prompt}{text}\n").into_bytes());
-    // The digest is that of the state, as `init` says it.
+    // The digest is that of the model, as `init` says it.
     let model = run(dir, "init --preset nano --seed 1 --out again").ok();
     let untrained = generate(dir, &["m", "--tokens", "0"]);
-    assert_eq!((&untrained["state_digest"], &untrained["text"]), (&model["state_digest"], &"".into()));
-    assert_ne!(json["state_digest"], model["state_digest"]);
+    assert_eq!((&untrained["model_digest"], &untrained["text"]), (&model["model_digest"], &"".into()));
+    assert_ne!(json["model_digest"], model["model_digest"]);
 }
 
 #[test]

@@ -3,15 +3,17 @@
 use crate::common::{copy, corpus, program, run, with_model};
 use circuits::codec::{decode, encode};
 use circuits::curve::DEFAULT_K;
+use circuits::model::Config;
+use circuits::model_file::ModelState;
 use circuits::statement::{Bundle, Run};
 use prover::params;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
-use verifier::run::Part;
-use verifier::{RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun};
+use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun};
 
 struct Proven {
     dir: tempfile::TempDir,
@@ -59,7 +61,10 @@ fn step(run: &Path, step: u64) -> PathBuf {
 fn the_honest_run_is_accepted() {
     let dir = proven().dir.path();
     let json = run(dir, &format!("verify r --corpus {} --genesis m --end r --steps 2", corpus())).ok();
-    assert_eq!((&json["corpus_compared"], &json["chain"], &json["proofs"]), (&true.into(), &true.into(), &10.into()));
+    assert_eq!(
+        (&json["corpus_compared"], &json["verdict"], &json["proofs"]),
+        (&true.into(), &"valid".into(), &11.into())
+    );
     // What is proven is what the log says.
     let log = fs::read_to_string(dir.join("r/log.jsonl")).unwrap();
     for (line, step) in log.lines().zip(json["steps"].as_array().unwrap()) {
@@ -68,8 +73,6 @@ fn the_honest_run_is_accepted() {
             assert_eq!(line[key], step[key], "{key}");
         }
     }
-    let json = run(dir, "verify r/step-000001.bundle").ok();
-    assert_eq!((&json["corpus_compared"], &json["chain"]), (&false.into(), &false.into()));
     assert_eq!(run(dir, "inspect r").ok()["content"]["bundles"], 2);
     assert_eq!(run(dir, "inspect r/run.bin").ok()["kind"], "run");
     assert_eq!(run(dir, "inspect r/step-000000.bundle").ok()["content"]["step"], 0);
@@ -102,10 +105,12 @@ fn bad_runs_are_rejected_by_the_command() {
     let (_kept, r) = tampered();
     let dir = proven().dir.path();
     let verify = |more: &str| run(dir, &format!("verify {} {more}", r.display()));
-    verify("--corpus m/config.json").refused_as("rejected", "corpus differs");
+    verify("--corpus m/config.json").refused_as("rejected", "the corpus is not the run's");
     verify("--steps 3").refused_as("rejected", "the run has 2 proven steps, not 3");
     run(dir, "init --preset nano --seed 2 --out other").ok();
-    verify("--genesis other").refused_as("rejected", "does not begin");
+    verify("--genesis other")
+        .refused_as("rejected", "the run does not begin with this model: other: its state is another");
+    verify("--end other").refused_as("rejected", "the run does not end at this model: other: its state is another");
     // The last step replayed; the first dropped; swapped; truncated.
     fs::copy(step(&r, 1), step(&r, 2)).unwrap();
     verify("").refused_as("rejected", "step 1 stands where step 2 is expected");
@@ -116,6 +121,144 @@ fn bad_runs_are_rejected_by_the_command() {
     verify("").refused_as("rejected", "step-000000.bundle");
 }
 
+/// What JSON says of the first state: by genesis proof, tensors, the step before.
+fn first_state(json: &Value) -> [bool; 3] {
+    ["genesis_proof", "tensors", "step_before"].map(|by| json["first_state"][by].as_bool().unwrap())
+}
+
+fn has(json: &Value, list: &str, text: &str) -> bool {
+    json[list].as_array().unwrap().iter().any(|item| item.as_str().unwrap().contains(text))
+}
+
+/// 7.1 and 7.3: what shows the range of the first state, of a run and of lone bundles, and what is said where nothing does.
+#[test]
+fn verdicts_say_what_they_rely_on() {
+    let (kept, r) = tampered();
+    let dir = proven().dir.path();
+    let verify = |arguments: &str| run(dir, &format!("verify {arguments}"));
+    let r = r.display().to_string();
+    // A run: the proof, the model, both, neither.
+    let json = verify(&r).ok();
+    assert_eq!(first_state(&json), [true, false, false]);
+    assert!(
+        has(&json, "checked", "by the genesis proof") && has(&json, "not_checked", "which model the run begins with")
+    );
+    assert!(has(&json, "not_checked", "(--corpus") && has(&json, "not_checked", "whether the run has more steps"));
+    assert_eq!(first_state(&verify(&format!("{r} --genesis m")).ok()), [true, true, false]);
+    let proof = Path::new(&r).join("genesis.proof");
+    let bytes = fs::read(&proof).unwrap();
+    fs::remove_file(&proof).unwrap();
+    verify(&r).refused_as("rejected", "nothing shows that the run's first state is in range");
+    let json = verify(&format!("{r} --genesis m --steps 2")).ok();
+    assert_eq!(first_state(&json), [false, true, false]);
+    assert!(!has(&json, "not_checked", "which model") && !has(&json, "not_checked", "more steps"));
+    for at in [12, bytes.len() / 2, bytes.len() - 40] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        fs::write(&proof, damaged).unwrap();
+        verify(&r).refused_as("rejected", "genesis");
+        // What is wrong is not passed over because something else shows the state.
+        verify(&format!("{r} --genesis m")).refused_as("rejected", "genesis");
+    }
+    fs::write(&proof, &bytes).unwrap();
+
+    // Step 0 alone: beside its run, somewhere else, with what is named.
+    let lone = |step: u64| {
+        let to = kept.path().join(format!("lone-{step}"));
+        fs::copy(self::step(Path::new(&r), step), &to).unwrap();
+        to.display().to_string()
+    };
+    let (first, second) = (lone(0), lone(1));
+    assert_eq!(first_state(&verify(&format!("{r}/step-000000.bundle")).ok()), [true, false, false]);
+    let json = verify(&first).conditional();
+    assert_eq!(json["condition"], "the state before step 0 is in range");
+    assert!(has(&json, "not_checked", "--genesis-proof or --genesis"));
+    assert_eq!(first_state(&verify(&format!("{first} --genesis-proof {r}/genesis.proof")).ok()), [true, false, false]);
+    assert_eq!(first_state(&verify(&format!("{first} --genesis m")).ok()), [false, true, false]);
+    verify(&format!("{first} --after {second}")).refused_as("usage", "no step comes before step 0");
+
+    // Step 1 alone: on a condition; after step 0; before the model that step 0 leads to, which is native training's.
+    let json = verify(&second).conditional();
+    assert_eq!(json["condition"], "the state before step 1 is in range");
+    assert!(
+        has(&json, "not_checked", "step 0: they are not shown") && has(&json, "not_checked", "--after or --before")
+    );
+    let json = verify(&format!("{second} --genesis m")).conditional();
+    assert!(has(&json, "checked", "the run names m as its first model") && has(&json, "not_checked", "step 0: "));
+    verify(&format!("{second} --genesis r")).refused_as("rejected", "the run does not begin with this model");
+    let json = verify(&format!("{second} --after {first} --corpus {}", corpus())).ok();
+    assert_eq!((first_state(&json), json["steps"].as_array().unwrap().len()), ([false, false, true], 1));
+    assert!(has(&json, "not_checked", "step 0: they are not shown"));
+    verify(&format!("{second} --after {second}")).refused_as("rejected", "a step does not follow on the one before");
+    verify(&format!("{second} --genesis-proof {r}/genesis.proof")).refused_as("usage", "is for step 0");
+    let one = ARGUMENTS.replace("--steps 2", "--steps 1");
+    run(dir, &format!("train --model m --corpus {} {one} --out {}/one", corpus(), kept.path().display())).ok();
+    let json = verify(&format!("{second} --before {}/one --end r", kept.path().display())).ok();
+    assert_eq!((first_state(&json), &json["end_compared"]), ([false, true, false], &true.into()));
+    verify(&format!("{second} --before m"))
+        .refused_as("rejected", "the run does not begin its step with this model: m");
+    verify(&format!("{second} --after {first} --before m")).refused_as("rejected", "begin its step with");
+    // The bundle of another run's step, and one that leads elsewhere.
+    let mut other: Bundle = decode(&fs::read(&first).unwrap()).unwrap();
+    other.run.seed += 1;
+    fs::write(kept.path().join("other"), encode(&other).unwrap()).unwrap();
+    verify(&format!("{second} --after {}/other", kept.path().display())).refused_as("rejected", "another run");
+    for arguments in ["--after", "--before"] {
+        verify(&format!("{r} {arguments} m")).refused_as("usage", "is for a lone bundle");
+    }
+}
+
+/// 7.2: commitments are the same whatever the heads, the context, the angles or epsilon.
+#[test]
+fn a_model_of_another_configuration_is_not_the_runs() {
+    let (_kept, r) = tampered();
+    let dir = proven().dir.path();
+    let text = fs::read_to_string(dir.join("m/config.json")).unwrap();
+    let (state, end) = (fs::read(dir.join("m/state.bin")).unwrap(), fs::read(r.join("state.bin")).unwrap());
+    for (key, from, to) in [
+        (
+            "num_attention_heads",
+            vec!["\"num_attention_heads\": 2", "\"num_key_value_heads\": 2", "\"head_dim\": 8"],
+            vec!["\"num_attention_heads\": 4", "\"num_key_value_heads\": 4", "\"head_dim\": 4"],
+        ),
+        ("max_position_embeddings", vec!["\"max_position_embeddings\": 16"], vec!["\"max_position_embeddings\": 32"]),
+        ("rope_theta", vec!["1e4"], vec!["2e4"]),
+        ("rms_norm_eps", vec!["1e-5"], vec!["1e-6"]),
+    ] {
+        let changed = from.iter().zip(to).fold(text.clone(), |text, (from, to)| text.replace(from, to));
+        assert_ne!(changed, text);
+        let config = Config::from_json(&changed).unwrap();
+        for (bytes, option) in [(&state, "genesis"), (&end, "end")] {
+            let mut file: ModelState = decode(bytes).unwrap();
+            file.config = config.to_json();
+            fs::write(dir.join("changed.bin"), encode(&file).unwrap()).unwrap();
+            run(dir, &format!("verify {} --{option} changed.bin", r.display()))
+                .refused_as("rejected", &format!("its `{key}` is "));
+        }
+    }
+}
+
+/// 7.7: no step is proven from a state that the last proof does not lead to.
+#[test]
+fn a_state_of_another_history_is_not_proven_on() {
+    let (_kept, r) = tampered();
+    let dir = proven().dir.path();
+    let resume = |more: &str| run(dir, &format!("train --resume --out {} {more}", r.display()));
+    let honest = fs::read(r.join("state.bin")).unwrap();
+    let mut file: ModelState = decode(&honest).unwrap();
+    file.lo[3][5] ^= 1;
+    fs::write(r.join("state.bin"), encode(&file).unwrap()).unwrap();
+    let answer = resume("--steps 3");
+    assert!(answer.stderr.contains("train --resume --from-previous"), "{}", answer.stderr);
+    answer.refused_as("file", "is not the state to which");
+    assert!(step(&r, 1).exists() && !step(&r, 2).exists());
+    // The state before it is kept: the step is taken again, to the same state.
+    let json = resume("--from-previous --steps 2").ok();
+    assert_eq!((&json["steps"], &json["resumed_at"]), (&2.into(), &1.into()));
+    assert_eq!(fs::read(r.join("state.bin")).unwrap(), honest);
+    run(dir, &format!("verify {} --end r --genesis m", r.display())).ok();
+}
+
 #[test]
 fn malformed_bundles_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,7 +267,7 @@ fn malformed_bundles_are_rejected() {
     let offsets = (0..20).chain((20..bytes.len()).step_by(bytes.len() / 40));
     for length in offsets {
         fs::write(&file, &bytes[..length]).unwrap();
-        run(dir.path(), "verify b").refused_as("rejected", "b: ");
+        run(dir.path(), "verify b").refused_as("rejected", ": b");
     }
     let mut version = bytes.clone();
     version[8] = 9;
@@ -192,7 +335,7 @@ fn each_rule_of_a_run_has_its_error() {
         proof[at] ^= 1;
         match verify(&honest, None, &[a, &bundle]).unwrap_err() {
             RunRefused::Invalid(culprits) => {
-                assert!(culprits.len() == 1 && culprits[0].step == 1, "{culprits:?}");
+                assert!(culprits.len() == 1 && culprits[0].step == Some(1), "{culprits:?}");
                 culprits[0].part
             }
             other => panic!("{other}"),

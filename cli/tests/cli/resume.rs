@@ -74,9 +74,63 @@ fn what_a_kill_can_leave_is_put_right() {
     copy(&r, &dir.join("s"));
     fs::copy(dir.join("m/state.bin"), dir.join("s/state.bin")).unwrap();
     run(dir, "train --out s --resume").refused_as("file", "state of another run");
+    // 7.8: fewer steps than are taken are no target.
+    let before = fs::read(r.join("train.json")).unwrap();
+    run(dir, "train --out r --resume --steps 7").refused_as("usage", "the run has taken 9 steps already");
+    assert_eq!(fs::read(r.join("train.json")).unwrap(), before);
     fs::write(r.join("step-000042.bundle"), "").unwrap();
     run(dir, "train --out r --resume").refused_as("file", "step-000042.bundle");
     // No proofs, nothing to verify.
     fs::remove_file(r.join("step-000042.bundle")).unwrap();
     run(dir, "verify r").refused_as("rejected", "without proven steps");
+}
+
+/// 7.7: wherever the bit is, the run does not go on from it, and the state before is there to go on from.
+#[test]
+fn a_flipped_bit_in_a_state_is_noticed_and_nothing_is_lost() {
+    let dir = with_model();
+    let dir = dir.path();
+    let train = |steps: u64, out: &str| format!("train --model m --corpus {} --steps {steps} --out {out}", corpus());
+    run(dir, &train(4, "r")).ok();
+    let file = dir.join("r/state.bin");
+    let honest = fs::read(&file).unwrap();
+    let previous = fs::read(dir.join("r/state.previous.bin")).unwrap();
+    assert_ne!(honest, previous);
+    for offset in (0..40).chain((40..honest.len()).step_by(honest.len() / 25)).chain([honest.len() - 1]) {
+        let mut damaged = honest.clone();
+        damaged[offset] ^= 1 << (offset % 8);
+        fs::write(&file, &damaged).unwrap();
+        let answer = run(dir, "train --resume --out r --steps 5");
+        assert!(answer.stderr.contains("train --resume --from-previous"), "{offset}: {}", answer.stderr);
+        answer.refused_as("file", "r/state.bin: ");
+        assert_eq!(fs::read(&file).unwrap(), damaged, "nothing is touched");
+        run(dir, "inspect r/state.bin").refused(3, "");
+    }
+    run(dir, &format!("{} --resume --from-previous", train(4, "r"))).ok();
+    assert_eq!(fs::read(&file).unwrap(), honest);
+    run(dir, "train --resume --out r --steps 6").ok();
+    run(dir, &train(6, "whole")).ok();
+    assert_eq!(fs::read(&file).unwrap(), fs::read(dir.join("whole/state.bin")).unwrap());
+    run(dir, "train --out r --from-previous --steps 6").refused(2, "--resume");
+    // A state of an older program is refused by name.
+    let mut older = honest.clone();
+    older[8] = 1;
+    fs::write(&file, older).unwrap();
+    run(dir, "train --resume --out r").refused_as("file", "the model state has version 1; this program knows 2");
+}
+
+/// 7.7, a sibling: a damaged line of the log takes none of the others with it.
+#[test]
+fn a_damaged_line_of_the_log_stays_alone() {
+    let dir = with_model();
+    let dir = dir.path();
+    run(dir, &format!("train --model m --corpus {} --steps 6 --out r", corpus())).ok();
+    let path = dir.join("r/log.jsonl");
+    let damaged = fs::read_to_string(&path).unwrap().replacen("{\"step\":2", "{\"sdep\":2", 1);
+    fs::write(&path, format!("{damaged}{{\"step\":6,")).unwrap();
+    let answer = run(dir, "train --resume --out r --steps 7");
+    assert!(answer.stderr.contains("log.jsonl: line 3 is damaged"), "{}", answer.stderr);
+    answer.ok();
+    let after = fs::read_to_string(&path).unwrap();
+    assert!(after.starts_with(&damaged) && after.lines().count() == 7, "{after}");
 }

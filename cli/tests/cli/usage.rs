@@ -138,9 +138,9 @@ fn models_are_inspected_and_malformed_files_refused() {
     let mut version = bytes.clone();
     version[8] += 1;
     fs::write(&bad, version).unwrap();
-    run(dir, &train).refused_as("file", "version 2; this program knows 1");
+    run(dir, &train).refused_as("file", "version 3; this program knows 2");
     fs::write(&bad, [&bytes[..], &[0]].concat()).unwrap();
-    run(dir, &train).refused_as("file", "1 bytes follow");
+    run(dir, &train).refused_as("file", "the model state is damaged");
     run(dir, "inspect x").refused_as("io", "x");
     run(dir, "inspect .").refused_as("file", "no file or directory of GradientCoin");
     // The configuration beside a state must be its own.
@@ -156,12 +156,100 @@ fn corpora_are_checked() {
     let dir = dir.path();
     fs::write(dir.join("short"), [7; 16]).unwrap();
     let train = |corpus: &str| run(dir, &format!("train --model m --corpus {corpus} --steps 2 --out x"));
-    train("short").refused_as("failed", "the corpus has 16 bytes; a sequence needs 17");
+    train("short").refused_as("file", "short: the corpus has 16 bytes; a sequence needs 17");
     train("none").refused_as("io", "none");
     assert!(!dir.join("x").exists());
     // Any bytes will do.
     fs::write(dir.join("binary"), (0..=255).collect::<Vec<u8>>()).unwrap();
     train("binary").ok();
     fs::write(dir.join("binary"), (0..=254).collect::<Vec<u8>>()).unwrap();
-    run(dir, "train --out x --resume --steps 3").refused_as("rejected", "corpus differs");
+    run(dir, "train --out x --resume --steps 3").refused_as("rejected", "the corpus is not the run's");
+}
+
+/// 7.10: a byte that no step could be taken with is found before anything is written.
+#[test]
+fn a_corpus_with_a_byte_above_the_vocabulary_is_refused_whole() {
+    let dir = with_model();
+    let dir = dir.path();
+    let text = fs::read_to_string(dir.join("m/config.json")).unwrap();
+    fs::write(dir.join("ascii.json"), text.replace("\"vocab_size\": 256", "\"vocab_size\": 128")).unwrap();
+    run(dir, "init --config ascii.json --out a").ok();
+    let mut corpus = vec![b'a'; 100_000];
+    fs::write(dir.join("good"), &corpus).unwrap();
+    corpus[98_765] = 0xc3;
+    fs::write(dir.join("bad"), &corpus).unwrap();
+    let train = |corpus: &str| run(dir, &format!("train --model a --corpus {corpus} --steps 2 --out x"));
+    train("bad").refused_as("file", "bad: byte 195 at offset 98765 is not below the vocabulary of 128");
+    assert!(!dir.join("x").exists());
+    train("good").ok();
+    run(dir, "train --out x --resume --steps 3 --corpus bad").refused_as("file", "offset 98765");
+    run(dir, "train --out x --resume --steps 3").ok();
+}
+
+/// 7.19: numbers that rounding would turn into another meaning.
+#[test]
+fn numbers_that_cannot_be_held_are_refused_with_one_that_can() {
+    let dir = with_model();
+    let dir = dir.path();
+    let train = |more: &str| run(dir, &format!("train --model m --corpus {} --steps 2 --out x {more}", corpus()));
+    for (arguments, text) in [
+        ("--lr 7e-12", "the learning rate 7e-12 would be rounded to 0; the smallest that is not is 728e-14"),
+        ("--lr 9e-10", "over 128 predictions a step; the smallest that is not is 932e-12"),
+        ("--momentum 0.99999999999", "would be rounded to 1; the largest is 0.9999999"),
+        ("--momentum 1e-9", "the momentum 1e-9 would be rounded to 0; the smallest that is not is 299e-10"),
+        ("--weight-decay 1e-10", "the smallest that is not is 233e-12"),
+        ("--schedule cosine --floor 1e-9", "the floor 1e-9 would be rounded to 0"),
+    ] {
+        train(arguments).refused_as("usage", text);
+        assert!(!dir.join("x").exists());
+    }
+    train("--lr 932e-12 --momentum 0.9999999 --weight-decay 233e-12").ok();
+}
+
+/// 7.5: a warm-up that ends in a rate that the update cannot express.
+#[test]
+fn every_step_of_the_schedule_is_looked_at() {
+    let dir = with_model();
+    let dir = dir.path();
+    let train = format!("train --model m --corpus {} --steps 9 --batch 1 --out x --schedule cosine", corpus());
+    run(dir, &format!("{train} --lr 16 --warmup 5")).refused_as("usage", "the learning rate of step 4 is too large");
+    assert!(!dir.join("x").exists());
+    run(dir, &format!("{train} --lr 15.99 --warmup 5")).ok();
+}
+
+/// 7.18: messages that say what is there, and what holds.
+#[test]
+fn directories_of_other_kinds_are_named() {
+    let dir = with_model();
+    let dir = dir.path();
+    let train = |more: &str| run(dir, &format!("train --model m --corpus {} --steps 2 {more}", corpus()));
+    train("--out m").refused_as("usage", "m holds a model: name another directory");
+    train("--out m --resume").refused_as("usage", "m holds a model: name another directory");
+    run(dir, "export m --out hub").ok();
+    train("--out hub").refused_as("usage", "hub holds a Hugging Face model");
+    run(dir, &format!("train --model hub --corpus {} --steps 2 --out x", corpus()))
+        .refused_as("file", "hub: it holds model.safetensors and no state.bin: `gradientcoin import hub --out MODEL`");
+    run(dir, "generate --model hub").refused_as("file", "gradientcoin import hub");
+    fs::create_dir(dir.join("empty")).unwrap();
+    run(dir, "generate --model empty").refused_as("file", "it holds no state.bin");
+    train("--out x --batch 600").refused_as(
+        "usage",
+        "a step has 9600 predictions (sequences of a contribution × contributions × context); it must have 1 to 8192",
+    );
+}
+
+/// 7.24: completions and manual pages of every command.
+#[test]
+fn completions_and_manual_pages_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run(dir, &format!("completions {shell}")).ok()["script"].as_str().unwrap().to_owned();
+        assert!(script.contains("gradientcoin") && script.contains("from-previous"), "{shell}");
+    }
+    let pages = run(dir, "man --out man1").ok()["pages"].as_array().unwrap().len();
+    assert_eq!(fs::read_dir(dir.join("man1")).unwrap().count(), pages);
+    let page = |name: &str| fs::read_to_string(dir.join("man1").join(name)).unwrap();
+    assert!(page("gradientcoin.1").contains("rejected") && page("gradientcoin-verify.1").contains("genesis"));
+    assert!(page("gradientcoin-wallet-send.1").contains("amount"));
 }

@@ -25,8 +25,8 @@ use chain::work::CompactTarget;
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::Layouts;
-use prover::step::StepKeys;
+use circuits::statement::{GenesisProof, StateCommitments};
+use prover::step::{StepKeys, StepProver};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -101,16 +101,23 @@ pub fn prepare(args: &Args, contributors: u16, ui: &Ui) -> Result<Net, CliError>
         };
         files::write(&corpus_file, &corpus, true)?;
         let dataset = Dataset::new(&params, config.context, &corpus)?;
-        let genesis = genesis(args, &config, contributors, (&params, &verifier, &dataset), &accounts)?;
+        let state = {
+            let _spinner = ui.spinner("proof of the first state");
+            let model = Spec::new(config.clone());
+            let prover = StepProver { params: &params, keys: &prover, spec: &model };
+            prover.genesis(&State::init(&config, args.seed), &mut |_, _| {})?
+        };
+        let genesis = genesis(args, &config, contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
     }
     let genesis: Genesis = files::decode(&genesis_file, MAX_SMALL)?;
     let spec = Arc::new(ChainSpec::new(genesis)?);
     spec.check_keys(&verifier)?;
+    spec.check_proof(&params, &verifier)?;
     let corpus = files::read(&corpus_file, MAX_CORPUS)?;
     let dataset = Dataset::new(&params, config.context, &corpus)?;
     if dataset.root() != spec.genesis().dataset {
-        let source = FileError::Foreign("the corpus is not the one that the genesis names");
+        let source = FileError::Foreign("the corpus is not the one that the genesis names".into());
         return Err(CliError::File { path: corpus_file, source });
     }
     let chains = (0..args.nodes).map(|node| open(&args.dir, node, &spec, &params)).collect::<Result<_, _>>()?;
@@ -160,11 +167,10 @@ fn genesis(
     args: &Args,
     config: &Config,
     contributors: u16,
-    (params, verifier, dataset): (&Params, &StepVerifier, &Dataset),
+    (verifier, dataset, (proof, state)): (&StepVerifier, &Dataset, (GenesisProof, StateCommitments)),
     accounts: &[SecretKey],
 ) -> Result<Genesis, CliError> {
     let coins = |coins: u64| Amount::from_grains(coins * GRAINS_PER_COIN);
-    let state = State::init(config, args.seed);
     let floor = CompactTarget::from_bits(FLOOR)?;
     let mut addresses: Vec<Address> = accounts.iter().map(SecretKey::address).collect();
     let first = usize::from(args.nodes > 1);
@@ -179,7 +185,8 @@ fn genesis(
         keys: keys_digest(verifier),
         config: config.to_json(),
         seed: args.seed,
-        state: Layouts::new(config).commit_state(params, &state)?,
+        state,
+        proof,
         dataset: dataset.root(),
         batch: args.batch,
         schedule: Schedule::constant(&args.lr).map_err(|e| CliError::Usage(e.to_string()))?,

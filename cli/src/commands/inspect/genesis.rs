@@ -1,6 +1,6 @@
 //! What a genesis says.
 
-use super::{Facts, commitments_facts, config_facts, schedule_facts};
+use super::{Facts, config_facts, model_facts, schedule_facts};
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
 use crate::format::hex;
@@ -26,7 +26,8 @@ pub fn facts(path: &Path) -> Result<Facts, CliError> {
         "keys_digest": hex(&genesis.keys),
         "config": config_facts(spec.config()),
         "seed": genesis.seed,
-        "state": commitments_facts(&genesis.state),
+        "model": model_facts(spec.config(), &genesis.state),
+        "genesis_proof_bytes": genesis.proof.proof_bytes(),
         "dataset": { "root": hex(genesis.dataset.hash()), "sequences": genesis.dataset.leaves() },
         "batch": genesis.batch,
         "schedule": schedule_facts(&genesis.schedule),

@@ -3,15 +3,18 @@
 use super::{Args, ScheduleKind};
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_CORPUS};
+use crate::format::plural;
 use crate::model_dir;
 use crate::run_dir::{LogLine, RunDir, Settings};
 use crate::ui::Ui;
 use circuits::curve::CIRCUIT_VERSION;
-use circuits::decimal::Decimal;
-use circuits::model::{DataError, Schedule};
+use circuits::decimal::{Decimal, DecimalError};
+use circuits::model::{Config, Schedule, State, check_corpus};
+use circuits::model_file::ModelState;
+use circuits::ops::sgd::check_rounding;
 use circuits::statement::{Run, StateCommitments, corpus_digest};
 use prover::trainer::{Optimizer, Trainer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use verifier::RunRefused;
 
 /// A run in training.
@@ -30,6 +33,10 @@ pub struct Session {
     pub lines: Vec<LogLine>,
 }
 
+fn lr(args: &Args) -> Result<Decimal, CliError> {
+    args.lr.map_or_else(|| "0.05".parse(), Ok).map_err(|e: DecimalError| CliError::Usage(e.to_string()))
+}
+
 /// The run that the arguments describe.
 fn describe(
     args: &Args,
@@ -43,7 +50,7 @@ fn describe(
         Some(given) => Ok(given),
         None => default.parse().map_err(|e| usage(&e)),
     };
-    let lr = decimal(args.lr, "0.05")?;
+    let lr = lr(args)?;
     let schedule = match args.schedule.unwrap_or(ScheduleKind::Constant) {
         ScheduleKind::Constant => {
             if args.warmup.is_some() || args.floor.is_some() {
@@ -68,13 +75,15 @@ fn describe(
     })
 }
 
-fn read_corpus(path: &Path, context: usize) -> Result<Vec<u8>, CliError> {
+/// Reads the whole corpus and looks at every byte: what no step could be taken with is refused before anything is written.
+fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
+    let _spinner = ui.spinner("corpus");
     let corpus = files::read(path, MAX_CORPUS)?;
-    let (needed, found) = (context + 1, corpus.len());
-    if found < needed { Err(DataError::Short { needed, found }.into()) } else { Ok(corpus) }
+    check_corpus(&corpus, config).map_err(CliError::file(path))?;
+    Ok(corpus)
 }
 
-fn trainer(config: circuits::model::Config, state: circuits::model::State, run: &Run) -> Result<Trainer, CliError> {
+fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError> {
     let optimizer = Optimizer { schedule: run.schedule, momentum: run.momentum, weight_decay: run.weight_decay };
     Ok(Trainer::new(config, state, optimizer)?)
 }
@@ -86,21 +95,20 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         return Err(CliError::Usage(message));
     };
     let model = model_dir::load(model)?;
-    let corpus = read_corpus(corpus_file, model.config.context)?;
+    let corpus = read_corpus(corpus_file, &model.config, ui)?;
     let digest = corpus_digest(&corpus);
     // Contradictions show before the commitments are made.
     let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), digest)?;
-    let peak = match run.schedule {
-        Schedule::Cosine { warmup, .. } => warmup,
-        Schedule::Constant { .. } => 0,
-    };
-    run.hyper(&model.config, peak).map_err(|e| CliError::Usage(e.to_string()))?;
+    let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
+    run.check_settings(&model.config).map_err(|e| usage(&e))?;
+    let rate = (&lr(args)?, &run.schedule);
+    check_rounding(rate, &run.momentum, &run.weight_decay, run.predictions(&model.config)).map_err(|e| usage(&e))?;
     let params = ui.params()?;
     {
         let _spinner = ui.spinner("commitments of the genesis");
         run.genesis = model_dir::commit(&params, &model)?;
     }
-    run.check().map_err(|e| CliError::Usage(e.to_string()))?;
+    run.check().map_err(|e| usage(&e))?;
     let id = run.id()?;
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
     let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
@@ -115,7 +123,20 @@ pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
-    dir.write_state(&session.state(), true)
+    dir.replace_state(&session.state())
+}
+
+/// The state to go on from: the last one, or the one before it if that was asked for.
+fn state(args: &Args, dir: &RunDir) -> Result<(ModelState, PathBuf), CliError> {
+    if args.from_previous {
+        return Ok((dir.previous_state()?, dir.previous_state_file()));
+    }
+    let kept = dir.previous_state_file().exists();
+    match dir.state() {
+        Ok(state) => Ok((state, dir.state_file())),
+        Err(source @ CliError::File { .. }) if kept => Err(CliError::DamagedState { source: Box::new(source) }),
+        Err(error) => Err(error),
+    }
 }
 
 /// Goes on with a run after the last step that was taken.
@@ -124,15 +145,20 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     let id = run.id()?;
     let config = run.check().map_err(CliError::file(&dir.run_file()))?;
     let mut settings = dir.settings()?;
-    let file = dir.state()?;
+    let (file, path) = state(args, dir)?;
     let step = file.step;
-    let foreign = |source| CliError::File { path: dir.state_file(), source: FileError::Foreign(source) };
+    let foreign = |source: &str| CliError::File { path: path.clone(), source: FileError::Foreign(source.into()) };
     if file.run != Some(id) {
-        return Err(foreign("this is the state of another run"));
+        return Err(foreign("this is the state of another run than run.bin beside it"));
     }
-    let (of_state, state) = file.open().map_err(CliError::file(&dir.state_file()))?;
+    let (of_state, state) = file.open().map_err(CliError::file(&path))?;
     if of_state != config {
         return Err(foreign("the configuration is not the run's"));
+    }
+    if let Some(steps) = args.steps.filter(|&steps| steps < step) {
+        let taken = plural(step, "step");
+        let message = format!("--steps {steps}: the run has taken {taken} already; nothing was changed");
+        return Err(CliError::Usage(message));
     }
     same_run(args, &run, &settings)?;
     if args.prove && !settings.prove {
@@ -140,7 +166,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
-    let corpus = read_corpus(&corpus_file, config.context)?;
+    let corpus = read_corpus(&corpus_file, &config, ui)?;
     if corpus_digest(&corpus) != run.corpus {
         return Err(Rejection::Run(RunRefused::Corpus).into());
     }
@@ -153,12 +179,16 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     let mut warn = |text: String| ui.warn(&text);
     dir.clean(step, &mut warn)?;
     if settings.prove && !dir.is_proven_up_to(step)? {
-        let source = FileError::Foreign("bundles of steps that were taken are missing");
+        let source = FileError::Foreign("bundles of steps that were taken are missing".into());
         return Err(CliError::File { path: dir.path().to_owned(), source });
     }
     let lines = dir.reconcile_log(step, &mut warn)?;
     let mut trainer = trainer(config, state, &run)?;
     trainer.step = step;
+    if args.from_previous {
+        // From here on it is the last one.
+        dir.replace_state(&ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step))?;
+    }
     Ok(Session { run, id, settings, trainer, corpus, lines })
 }
 

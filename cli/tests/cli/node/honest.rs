@@ -152,7 +152,7 @@ fn a_text_from_the_model_of_the_chain() {
     // The genesis is the model that `init` makes of the same seed.
     devnet.run("init --preset nano --seed 1 --out m").ok();
     let same = run_with(devnet.root(), ["generate", "--model", "m", "--prompt", "Ben", "--tokens", "20"]).ok();
-    assert_eq!((&json["tokens"], &json["state_digest"]), (&same["tokens"], &same["state_digest"]));
+    assert_eq!((&json["tokens"], &json["model_digest"]), (&same["tokens"], &same["model_digest"]));
     devnet.run("generate --chain devnet --model m").refused(2, "");
     devnet.run("generate --chain m").refused_as("node", "there is no devnet in m");
 }

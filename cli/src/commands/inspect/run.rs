@@ -1,0 +1,128 @@
+//! What a run and its files say.
+
+use super::{Facts, facts};
+use crate::commands::chain::describe::joined;
+use crate::error::{CliError, FileError};
+use crate::files;
+use crate::format::{bytes, hex, plural};
+use crate::run_dir::{LogLine, MAX_LOG, Settings};
+use circuits::model::{Config, Schedule};
+use circuits::statement::{Bundle, Layouts, Run, StateCommitments, model_digest};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A configuration.
+pub fn config_facts(config: &Config) -> Facts {
+    facts(json!({
+        "parameters": config.parameters(),
+        "vocab_size": config.vocab,
+        "hidden_size": config.hidden,
+        "intermediate_size": config.mlp,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "max_position_embeddings": config.context,
+        "rms_norm_eps": config.norm_eps.to_string(),
+        "rope_theta": config.rope_theta.to_string(),
+        "tie_word_embeddings": config.tied,
+        "config_digest": hex(&config.digest()),
+    }))
+}
+
+/// Commitments of a state.
+pub fn commitments_facts(commitments: &StateCommitments) -> Value {
+    let columns: usize = commitments.segments.iter().map(|s| s.w.len() + s.lo.len() + s.v.len()).sum();
+    json!({ "state_digest": hex(&commitments.digest()), "segments": commitments.segments.len(), "commitments": columns })
+}
+
+/// Commitments of a model whose configuration is known.
+pub fn model_facts(config: &Config, commitments: &StateCommitments) -> Value {
+    let digest = json!({ "model_digest": hex(&model_digest(config, &commitments.digest())) });
+    joined([digest, commitments_facts(commitments)])
+}
+
+/// A rate of frac 36, for display.
+fn rate(rate: u64) -> f64 {
+    rate as f64 / (1u64 << 36) as f64
+}
+
+/// A schedule.
+pub fn schedule_facts(schedule: &Schedule) -> Value {
+    match *schedule {
+        Schedule::Constant { rate: constant } => json!({ "kind": "constant", "rate": rate(constant) }),
+        Schedule::Cosine { peak, floor, steps, warmup } => json!({
+            "kind": "cosine", "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
+        }),
+    }
+}
+
+/// A run.
+pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
+    let config = run.check().map_err(CliError::file(path))?;
+    Ok(json!({
+        "id": hex(&run.id()?),
+        "circuits": run.circuits,
+        "genesis": model_facts(&config, &run.genesis),
+        "corpus_digest": hex(&run.corpus),
+        "seed": run.seed,
+        "batch": run.batch,
+        "accumulate": run.accumulate,
+        "predictions_per_step": run.predictions(&config),
+        "schedule": schedule_facts(&run.schedule),
+        "momentum": run.momentum.to_string(),
+        "weight_decay": run.weight_decay.to_string(),
+        "config": config_facts(&config),
+    }))
+}
+
+/// A bundle, of so many bytes.
+pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, CliError> {
+    let run = run_facts(&bundle.run, path)?;
+    let config = bundle.run.check().map_err(CliError::file(path))?;
+    let predictions = bundle.run.predictions(&config) as f64;
+    let sum: u128 = bundle.contributions.iter().flat_map(|c| &c.losses).map(|&l| u128::from(l)).sum();
+    let sizes = |proofs: &[Vec<u8>]| proofs.iter().map(Vec::len).collect::<Vec<_>>();
+    let contributions: Vec<Value> = bundle
+        .contributions
+        .iter()
+        .map(|c| json!({ "sequences": c.losses.len(), "layer_proofs": sizes(&c.layers), "head_proofs": sizes(&c.heads) }))
+        .collect();
+    Ok(facts(json!({
+        "step": bundle.step,
+        "claimed_loss": sum as f64 / f64::from(1 << 24) / predictions,
+        "file": bytes(size as u64),
+        "proof_bytes": bundle.proof_bytes(),
+        "before": model_facts(&config, &bundle.before),
+        "contributions": contributions,
+        "update_proofs": sizes(&bundle.updates),
+        "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
+        "canonical_opening": bundle.canonical.len(),
+        "note": "nothing of this is verified here",
+        "run": run,
+    })))
+}
+
+/// A log, if that is what the text is.
+pub fn log_facts(path: &Path) -> Option<Result<Facts, CliError>> {
+    let parse = |line: &str| serde_json::from_str::<LogLine>(line).ok();
+    let text = String::from_utf8(files::read(path, MAX_LOG).ok()?).ok()?;
+    let first = parse(text.lines().next()?)?;
+    let lines: Vec<Option<LogLine>> = text.lines().map(parse).collect();
+    let (count, good) = (lines.len(), lines.iter().flatten());
+    let last = good.clone().last().unwrap_or(&first);
+    Some(Ok(facts(json!({
+        "lines": count,
+        "damaged": count - good.clone().count(),
+        "first_step": first.step,
+        "last_step": last.step,
+        "first_loss": first.loss,
+        "last_loss": last.loss,
+        "saturated": good.map(|line| line.saturated).sum::<u64>(),
+    }))))
+}
+
+/// What a trainer goes on with, if that is what the text is.
+pub fn settings_facts(text: &str) -> Option<Result<Facts, CliError>> {
+    let settings: Settings = serde_json::from_str(text).ok()?;
+    let value = serde_json::to_value(settings).map_err(|e| FileError::Json(e.to_string()));
+    Some(Ok(value.map(facts).unwrap_or_default()))
+}
