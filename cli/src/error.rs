@@ -1,10 +1,11 @@
 //! What can go wrong, and the exit code that says so.
 
 use crate::answers::AnswerError;
-use crate::interchange::InterchangeError;
+use crate::interchange::{InterchangeError, NotExact};
 use crate::key_file::KeyFileError;
 use crate::node_link::NodeError;
 use crate::passphrase::PassphraseError;
+use crate::stray::Stray;
 use crate::ui::Output;
 use chain::address::NoRandomness;
 use chain::amount::{Amount, AmountError};
@@ -201,6 +202,9 @@ pub enum FileError {
     /// It is of no kind that this program writes.
     #[error("this is no file or directory of GradientCoin")]
     Unknown,
+    /// It is not the file that was meant.
+    #[error(transparent)]
+    Stray(#[from] Stray),
     /// It is not text.
     #[error("the file is not UTF-8 text")]
     Text,
@@ -279,6 +283,14 @@ pub enum Rejection {
         path: PathBuf,
         /// In what it differs.
         reason: String,
+    },
+    /// Weights that do not come in as they are.
+    #[error("{}: {source}", path.display())]
+    NotExact {
+        /// The file.
+        path: PathBuf,
+        /// What would change.
+        source: NotExact,
     },
     /// A node's answer does not hold.
     #[error("the node's answer: {0}")]

@@ -12,6 +12,7 @@ mod model_dir;
 mod node_link;
 mod passphrase;
 mod run_dir;
+mod stray;
 mod ui;
 mod utf8;
 

@@ -1,7 +1,7 @@
 //! Which model: a preset, or a configuration's file.
 
 use crate::error::CliError;
-use crate::files;
+use crate::model_dir;
 use circuits::model::Config;
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ impl ModelChoice {
     /// The configuration.
     pub fn config(&self) -> Result<Config, CliError> {
         match (&self.config, &self.preset) {
-            (Some(file), _) => Config::from_json(&files::read_text(file)?).map_err(CliError::file(file)),
+            (Some(file), _) => model_dir::read_config(file),
             (None, preset) => {
                 Config::preset(preset.as_deref().unwrap_or("nano")).map_err(|e| CliError::Usage(e.to_string()))
             }

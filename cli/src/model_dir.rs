@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, FileError};
 use crate::files;
+use crate::stray::Stray;
 use circuits::curve::Params;
 use circuits::model::{Config, Spec, State};
 use circuits::model_file::ModelState;
@@ -26,6 +27,16 @@ pub struct Model {
     pub step: u64,
 }
 
+/// Reads a configuration, perhaps from elsewhere.
+pub fn read_config(path: &Path) -> Result<Config, CliError> {
+    let bytes = files::read(path, files::MAX_TEXT)?;
+    if let Some(stray) = Stray::of_text(&bytes) {
+        return Err(CliError::file(path)(stray));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| CliError::file(path)(FileError::Text))?;
+    Config::from_json(&text).map_err(CliError::file(path))
+}
+
 /// Reads a model from its directory, a run's directory, or a state's file.
 pub fn load(path: &Path) -> Result<Model, CliError> {
     let (file, config_file) =
@@ -36,12 +47,11 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     let encoded: ModelState = files::decode(&file, files::MAX_STATE)?;
     let step = encoded.step;
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
-    if let Some(config_file) = config_file.filter(|f| f.exists()) {
-        let text = files::read_text(&config_file)?;
-        if Config::from_json(&text).map_err(CliError::file(&config_file))? != config {
-            let source = FileError::Foreign("the configuration is not that of the state beside it".into());
-            return Err(CliError::File { path: config_file, source });
-        }
+    if let Some(config_file) = config_file.filter(|f| f.exists())
+        && read_config(&config_file)? != config
+    {
+        let source = FileError::Foreign("the configuration is not that of the state beside it".into());
+        return Err(CliError::File { path: config_file, source });
     }
     Ok(Model { config, state, step })
 }
@@ -59,18 +69,19 @@ fn no_state(dir: &Path) -> CliError {
     CliError::File { path: dir.to_owned(), source: FileError::Foreign(message) }
 }
 
-/// Writes a model that is of no run; its state last.
+/// Writes a model that is of no run, after `step` steps; its state last.
 pub fn save(
     dir: &Path,
     config: &Config,
     state: &State,
+    step: u64,
     commitments: &StateCommitments,
 ) -> Result<Vec<PathBuf>, CliError> {
     files::create_dir(dir)?;
     let paths = [CONFIG, COMMITMENTS, STATE].map(|name| dir.join(name));
     files::write(&paths[0], config.to_json().as_bytes(), true)?;
     files::encode(&paths[1], commitments, true)?;
-    files::encode(&paths[2], &ModelState::new(config, state, None, 0), true)?;
+    files::encode(&paths[2], &ModelState::new(config, state, None, step), true)?;
     Ok(paths.to_vec())
 }
 

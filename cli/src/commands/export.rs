@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::format::{bytes, plural};
-use crate::interchange::{self, WEIGHTS_FILE};
+use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
 use serde_json::json;
@@ -14,38 +14,43 @@ pub struct Args {
     /// Directory of a model or of a run, or a state's file
     #[arg(value_name = "MODEL|RUN")]
     model: PathBuf,
-    /// Directory to write config.json and model.safetensors to
+    /// Directory to write config.json, model.safetensors and gradientcoin.safetensors to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
 /// Runs the command.
 pub fn run(args: Args, _ui: &Ui) -> Result<Output, CliError> {
-    let weights_file = args.out.join(WEIGHTS_FILE);
-    if weights_file.exists() {
-        return Err(CliError::Usage(format!("{} holds weights already", args.out.display())));
+    // The weights last: without them nothing is imported.
+    let [config_file, sidecar_file, weights_file] =
+        [model_dir::CONFIG, SIDECAR_FILE, WEIGHTS_FILE].map(|name| args.out.join(name));
+    if let Some(file) = [&config_file, &sidecar_file, &weights_file].into_iter().find(|file| file.exists()) {
+        return Err(CliError::Usage(format!("{} is there already", file.display())));
     }
     let model = model_dir::load(&args.model)?;
-    let weights = interchange::export(&model.config, &model.state.w).map_err(CliError::file(&args.model))?;
+    let exported = interchange::export(&model.config, &model.state, model.step).map_err(CliError::file(&args.model))?;
     files::create_dir(&args.out)?;
-    files::write(&args.out.join(model_dir::CONFIG), model.config.to_json().as_bytes(), true)?;
-    files::write(&weights_file, &weights, true)?;
+    files::write(&config_file, model.config.to_hugging_face().as_bytes(), true)?;
+    files::write(&sidecar_file, &exported.sidecar, true)?;
+    files::write(&weights_file, &exported.weights, true)?;
     let parameters = model.config.parameters() as u64;
-    let size = weights.len() as u64;
+    let [weights, sidecar] = [&exported.weights, &exported.sidecar].map(|file| file.len() as u64);
     Ok(Output {
         text: format!(
-            "{}: LlamaForCausalLM, {}, after {}, {}",
+            "{}: LlamaForCausalLM, {}, after {}, {}; {SIDECAR_FILE}, {}, holds the rest of the state",
             args.out.display(),
             plural(parameters, "parameter"),
             plural(model.step, "step"),
-            bytes(size)
+            bytes(weights),
+            bytes(sidecar),
         ),
         json: json!({
             "ok": true,
             "out": args.out.display().to_string(),
             "parameters": parameters,
             "step": model.step,
-            "weights_bytes": size,
+            "weights_bytes": weights,
+            "sidecar_bytes": sidecar,
         }),
     })
 }

@@ -1,15 +1,16 @@
 //! `import`: a model of the `transformers` library.
 
-use crate::error::CliError;
+use crate::error::{CliError, FileError, Rejection};
 use crate::format::{hex, plural};
-use crate::interchange::{self, WEIGHTS_FILE};
+use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE, Weights};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
-use circuits::model::{Config, Spec};
+use circuits::model::{Config, Spec, State};
 use circuits::statement::model_digest;
 use prover::step::commit_state;
 use serde_json::json;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -20,6 +21,57 @@ pub struct Args {
     /// Directory of the model to make
     #[arg(long, value_name = "MODEL")]
     out: PathBuf,
+    /// Refuse weights that would be clipped, or rounded by more than 2^-24 of a tensor's largest value
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What the file beside the weights said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sidecar {
+    Absent,
+    Unfit,
+    Restored,
+}
+
+impl Sidecar {
+    /// For machines.
+    fn name(self) -> &'static str {
+        match self {
+            Sidecar::Absent => "absent",
+            Sidecar::Unfit => "unfit",
+            Sidecar::Restored => "restored",
+        }
+    }
+}
+
+/// The state after so many steps, from the weights and the file beside them.
+fn state(dir: &Path, config: &Config, weights: &Weights) -> Result<(State, u64, Sidecar), CliError> {
+    let file = dir.join(SIDECAR_FILE);
+    if !file.exists() {
+        return Ok((weights.state(config), 0, Sidecar::Absent));
+    }
+    let bytes = match files::read(&file, interchange::sidecar_limit(config)) {
+        // Of a larger model.
+        Err(CliError::File { source: FileError::TooLarge(_), .. }) => {
+            return Ok((weights.state(config), 0, Sidecar::Unfit));
+        }
+        read => read?,
+    };
+    match interchange::restore(config, weights, &bytes).map_err(CliError::file(&file))? {
+        Some((state, step)) => Ok((state, step, Sidecar::Restored)),
+        None => Ok((weights.state(config), 0, Sidecar::Unfit)),
+    }
+}
+
+fn read_weights(dir: &Path, config: &Config) -> Result<Weights, CliError> {
+    let file = dir.join(WEIGHTS_FILE);
+    if !file.exists()
+        && let Some(error) = interchange::instead(dir)
+    {
+        return Err(CliError::file(dir)(error));
+    }
+    interchange::read(config, &files::read(&file, interchange::weights_limit(config))?).map_err(CliError::file(&file))
 }
 
 /// Runs the command.
@@ -27,32 +79,59 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));
     }
-    let config_file = args.dir.join(model_dir::CONFIG);
-    let config = Config::from_json(&files::read_text(&config_file)?).map_err(CliError::file(&config_file))?;
+    let config = model_dir::read_config(&args.dir.join(model_dir::CONFIG))?;
+    let weights = read_weights(&args.dir, &config)?;
     let weights_file = args.dir.join(WEIGHTS_FILE);
-    let weights = files::read(&weights_file, interchange::file_limit(&config))?;
-    let imported = interchange::import(&config, &weights).map_err(CliError::file(&weights_file))?;
-    for (name, count) in &imported.saturated {
+    if args.strict {
+        let rejected = |source| Rejection::NotExact { path: weights_file.clone(), source };
+        weights.strict().map_err(rejected)?;
+    }
+    let (state, step, sidecar) = state(&args.dir, &config, &weights)?;
+    for (name, count) in &weights.clipped {
         let elements = plural(*count, "element");
         ui.warn(&format!("{}: {elements} of `{name}` beyond ±16 clipped", weights_file.display()));
     }
+    if sidecar == Sidecar::Unfit {
+        let file = args.dir.join(SIDECAR_FILE);
+        ui.warn(&format!("{}: not of these weights or this configuration, which have changed since", file.display()));
+    }
+
     let params = ui.params()?;
     let commitments = {
         let _spinner = ui.spinner("commitments");
-        let commitments = commit_state(&params, &Spec::new(config.clone()), &imported.state)?;
-        model_dir::save(&args.out, &config, &imported.state, &commitments)?;
+        let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;
+        model_dir::save(&args.out, &config, &state, step, &commitments)?;
         commitments
     };
     let parameters = config.parameters() as u64;
-    let clipped: u64 = imported.saturated.values().sum();
+    let clipped: u64 = weights.clipped.values().sum();
     let digest = hex(&model_digest(&config, &commitments.digest()));
+    let worst = weights.rounded.iter().max_by_key(|&(_, error)| error);
+    let rounding = match worst {
+        Some((name, error)) => format!("rounding error at most {:.1e} (`{name}`)", error.to_f64()),
+        None => "nothing rounded".to_owned(),
+    };
+    let from_sidecar = match sidecar {
+        Sidecar::Absent => format!("no {SIDECAR_FILE}: momentum and step begin at zero"),
+        Sidecar::Unfit => format!("{SIDECAR_FILE} does not fit: momentum and step begin at zero"),
+        Sidecar::Restored => format!("{SIDECAR_FILE}: the state after {}, exactly", plural(step, "step")),
+    };
+    let rounded: BTreeMap<&String, f64> = weights.rounded.iter().map(|(name, error)| (name, error.to_f64())).collect();
     Ok(Output {
-        text: format!("{}: {}, {clipped} clipped, model {digest}", args.out.display(), plural(parameters, "parameter")),
+        text: format!(
+            "{}: {}, {clipped} clipped, {rounding}\n{from_sidecar}\nmodel {digest}",
+            args.out.display(),
+            plural(parameters, "parameter"),
+        ),
         json: json!({
             "ok": true,
             "model": args.out.display().to_string(),
             "parameters": parameters,
-            "saturated": imported.saturated,
+            "step": step,
+            "saturated": weights.clipped,
+            "rounded": rounded,
+            "largest_rounding_error": worst.map_or(0.0, |(_, error)| error.to_f64()),
+            "sidecar": sidecar.name(),
             "model_digest": digest,
         }),
     })

@@ -35,7 +35,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         let _spinner = ui.spinner("commitments");
         let state = State::init(&config, args.seed);
         let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;
-        model_dir::save(&args.out, &config, &state, &commitments)?;
+        model_dir::save(&args.out, &config, &state, 0, &commitments)?;
         commitments
     };
     let digest = hex(&model_digest(&config, &commitments.digest()));

@@ -1,20 +1,65 @@
 //! Why weights cannot be exchanged.
 
+use super::WEIGHTS_FILE;
+use super::float::RoundingError;
+use super::layout::{EMBEDDING, HEAD};
+use crate::stray::Stray;
 use circuits::model::ParamsError;
-use safetensors::SafeTensorError;
+use safetensors::{Dtype, SafeTensorError};
 
 /// Why weights cannot be exchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum InterchangeError {
+    /// Not the file that was meant.
+    #[error(transparent)]
+    Stray(#[from] Stray),
     /// Not a `safetensors` file.
     #[error("safetensors: {0}")]
     Format(#[from] SafeTensorError),
+    /// Weights in several files.
+    #[error(
+        "the weights are in several files, which is not read ({file}); `save_pretrained` of `transformers` writes one \
+         {WEIGHTS_FILE} of a model as small as those here"
+    )]
+    Sharded {
+        /// One of them, or their list.
+        file: String,
+    },
+    /// Weights of another kind.
+    #[error(
+        "the weights are a pickle of PyTorch, which is not read ({file}); `save_pretrained` of `transformers` writes \
+         {WEIGHTS_FILE}"
+    )]
+    Pickled {
+        /// Its name.
+        file: String,
+    },
+    /// Weights that are added to those of a model.
+    #[error(
+        "these are the weights of an adapter ({file}), not of a model; `merge_and_unload` of `peft` makes one of both"
+    )]
+    Adapter {
+        /// Its name.
+        file: String,
+    },
+    /// A directory that needs no import.
+    #[error("there is no {WEIGHTS_FILE}: this is a model or a run of this program already")]
+    Own,
     /// A tensor of the model is not in the file.
     #[error("`{name}` is missing")]
     Missing {
         /// Its name.
         name: String,
     },
+    /// A model that is not tied has no head.
+    #[error("`{HEAD}` is missing; if the head is the embedding, config.json must say `\"tie_word_embeddings\": true`")]
+    NoHead,
+    /// A tied model has a head of its own.
+    #[error(
+        "`{HEAD}` is not the same as `{EMBEDDING}`, but config.json says `\"tie_word_embeddings\": true`; \
+         with `false` it is read as a head of its own"
+    )]
+    OtherHead,
     /// A tensor in the file is not one of the model.
     #[error("`{name}` is no tensor of this configuration")]
     Unknown {
@@ -32,12 +77,14 @@ pub enum InterchangeError {
         found: Vec<usize>,
     },
     /// Numbers that are not read.
-    #[error("`{name}` holds {found}; F32, F16 and BF16 are read")]
+    #[error("`{name}` holds {found}, not {expected}")]
     Dtype {
         /// Its name.
         name: String,
         /// The type.
         found: String,
+        /// What is read.
+        expected: String,
     },
     /// A number that is infinite or none.
     #[error("`{name}`, element {index}: not a finite number")]
@@ -47,7 +94,85 @@ pub enum InterchangeError {
         /// Its place in the file's order.
         index: usize,
     },
+    /// A number that no state has there.
+    #[error("`{name}`, element {index}: {value} is out of range")]
+    Range {
+        /// The tensor's name.
+        name: String,
+        /// Its place in the file's order.
+        index: usize,
+        /// The number.
+        value: i64,
+    },
+    /// A file beside the weights that says nothing of itself, or not what it should.
+    #[error("the metadata `{key}` {fault}")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A file of another version of this program.
+    #[error("the file is of version {found}; version {read} is read")]
+    Version {
+        /// In the file.
+        found: u64,
+        /// Of this program.
+        read: u64,
+    },
+    /// A file that changed after it was written.
+    #[error("the file is damaged: its checksum is not that of its content")]
+    Damaged,
     /// The state is not one of the configuration.
     #[error(transparent)]
     State(#[from] ParamsError),
+}
+
+impl InterchangeError {
+    /// A tensor of another type.
+    pub fn dtype(name: &str, found: Dtype, expected: impl Into<String>) -> Self {
+        InterchangeError::Dtype { name: name.to_owned(), found: format!("{found:?}"), expected: expected.into() }
+    }
+}
+
+/// What is not exact about a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inexact {
+    /// Elements beyond ±16.
+    #[error("`{name}`: {count} beyond ±16 would be clipped")]
+    Clipped {
+        /// The tensor's name.
+        name: String,
+        /// How many.
+        count: u64,
+    },
+    /// Elements are rounded by more than the tensor's size allows.
+    #[error("`{name}` would be rounded by {:.1e}, which is more than 2^-24 of its largest value", error.to_f64())]
+    Rounded {
+        /// The tensor's name.
+        name: String,
+        /// The largest error.
+        error: RoundingError,
+    },
+}
+
+/// Why `--strict` refuses weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotExact {
+    /// The first tensor.
+    pub first: Inexact,
+    /// How many more.
+    pub others: usize,
+}
+
+impl std::error::Error for NotExact {}
+
+impl std::fmt::Display for NotExact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.others {
+            0 => write!(f, "{}", self.first),
+            1 => write!(f, "{}; and 1 more tensor", self.first),
+            n => write!(f, "{}; and {n} more tensors", self.first),
+        }
+    }
 }

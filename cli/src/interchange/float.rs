@@ -1,6 +1,20 @@
-//! Weights from the bits of floats, exactly: no float is ever computed with.
+//! Kept values from the bits of floats and back, exactly: no float decides anything.
+//!
+//! A *kept value* is a weight together with its low part: an integer of 41 bits in units of 2^-36.
 
-use circuits::fixed::{Class, FRAC, Rescaled, rescale};
+use circuits::fixed::{Class, LOW_BITS, Rescaled, STATE_FRAC, rescale, shift_round};
+use std::ops::RangeInclusive;
+
+/// Bits of a kept value, the sign included.
+const KEPT_BITS: u32 = Class::Weight.bits() + LOW_BITS;
+/// Every kept value: ±16.
+pub const KEPT: RangeInclusive<i64> = -(1 << (KEPT_BITS - 1))..=(1 << (KEPT_BITS - 1)) - 1;
+/// Significant bits of a single.
+const SINGLE_BITS: u32 = 24;
+/// The largest single below 16.
+const LARGEST: u32 = 0x417f_ffff;
+/// Every finite number of the formats is a multiple of 2^-149, the least single above zero.
+const LEAST: i32 = -149;
 
 /// A binary float format, by the widths of its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +25,52 @@ pub enum Format {
     F16,
     /// The upper half of binary32.
     Bf16,
+}
+
+/// `±mantissa·2^exponent`, the mantissa below 2^24.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Number {
+    negative: bool,
+    mantissa: u32,
+    exponent: i32,
+}
+
+/// How far a kept value is from the number in the file, exactly: in units of 2^-149, at most 2^112 of them (2^-37).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundingError(u128);
+
+impl RoundingError {
+    /// For display: every rounding error is a double.
+    pub fn to_f64(self) -> f64 {
+        self.0 as f64 * 2f64.powi(LEAST)
+    }
+
+    /// Whether it exceeds 2^-24 of a number.
+    fn exceeds_share_of(self, number: Number) -> bool {
+        let mantissa = u128::from(number.mantissa);
+        // 2^-24 of the number in units of 2^-149 is mantissa·2^shift.
+        let shift = number.exponent - SINGLE_BITS as i32 - LEAST;
+        let power = 1u128.checked_shl(shift.unsigned_abs());
+        if shift >= 0 {
+            // What does not fit is larger than every rounding error.
+            power.and_then(|power| mantissa.checked_mul(power)).is_some_and(|share| self.0 > share)
+        } else {
+            power.and_then(|power| self.0.checked_mul(power)).is_none_or(|error| error > mantissa)
+        }
+    }
+}
+
+/// A tensor's elements, and what became of the numbers in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// Kept values.
+    pub kept: Vec<i64>,
+    /// Elements beyond ±16 that were clipped.
+    pub clipped: u64,
+    /// The largest rounding error, of elements that were not clipped.
+    pub error: RoundingError,
+    /// Whether that exceeds 2^-24 of the tensor's largest absolute value, the clipped included.
+    pub coarse: bool,
 }
 
 impl Format {
@@ -31,8 +91,8 @@ impl Format {
         }
     }
 
-    /// The weight nearest to the number of these bits; halves go up, as everywhere. `None` if it is no finite number.
-    pub fn weight(self, bits: u32) -> Option<Rescaled> {
+    /// The number of these bits, if it is finite.
+    fn number(self, bits: u32) -> Option<Number> {
         let (exponent_bits, mantissa_bits) = self.fields();
         let field = |low: u32, width: u32| (bits >> low) & ((1 << width) - 1);
         let (exponent, mantissa) = (field(mantissa_bits, exponent_bits), field(0, mantissa_bits));
@@ -41,38 +101,97 @@ impl Format {
         }
         // Subnormal numbers share the least normal exponent and lack the hidden bit.
         let hidden = if exponent == 0 { 0 } else { 1 << mantissa_bits };
-        let magnitude = i128::from(mantissa | hidden);
         let bias = (1i32 << (exponent_bits - 1)) - 1;
-        let scale = exponent.max(1) as i32 - bias - mantissa_bits as i32;
-        let negative = field(mantissa_bits + exponent_bits, 1) == 1;
-        let value = if negative { -magnitude } else { magnitude };
-        // The weight is value·2^shift. Beyond these bounds it saturates, or is zero, all the same.
-        let shift = (scale + FRAC as i32).clamp(-126, 64);
-        let bits = Class::Weight.bits();
-        Some(if shift < 0 {
-            rescale(value, shift.unsigned_abs(), bits)
-        } else {
-            rescale(value << (shift + 1), 1, bits)
+        Some(Number {
+            negative: field(mantissa_bits + exponent_bits, 1) == 1,
+            mantissa: mantissa | hidden,
+            exponent: exponent.max(1) as i32 - bias - mantissa_bits as i32,
         })
     }
 
-    /// Weights of little-endian numbers, and how many saturated; the index of the first that is not finite otherwise.
-    pub fn weights(self, data: &[u8]) -> Result<(Vec<i64>, u64), usize> {
-        let mut saturated = 0;
-        let numbers = data.chunks_exact(self.bytes()).enumerate().map(|(i, bytes)| {
+    /// The bits without the sign: in the order of absolute values.
+    const fn magnitude(self, bits: u32) -> u32 {
+        let (exponent_bits, mantissa_bits) = self.fields();
+        bits & ((1 << (exponent_bits + mantissa_bits)) - 1)
+    }
+
+    /// Kept values of little-endian numbers; the index of the first that is not finite otherwise.
+    pub fn convert(self, data: &[u8]) -> Result<Converted, usize> {
+        let mut converted = Converted { kept: Vec::with_capacity(data.len() / self.bytes()), ..Converted::default() };
+        let mut largest = 0;
+        for (i, bytes) in data.chunks_exact(self.bytes()).enumerate() {
             let bits = bytes.iter().rev().fold(0, |bits, &b| (bits << 8) | u32::from(b));
-            let weight = self.weight(bits).ok_or(i)?;
-            saturated += u64::from(weight.saturated);
-            Ok(weight.value)
-        });
-        let weights = numbers.collect::<Result<_, usize>>()?;
-        Ok((weights, saturated))
+            let number = self.number(bits).ok_or(i)?;
+            let kept = number.kept();
+            converted.kept.push(kept.value);
+            if kept.saturated {
+                converted.clipped += 1;
+            } else {
+                converted.error = converted.error.max(number.rounding_error());
+            }
+            largest = largest.max(self.magnitude(bits));
+        }
+        converted.coarse = self.number(largest).is_some_and(|largest| converted.error.exceeds_share_of(largest));
+        Ok(converted)
     }
 }
 
-/// The number that a weight is: exact, as a weight has 17 bits and a single 24.
-pub fn single(weight: i64) -> f32 {
-    weight as f32 / (1 << FRAC) as f32
+impl Number {
+    fn value(self) -> i128 {
+        let magnitude = i128::from(self.mantissa);
+        if self.negative { -magnitude } else { magnitude }
+    }
+
+    /// The kept value is value·2^shift.
+    fn shift(self) -> i32 {
+        self.exponent + STATE_FRAC as i32
+    }
+
+    /// The nearest kept value; halves go up, as everywhere.
+    fn kept(self) -> Rescaled {
+        // From 2^64 on it saturates all the same; no exponent is below -149.
+        let shift = self.shift().min(64);
+        if shift < 0 {
+            rescale(self.value(), shift.unsigned_abs(), KEPT_BITS)
+        } else {
+            rescale(self.value() << (shift + 1), 1, KEPT_BITS)
+        }
+    }
+
+    /// Of a number that does not saturate.
+    fn rounding_error(self) -> RoundingError {
+        if self.shift() >= 0 {
+            return RoundingError::default();
+        }
+        let shift = self.shift().unsigned_abs();
+        let rest = self.value() - (shift_round(self.value(), shift) << shift);
+        // At most half of 2^shift in units of 2^exponent: 2^-37.
+        RoundingError(rest.unsigned_abs() << (self.exponent - LEAST))
+    }
+}
+
+/// The bits of the single nearest to a kept value, ties to even; never 16, which is no kept value.
+pub fn single(kept: i64) -> u32 {
+    let magnitude = kept.unsigned_abs();
+    if magnitude == 0 {
+        return 0;
+    }
+    let width = u64::BITS - magnitude.leading_zeros();
+    let mantissa = match width.checked_sub(SINGLE_BITS) {
+        None | Some(0) => magnitude << (SINGLE_BITS - width),
+        Some(shift) => {
+            let (floor, rest, half) = (magnitude >> shift, magnitude & ((1 << shift) - 1), 1 << (shift - 1));
+            floor + u64::from(rest > half || (rest == half && floor & 1 == 1))
+        }
+    };
+    // The hidden bit adds one to the exponent; if rounding reached the next power of two, that adds another.
+    let bits = ((width + 126 - STATE_FRAC - 1) << (SINGLE_BITS - 1)) + mantissa as u32;
+    if kept < 0 { bits | 1 << 31 } else { bits.min(LARGEST) }
+}
+
+/// The kept value of a single that [`single`] gives: exact.
+pub fn of_single(bits: u32) -> i64 {
+    Format::F32.number(bits).map_or(0, |number| number.kept().value)
 }
 
 #[cfg(test)]
@@ -80,11 +199,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const MAX: i64 = (1 << (KEPT_BITS - 1)) - 1;
+    const UNIT: f64 = 1.0 / (1u64 << STATE_FRAC) as f64;
+
     /// A second opinion by floats: everything below is exact in binary64, or far from where rounding would tell.
-    fn expected(x: f64) -> (i64, bool) {
-        let rounded = (x * 4096.0 + 0.5).floor();
-        let kept = rounded.clamp(-65536.0, 65535.0);
-        (kept as i64, kept != rounded)
+    fn expected(x: f64) -> (i64, bool, f64) {
+        let rounded = (x / UNIT + 0.5).floor();
+        let kept = rounded.clamp(-(MAX as f64) - 1.0, MAX as f64);
+        (kept as i64, kept != rounded, (x - rounded * UNIT).abs())
     }
 
     fn half(bits: u16) -> f64 {
@@ -97,9 +219,18 @@ mod tests {
         if bits >> 15 == 1 { -magnitude } else { magnitude }
     }
 
+    /// A file of one number.
+    fn convert(format: Format, bits: u32) -> Option<Converted> {
+        format.convert(&bits.to_le_bytes()[..format.bytes()]).ok()
+    }
+
     fn agrees(format: Format, bits: u32, value: f64) {
-        let weight = format.weight(bits).map(|w| (w.value, w.saturated));
-        assert_eq!(weight, value.is_finite().then(|| expected(value)), "{format:?} {bits:#x} = {value:e}");
+        let found = convert(format, bits).map(|c| (c.kept[0], c.clipped == 1, c.error.to_f64()));
+        let expected = value.is_finite().then(|| expected(value)).map(|(kept, clipped, error)| {
+            // A clipped element has no rounding error.
+            (kept, clipped, if clipped { 0.0 } else { error })
+        });
+        assert_eq!(found, expected, "{format:?} {bits:#x} = {value:e}");
     }
 
     #[test]
@@ -114,35 +245,71 @@ mod tests {
 
     #[test]
     fn halves_go_up_and_the_ends_saturate() {
-        let weight = |x: f32| Format::F32.weight(x.to_bits()).map(|w| (w.value, w.saturated));
-        let ulp = 1.0 / 4096.0;
+        let kept = |x: f32| convert(Format::F32, x.to_bits()).map(|c| (c.kept[0], c.clipped == 1));
+        let unit = UNIT as f32;
         for (x, expected) in [
             (0.0, (0, false)),
             (-0.0, (0, false)),
-            (0.5 * ulp, (1, false)),
-            (-0.5 * ulp, (0, false)),
-            (-1.5 * ulp, (-1, false)),
+            (0.5 * unit, (1, false)),
+            (-0.5 * unit, (0, false)),
+            (-1.5 * unit, (-1, false)),
             (f32::from_bits(1), (0, false)),
             (-f32::MIN_POSITIVE, (0, false)),
-            (-16.0, (-65536, false)),
-            (16.0 - ulp, (65535, false)),
-            (16.0, (65535, true)),
-            (f32::MAX, (65535, true)),
-            (f32::MIN, (-65536, true)),
+            (-16.0, (-MAX - 1, false)),
+            (f32::from_bits(LARGEST), (MAX + 1 - (1 << 16), false)),
+            (16.0, (MAX, true)),
+            (f32::MAX, (MAX, true)),
+            (f32::MIN, (-MAX - 1, true)),
         ] {
-            assert_eq!(weight(x), Some(expected), "{x:e}");
+            assert_eq!(kept(x), Some(expected), "{x:e}");
         }
         for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(weight(x), None);
+            assert_eq!(kept(x), None);
         }
     }
 
     #[test]
-    fn every_weight_survives() {
-        for w in Class::Weight.min()..=Class::Weight.max() {
-            let back = Format::F32.weight(single(w).to_bits()).map(|w| (w.value, w.saturated));
-            assert_eq!(back, Some((w, false)));
+    fn the_ends_and_ties_of_kept_values() {
+        for (kept, expected) in [
+            (0, 0.0),
+            (1, UNIT),
+            (-1, -UNIT),
+            (-MAX - 1, -16.0),
+            // Ties go to even; the largest never become 16.
+            ((1 << 24) + 1, (1 << 24) as f64 * UNIT),
+            ((1 << 24) + 3, ((1 << 24) + 4) as f64 * UNIT),
+            (-(1 << 24) - 3, -((1 << 24) + 4) as f64 * UNIT),
+            ((1 << 25) - 1, (1 << 25) as f64 * UNIT),
+            (MAX, 16.0 - 2f64.powi(-20)),
+            (-MAX, -16.0),
+        ] {
+            assert_eq!(f64::from(f32::from_bits(single(kept))), expected, "{kept}");
         }
+    }
+
+    /// A threshold apart by one unit in the last place on either side, small numbers and large.
+    #[test]
+    fn coarse_is_decided_exactly() {
+        let coarse = |numbers: &[f32]| {
+            let data: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+            Format::F32.convert(&data).unwrap().coarse
+        };
+        // The largest rounding error, 2^-37, is 2^-24 of 2^-13.
+        let (worst, limit) = (2f32.powi(-37), 2f32.powi(-13));
+        let below = f32::from_bits(limit.to_bits() - 1);
+        assert!(!coarse(&[worst, limit]));
+        assert!(!coarse(&[worst, -limit]));
+        assert!(coarse(&[worst, below]));
+        assert!(coarse(&[-worst, -below]));
+        // Exactly representable, whatever the size.
+        assert!(!coarse(&[]));
+        assert!(!coarse(&[0.0, -0.0]));
+        assert!(!coarse(&[UNIT as f32, 3.0 * UNIT as f32]));
+        // All lost.
+        assert!(coarse(&[f32::from_bits(1)]));
+        assert!(coarse(&[f32::MIN_POSITIVE, f32::from_bits(1)]));
+        assert!(!coarse(&[f32::MIN_POSITIVE, f32::MAX]));
+        assert!(!coarse(&[worst, 17.0]));
     }
 
     proptest! {
@@ -154,6 +321,19 @@ mod tests {
         #[test]
         fn singles_near_weights_convert(x in -20f32..20.0) {
             agrees(Format::F32, x.to_bits(), x.into());
+        }
+
+        /// The processor's own rounding is to nearest, ties to even; a kept value is exact in binary64.
+        #[test]
+        fn the_nearest_single_is_exported_and_comes_back(kept in -MAX - 1..=MAX, shift in 0u32..40) {
+            let kept = kept >> shift;
+            let expected = (kept as f64 * UNIT) as f32;
+            let expected = if expected == 16.0 { f32::from_bits(LARGEST) } else { expected };
+            prop_assert_eq!(single(kept), expected.to_bits());
+            let back = convert(Format::F32, single(kept)).unwrap();
+            prop_assert_eq!((back.clipped, back.error.to_f64(), back.coarse), (0, 0.0, false));
+            prop_assert_eq!(of_single(single(kept)), back.kept[0]);
+            prop_assert_eq!(single(back.kept[0]), single(kept));
         }
     }
 }

@@ -1,0 +1,168 @@
+//! What `model.safetensors` cannot hold, in a file beside it: from both a state comes back exactly.
+//!
+//! | tensor | type | what |
+//! |---|---|---|
+//! | `NAME.rest` | I32 | kept value less the number in `model.safetensors`, in units of 2^-36 |
+//! | `NAME.momentum` | I64 | momentum, frac 24 |
+//!
+//! NAME, shape and order of elements are those of the weights. The file's metadata [`KEY`] is JSON: [`Header`].
+
+use super::error::InterchangeError;
+use super::float::{KEPT, of_single, single};
+use super::layout::Foreign;
+use super::views::Views;
+use super::weights::{Weights, build, map, split};
+use crate::format::hex;
+use circuits::fixed::Class;
+use circuits::model::{Config, Params, State};
+use circuits::tensor::Tensor;
+use safetensors::{Dtype, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The key of the metadata.
+const KEY: &str = "gradientcoin";
+/// Of the file.
+const VERSION: u64 = 1;
+
+/// What the file says of itself. One text, as the order of several would change from writing to writing.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u64,
+    /// Steps taken.
+    step: u64,
+    /// Digest of the configuration and the numbers in `model.safetensors`.
+    weights: String,
+    /// Digest of what is here.
+    checksum: String,
+}
+
+impl Header {
+    fn of(file: &Views<'_>) -> Result<Self, InterchangeError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u64,
+        }
+        let fault = |fault: String| InterchangeError::Metadata { key: KEY, fault };
+        let text = file.metadata(KEY).ok_or_else(|| fault("is missing".to_owned()))?;
+        let malformed = |e: serde_json::Error| fault(format!("is malformed: {e}"));
+        let Version { version } = serde_json::from_str(text).map_err(malformed)?;
+        if version != VERSION {
+            return Err(InterchangeError::Version { found: version, read: VERSION });
+        }
+        serde_json::from_str(text).map_err(malformed)
+    }
+}
+
+/// A digest of integers.
+struct Digest(blake2b_simd::State);
+
+impl Digest {
+    fn new(personal: &[u8]) -> Self {
+        Digest(blake2b_simd::Params::new().hash_length(32).personal(personal).to_state())
+    }
+
+    fn add(mut self, params: &Params) -> Self {
+        for value in params.iter().flat_map(|tensor| &tensor.data) {
+            self.0.update(&value.to_le_bytes());
+        }
+        self
+    }
+
+    fn hex(&self) -> String {
+        hex(self.0.finalize().as_bytes())
+    }
+}
+
+/// Of the numbers in a `model.safetensors`, whatever the type and order that it has them in.
+fn digest_of_weights(config: &Config, singles: &Params) -> String {
+    let mut digest = Digest::new(b"gradcoin-f32");
+    digest.0.update(&config.digest());
+    digest.add(singles).hex()
+}
+
+fn checksum(step: u64, rest: &Params, momentum: &Params) -> String {
+    let mut digest = Digest::new(b"gradcoin-sidecar");
+    digest.0.update(&step.to_le_bytes());
+    digest.add(rest).add(momentum).hex()
+}
+
+/// The file beside the weights of a state.
+pub fn write(config: &Config, kept: &Params, momentum: &Params, step: u64) -> Result<Vec<u8>, InterchangeError> {
+    let singles = map(config, kept, kept, |kept, _| of_single(single(kept)));
+    let rest = map(config, kept, &singles, |kept, single| kept - single);
+    let header = Header {
+        version: VERSION,
+        step,
+        weights: digest_of_weights(config, &singles),
+        checksum: checksum(step, &rest, momentum),
+    };
+    let mut data = vec![];
+    for ((foreign, rest), momentum) in Foreign::all(config).zip(rest.iter()).zip(momentum.iter()) {
+        // A rest has at most 17 bits.
+        let rest: Vec<u8> = foreign.outward(rest).flat_map(|rest| (rest as i32).to_le_bytes()).collect();
+        let momentum: Vec<u8> = foreign.outward(momentum).flat_map(i64::to_le_bytes).collect();
+        data.push((format!("{}.rest", foreign.name), Dtype::I32, foreign.shape.clone(), rest));
+        data.push((format!("{}.momentum", foreign.name), Dtype::I64, foreign.shape, momentum));
+    }
+    let views = data
+        .iter()
+        .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, InterchangeError>>()?;
+    let malformed = |e: serde_json::Error| InterchangeError::Metadata { key: KEY, fault: e.to_string() };
+    let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(&header).map_err(malformed)?)]);
+    Ok(safetensors::serialize(views, Some(metadata))?)
+}
+
+/// The exact state, and its step; `None` if the file is beside other weights than it was written with.
+pub fn restore(config: &Config, weights: &Weights, bytes: &[u8]) -> Result<Option<(State, u64)>, InterchangeError> {
+    let mut views = Views::of(bytes)?;
+    let header = Header::of(&views)?;
+    // What was exported is exact: other numbers are of another file.
+    if !weights.exact() || digest_of_weights(config, &weights.kept) != header.weights {
+        return Ok(None);
+    }
+    let (mut rests, mut momenta) = (vec![], vec![]);
+    for (foreign, singles) in Foreign::all(config).zip(weights.kept.iter()) {
+        let singles: Vec<i64> = foreign.outward(singles).collect();
+        let fits = |index: usize, rest: i64| {
+            let kept = singles[index] + rest;
+            KEPT.contains(&kept) && of_single(single(kept)) == singles[index]
+        };
+        let rest = read(&mut views, format!("{}.rest", foreign.name), &foreign, Dtype::I32, fits)?;
+        let momentum = read(&mut views, format!("{}.momentum", foreign.name), &foreign, Dtype::I64, |_, v| {
+            Class::Momentum.contains(v)
+        })?;
+        rests.push(rest);
+        momenta.push(momentum);
+    }
+    views.nothing_left()?;
+    let (rest, momentum) = (build(config, rests), build(config, momenta));
+    if checksum(header.step, &rest, &momentum) != header.checksum {
+        return Err(InterchangeError::Damaged);
+    }
+    let kept = map(config, &weights.kept, &rest, |single, rest| single + rest);
+    Ok(Some((split(config, &kept, momentum), header.step)))
+}
+
+/// Takes a tensor of integers, each of which must be `valid` at its place in the file.
+fn read(
+    views: &mut Views<'_>,
+    name: String,
+    foreign: &Foreign,
+    dtype: Dtype,
+    valid: impl Fn(usize, i64) -> bool,
+) -> Result<Tensor, InterchangeError> {
+    let view = views.take(&name, &foreign.shape)?;
+    let data = view.data();
+    let values: Vec<i64> = match (view.dtype(), dtype) {
+        (Dtype::I32, Dtype::I32) => data.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b).into()).collect(),
+        (Dtype::I64, Dtype::I64) => data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect(),
+        (found, _) => return Err(InterchangeError::dtype(&name, found, format!("{dtype:?}"))),
+    };
+    match values.iter().enumerate().find(|&(index, &value)| !valid(index, value)) {
+        Some((index, &value)) => Err(InterchangeError::Range { name, index, value }),
+        None => Ok(foreign.inward(values)),
+    }
+}

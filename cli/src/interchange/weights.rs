@@ -1,0 +1,144 @@
+//! `model.safetensors`: kept values as F32, and from F32, F16 or BF16.
+
+use super::error::{Inexact, InterchangeError, NotExact};
+use super::float::{Converted, Format, RoundingError, single};
+use super::layout::{EMBEDDING, Foreign, HEAD};
+use super::views::Views;
+use circuits::fixed::LOW_BITS;
+use circuits::model::{Config, Params, State};
+use circuits::tensor::Tensor;
+use safetensors::{Dtype, tensor::TensorView};
+use std::collections::{BTreeMap, HashMap};
+
+/// The weights read from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// Kept values, units of 2^-36.
+    pub kept: Params,
+    /// Elements beyond ±16 that were clipped, by the tensor's name in the file.
+    pub clipped: BTreeMap<String, u64>,
+    /// The largest rounding error of each tensor that has one, by its name in the file.
+    pub rounded: BTreeMap<String, RoundingError>,
+    /// The tensors that `--strict` refuses, in the model's order.
+    inexact: Vec<Inexact>,
+}
+
+impl Weights {
+    /// Whether each number in the file is a kept value.
+    pub fn exact(&self) -> bool {
+        self.clipped.is_empty() && self.rounded.is_empty()
+    }
+
+    /// Refuses clipping, and rounding by more than 2^-24 of a tensor's largest value.
+    pub fn strict(&self) -> Result<(), NotExact> {
+        match self.inexact.split_first() {
+            Some((first, others)) => Err(NotExact { first: first.clone(), others: others.len() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The state of these weights; its momentum is zero.
+    pub fn state(&self, config: &Config) -> State {
+        split(config, &self.kept, Params::zeros(config))
+    }
+}
+
+/// Parameters made of two others, element by element.
+pub fn map(config: &Config, a: &Params, b: &Params, f: impl Fn(i64, i64) -> i64) -> Params {
+    let mut pairs = a.iter().zip(b.iter());
+    Params::build(config, |spec| match pairs.next() {
+        Some((a, b)) => Tensor::from_fn(spec.rows, spec.cols, |i, j| f(a.at(i, j), b.at(i, j))),
+        None => Tensor::default(),
+    })
+}
+
+/// Kept values of a state.
+pub fn join(config: &Config, state: &State) -> Params {
+    map(config, &state.w, &state.lo, |w, lo| (w << LOW_BITS) + lo)
+}
+
+/// The state of kept values and momentum.
+pub fn split(config: &Config, kept: &Params, v: Params) -> State {
+    let w = map(config, kept, kept, |kept, _| kept >> LOW_BITS);
+    let lo = map(config, kept, kept, |kept, _| kept & ((1 << LOW_BITS) - 1));
+    State { w, lo, v }
+}
+
+/// Parameters of tensors in the model's order.
+pub fn build(config: &Config, tensors: Vec<Tensor>) -> Params {
+    let mut tensors = tensors.into_iter();
+    Params::build(config, |_| tensors.next().unwrap_or_default())
+}
+
+/// A `model.safetensors` of kept values, each rounded to the nearest F32.
+pub fn write(config: &Config, kept: &Params) -> Result<Vec<u8>, InterchangeError> {
+    let data: Vec<(Foreign, Vec<u8>)> = Foreign::all(config)
+        .zip(kept.iter())
+        .map(|(foreign, tensor)| {
+            let bytes = foreign.outward(tensor).flat_map(|kept| single(kept).to_le_bytes()).collect();
+            (foreign, bytes)
+        })
+        .collect();
+    let views = data
+        .iter()
+        .map(|(foreign, bytes)| Ok((&foreign.name, TensorView::new(Dtype::F32, foreign.shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, InterchangeError>>()?;
+    // The library refuses a file that does not say which framework's layout it has.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    Ok(safetensors::serialize(views, Some(metadata))?)
+}
+
+/// Reads the weights of a model from a `model.safetensors`.
+pub fn read(config: &Config, bytes: &[u8]) -> Result<Weights, InterchangeError> {
+    let mut views = Views::of(bytes)?;
+    if config.tied {
+        one_head(&mut views)?;
+    }
+    for layer in 0..config.layers {
+        // Old versions of the library saved these; they follow from `rope_theta`, and newer ones do not read them.
+        views.remove(&format!("model.layers.{layer}.self_attn.rotary_emb.inv_freq"));
+    }
+    let (mut clipped, mut rounded, mut inexact) = (BTreeMap::new(), BTreeMap::new(), vec![]);
+    let mut tensors = vec![];
+    for foreign in Foreign::all(config) {
+        let name = &foreign.name;
+        let view = views.take(name, &foreign.shape).map_err(|error| match error {
+            InterchangeError::Missing { name } if name == HEAD => InterchangeError::NoHead,
+            other => other,
+        })?;
+        let format = match view.dtype() {
+            Dtype::F32 => Format::F32,
+            Dtype::F16 => Format::F16,
+            Dtype::BF16 => Format::Bf16,
+            found => return Err(InterchangeError::dtype(name, found, "F32, F16 or BF16")),
+        };
+        let Converted { kept, clipped: count, error, coarse } =
+            format.convert(view.data()).map_err(|index| InterchangeError::NotFinite { name: name.clone(), index })?;
+        if count > 0 {
+            clipped.insert(name.clone(), count);
+            inexact.push(Inexact::Clipped { name: name.clone(), count });
+        }
+        if error > RoundingError::default() {
+            rounded.insert(name.clone(), error);
+        }
+        if coarse && count == 0 {
+            inexact.push(Inexact::Rounded { name: name.clone(), error });
+        }
+        tensors.push(foreign.inward(kept));
+    }
+    views.nothing_left()?;
+    Ok(Weights { kept: build(config, tensors), clipped, rounded, inexact })
+}
+
+/// Of a tied model's embedding and head one is enough, as for the library; two must be the same, bit for bit.
+fn one_head(views: &mut Views<'_>) -> Result<(), InterchangeError> {
+    let Some(head) = views.remove(HEAD) else { return Ok(()) };
+    match views.get(EMBEDDING) {
+        Some(embedding) if *embedding != head => Err(InterchangeError::OtherHead),
+        Some(_) => Ok(()),
+        None => {
+            views.insert(EMBEDDING, head);
+            Ok(())
+        }
+    }
+}
