@@ -64,7 +64,7 @@ pub enum CliError {
     },
     /// A run or bundle is rejected.
     #[error("rejected: {0}")]
-    Rejected(#[from] Rejection),
+    Rejected(Box<Rejection>),
     /// What was verified holds on a condition. It is a result, not a failure.
     #[error("verified on a condition")]
     Conditional(Box<Output>),
@@ -295,6 +295,12 @@ pub enum Rejection {
     /// A node's answer does not hold.
     #[error("the node's answer: {0}")]
     Answer(Box<AnswerError>),
+}
+
+impl From<Rejection> for CliError {
+    fn from(rejection: Rejection) -> Self {
+        CliError::Rejected(Box::new(rejection))
+    }
 }
 
 fn process(holder: &Option<u32>) -> String {

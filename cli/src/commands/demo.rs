@@ -147,7 +147,7 @@ impl Stranger<'_> {
         let verified = RunVerifier::starting_at(self.params, self.keys, at, Some(CORPUS))
             .and_then(|verifier| verifier.step(&bundle)?.finish())
             .map_err(Rejection::from)?;
-        let summary = verified.steps.first().ok_or(CliError::Rejected(Rejection::Run(verifier::RunRefused::Empty)))?;
+        let summary = verified.steps.first().ok_or(Rejection::Run(verifier::RunRefused::Empty))?;
         Ok((summary.mean_loss(), summary.proof_bytes, start.elapsed()))
     }
 
