@@ -5,10 +5,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The environment variable; an empty one counts as none.
 const VARIABLE: &str = "GRADIENTCOIN_PASSPHRASE";
+
+/// What some editors put before a text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Longest passphrase, in bytes.
 const MAX: usize = 1 << 12;
@@ -67,7 +70,10 @@ impl PassphraseArgs {
     ) -> Result<Passphrase, CliError> {
         let passphrase = match (&self.passphrase_file, variable.filter(|v| !v.is_empty())) {
             (Some(path), _) => first_line(path)?,
-            (None, Some(variable)) => variable.into_string().map(Zeroizing::new).map_err(|_| PassphraseError::Text)?,
+            (None, Some(variable)) => {
+                let text = variable.into_string().map(Zeroizing::new).map_err(|_| PassphraseError::Text)?;
+                Zeroizing::new(bare(&text).to_owned())
+            }
             (None, None) => prompt(purpose, ask)?,
         };
         if passphrase.is_empty() { Err(PassphraseError::Empty.into()) } else { Ok(passphrase) }
@@ -84,11 +90,19 @@ fn prompt(purpose: Purpose, ask: &mut dyn FnMut(&str) -> io::Result<String>) -> 
     Ok(passphrase)
 }
 
-/// The first line of a file, without its end. Nothing beyond is kept, and no copy is left behind.
+/// A passphrase without what editors and shells put around it: a byte order mark before, a line's end and what follows it
+/// behind. Wherever it comes from, it is the same.
+fn bare(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.split('\n').next().unwrap_or_default();
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// The first line of a file, [`bare`]. Nothing beyond is kept, and no copy is left behind.
 fn first_line(path: &Path) -> Result<Passphrase, CliError> {
     let mut file = File::open(path).map_err(CliError::io("read", path))?;
-    // Room for `\r\n`.
-    let mut buffer = Zeroizing::new([0; MAX + 2]);
+    // Room for a byte order mark and `\r\n`.
+    let mut buffer = Zeroizing::new([0; BOM.len() + MAX + 2]);
     let mut length = 0;
     let end = loop {
         if let Some(end) = buffer[..length].iter().position(|&b| b == b'\n') {
@@ -100,15 +114,9 @@ fn first_line(path: &Path) -> Result<Passphrase, CliError> {
             read => length += read,
         }
     };
-    let line = buffer[..end].strip_suffix(b"\r").unwrap_or(&buffer[..end]);
-    if line.len() > MAX {
-        return Err(PassphraseError::Long.into());
-    }
-    let text = String::from_utf8(line.to_vec()).map_err(|e| {
-        e.into_bytes().zeroize();
-        PassphraseError::Text
-    })?;
-    Ok(Zeroizing::new(text))
+    let text = std::str::from_utf8(&buffer[..end]).map_err(|_| PassphraseError::Text)?;
+    let line = bare(text);
+    if line.len() > MAX { Err(PassphraseError::Long.into()) } else { Ok(Zeroizing::new(line.to_owned())) }
 }
 
 #[cfg(test)]
@@ -181,8 +189,17 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             args.get_from(Some("environment".into()), Purpose::Create, &mut never).map(|p| p.to_string())
         };
-        for content in ["a b ", "a b \n", "a b \r\n", "a b \nmore"] {
+        // 7.20: the same from a file and from the environment, whatever an editor or a shell put around it.
+        for content in ["a b ", "a b \n", "a b \r\n", "a b \nmore", "\u{feff}a b ", "\u{feff}a b \r\n"] {
             assert_eq!(get(content.as_bytes()).unwrap(), "a b ", "{content:?}");
+            let none = PassphraseArgs { passphrase_file: None };
+            let of_variable = none.get_from(Some(content.into()), Purpose::Open, &mut never).unwrap();
+            assert_eq!(*of_variable, "a b ", "{content:?}");
+        }
+        for empty in ["\n", "\u{feff}", "\u{feff}\r\n"] {
+            let none = PassphraseArgs { passphrase_file: None };
+            let of_variable = none.get_from(Some(empty.into()), Purpose::Open, &mut never);
+            assert!(matches!(refused(of_variable), PassphraseError::Empty), "{empty:?}");
         }
         assert_eq!(get(&[b'x'; MAX]).unwrap().len(), MAX);
         let long = [&[b'x'; MAX][..], b"\r\nmore"].concat();
