@@ -1,6 +1,7 @@
 //! Files: bounded reading, atomic writing.
 
 use crate::error::{CliError, FileError};
+use crate::ui::Ui;
 use circuits::codec::{self, Encoded};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,8 +22,16 @@ pub const TEMPORARY: &str = ".unfinished-";
 
 /// Reads a file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+    read_told(path, limit, &mut |_| {})
+}
+
+/// Bytes that are read at a time.
+const CHUNK: u64 = 1 << 22;
+
+/// The same, telling how many bytes are read so far.
+fn read_told(path: &Path, limit: u64, told: &mut dyn FnMut(u64)) -> Result<Vec<u8>, CliError> {
     let failed = |source| CliError::Io { action: "read", path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let too_large = || CliError::File { path: path.to_owned(), source: FileError::TooLarge(limit) };
     if metadata.len() > limit {
@@ -30,8 +39,26 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
     }
     // What is no regular file may give more than it says.
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+    loop {
+        let left = (limit + 1).saturating_sub(bytes.len() as u64);
+        let read = Read::take(&mut file, left.min(CHUNK)).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > limit {
+            return Err(too_large());
+        }
+        if read == 0 {
+            return Ok(bytes);
+        }
+        told(bytes.len() as u64);
+    }
+}
+
+/// Reads a file that may be large, and shows how fast.
+pub fn read_shown(path: &Path, limit: u64, what: &str, ui: &Ui) -> Result<Vec<u8>, CliError> {
+    let bar = ui.bar(0, 0, "{spinner} {msg}: {binary_bytes}, {binary_bytes_per_sec}");
+    bar.set_message(what.to_owned());
+    let bytes = read_told(path, limit, &mut |read| bar.set_position(read));
+    bar.finish_and_clear();
+    bytes
 }
 
 /// Reads a text.

@@ -11,6 +11,7 @@ mod model_choice;
 mod model_dir;
 mod node_link;
 mod passphrase;
+mod progress;
 mod run_dir;
 mod stray;
 mod ui;

@@ -2,15 +2,16 @@
 
 use crate::error::CliError;
 use circuits::curve::{DEFAULT_K, Params};
+use circuits::model::{Config, Spec};
 use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prover::params::{self, Origin};
-use prover::proof::Stage;
-use prover::step::Part;
+use prover::step::StepKeys;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
+use verifier::StepVerifier;
 
 /// A command's result, for people and for machines.
 #[derive(Debug)]
@@ -85,22 +86,40 @@ impl Ui {
         let _ = writeln!(io::stderr(), "warning: {text}");
     }
 
-    /// A bar of `length` units, from `position` on; `template` is indicatif's.
+    /// A bar of `length` units, from `position` on; `template` is indicatif's, of at most one line of 80 columns.
     pub fn bar(&self, length: u64, position: u64, template: &str) -> ProgressBar {
-        let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style).with_position(position);
+        let bar = self.bar_of(length, style).with_position(position);
         // The estimate is of what is left, not of what an earlier session did.
         bar.reset_eta();
         bar
     }
 
+    /// A bar of a style.
+    pub fn bar_of(&self, length: u64, style: ProgressStyle) -> ProgressBar {
+        let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        ProgressBar::with_draw_target(Some(length), target).with_style(style)
+    }
+
     /// Something that takes a while and does not say how far it is.
     pub fn spinner(&self, text: &str) -> Spinner {
         let bar = self.bar(1, 0, "{spinner} {msg} ({elapsed})");
+        bar.set_prefix(text.to_owned());
         bar.set_message(text.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
         Spinner(bar)
+    }
+
+    /// Keys to prove a model's steps with.
+    pub fn prover_keys(&self, params: &Params, spec: &Spec) -> Result<StepKeys, CliError> {
+        let spinner = self.spinner("proving keys");
+        Ok(StepKeys::generate_told(params, spec, &mut |done, of| spinner.done(done, of))?)
+    }
+
+    /// Keys to verify a model's steps with.
+    pub fn verifier_keys(&self, params: &Params, config: &Config) -> Result<StepVerifier, CliError> {
+        let spinner = self.spinner("verifying keys");
+        Ok(StepVerifier::new_told(params, config, &mut |done, of| spinner.done(done, of))?)
     }
 
     /// The commitment scheme's parameters, from the cache where possible.
@@ -128,63 +147,17 @@ fn default_cache() -> Option<PathBuf> {
 /// Goes away when dropped.
 pub struct Spinner(ProgressBar);
 
+impl Spinner {
+    /// Says how many of the things that take a while are done, and how long each took.
+    pub fn done(&self, done: usize, of: usize) {
+        let each = self.0.elapsed().as_secs_f64() / done.max(1) as f64;
+        let what = self.0.prefix();
+        self.0.set_message(format!("{what}: {done} of {of}, {each:.1} s each"));
+    }
+}
+
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
-    }
-}
-
-/// Shows how far the proofs of a step are.
-pub struct ProofBar {
-    bar: ProgressBar,
-    done: u64,
-}
-
-/// Units of one proof.
-const UNITS: u64 = 1000;
-
-impl ProofBar {
-    /// For a genesis proof of so many proofs.
-    pub fn genesis(ui: &Ui, proofs: usize) -> Self {
-        Self::of(ui, "proving the first state".into(), proofs)
-    }
-
-    /// For a step of so many proofs.
-    pub fn new(ui: &Ui, step: u64, proofs: usize) -> Self {
-        Self::of(ui, format!("proving step {step}"), proofs)
-    }
-
-    fn of(ui: &Ui, what: String, proofs: usize) -> Self {
-        let length = proofs as u64 * UNITS;
-        let bar = ui.bar(length, 0, "{prefix} [{bar:30}] {percent:>3} % {msg} ({elapsed}, {eta} left)");
-        bar.set_prefix(what);
-        bar.enable_steady_tick(Duration::from_millis(250));
-        ProofBar { bar, done: 0 }
-    }
-
-    /// Notes a stage.
-    pub fn observe(&mut self, part: Part, stage: Stage) {
-        let share = |done: usize, of: usize| done as u64 * UNITS / (of as u64).max(1);
-        let within = match stage {
-            Stage::Committed { done, of } => share(done, of) / 10,
-            Stage::Filled => UNITS / 8,
-            Stage::Proving { written, of } => UNITS / 8 + share(written, of) * 3 / 4,
-            Stage::Checked => UNITS,
-        };
-        self.bar.set_message(match part {
-            Part::Layers => "layers",
-            Part::Heads => "heads",
-            Part::Update => "update",
-        });
-        self.bar.set_position(self.done + within);
-        if stage == Stage::Checked {
-            self.done += UNITS;
-        }
-    }
-}
-
-impl Drop for ProofBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
     }
 }

@@ -30,8 +30,19 @@ pub struct StepKeys {
 impl StepKeys {
     /// Makes the keys of a model.
     pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
+        Self::generate_told(params, spec, &mut |_, _| {})
+    }
+
+    /// The same, telling how many keys are made, and of how many.
+    pub fn generate_told(params: &Params, spec: &Spec, told: &mut dyn FnMut(usize, usize)) -> Result<Self, ProveError> {
         let plans = Plans::new(spec);
-        let key = |plan, publics| ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?);
+        let mut made = 0;
+        let mut key = |plan, publics| -> Result<ProverKey, ProveError> {
+            let key = ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?)?;
+            made += 1;
+            told(made, PUBLICS.len());
+            Ok(key)
+        };
         Ok(StepKeys {
             layer: key(&plans.layer, PUBLICS[0])?,
             head: key(&plans.head, PUBLICS[1])?,

@@ -70,8 +70,19 @@ pub struct CheckedContribution {
 impl StepVerifier {
     /// Makes the keys of a configuration.
     pub fn new(params: &Params, config: &Config) -> Result<Self, StepError> {
+        Self::new_told(params, config, &mut |_, _| {})
+    }
+
+    /// The same, telling how many keys are made, and of how many.
+    pub fn new_told(params: &Params, config: &Config, told: &mut dyn FnMut(usize, usize)) -> Result<Self, StepError> {
         let plans = Plans::new(&Spec::new(config.clone()));
-        let key = |plan, publics| VerifyingKey::with_publics(params, plan, publics);
+        let mut made = 0;
+        let mut key = |plan, publics| -> Result<VerifyingKey, StepError> {
+            let key = VerifyingKey::with_publics(params, plan, publics)?;
+            made += 1;
+            told(made, PUBLICS.len());
+            Ok(key)
+        };
         Ok(StepVerifier {
             spec_config: config.clone(),
             layouts: Layouts::new(config),

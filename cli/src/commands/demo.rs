@@ -3,17 +3,16 @@
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, hex, plural, time};
+use crate::progress::ProofBar;
 use crate::run_dir::RunDir;
-use crate::ui::{Output, ProofBar, Ui};
+use crate::ui::{Output, Ui};
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, GenesisProof, Run, corpus_digest, model_digest};
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use circuits::statement::{Bundle, GenesisProof, Layouts, Run, corpus_digest, model_digest};
+use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
-use verifier::run::proofs;
-use verifier::step::genesis_parts;
 use verifier::{RunVerifier, StepVerifier};
 
 /// Short stories; the demo needs no file and no network.
@@ -58,14 +57,12 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         weight_decay: decimal("0")?,
     };
     dir.write_run(&run)?;
-    let (prover_keys, verifier_keys) = {
-        let _spinner = ui.spinner("keys");
-        (StepKeys::generate(&params, &spec)?, StepVerifier::new(&params, &spec.config).map_err(Rejection::from)?)
-    };
+    let (prover_keys, verifier_keys) = (ui.prover_keys(&params, &spec)?, ui.verifier_keys(&params, &spec.config)?);
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
     let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec };
+    let groups = Layouts::new(&spec.config).updates().len();
     {
-        let mut bar = ProofBar::genesis(ui, genesis_parts(&spec.config).len() - 1);
+        let mut bar = ProofBar::genesis(ui, &prover_keys, groups);
         let (proof, _) = prover.genesis(&state, &mut |part, stage| bar.observe(part, stage))?;
         dir.write_genesis_proof(&proof)?;
     }
@@ -77,7 +74,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         let draw = Draw { seed: run.seed, step, contribution: 0 };
         let batch = draw_batch(CORPUS, spec.config.context, run.batch as usize, draw)?;
         let proving = Instant::now();
-        let mut bar = ProofBar::new(ui, step, proofs(&run, &spec.config));
+        let mut bar = ProofBar::step(ui, step, &prover_keys, (1, spec.config.layers, groups));
         let (bundle, after) =
             prover.step(StepOf { run: &run, step, before: &before }, &mut state, &[batch], &mut |part, stage| {
                 bar.observe(part, stage)

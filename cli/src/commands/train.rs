@@ -2,20 +2,20 @@
 
 use crate::error::{CliError, Rejection};
 use crate::format::{bytes, peak_memory_kib, plural, time};
+use crate::progress::ProofBar;
 use crate::run_dir::{LogLine, RunDir};
-use crate::ui::{Output, ProofBar, Ui};
+use crate::ui::{Output, Ui};
 use circuits::curve::Params;
 use circuits::decimal::Decimal;
 use circuits::model::{Draw, draw_batch};
 use circuits::model_file::ModelState;
-use circuits::statement::StateCommitments;
+use circuits::statement::{Layouts, StateCommitments};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use verifier::run::proofs;
-use verifier::step::{claimed_after, genesis_parts};
+use verifier::step::claimed_after;
 
 mod session;
 
@@ -161,8 +161,7 @@ impl Session {
 fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut log = dir.open_log()?;
     let steps = session.settings.steps;
-    let bar =
-        ui.bar(steps, session.trainer.step, "{bar:30} step {pos}/{len}  {msg}  ({elapsed}, {eta} left, {per_sec})");
+    let bar = ui.bar(steps, session.trainer.step, "{wide_bar} step {pos}/{len} {msg} {per_sec}, {eta} left");
     let mut synced = Instant::now();
     while session.trainer.step < steps {
         let start = Instant::now();
@@ -189,13 +188,12 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         return Ok(());
     }
     let params = ui.params()?;
-    let keys = {
-        let _spinner = ui.spinner("proving keys");
-        StepKeys::generate(&params, &session.trainer.spec)?
-    };
+    let keys = ui.prover_keys(&params, &session.trainer.spec)?;
     let mut before = first_commitments(session, dir, &params, &keys, ui)?;
     let mut log = dir.open_log()?;
-    let proofs = proofs(&session.run, &session.trainer.spec.config);
+    let config = session.trainer.spec.config.clone();
+    let sequences = (session.run.batch * session.run.accumulate) as usize;
+    let size = (sequences, config.layers, Layouts::new(&config).updates().len());
     prove_genesis(session, dir, (&params, &keys), ui)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;
@@ -204,7 +202,7 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let mut state = session.trainer.state.clone();
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
-        let mut bar = ProofBar::new(ui, number, proofs);
+        let mut bar = ProofBar::step(ui, number, &keys, size);
         let prover = StepProver { params: &params, keys: &keys, spec: &session.trainer.spec };
         let (bundle, after) = prover.step(
             StepOf { run: &session.run, step: number, before: &before },
@@ -268,7 +266,8 @@ fn prove_genesis(
         return Ok(());
     }
     let prover = StepProver { params, keys, spec: &session.trainer.spec };
-    let mut bar = ProofBar::genesis(ui, genesis_parts(&session.trainer.spec.config).len() - 1);
+    let groups = Layouts::new(&session.trainer.spec.config).updates().len();
+    let mut bar = ProofBar::genesis(ui, keys, groups);
     let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;
     dir.write_genesis_proof(&proof)
 }

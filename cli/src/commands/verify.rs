@@ -49,13 +49,8 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let corpus = match &args.corpus {
-        Some(file) => {
-            let _spinner = ui.spinner("corpus");
-            Some(files::read(file, MAX_CORPUS)?)
-        }
-        None => None,
-    };
+    let read = |file: &PathBuf| files::read_shown(file, MAX_CORPUS, "reading the corpus", ui);
+    let corpus = args.corpus.as_ref().map(read).transpose()?;
     if args.path.is_dir() {
         verify_run(&args, corpus.as_deref(), ui)
     } else {
@@ -73,8 +68,7 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
 
 fn keys(params: &Params, run: &Run, ui: &Ui) -> Result<(Config, StepVerifier), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
-    let _spinner = ui.spinner("verifying keys");
-    let keys = StepVerifier::new(params, &config).map_err(Rejection::from)?;
+    let keys = ui.verifier_keys(params, &config)?;
     Ok((config, keys))
 }
 
@@ -166,7 +160,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     if let Some(path) = &args.genesis {
         verifier = tensors(verifier, &config, path, "begin with")?;
     }
-    let bar = ui.bar(files.len() as u64, 0, "{bar:24} step {pos}/{len} ({elapsed}, {eta} left)");
+    let bar = ui.bar(files.len() as u64, 0, "{wide_bar} step {pos}/{len}, {eta} left");
     for (_, file) in &files {
         verifier = verifier.step(&read::<Bundle>(file)?).map_err(rejected)?;
         bar.inc(1);

@@ -77,8 +77,7 @@ fn describe(
 
 /// Reads the whole corpus and looks at every byte: what no step could be taken with is refused before anything is written.
 fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
-    let _spinner = ui.spinner("corpus");
-    let corpus = files::read(path, MAX_CORPUS)?;
+    let corpus = files::read_shown(path, MAX_CORPUS, "reading the corpus", ui)?;
     check_corpus(&corpus, config).map_err(CliError::file(path))?;
     Ok(corpus)
 }

@@ -1,0 +1,220 @@
+//! How far proofs are, and how long they still take.
+//!
+//! A prover tells few moments of a proof, and long times pass between them. So what counts is the time at which a moment
+//! was told, and the share of all work that is done then: their ratio says how long all of it takes.
+
+use crate::ui::Ui;
+use circuits::keys::{Item, Shape};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use prover::proof::Stage;
+use prover::step::{Part, StepKeys};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns committed to again,
+/// the permutation's products, the quotient and the evaluations written, and the opening done. Measured with the stock
+/// engine on `nano` and `micro`.
+const COMMITTED: f64 = 0.11;
+const FILLED: f64 = 0.12;
+const ADVICE: f64 = 0.50;
+const PRODUCTS: f64 = 0.61;
+const QUOTIENT: f64 = 0.82;
+const EVALUATED: f64 = 0.84;
+const OPENED: f64 = 0.98;
+
+/// The share of a proof of so many instances that is done.
+fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
+    let ratio = |done: usize, of: usize| done as f64 / of.max(1) as f64;
+    let Stage::Proving { written, of } = stage else {
+        return match stage {
+            Stage::Committed { done, of } => COMMITTED * ratio(done, of),
+            Stage::Filled => FILLED,
+            _ => 1.0,
+        };
+    };
+    // The ends of runs of items, in bytes: advice, products, random polynomial and quotient, evaluations, opening.
+    let mut ends = [0; 5];
+    let mut at = 0;
+    for (i, (kind, count)) in shape.items(instances).into_iter().enumerate() {
+        at += 32 * count;
+        match (i, kind) {
+            (0..=2, Item::Point) => ends[i] = at,
+            (_, Item::Scalar) if ends[4] == 0 => ends[3] = at,
+            _ => ends[4] = at,
+        }
+    }
+    ends[4] = of;
+    let times = [
+        (0, FILLED),
+        (ends[0], ADVICE),
+        (ends[1], PRODUCTS),
+        (ends[2], QUOTIENT),
+        (ends[3], EVALUATED),
+        (ends[4], OPENED),
+    ];
+    let next = times.iter().position(|&(end, _)| written <= end).unwrap_or(times.len() - 1).max(1);
+    let ((from, before), (to, after)) = (times[next - 1], times[next]);
+    before + (after - before) * ratio(written.saturating_sub(from), to - from).min(1.0)
+}
+
+/// The work of one kind of proofs.
+#[derive(Clone, Debug)]
+struct Work {
+    part: Part,
+    shape: Shape,
+    /// Instances in all, and those of finished proofs.
+    instances: usize,
+    done: usize,
+    /// Instances of the proof in hand, and its share.
+    in_hand: (usize, f64),
+}
+
+impl Work {
+    /// What one instance weighs: columns, each as long as the other.
+    fn weight(&self) -> f64 {
+        self.shape.advice as f64
+    }
+
+    fn finished(&self) -> f64 {
+        self.weight() * (self.done as f64 + self.in_hand.0 as f64 * self.in_hand.1)
+    }
+}
+
+/// How far the proofs of a step are.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    work: Vec<Work>,
+    /// When something was told last, after the beginning, and the share that was done then.
+    told: (Duration, f64),
+}
+
+impl Estimate {
+    /// For so many instances of each circuit.
+    pub fn new(parts: impl IntoIterator<Item = (Part, Shape, usize)>) -> Self {
+        let work = parts.into_iter().map(|(part, shape, instances)| Work {
+            part,
+            shape,
+            instances,
+            done: 0,
+            in_hand: (0, 0.0),
+        });
+        Estimate { work: work.collect(), told: (Duration::ZERO, 0.0) }
+    }
+
+    /// Notes a stage; `now` is the time since the beginning.
+    pub fn observe(&mut self, part: Part, stage: Stage, now: Duration) {
+        let Some(work) = self.work.iter_mut().find(|work| work.part == part) else { return };
+        if let Stage::Committed { of, .. } = stage {
+            work.in_hand.0 = of;
+        }
+        work.in_hand.1 = share(&work.shape, work.in_hand.0, stage);
+        if stage == Stage::Checked {
+            work.done += work.in_hand.0;
+            work.in_hand = (0, 0.0);
+        }
+        self.told = (now, self.done());
+    }
+
+    /// The share of all work that is done.
+    pub fn done(&self) -> f64 {
+        let all: f64 = self.work.iter().map(|work| work.weight() * work.instances as f64).sum();
+        self.work.iter().map(Work::finished).sum::<f64>() / all.max(1.0)
+    }
+
+    /// Time left; none where nothing is known yet.
+    pub fn left(&self, now: Duration) -> Option<Duration> {
+        let (at, done) = self.told;
+        (done > 0.0).then(|| {
+            let all = at.div_f64(done);
+            // What takes longer than it should is not over yet.
+            all.saturating_sub(now).max(all.mul_f64(0.01))
+        })
+    }
+}
+
+/// Seconds of a duration in as few characters as will do.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            s @ 0..60 => write!(f, "{s}s"),
+            s @ 60..3600 => write!(f, "{}m{:02}s", s / 60, s % 60),
+            s => write!(f, "{}h{:02}m", s / 3600, s / 60 % 60),
+        }
+    }
+}
+
+/// Shows how far the proofs of a step are.
+pub struct ProofBar {
+    bar: ProgressBar,
+    estimate: Arc<Mutex<Estimate>>,
+    start: Instant,
+}
+
+/// Units of the bar.
+const UNITS: u64 = 1000;
+
+impl ProofBar {
+    /// For the proof of a first state, in so many lane groups.
+    pub fn genesis(ui: &Ui, keys: &StepKeys, groups: usize) -> Self {
+        let parts = [(Part::Update, keys.update.verifying.shape.clone(), groups)];
+        Self::new(ui, "proving the first state".into(), Estimate::new(parts))
+    }
+
+    /// For a step of so many sequences, layers and lane groups.
+    pub fn step(ui: &Ui, step: u64, keys: &StepKeys, (sequences, layers, groups): (usize, usize, usize)) -> Self {
+        let parts = [
+            (Part::Layers, keys.layer.verifying.shape.clone(), sequences * layers),
+            (Part::Heads, keys.head.verifying.shape.clone(), sequences),
+            (Part::Update, keys.update.verifying.shape.clone(), groups),
+        ];
+        Self::new(ui, format!("proving step {step}"), Estimate::new(parts))
+    }
+
+    fn new(ui: &Ui, what: String, estimate: Estimate) -> Self {
+        let (estimate, start) = (Arc::new(Mutex::new(estimate)), Instant::now());
+        let seen = estimate.clone();
+        let left = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let left = seen.lock().unwrap_or_else(PoisonError::into_inner).left(start.elapsed());
+            // Only the line of a bar is lost.
+            let _ = match left {
+                Some(left) => write!(out, "{} left", Short(left)),
+                None => write!(out, "…"),
+            };
+        };
+        let since = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{}", Short(start.elapsed()));
+        };
+        let template = "{prefix} {wide_bar} {percent:>3}% {msg:6} {since}, {left}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ui.bar_of(UNITS, style.with_key("left", left).with_key("since", since));
+        bar.set_prefix(what);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        ProofBar { bar, estimate, start }
+    }
+
+    /// Notes a stage.
+    pub fn observe(&mut self, part: Part, stage: Stage) {
+        let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
+        estimate.observe(part, stage, self.start.elapsed());
+        let position = (estimate.done() * UNITS as f64) as u64;
+        drop(estimate);
+        self.bar.set_message(match part {
+            Part::Layers => "layers",
+            Part::Heads => "heads",
+            Part::Update => "update",
+        });
+        self.bar.set_position(position);
+    }
+}
+
+impl Drop for ProofBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;
