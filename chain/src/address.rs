@@ -23,7 +23,7 @@ pub struct Address(pub [u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not of the form `grad1…`, or of other characters than bech32's.
-    #[error("this is no address: {0}")]
+    #[error("this is no address: {}", syntax(.0))]
     Syntax(UncheckedHrpstringError),
     /// Upper and lower case.
     #[error("the address mixes upper and lower case")]
@@ -49,6 +49,16 @@ pub enum AddressError {
     /// Anybody can sign for it.
     #[error("the address is of small order: anybody could spend what it has")]
     SmallOrder,
+}
+
+/// What is wrong with the form, in full: bech32 leaves the cause to the error's source.
+fn syntax(error: &UncheckedHrpstringError) -> String {
+    match error {
+        UncheckedHrpstringError::Char(CharError::InvalidChar(c)) => format!("it has the character {c:?}"),
+        UncheckedHrpstringError::Char(CharError::MissingSeparator) => "it has no `1` after a prefix".into(),
+        UncheckedHrpstringError::Char(CharError::NothingAfterSeparator) => "nothing follows the `1`".into(),
+        error => error.to_string(),
+    }
 }
 
 impl Address {
@@ -328,6 +338,15 @@ mod tests {
         for text in ["", "grad", "1", "1qqqqqq", "grad1 qqqqqq", "grad1bio"] {
             assert!(matches!(parse(text), AddressError::Syntax(_)), "{text}");
         }
+        // 7.18: what is wrong is said, not left to the error's source.
+        for (text, reason) in [
+            ("grad1bio", "this is no address: it has the character 'o'"),
+            ("grad", "this is no address: it has no `1` after a prefix"),
+            ("1qqqqqq", "this is no address: invalid human-readable part"),
+        ] {
+            assert_eq!(parse(text).to_string(), reason);
+        }
+        assert_eq!(parse(&other).to_string(), "an address begins with `grad1`, not with `bc1`");
         for text in ["grad1", "grad1qqq", &text[..62], &format!("{text}q")] {
             assert_eq!(parse(text), AddressError::Checksum, "{text}");
         }

@@ -16,14 +16,18 @@ const DECIMALS: usize = 8;
 #[serde(try_from = "u64", into = "u64")]
 pub struct Amount(u64);
 
+/// So many grains, also more than there can ever be; shown as decimal coins, in which all messages count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coins(pub u128);
+
 /// An amount that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Above the supply.
-    #[error("{0} grains are more than there can ever be")]
+    #[error("{} coins are more than there can ever be", Coins(*.0))]
     AboveSupply(u128),
     /// Less than nothing would be left.
-    #[error("{subtrahend} cannot be taken from {from}")]
+    #[error("{subtrahend} coins cannot be taken from {from}")]
     Negative {
         /// What there is.
         from: Amount,
@@ -95,7 +99,13 @@ impl From<Amount> for u64 {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (coins, grains) = (self.0 / GRAINS_PER_COIN, self.0 % GRAINS_PER_COIN);
+        Coins(self.0.into()).fmt(f)
+    }
+}
+
+impl fmt::Display for Coins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (coins, grains) = (self.0 / u128::from(GRAINS_PER_COIN), self.0 % u128::from(GRAINS_PER_COIN));
         if grains == 0 {
             return write!(f, "{coins}");
         }
@@ -175,6 +185,21 @@ mod tests {
         assert_eq!(Amount::checked_sum([MAX_SUPPLY, Amount::ZERO, one]), Err(above.clone()));
         assert_eq!(Amount::from_grains(MAX_SUPPLY.0 + 1), Err(above));
         assert_eq!(Amount::ZERO.checked_sub(one), Err(AmountError::Negative { from: Amount::ZERO, subtrahend: one }));
+    }
+
+    /// 7.18: one unit in a sentence.
+    #[test]
+    fn messages_count_in_coins() {
+        for (error, text) in [
+            (
+                "21000000.00000001".parse::<Amount>().unwrap_err(),
+                "21000000.00000001 coins are more than there can ever be",
+            ),
+            (Amount(1).checked_sub(Amount(GRAINS_PER_COIN)).unwrap_err(), "1 coins cannot be taken from 0.00000001"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+        assert_eq!(Coins(u128::MAX).to_string(), "3402823669209384634633746074317.68211455");
     }
 
     #[test]

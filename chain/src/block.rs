@@ -108,6 +108,13 @@ impl Block {
         self.contributions.iter().map(Contribution::proof_bytes).chain(update).sum()
     }
 
+    /// Proofs in it, the opening of the outputs among them.
+    pub fn proofs(&self) -> u64 {
+        let gradients = self.contributions.iter().map(|c| c.proofs.layers.len() + c.proofs.heads.len());
+        let update = self.update.iter().map(|update| update.proofs.len() + 1);
+        gradients.chain(update).map(|count| count as u64).sum()
+    }
+
     /// Sum of the losses over all predictions, frac 24.
     pub fn loss(&self) -> u128 {
         self.contributions.iter().map(Contribution::loss).sum()

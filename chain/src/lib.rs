@@ -6,6 +6,11 @@
 /// A hash, an identity, a root: 32 bytes.
 pub type Hash = [u8; 32];
 
+/// Lower-case hexadecimal, for messages.
+pub(crate) fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub mod address;
 pub mod amount;
 pub mod block;

@@ -7,7 +7,7 @@ use crate::block::Block;
 use crate::consensus::contextual::Record;
 use crate::genesis::Genesis;
 use crate::ledger::{Account, BalanceProof};
-use crate::store::{Store, StoreError, View};
+use crate::store::{Location, Store, StoreError, View};
 use crate::transaction::Transaction;
 use circuits::codec::{self, Encoded};
 use circuits::model_file::ModelState;
@@ -15,6 +15,12 @@ use serde::{Deserialize, Serialize};
 
 /// Most blocks of an answer.
 pub const MAX_BLOCKS: u32 = 64;
+
+/// Most transactions of an answer.
+pub const MAX_TRANSACTIONS: u32 = 64;
+
+/// Most waiting transactions of an answer: more than a sender can have.
+pub const MAX_WAITING: usize = 256;
 
 /// Bytes of proofs after which no further block is put into an answer, which has to fit a connection's limit.
 pub const MAX_PROOF_BYTES: u64 = 24 << 20;
@@ -52,8 +58,22 @@ pub enum Query {
     Account(Address),
     /// The model state at the tip.
     Model,
-    /// Takes a transaction in.
+    /// Takes a transaction in, unless another one of its sender and nonce is waiting. One that is known is taken in: a
+    /// question may be asked twice.
     Submit(Transaction),
+    /// The transactions that wait for a block and concern an address.
+    Waiting(Address),
+    /// Takes a transaction in, also in place of a waiting one of its sender and nonce that pays less.
+    Replace(Transaction),
+    /// The chain's transactions that concern an address, the last first.
+    History {
+        /// Whom they concern.
+        address: Address,
+        /// Only those before this place.
+        before: Option<Location>,
+        /// Most transactions, at most [`MAX_TRANSACTIONS`].
+        limit: u32,
+    },
 }
 
 impl Encoded for Query {
@@ -79,10 +99,15 @@ pub enum Answer {
     Account(Box<Proved>),
     /// To [`Query::Model`].
     Model(Box<AtTip>),
-    /// To [`Query::Submit`]: its identity.
+    /// To [`Query::Submit`] and [`Query::Replace`]: its identity.
     Submitted(Hash),
     /// Why there is no answer.
     Refused(#[serde(deserialize_with = "codec::text")] String),
+    /// To [`Query::Waiting`]: what the address sends, by nonce, then what it receives; at most [`MAX_WAITING`], and none
+    /// where no node is running.
+    Waiting(Vec<Transaction>),
+    /// To [`Query::History`].
+    History(Vec<Included>),
 }
 
 impl Encoded for Answer {
@@ -176,7 +201,11 @@ pub fn answer(store: &Store, query: &Query) -> Result<Answer, StoreError> {
             let state = crate::chain_state::model_at_tip(&spec, &view)?;
             Answer::Model(Box::new(AtTip { record, state }))
         }
-        Query::Submit(_) => Answer::Refused("no node is running here that could take a transaction".into()),
+        Query::Submit(_) | Query::Replace(_) => {
+            Answer::Refused("no node is running here that could take a transaction".into())
+        }
+        Query::Waiting(_) => Answer::Waiting(vec![]),
+        Query::History { address, before, limit } => Answer::History(history(&view, address, *before, *limit)?),
     })
 }
 
@@ -227,8 +256,7 @@ fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>,
         if bytes > MAX_PROOF_BYTES {
             break;
         }
-        let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
-        let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        let block = block_at(view, height)?;
         bytes += block.proof_bytes();
         blocks.push(block);
     }
@@ -237,9 +265,31 @@ fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>,
 
 fn transaction(view: &View, id: &Hash) -> Result<Option<Included>, StoreError> {
     let Some(location) = view.transaction(id)? else { return Ok(None) };
-    let block_id = view.at_height(location.height)?.ok_or(StoreError::Missing("a block of the chain"))?;
-    let block = view.block(&block_id)?.ok_or(StoreError::Missing("a block of the chain"))?;
-    let transaction = block.transactions.into_iter().nth(location.index as usize);
+    included(&block_at(view, location.height)?, location).map(Some)
+}
+
+fn history(view: &View, address: &Address, before: Option<Location>, limit: u32) -> Result<Vec<Included>, StoreError> {
+    let mut last: Option<Block> = None;
+    let mut history = vec![];
+    for location in view.transactions_of(address, before, limit.min(MAX_TRANSACTIONS) as usize)? {
+        // Blocks are large, and may have several.
+        let block = match last.take().filter(|block| block.summary.height == location.height) {
+            Some(block) => block,
+            None => block_at(view, location.height)?,
+        };
+        history.push(included(&block, location)?);
+        last = Some(block);
+    }
+    Ok(history)
+}
+
+fn block_at(view: &View, height: u64) -> Result<Block, StoreError> {
+    let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
+    view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))
+}
+
+fn included(block: &Block, Location { height, index }: Location) -> Result<Included, StoreError> {
+    let transaction = block.transactions.get(index as usize).copied();
     let transaction = transaction.ok_or(StoreError::Missing("a transaction"))?;
-    Ok(Some(Included { transaction, block: block_id, height: location.height, index: location.index }))
+    Ok(Included { transaction, block: block.id(), height, index })
 }

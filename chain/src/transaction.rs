@@ -87,6 +87,15 @@ impl Body {
         Ok(codec::digest(b"gradcoin-tx", &codec::encode(self)?))
     }
 
+    /// Whom it concerns: the sender, and the receiver of a transfer if that is somebody else.
+    pub fn parties(&self) -> impl Iterator<Item = Address> {
+        let receiver = match self.action {
+            Action::Transfer { to, .. } if to != self.sender => Some(to),
+            _ => None,
+        };
+        [self.sender].into_iter().chain(receiver)
+    }
+
     /// What the sender gives away, bonds apart: amount and fee.
     pub fn spent(&self) -> Result<Amount, AmountError> {
         match self.action {

@@ -9,7 +9,8 @@ use chain::block::Block;
 use chain::consensus::contextual::Record;
 use chain::genesis::ChainSpec;
 use chain::ledger::{self, Account, MemoryNodes, ProofError, TreeError};
-use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, Query, Status};
+use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, MAX_TRANSACTIONS, MAX_WAITING, Query, Status};
+use chain::store::Location;
 use chain::transaction::{Transaction, TransactionError};
 use chain::work::{Work, meets};
 use circuits::codec::CodecError;
@@ -58,6 +59,12 @@ pub enum AnswerError {
     /// The transaction is of another chain, or not signed by its sender.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
+    /// A listed transaction is none of the address's.
+    #[error("a transaction does not concern the address that was asked for")]
+    Party,
+    /// More transactions than were asked for, or not in order.
+    #[error("the list of transactions is too long or out of order")]
+    List,
     /// A submitted transaction was taken for another.
     #[error("the node took the transaction for another one")]
     Submitted,
@@ -194,17 +201,83 @@ pub fn transaction(link: &NodeLink, id: Hash) -> Result<Option<(Included, Record
         return Err(AnswerError::Other.into());
     };
     let Some(included) = included else { return Ok(None) };
-    let found = named(link, included.block)?;
-    let listed = found.block.as_ref().and_then(|block| block.transactions.get(included.index as usize));
-    if included.transaction.id().map_err(AnswerError::from)? != id
-        || listed != Some(&included.transaction)
-        || found.record.summary.height != included.height
-        || !found.on_chain
-    {
+    if included.transaction.id().map_err(AnswerError::from)? != id {
         return Err(AnswerError::NotIncluded.into());
     }
-    included.transaction.check(link.spec().id()).map_err(AnswerError::from)?;
+    let found = named(link, included.block)?;
+    check_included(link, &included, &found)?;
     Ok(Some((*included, found.record)))
+}
+
+/// Requires a transaction to be signed, and to stand where it is said to be.
+fn check_included(link: &NodeLink, included: &Included, found: &Found) -> Result<(), AnswerError> {
+    let listed = found.block.as_ref().and_then(|block| block.transactions.get(included.index as usize));
+    if listed != Some(&included.transaction) || found.record.summary.height != included.height || !found.on_chain {
+        return Err(AnswerError::NotIncluded);
+    }
+    Ok(included.transaction.check(link.spec().id())?)
+}
+
+fn concerns(transaction: &Transaction, address: &Address) -> bool {
+    transaction.body.parties().any(|party| party == *address)
+}
+
+/// The transactions that wait and concern an address: what it sends, by nonce, then what it receives. Each is signed by its
+/// sender; whether there are more is the node's word.
+pub fn waiting(link: &NodeLink, address: &Address) -> Result<Vec<Transaction>, CliError> {
+    let Answer::Waiting(waiting) = link.ask(&Query::Waiting(*address))? else { return Err(AnswerError::Other.into()) };
+    if waiting.len() > MAX_WAITING {
+        return Err(AnswerError::List.into());
+    }
+    let (sent, received) = waiting.split_at(waiting.iter().take_while(|t| t.body.sender == *address).count());
+    let ordered = sent.windows(2).all(|pair| pair[0].body.nonce.checked_add(1) == Some(pair[1].body.nonce));
+    if !ordered || received.iter().any(|transaction| transaction.body.sender == *address) {
+        return Err(AnswerError::List.into());
+    }
+    for transaction in &waiting {
+        if !concerns(transaction, address) {
+            return Err(AnswerError::Party.into());
+        }
+        transaction.check(link.spec().id()).map_err(AnswerError::from)?;
+    }
+    Ok(waiting)
+}
+
+/// At most `limit` transactions of the chain that concern an address, the last first, with the records of their blocks.
+/// Each stands where it is said to be; whether there are more is the node's word.
+pub fn history(link: &NodeLink, address: &Address, limit: usize) -> Result<Vec<(Included, Record)>, CliError> {
+    let mut history: Vec<(Included, Record)> = vec![];
+    let mut block: Option<Found> = None;
+    while history.len() < limit {
+        let before = history.last().map(|(last, _)| Location { height: last.height, index: last.index });
+        let most = (limit - history.len()).min(MAX_TRANSACTIONS as usize);
+        let query = Query::History { address: *address, before, limit: most as u32 };
+        let Answer::History(page) = link.ask(&query)? else { return Err(AnswerError::Other.into()) };
+        if page.is_empty() {
+            break;
+        }
+        if page.len() > most {
+            return Err(AnswerError::List.into());
+        }
+        for included in page {
+            let place = (included.height, included.index);
+            if history.last().is_some_and(|(last, _)| place >= (last.height, last.index)) {
+                return Err(AnswerError::List.into());
+            }
+            if !concerns(&included.transaction, address) {
+                return Err(AnswerError::Party.into());
+            }
+            // Several may be in one block.
+            let found = match block.take().filter(|found| found.record.header.id() == included.block) {
+                Some(found) => found,
+                None => named(link, included.block)?,
+            };
+            check_included(link, &included, &found)?;
+            history.push((included, found.record.clone()));
+            block = Some(found);
+        }
+    }
+    Ok(history)
 }
 
 /// An account at the tip.
@@ -222,7 +295,7 @@ pub fn account(link: &NodeLink, address: &Address) -> Result<ProvenAccount, CliE
     Ok(ProvenAccount { account: proved.account, exists: proven.is_some(), record })
 }
 
-/// The model at the tip, its commitments computed anew.
+/// The model at the tip, its commitments recomputed.
 pub fn model(link: &NodeLink, params: &Params) -> Result<ProvenModel, CliError> {
     let Answer::Model(at_tip) = link.ask(&Query::Model)? else { return Err(AnswerError::Other.into()) };
     Ok(check_model(link.spec(), params, *at_tip)?)
@@ -247,10 +320,11 @@ fn check_model(spec: &ChainSpec, params: &Params, at_tip: AtTip) -> Result<Prove
     Ok(ProvenModel { config, state, record })
 }
 
-/// Hands a transaction over.
-pub fn submit(link: &NodeLink, transaction: &Transaction) -> Result<Hash, CliError> {
+/// Hands a transaction over, to take the place of a waiting one if it `replaces`.
+pub fn submit(link: &NodeLink, transaction: &Transaction, replaces: bool) -> Result<Hash, CliError> {
     let id = transaction.id().map_err(AnswerError::from)?;
-    match link.ask(&Query::Submit(*transaction))? {
+    let query = if replaces { Query::Replace(*transaction) } else { Query::Submit(*transaction) };
+    match link.ask(&query)? {
         Answer::Submitted(taken) if taken == id => Ok(id),
         Answer::Submitted(_) => Err(AnswerError::Submitted.into()),
         _ => Err(AnswerError::Other.into()),

@@ -13,7 +13,7 @@ use chain::chain_state::ChainError;
 use chain::consensus::BlockError;
 use chain::dataset::DatasetError;
 use chain::genesis::GenesisError;
-use chain::light::{CheckpointError, SyncError};
+use chain::light::CheckpointError;
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::codec::CodecError;
@@ -168,12 +168,40 @@ pub enum CliError {
     /// A light client cannot start there.
     #[error("rejected: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// A node's blocks are refused, or it does not give them.
+    /// A node's blocks are refused.
     #[error("rejected: {0}")]
     Synced(String),
+    /// A light client's machine is at fault, not the blocks.
+    #[error("{0}")]
+    Machine(String),
     /// A part of the devnet stopped by itself.
-    #[error("{0} stopped")]
-    Stopped(&'static str),
+    #[error("{what} stopped: {why}")]
+    Stopped {
+        /// Which.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+    /// The devnet's nodes do not agree in time.
+    #[error("the nodes have different tips after {0} s")]
+    Disagree(u64),
+    /// Another process works in the directory.
+    #[error("{holder} is at work in {}: it has locked {}", path.parent().unwrap_or(path).display(), path.display())]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who has locked it.
+        holder: String,
+    },
+    /// There is no default key.
+    #[error("there is no key in {}; `gradientcoin wallet keygen` makes one", .0.display())]
+    NoKey(PathBuf),
+    /// A transaction that was waited for comes in no block.
+    #[error("{0}")]
+    NotIncluded(String),
+    /// Ctrl-C.
+    #[error("{0}")]
+    Interrupted(String),
     /// The devnet's coins are not those of the schedule: a bug.
     #[error("there are {found} coins, the schedule has {expected}; this is a bug")]
     Supply {
@@ -313,11 +341,6 @@ impl CliError {
         CliError::Light { path: path.to_owned(), source: Box::new(source) }
     }
 
-    /// Catching up that ended early.
-    pub fn synced<E: std::error::Error>(error: SyncError<E>) -> Self {
-        CliError::Synced(error.to_string())
-    }
-
     /// A failed operation on a file.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| CliError::Io { action, path: path.to_owned(), source }
@@ -334,6 +357,8 @@ impl CliError {
             "rejected" => 1,
             "usage" => 2,
             "conditional" => 4,
+            // As shells say it of a process that SIGINT ended.
+            "interrupted" => 130,
             _ => 3,
         }
     }
@@ -343,11 +368,18 @@ impl CliError {
         match self {
             CliError::Usage(_) => "usage",
             CliError::Conditional(_) => "conditional",
-            CliError::Io { .. } | CliError::Held { .. } => "io",
+            CliError::Io { .. } | CliError::Held { .. } | CliError::NoKey(_) => "io",
             CliError::File { .. } | CliError::OtherState { .. } | CliError::DamagedState { .. } => "file",
             CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",
             CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",
+            CliError::Light { source, .. } => match **source {
+                chain::light::FileError::Io(_) => "io",
+                chain::light::FileError::Refused { .. } => "rejected",
+                chain::light::FileError::Locked | chain::light::FileError::Broken => "failed",
+                _ => "file",
+            },
+            CliError::Interrupted(_) => "interrupted",
             _ => "failed",
         }
     }

@@ -21,6 +21,11 @@ pub fn time(duration: Duration) -> String {
     }
 }
 
+/// How long what is left takes at the pace of what was done; nothing is known before anything was.
+pub fn time_left(done: u64, left: u64, elapsed: Duration) -> Option<Duration> {
+    (done > 0).then(|| elapsed.mul_f64(left as f64 / done as f64))
+}
+
 /// Bytes in binary units.
 pub fn bytes(count: u64) -> String {
     match count {
@@ -86,6 +91,15 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), date);
         }
+    }
+
+    /// 7.22: after the first tenth as good as the pace is even, and exact if it is.
+    #[test]
+    fn the_time_left_follows_the_pace() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(time_left(0, 20, minute), None);
+        assert_eq!(time_left(2, 18, minute), Some(Duration::from_secs(540)));
+        assert_eq!(time_left(20, 0, minute), Some(Duration::ZERO));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 mod answers;
 mod commands;
+mod default_key;
 mod error;
 mod files;
 mod format;
 mod interchange;
+mod interrupt;
 mod key_file;
 mod model_choice;
 mod model_dir;
@@ -16,6 +18,7 @@ mod run_dir;
 mod stray;
 mod ui;
 mod utf8;
+mod whose;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -32,7 +35,8 @@ Exit codes:
   1  rejected: a proof, a file or an answer does not hold, or an audit found a hole
   2  wrong usage
   3  failed: a file, the disk, a connection or the machine
-  4  verified, but only on a condition that is named";
+  4  verified, but only on a condition that is named
+130  ended by Ctrl-C";
 
 /// Trains small transformers and proves every step.
 #[derive(Parser)]

@@ -28,6 +28,7 @@ pub fn print_failure(kind: &str, message: &str) {
 }
 
 /// How to talk to the user.
+#[derive(Clone)]
 pub struct Ui {
     json: bool,
     cache: Option<PathBuf>,

@@ -179,7 +179,7 @@ pub fn message(bytes: &[u8]) -> bool {
 pub fn query(bytes: &[u8]) -> bool {
     match canonical(bytes) {
         None => false,
-        Some(Query::Submit(transaction)) => transaction.check(SPEC.id()).is_ok(),
+        Some(Query::Submit(transaction) | Query::Replace(transaction)) => transaction.check(SPEC.id()).is_ok(),
         Some(_) => true,
     }
 }
@@ -201,6 +201,8 @@ pub fn answer(bytes: &[u8]) -> bool {
         }
         Some(Answer::Status(status)) => recorded(&status.tip),
         Some(Answer::Transaction(Some(included))) => included.transaction.check(SPEC.id()).is_ok(),
+        Some(Answer::Waiting(waiting)) => waiting.iter().all(|transaction| transaction.check(SPEC.id()).is_ok()),
+        Some(Answer::History(history)) => history.iter().all(|found| found.transaction.check(SPEC.id()).is_ok()),
         Some(Answer::Block(None) | Answer::Transaction(None) | Answer::Submitted(_) | Answer::Refused(_)) => true,
     }
 }

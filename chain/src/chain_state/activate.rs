@@ -188,8 +188,11 @@ fn disconnect(tables: &mut Tables<'_>, fork: u64, tip: u64) -> Result<Vec<Hash>,
     for height in (fork + 1..=tip).rev() {
         let id = required_at(tables, height)?;
         let block: Block = required(by_id(&tables.blocks, &id)?, "a block of the chain")?;
-        for transaction in &block.transactions {
+        for (index, transaction) in (0..).zip(&block.transactions) {
             tables.transactions.remove(&transaction.id()?)?;
+            for party in transaction.body.parties() {
+                tables.parties.remove((&party.0, height, index))?;
+            }
         }
         tables.chain.remove(height)?;
         tables.rewards.remove(height)?;
@@ -241,6 +244,9 @@ fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &Hash, state: &mut S
         tables.rewards.insert(height, codec::encode(&Rewards(execution.rewards))?.as_slice())?;
         for (index, transaction) in (0..).zip(&block.transactions) {
             tables.transactions.insert(&transaction.id()?, (height, index))?;
+            for party in transaction.body.parties() {
+                tables.parties.insert((&party.0, height, index), ())?;
+            }
         }
         if height.is_multiple_of(SNAPSHOT_INTERVAL) {
             let file = model::file(spec, state, summary.step);

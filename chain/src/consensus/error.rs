@@ -185,7 +185,7 @@ pub enum ContextualError {
         found: u64,
     },
     /// The target is the one that the retarget rule gives.
-    #[error("the target is {found:?}, not {expected:?}")]
+    #[error("the target is {:#010x}, not {:#010x}", found.bits(), expected.bits())]
     Target {
         /// By the rule.
         expected: CompactTarget,

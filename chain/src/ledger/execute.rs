@@ -90,7 +90,7 @@ pub enum LedgerError<E> {
         index: usize,
     },
     /// More is spent than the sender has.
-    #[error("transaction {index} spends {spent} of {balance}")]
+    #[error("transaction {index} spends {spent} coins of {balance}")]
     Overspend {
         /// The transaction.
         index: usize,

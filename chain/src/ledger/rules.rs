@@ -1,6 +1,6 @@
 //! The numbers of a chain's ledger, and what they let its blocks issue.
 
-use crate::amount::{Amount, AmountError, MAX_SUPPLY};
+use crate::amount::{Amount, AmountError, Coins, MAX_SUPPLY};
 use serde::{Deserialize, Serialize};
 
 /// Numbers that every block's ledger part obeys.
@@ -29,7 +29,7 @@ pub enum RulesError {
     #[error("the {0} is zero")]
     Zero(&'static str),
     /// Genesis balances and all rewards together.
-    #[error("{0} grains may come to be, more than the supply's {max}", max = MAX_SUPPLY.grains())]
+    #[error("{} coins may come to be, more than the supply's {MAX_SUPPLY}", Coins(*.0))]
     Supply(u128),
 }
 

@@ -65,6 +65,8 @@ pub struct Report {
     /// Batches of proofs that ended in a multi-scalar multiplication: one for each window with proofs, more where culprits
     /// had to be found.
     pub batches: u64,
+    /// Proofs that were verified, of the blocks that were taken.
+    pub proofs: u64,
     /// The last change of branches, if there was one.
     pub switch: Option<Switch>,
 }
@@ -209,6 +211,9 @@ impl<'p> LightClient<'p> {
             refused = verdict.refused.map(BlockError::from).or(refused);
         }
         let good = fresh.len();
+        if proofs == Proofs::Verified {
+            report.proofs += blocks.iter().take(good).map(|block| block.proofs()).sum::<u64>();
+        }
         if good > 0 {
             self.take(fork, &parent, fresh, keep, report)?;
         }

@@ -1,9 +1,9 @@
 //! Why a light client does not take blocks, or cannot answer.
 
 use super::FileError;
-use crate::Hash;
 use crate::consensus::BlockError;
 use crate::ledger::ProofError;
+use crate::{Hash, hex};
 use verifier::BatchError;
 
 /// Why a light client does not take blocks, or cannot answer.
@@ -60,8 +60,4 @@ pub enum LightError {
     /// The blocks cannot be kept.
     #[error(transparent)]
     Keep(#[from] FileError),
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,12 +6,13 @@
 //! * **Writing.** The blocks of a window are written, then synced, before the client counts them. On a change of branches
 //!   the file is cut at the fork and synced before anything is written, so that blocks of two branches never mix. If
 //!   writing fails, the file is cut back to what it held; if the branch had changed or that fails too, it takes nothing more
-//!   until it is opened anew, whereupon it holds a shorter chain.
+//!   until it is opened again, whereupon it holds a shorter chain.
 //! * **Opening.** Blocks are checked as strangers' are, but for their proofs, which were verified before they were
 //!   written, and for times ahead of the clock; [`Proofs::Verified`] verifies the proofs too. Bytes that are not what was
 //!   written are dropped, with all that follows them, and reported with their position: the tail that a crash tore, or a
 //!   record that was damaged. The blocks can be had again from any source. A damaged first record is an error, as are
-//!   whole records that are no valid chain: nothing is dropped then.
+//!   whole records that are no valid chain: nothing is dropped then. A file that holds nothing but a part of the first
+//!   record, or nothing at all, is what a full disk or a crash leaves when it is made: it counts as none.
 //! * **Two processes** never write to one file: it is locked.
 
 use super::client::{Keep, Proofs, Report, WINDOW};
@@ -57,7 +58,7 @@ pub enum FileError {
     #[error("another process has the file open")]
     Locked,
     /// Its first record is damaged, or of another kind of file.
-    #[error("this is no file of a light client, or its beginning is damaged ({0:?})")]
+    #[error("this is no file of a light client, or its beginning is damaged: {0}")]
     Beginning(Fault),
     /// It holds another chain.
     #[error("the file is of another chain")]
@@ -88,7 +89,7 @@ pub enum FileError {
     #[error("the client has blocks already")]
     NotNew,
     /// Something failed before, and what the file holds is not certain.
-    #[error("the file could not be written before; open it anew")]
+    #[error("the file could not be written before; open it again")]
     Broken,
     /// Blocks are put where there is nothing before them.
     #[error("blocks above height {above} do not follow on the file's last, {last}")]
@@ -104,7 +105,7 @@ pub enum FileError {
         /// Bytes of the block.
         found: usize,
     },
-    /// The encoding failed.
+    /// The first record is of another kind or version, or cannot be encoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
@@ -142,18 +143,29 @@ pub struct LightFile<D = File> {
     broken: bool,
 }
 
-/// The first record of a file, to make a client from.
-pub fn beginning(path: &Path) -> Result<Beginning, FileError> {
+/// The first record of a file, to make a client from; none if it is not whole. Whether that is what a full disk left of
+/// it, or another file altogether, is for [`LightFile::open`] to see, which knows what would have been written.
+pub fn beginning(path: &Path) -> Result<Option<Beginning>, FileError> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    first(&mut BufReader::new(file), length).map(|(beginning, _)| beginning)
+    match first(&mut BufReader::new(file), length) {
+        Ok(beginning) => Ok(Some(beginning)),
+        Err(FileError::Beginning(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Reads the first record, and its length.
-fn first(reader: &mut impl Read, length: u64) -> Result<(Beginning, u64), FileError> {
+/// Reads the first record.
+fn first(reader: &mut impl Read, length: u64) -> Result<Beginning, FileError> {
     let content = frame::read(reader, length)?.map_err(FileError::Beginning)?;
-    let beginning = codec::decode(&content).map_err(|_| FileError::Beginning(Fault::Damaged))?;
-    Ok((beginning, (BEFORE + content.len()) as u64))
+    Ok(codec::decode(&content)?)
+}
+
+/// Whether a whole file is what is left of its first record: the beginning of it, then zeros where the file had grown
+/// and the power failed before the bytes were there.
+fn is_torn_beginning(file: &[u8], record: &[u8]) -> bool {
+    let kept = file.iter().zip(record).take_while(|(a, b)| a == b).count();
+    file.len() <= record.len() && kept < record.len() && file[kept..].iter().all(|&byte| byte == 0)
 }
 
 impl LightFile<File> {
@@ -189,10 +201,10 @@ impl<D: Disk> LightFile<D> {
         let mut reader = BufReader::new(&mut disk);
         let mut prefix = vec![];
         reader.by_ref().take(written.len() as u64).read_to_end(&mut prefix)?;
-        let new = prefix.len() < written.len() && written.starts_with(&prefix);
+        let new = length <= written.len() as u64 && is_torn_beginning(&prefix, &written);
         if !new && prefix != written {
             reader.seek(SeekFrom::Start(0))?;
-            let (found, _) = first(&mut reader, length)?;
+            let found = first(&mut reader, length)?;
             return Err(match found.chain == ours.chain {
                 true => FileError::OtherCheckpoint,
                 false => FileError::OtherChain { found: found.chain },
@@ -201,7 +213,7 @@ impl<D: Disk> LightFile<D> {
         let base = client.first().height();
         let mut file = LightFile { disk, base, ends: vec![written.len() as u64], broken: false };
         if new {
-            // Also what a crash left of a file's first record.
+            // Also what a crash or a full disk left of a file's first record.
             file.disk.cut(0)?;
             file.disk.seek(SeekFrom::Start(0))?;
             file.disk.write_all(&written)?;
@@ -295,6 +307,7 @@ fn give(
     report.known += given.known;
     report.bytes += given.bytes;
     report.batches += given.batches;
+    report.proofs += given.proofs;
     Ok(())
 }
 

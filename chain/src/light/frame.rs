@@ -10,11 +10,13 @@ pub const MAX_RECORD: usize = 64 << 20;
 pub(super) const BEFORE: usize = 4 + 32;
 
 /// How the bytes at some place of a file are no record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The file ends in the midst of it, or with it and its checksum is wrong: what a crash leaves.
+    #[error("it ends in the midst of a record")]
     Torn,
     /// Its checksum is wrong, or its length is impossible, and more follows: what was written has changed since.
+    #[error("a record's checksum or length is wrong")]
     Damaged,
 }
 

@@ -79,6 +79,8 @@ pub struct SyncReport {
     pub bytes: u64,
     /// Batches of proofs that ended in a multi-scalar multiplication.
     pub batches: u64,
+    /// Proofs that were verified.
+    pub proofs: u64,
     /// The last change of branches, if there was one.
     pub switch: Option<Switch>,
     /// Seconds of waiting for the source. For display only, as the next.
@@ -114,7 +116,7 @@ pub fn sync<S: Source>(
         }
         let Some(end) = blocks.last().map(|block| (block.id(), block.summary.height)) else { break };
         let started = Instant::now();
-        let Report { taken, bytes, batches, switch, .. } = client.extend(blocks, clock(), keep)?;
+        let Report { taken, bytes, batches, proofs, switch, .. } = client.extend(blocks, clock(), keep)?;
         report.verifying += started.elapsed().as_secs_f64();
         if taken == 0 && last.is_some_and(|(_, height)| end.1 <= height) {
             return Err(SyncError::Stalled { height: end.1 });
@@ -123,6 +125,7 @@ pub fn sync<S: Source>(
         report.blocks += taken;
         report.bytes += bytes;
         report.batches += batches;
+        report.proofs += proofs;
         report.switch = switch.or(report.switch);
         let height = client.tip().height();
         if progress(Progress { height, of: of.max(height), blocks: report.blocks }).is_break() {

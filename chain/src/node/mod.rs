@@ -1,12 +1,12 @@
 //! A full node, without input and output: messages and results of jobs go in, actions come out. Whoever drives it moves
 //! messages over a [`Network`](crate::message::Network), and runs the jobs, which are all that is slow, on other threads.
 
+mod answer;
 mod job;
 mod sync;
 
 pub use job::{Done, Job, Verdict};
 
-use crate::Hash;
 use crate::address::Address;
 use crate::amount::Amount;
 use crate::chain_state::{ChainError, ChainState, Inserted, Switch};
@@ -20,6 +20,7 @@ use crate::pool::recent::Recent;
 use crate::store::{StoreError, View};
 use crate::tensors::{self, Complete};
 use crate::transaction::Transaction;
+use crate::{Hash, hex};
 use circuits::model::{Gradients, State};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -82,6 +83,14 @@ pub enum NodeError {
     /// The mempool refuses.
     #[error(transparent)]
     Mempool(#[from] MempoolError<StoreError>),
+    /// A transaction that was not meant to replace another would.
+    #[error("nonce {nonce} is that of transaction {}, which waits; only what is to replace it may have it", hex(.waiting))]
+    NonceWaits {
+        /// Of both.
+        nonce: u64,
+        /// Identity of the one that waits.
+        waiting: Hash,
+    },
 }
 
 impl From<ChainError> for NodeError {

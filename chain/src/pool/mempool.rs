@@ -7,7 +7,7 @@
 use super::recent::Recent;
 use crate::Hash;
 use crate::address::Address;
-use crate::amount::Amount;
+use crate::amount::{Amount, Coins};
 use crate::ledger::{Account, Accounts, LedgerError, Overlay, Rules};
 use crate::transaction::{Action, Transaction, TransactionError};
 use circuits::codec::{self, CodecError};
@@ -48,7 +48,7 @@ pub enum Obstacle {
     #[error("it retires an account that is not registered")]
     NotRegistered,
     /// The balance does not cover what waits.
-    #[error("with those before it, it spends {spent} grains of {balance} coins")]
+    #[error("with those that wait before it, it takes {} coins; the account has {balance}", Coins(*spent))]
     Overspend {
         /// What the account has.
         balance: Amount,
@@ -73,7 +73,7 @@ pub enum MempoolError<E> {
     #[error("the transaction belongs to another chain")]
     OtherChain,
     /// It pays too little.
-    #[error("a fee of {found} is less than {least}")]
+    #[error("a fee of {found} coins is less than the least, {least}")]
     Fee {
         /// Least fee.
         least: Amount,
@@ -109,7 +109,10 @@ pub enum MempoolError<E> {
         limit: usize,
     },
     /// It pays too little to replace the sender's own of the same nonce: a tenth more, rounded up, and at least a grain.
-    #[error("a fee of {found} grains does not replace a transaction of the same nonce; {least} would")]
+    #[error(
+        "a fee of {} coins does not replace the waiting transaction of the same nonce; {} would",
+        Coins((*found).into()), Coins((*least).into())
+    )]
     Replacement {
         /// Least fee that would, in grains.
         least: u64,
@@ -125,7 +128,7 @@ pub enum MempoolError<E> {
         obstacle: Obstacle,
     },
     /// The pool is full of what pays at least as much.
-    #[error("the pool is full")]
+    #[error("the pool is full{}", .least.map(|least| format!("; a fee above {least} coins would do")).unwrap_or_default())]
     Full {
         /// The fee that a newcomer must exceed, if any transaction can give way.
         least: Option<Amount>,

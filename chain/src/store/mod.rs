@@ -108,7 +108,8 @@ impl Store {
                 Ok(value)
             }
             Err(error) => {
-                txn.abort().map_err(StoreError::from)?;
+                // If that fails too, what failed first is what is to be told.
+                let _ = txn.abort();
                 Err(error)
             }
         }

@@ -12,12 +12,14 @@ use crate::ledger::{self, Account, Accounts, BalanceProof, Reward};
 use circuits::codec;
 use circuits::model_file::ModelState;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableError};
+use serde::{Deserialize, Serialize};
+use std::ops::Bound;
 
 /// One committed state of the store.
 pub struct View(ReadTransaction);
 
-/// Where a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a transaction is; ascending in the order of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
     /// Height of its block.
     pub height: u64,
@@ -91,6 +93,28 @@ impl View {
         let table = self.0.open_table(tables::TRANSACTIONS)?;
         let location = table.get(id)?.map(|row| row.value());
         Ok(location.map(|(height, index)| Location { height, index }))
+    }
+
+    /// Where the chain has transactions that concern an address, the last first: those before a place, at most `limit`.
+    pub fn transactions_of(
+        &self,
+        address: &Address,
+        before: Option<Location>,
+        limit: usize,
+    ) -> Result<Vec<Location>, StoreError> {
+        let end = match before {
+            Some(Location { height, index }) => Bound::Excluded((&address.0, height, index)),
+            None => Bound::Included((&address.0, u64::MAX, u32::MAX)),
+        };
+        let table = self.0.open_table(tables::PARTIES)?;
+        let range = table.range((Bound::Included((&address.0, 0, 0)), end))?;
+        let mut locations = vec![];
+        for row in range.rev().take(limit) {
+            let key = row?.0;
+            let (_, height, index) = key.value();
+            locations.push(Location { height, index });
+        }
+        Ok(locations)
     }
 
     /// The height that no reorganisation goes below, and no account can be read below.

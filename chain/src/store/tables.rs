@@ -31,6 +31,8 @@ pub const STALE: ByHeight = TableDefinition::new("stale");
 pub const STATES: ByHeight = TableDefinition::new("states");
 /// Where the chain's transactions are: height, and number in the block.
 pub const TRANSACTIONS: TableDefinition<'static, &'static Hash, (u64, u32)> = TableDefinition::new("transactions");
+/// The places of the chain's transactions, by whom they concern.
+pub const PARTIES: TableDefinition<'static, (&'static Hash, u64, u32), ()> = TableDefinition::new("parties");
 /// The genesis.
 pub const GENESIS: TableDefinition<'static, (), &'static [u8]> = TableDefinition::new("genesis");
 
@@ -46,6 +48,7 @@ pub struct Tables<'txn> {
     pub stale: Table<'txn, u64, &'static [u8]>,
     pub states: Table<'txn, u64, &'static [u8]>,
     pub transactions: Table<'txn, &'static Hash, (u64, u32)>,
+    pub parties: Table<'txn, (&'static Hash, u64, u32), ()>,
     pub genesis: Table<'txn, (), &'static [u8]>,
 }
 
@@ -62,6 +65,7 @@ impl<'txn> Tables<'txn> {
             stale: txn.open_table(STALE)?,
             states: txn.open_table(STATES)?,
             transactions: txn.open_table(TRANSACTIONS)?,
+            parties: txn.open_table(PARTIES)?,
             genesis: txn.open_table(GENESIS)?,
         })
     }

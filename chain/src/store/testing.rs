@@ -25,6 +25,7 @@ impl Store {
             ("stale", rows(&txn, tables::STALE)?),
             ("states", rows(&txn, tables::STATES)?),
             ("transactions", rows(&txn, tables::TRANSACTIONS)?),
+            ("parties", rows(&txn, tables::PARTIES)?),
             ("genesis", rows(&txn, tables::GENESIS)?),
         ]))
     }

@@ -109,6 +109,15 @@ impl CompactTarget {
         Self(((size as u32) << 24) | mantissa)
     }
 
+    /// The easiest compact form whose blocks take so many tries or more on average, less than 2^-14 of them more for the
+    /// rounding; never easier than `floor`, the network's easiest. No tries count as one.
+    pub fn of_tries(tries: u64, floor: CompactTarget) -> Self {
+        let tries = U256::from(tries.max(1));
+        // ⌊2^256 / tries⌋ − 1, of which [`Work::of`] makes the tries again; 2^256 has 257 bits.
+        let target = (U256::MAX - (tries - U256::one())) / tries;
+        Self::from_target(Target::nearest(target).min(floor.target()))
+    }
+
     /// The compact form's bits.
     pub fn bits(self) -> u32 {
         self.0
@@ -243,7 +252,46 @@ mod tests {
         }
     }
 
+    /// 7.16: a first target fits a machine that makes so many tries a second.
+    #[test]
+    fn targets_of_tries() {
+        let floor = CompactTarget::from_bits(0x1f00_ffff).unwrap();
+        let seconds = |rate: u64, spacing: u64| {
+            let work = CompactTarget::of_tries(rate * spacing, floor).work().value();
+            (work * U256::from(1000u32) / U256::from(rate)).as_u64()
+        };
+        // Mining takes the spacing, in milliseconds: slow and fast machines, short and long spacings.
+        for (rate, spacing) in [(100_000, 1), (1_500_000, 30), (2_345_678, 60), (40_000_000, 600), (1 << 40, 86_400)] {
+            let expected = spacing * 1000;
+            assert!(
+                (expected..=expected + expected / 32_000 + 1).contains(&seconds(rate, spacing)),
+                "{rate} {spacing}"
+            );
+        }
+        // What takes less than the floor does has the floor.
+        for tries in [0, 1, 600, 0xffff, 0x1_0000] {
+            assert_eq!(CompactTarget::of_tries(tries, floor), floor, "{tries}");
+        }
+        assert!(CompactTarget::of_tries(0x1_0002, floor).target() < floor.target());
+        let easiest = CompactTarget::from_bits(0x2100_ffff).unwrap();
+        assert_eq!(CompactTarget::of_tries(1, easiest), easiest);
+        assert_eq!(CompactTarget::of_tries(1 << 8, easiest).bits(), 0x2000_ffff);
+    }
+
     proptest! {
+        #[test]
+        fn a_target_of_tries_takes_them(tries in any::<u64>(), shift in 0u32..64, floor in testing::compact_target()) {
+            let tries = (tries >> shift).max(1);
+            let target = CompactTarget::of_tries(tries, floor);
+            prop_assert!(target.target() <= floor.target());
+            let (work, least) = (target.work().value(), U256::from(tries));
+            prop_assert!(work >= least);
+            if target != floor {
+                prop_assert!(work - least <= (least >> 14) + U256::one(), "{work} for {tries}");
+            }
+            prop_assert_eq!(CompactTarget::from_bits(target.bits()), Ok(target));
+        }
+
         #[test]
         fn compact_forms_round_trip(compact in testing::compact_target()) {
             prop_assert_eq!(CompactTarget::from_target(compact.target()), compact);

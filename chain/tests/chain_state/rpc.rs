@@ -2,8 +2,9 @@
 
 use crate::support::*;
 use chain::Hash;
-use chain::rpc::{Answer, BlockRef, MAX_BLOCKS, Query, answer, fork_height, locator};
-use chain::store::{Store, StoreError};
+use chain::rpc::{Answer, BlockRef, MAX_BLOCKS, MAX_TRANSACTIONS, Query, answer, fork_height, locator};
+use chain::store::{Location, Store, StoreError};
+use chain::transaction::Action;
 use redb::backends::InMemoryBackend;
 
 fn blocks(node: &chain::chain_state::ChainState, locator: Vec<Hash>, limit: u32) -> Vec<Hash> {
@@ -115,4 +116,68 @@ fn answers_are_about_the_chain() {
 
     let empty = Store::with_backend(InMemoryBackend::new()).unwrap();
     assert!(matches!(answer(&empty, &Query::Status), Err(StoreError::Missing("the genesis"))));
+}
+
+/// Heights and numbers, the last first.
+fn history(
+    node: &chain::chain_state::ChainState,
+    of: u8,
+    before: Option<(u64, u32)>,
+    limit: u32,
+) -> Vec<(u64, u32, chain::transaction::Transaction)> {
+    let before = before.map(|(height, index)| Location { height, index });
+    match answer(node.store(), &Query::History { address: address(of), before, limit }).unwrap() {
+        Answer::History(history) => history
+            .into_iter()
+            .map(|found| {
+                assert_eq!(node.store().view().unwrap().at_height(found.height).unwrap(), Some(found.block));
+                (found.height, found.index, found.transaction)
+            })
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// 7.13: one's transactions, of the chain as it is.
+#[test]
+fn histories_are_of_the_chain_the_last_first() {
+    let mut tree = Tree::new(|genesis| genesis.rules.ledger.max_transactions = 100);
+    let base = tree.grow(&tree.genesis(), 1, 9);
+    let (first, second) = (tree.pay(&base[0], 3, 4, 5), tree.pay(&base[0], 4, 3, 6));
+    let a = tree.add(&base[0], Plan { transactions: vec![first, second], producer: 10, ..Plan::default() });
+    let own = tree.pay(&a, 3, 3, 1);
+    let a = [a, tree.add(&a, Plan { transactions: vec![own], ..Plan::default() })];
+    let b = tree.add(&base[0], Plan { transactions: vec![second], producer: 11, ..Plan::default() });
+    let b = [&[b][..], &tree.grow(&b, 2, 11)].concat();
+    let mut node = tree.undisturbed(&a[1]);
+    let all = [(3, 0, own), (2, 1, second), (2, 0, first)];
+    // Paid to oneself, and listed once.
+    assert_eq!(history(&node, 3, None, 9), all);
+    assert_eq!(history(&node, 4, None, 9), all[1..]);
+    assert_eq!(history(&node, 9, None, 9), []);
+    // Page by page.
+    assert_eq!(history(&node, 3, None, 2), all[..2]);
+    assert_eq!(history(&node, 3, Some((2, 1)), 2), all[2..]);
+    assert_eq!(history(&node, 3, Some((2, 0)), 2), []);
+    assert_eq!(history(&node, 3, None, 0), []);
+    // What left the chain left the list.
+    tree.feed(&mut node, &b);
+    assert_eq!(node.tip().header.id(), b[2]);
+    assert_eq!(history(&node, 3, None, 9), [(2, 0, second)]);
+
+    // Bounded, whatever is asked for.
+    let many = (0..70).map(|nonce| {
+        let to = if nonce % 2 == 0 { 3 } else { 4 };
+        tree.sign(1, nonce, Action::Transfer { to: address(to), amount: grains(1) })
+    });
+    let transactions = many.collect();
+    let full = tree.add(&b[2], Plan { transactions, ..Plan::default() });
+    tree.feed(&mut node, &[full]);
+    let found = history(&node, 1, None, u32::MAX);
+    assert_eq!((found.len(), found[0].1, found[63].1), (MAX_TRANSACTIONS as usize, 69, 6));
+    assert_eq!(history(&node, 1, Some((5, 6)), u32::MAX).len(), 6);
+    // A node that does not run takes nothing, and nothing waits in it.
+    let answered = |query| answer(node.store(), &query).unwrap();
+    assert!(matches!(answered(Query::Replace(first)), Answer::Refused(_)));
+    assert_eq!(answered(Query::Waiting(address(3))), Answer::Waiting(vec![]));
 }

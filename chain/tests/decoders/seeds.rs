@@ -12,6 +12,7 @@ use chain::ledger::{self, MemoryNodes};
 use chain::light::Checkpoint;
 use chain::message::{FullBlock, FullContribution, Message};
 use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, Proved, Query, Status};
+use chain::store::Location;
 use chain::tensors::GradientTensors;
 use chain::transaction::Action;
 use chain::work::Work;
@@ -63,6 +64,8 @@ fn good(target: &str) -> Files {
     let (idle, third) = (GOLDEN.block(2), GOLDEN.block(3));
     let pay = idle.transactions[0];
     let record = || GOLDEN.tips[2].record.clone();
+    let included = || Included { transaction: pay, block: idle.id(), height: 2, index: 0 };
+    let history = |before| Query::History { address: address(1), before, limit: 64 };
     let bundle = || -> Bundle { decode(include_bytes!("../../../fixtures/golden/nano-step.bundle")).unwrap() };
     match target {
         "genesis" => vec![("golden", encode(genesis).unwrap())],
@@ -92,6 +95,10 @@ fn good(target: &str) -> Files {
             ("transaction", Query::Transaction(third.id())),
             ("account", Query::Account(address(1))),
             ("model", Query::Model),
+            ("waiting", Query::Waiting(address(1))),
+            ("replace", Query::Replace(pay)),
+            ("history", history(None)),
+            ("history-before", history(Some(Location { height: u64::MAX, index: u32::MAX }))),
         ]
         .map(|(name, query)| (name, encode(&query).unwrap()))
         .into(),
@@ -104,19 +111,13 @@ fn good(target: &str) -> Files {
             ),
             ("no-block", Answer::Block(None)),
             ("blocks", Answer::Blocks(vec![idle.clone()])),
-            (
-                "transaction",
-                Answer::Transaction(Some(Box::new(Included {
-                    transaction: pay,
-                    block: idle.id(),
-                    height: 2,
-                    index: 0,
-                }))),
-            ),
+            ("transaction", Answer::Transaction(Some(Box::new(included())))),
             ("account", Answer::Account(Box::new(proved(&address(1))))),
             ("model", Answer::Model(Box::new(AtTip { record: record(), state: tiny_state() }))),
             ("submitted", Answer::Submitted(pay.id().unwrap())),
             ("refused", Answer::Refused("no".into())),
+            ("waiting", Answer::Waiting(vec![pay, transaction(spec, 5, 0, 20, Action::Register)])),
+            ("history", Answer::History(vec![included()])),
         ]
         .map(|(name, answer)| (name, encode(&answer).unwrap()))
         .into(),

@@ -125,7 +125,7 @@ fn what_was_written_comes_back() {
         assert_eq!(again.tip(), of_path.tip());
         assert_eq!(file.blocks(), 70);
     }
-    let found = beginning(&path).unwrap();
+    let found = beginning(&path).unwrap().unwrap();
     assert_eq!((&found.chain, &found.genesis), (SPEC.id(), SPEC.genesis()));
     assert_eq!(found.checkpoint, None);
 
@@ -179,13 +179,39 @@ fn a_torn_tail_is_cut_off_at_every_byte() {
         client.extend(branch.blocks.clone(), NOW, &mut file).unwrap();
         assert_eq!(memory.held(), bytes);
     }
-    // A crash while the file was made.
+}
+
+/// 7.9: a full disk, or a crash, while the file was made.
+#[test]
+fn a_torn_first_record_counts_as_none_at_every_byte() {
+    let branch = Branch::new(&SPEC).grow(1, 1);
+    let (bytes, ends) = written(&branch);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blocks");
     for length in 0..ends[0] {
-        let memory = Memory::of(bytes[..length].to_vec());
-        let (_, file, opened) = open(&SPEC, &memory, Proofs::Trusted).unwrap();
-        assert!(file.blocks() == 0 && opened.dropped.is_none());
-        assert_eq!(memory.held(), bytes[..ends[0]]);
+        // As long as it was to be, or shorter, with zeros where nothing had arrived.
+        for zeros in [0, 1, 100, ends[0] - length] {
+            let torn = [&bytes[..length], &vec![0; zeros.min(ends[0] - length)]].concat();
+            let memory = Memory::of(torn.clone());
+            let (mut client, mut file, opened) = open(&SPEC, &memory, Proofs::Trusted).unwrap();
+            assert!(file.blocks() == 0 && opened.dropped.is_none());
+            assert_eq!(memory.held(), bytes[..ends[0]], "{length} bytes, {zeros} zeros");
+            client.extend(branch.blocks.clone(), NOW, &mut file).unwrap();
+            assert_eq!(memory.held(), bytes);
+            std::fs::write(&path, &torn).unwrap();
+            // The record ends with a zero.
+            assert_eq!(beginning(&path).unwrap().is_some(), torn == bytes[..ends[0]]);
+        }
     }
+    // Zeros that are longer than the first record stand for blocks: they are not thrown away.
+    let long = Memory::of(vec![0; ends[0] + 1]);
+    let error = open(&SPEC, &long, Proofs::Trusted).map(|_| ()).unwrap_err();
+    assert!(matches!(error, FileError::Beginning(Fault::Damaged)), "{error}");
+    assert_eq!(long.held(), vec![0; ends[0] + 1]);
+    // 7.18: said in words.
+    let short = open(&SPEC, &Memory::of(b"a short text".to_vec()), Proofs::Trusted).map(|_| ()).unwrap_err();
+    let text = "this is no file of a light client, or its beginning is damaged: it ends in the midst of a record";
+    assert_eq!(short.to_string(), text);
 }
 
 #[test]
@@ -327,6 +353,8 @@ proptest! {
         prop_assert_eq!(memory.held(), &bytes[..ends[keep]]);
         let alone = Memory::of(tail.clone());
         let refused = open(&SPEC, &alone, Proofs::Trusted).map(|_| ());
-        prop_assert!(tail.is_empty() || matches!(refused, Err(FileError::Beginning(_))));
+        // A few zeros are what is left of a file that was being made; so is its first byte.
+        let torn = tail.iter().skip(1).all(|&byte| byte == 0) && (tail.is_empty() || [0, bytes[0]].contains(&tail[0]));
+        prop_assert!(torn || matches!(refused, Err(FileError::Beginning(_))));
     }
 }

@@ -86,7 +86,10 @@ fn a_proven_chain() {
     let (mut accepted, mut kept) = (client(&SPEC), Kept::default());
     let report = accepted.extend(branch.blocks.clone(), NOW, &mut kept).unwrap();
     let bytes = kept.blocks.iter().map(|block| block.len() as u64).sum();
-    assert_eq!(report, Report { taken: 5, known: 0, bytes, batches: 1, switch: None });
+    // Of each block that trains: a proof or more for layers and heads of a contribution, updates, one opening.
+    let proofs = branch.blocks.iter().map(Block::proofs).sum();
+    assert!(first.proofs() >= 4 + 2 && start.blocks[0].proofs() == 0 && proofs == first.proofs() + second.proofs());
+    assert_eq!(report, Report { taken: 5, known: 0, bytes, batches: 1, proofs, switch: None });
     assert_eq!((accepted.tip().id, accepted.tip().summary.step), (branch.id(), 2));
     assert_eq!(accepted.tip().state.as_deref(), Some(&second.update.as_ref().unwrap().after));
     for (i, parent) in branch.records.iter().enumerate().take(branch.blocks.len()) {
@@ -101,10 +104,12 @@ fn a_proven_chain() {
     let (mut blocks, _) = LightFile::open(file.path(), &mut written, Proofs::Trusted).unwrap();
     written.extend(branch.blocks.clone(), NOW, &mut blocks).unwrap();
     drop(blocks);
-    for (proofs, batches) in [(Proofs::Trusted, 0), (Proofs::Verified, 1)] {
+    for (trust, batches, count) in [(Proofs::Trusted, 0, 0), (Proofs::Verified, 1, proofs)] {
         let mut again = client(&SPEC);
-        let (_, opened) = LightFile::open(file.path(), &mut again, proofs).unwrap();
+        let (_, opened) = LightFile::open(file.path(), &mut again, trust).unwrap();
         assert_eq!((opened.report.taken, opened.report.batches, opened.dropped), (5, batches, None));
+        // 7.23: how many proofs were checked again.
+        assert_eq!(opened.report.proofs, count);
         assert_eq!(again.tip(), accepted.tip());
     }
 

@@ -25,7 +25,7 @@ fn many_windows_of_blocks() {
     let report = client.extend(branch.blocks.clone(), NOW, &mut kept).unwrap();
     let bytes = kept.blocks.iter().map(|block| block.len() as u64).sum();
     // Blocks without contributions have nothing to multiply.
-    assert_eq!(report, Report { taken: 150, known: 0, bytes, batches: 0, switch: None });
+    assert_eq!(report, Report { taken: 150, known: 0, bytes, batches: 0, proofs: 0, switch: None });
     assert_eq!(kept.writes, 3);
     assert_eq!(kept.ids(), ids_of(&branch.blocks));
     assert_eq!(ids(&client), kept.ids());

@@ -11,8 +11,9 @@ use chain::draft::{Draft, Parts};
 use chain::ledger::Reward;
 use chain::message::{FullBlock, FullContribution, Message, PeerId};
 use chain::node::{Action, Job, Limits, Node};
+use chain::rpc::{Answer, MAX_WAITING, Query};
 use chain::store::Store;
-use chain::transaction::Action as Act;
+use chain::transaction::{Action as Act, Transaction};
 use circuits::model::State;
 use common::golden::{GOLDEN, transaction};
 use common::{NANO, PARAMS, address, grains};
@@ -232,4 +233,80 @@ fn transactions_of_a_branch_that_is_left_wait_again() {
     assert_eq!((net.nodes[0].waiting_transactions(), net.nodes[1].waiting_transactions()), (1, 1));
     assert_eq!(net.nodes[0].template(&address(7)).unwrap().transactions, [pay]);
     assert_eq!(net.complaints, []);
+}
+
+fn pay(from: u8, nonce: u64, fee: u64, to: u8) -> Transaction {
+    transaction(&GOLDEN.spec, from, nonce, fee, Act::Transfer { to: address(to), amount: grains(100) })
+}
+
+/// What a node answers, and how many messages follow from it.
+fn asked(node: &mut Node, query: Query) -> (Answer, usize) {
+    let (answer, actions) = node.answer(&query).unwrap();
+    (answer, actions.len())
+}
+
+/// 7.12: nothing takes another's place unawares, and nothing is lost by asking twice.
+#[test]
+fn transactions_are_submitted_once_and_replaced_only_on_purpose() {
+    let mut net = Net::new(1);
+    let node = &mut net.nodes[0];
+    let (first, second) = (pay(4, 0, 10, 8), pay(4, 1, 10, 8));
+    let taken = |transaction: &Transaction| Answer::Submitted(transaction.id().unwrap());
+    assert_eq!(asked(node, Query::Submit(first)), (taken(&first), 1));
+    // The answer did not arrive: asked again, it is passed on no second time.
+    assert_eq!(asked(node, Query::Submit(first)), (taken(&first), 0));
+    assert_eq!(asked(node, Query::Replace(first)), (taken(&first), 0));
+    assert_eq!(asked(node, Query::Submit(second)), (taken(&second), 1));
+
+    let other = pay(4, 1, 500, 7);
+    let Answer::Refused(reason) = asked(node, Query::Submit(other)).0 else { panic!() };
+    let waiting: String = second.id().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        reason,
+        format!("nonce 1 is that of transaction {waiting}, which waits; only what is to replace it may have it")
+    );
+    let Answer::Refused(reason) = asked(node, Query::Replace(pay(4, 1, 10, 7))).0 else { panic!() };
+    let fee = "a fee of 0.0000001 coins does not replace the waiting transaction of the same nonce; 0.00000011 would";
+    assert_eq!(reason, fee);
+    assert_eq!(asked(node, Query::Waiting(address(4))).0, Answer::Waiting(vec![first, second]));
+    assert_eq!(asked(node, Query::Replace(other)), (taken(&other), 1));
+    assert_eq!(asked(node, Query::Waiting(address(4))).0, Answer::Waiting(vec![first, other]));
+
+    // In a block: it is known still.
+    let block = net.idle(0, 7);
+    net.block(0, block);
+    let node = &mut net.nodes[0];
+    assert_eq!(node.waiting_transactions(), 0);
+    assert_eq!(asked(node, Query::Submit(first)), (taken(&first), 0));
+    let Answer::Refused(reason) = asked(node, Query::Submit(second)).0 else { panic!() };
+    assert_eq!(reason, "nonce 1 is used; its sender's next is 2");
+}
+
+/// 7.12, 7.13: what waits is told to whom it concerns, their own first, and not without bound.
+#[test]
+fn what_waits_is_told_to_whom_it_concerns() {
+    let mut limits = Limits::default();
+    assert!(limits.mempool.per_sender < MAX_WAITING, "a sender's own are always all there");
+    limits.mempool.per_sender = MAX_WAITING + 1;
+    let mut node = Node::new(node().into_chain(), limits);
+    let own: Vec<Transaction> = (0..=MAX_WAITING as u64).map(|nonce| small(4, nonce, 8)).collect();
+    let received = [small(1, 0, 4), small(5, 0, 4)];
+    for transaction in own.iter().take(3).chain(&received) {
+        assert!(matches!(asked(&mut node, Query::Submit(*transaction)).0, Answer::Submitted(_)));
+    }
+    let Answer::Waiting(waiting) = asked(&mut node, Query::Waiting(address(4))).0 else { panic!() };
+    assert_eq!(waiting[..3], own[..3]);
+    assert!(waiting.len() == 5 && received.iter().all(|transaction| waiting[3..].contains(transaction)));
+    assert_eq!(asked(&mut node, Query::Waiting(address(5))).0, Answer::Waiting(vec![received[1]]));
+    assert_eq!(asked(&mut node, Query::Waiting(address(200))).0, Answer::Waiting(vec![]));
+    let Answer::Status(status) = asked(&mut node, Query::Status).0 else { panic!() };
+    assert_eq!(status.waiting, Some(5));
+    for transaction in &own[3..] {
+        assert!(matches!(asked(&mut node, Query::Submit(*transaction)).0, Answer::Submitted(_)));
+    }
+    assert_eq!(asked(&mut node, Query::Waiting(address(4))).0, Answer::Waiting(own[..MAX_WAITING].to_vec()));
+}
+
+fn small(from: u8, nonce: u64, to: u8) -> Transaction {
+    transaction(&GOLDEN.spec, from, nonce, 0, Act::Transfer { to: address(to), amount: grains(1) })
 }

@@ -77,7 +77,10 @@ fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
 
 /// A node may say anything: the commitments are computed and compared, whoever sees them.
 fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
-    let link = NodeLink::open(dir)?;
+    if dir.join(model_dir::STATE).exists() {
+        return Err(CliError::Usage(format!("{} holds a model, no devnet: name it with --model", dir.display())));
+    }
+    let link = NodeLink::open(dir, "--chain")?;
     let params = ui.params()?;
     let model = {
         let _spinner = ui.spinner("commitments");

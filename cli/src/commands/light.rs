@@ -1,22 +1,33 @@
 //! `light`: a light client, from the genesis or a checkpoint to the tip of a node's chain.
 
+mod report;
+
+use crate::answers::AnswerError;
 use crate::commands::chain::{Devnet, hash};
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
-use crate::format::{bytes, hex, plural, table, time};
+use crate::format::{bytes, time, time_left};
+use crate::interrupt;
 use crate::node_link::{NodeError, NodeLink};
 use crate::ui::{Output, Ui};
+use crate::whose;
 use ::chain::Hash;
 use ::chain::address::Address;
 use ::chain::block::Block;
 use ::chain::consensus::semantic::Checker;
 use ::chain::light::file::beginning;
-use ::chain::light::{Checkpoint, LightClient, LightFile, Opened, Proofs, Source, SyncReport, source, sync};
+use ::chain::light::{
+    Checkpoint, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport, source, sync,
+};
 use ::chain::rpc::{Answer, Proved, Query};
-use serde_json::json;
+use circuits::codec::Encoded;
+use report::{Balance, Done};
+use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use verifier::StepVerifier;
 
 /// Arguments.
@@ -39,9 +50,9 @@ pub struct Args {
     /// Verify the proofs of the blocks in the file again
     #[arg(long)]
     recheck: bool,
-    /// Check what an address has, by proof
-    #[arg(long, value_name = "ADDRESS")]
-    balance: Vec<Address>,
+    /// Check what an address has, by proof; of a key file, what its address has
+    #[arg(long, value_name = "ADDRESS|FILE")]
+    balance: Vec<String>,
     /// Write a checkpoint of the last settled block, and print its digest
     #[arg(long, value_name = "FILE")]
     write_checkpoint: Option<PathBuf>,
@@ -95,61 +106,134 @@ impl Source for Node<'_> {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let link = NodeLink::open(&args.devnet.dir)?;
+    let link = args.devnet.link()?;
     let trusted = args.genesis.unwrap_or(*link.spec().id());
     if trusted != *link.spec().id() {
         return Err(NodeError::OtherChain.into());
     }
+    // What is named is looked at before keys are made, which takes its time.
+    let addresses = args.balance.iter().map(|text| whose::address(text)).collect::<Result<Vec<_>, _>>()?;
+    let checkpoint = checkpoint(&args)?;
+    if let Some(path) = &args.write_checkpoint {
+        may_be_replaced(path)?;
+    }
+    let verified = tell_when_interrupted(&args, ui);
     let params = ui.params()?;
     let keys = {
         let _spinner = ui.spinner("verifying keys");
         StepVerifier::new(&params, link.spec().config())?
     };
     let checker = Checker::new(link.spec(), &params, &keys).map_err(::chain::consensus::BlockError::from)?;
-    let mut client = start(&args, checker, &trusted)?;
+    let mut client = start(&args, checkpoint, checker, &trusted)?;
+    let (mut file, opened, opening) = open(&args, &mut client, ui)?;
+    verified.store(client.tip().height(), Ordering::Relaxed);
+    let mut node = Node(&link);
+    let synced = catch_up(&mut client, &mut file, &mut node, &verified, ui);
+    let refused = |error| refused(&args.file, error);
+    let synced = synced.map_err(refused)?;
+    let mut balances = vec![];
+    for address in addresses {
+        let (height, account) = source::balance(&client, &mut node, &address).map_err(refused)?;
+        balances.push(Balance { address, account: account.unwrap_or_default(), height });
+    }
+    let checkpoint = args.write_checkpoint.as_ref().map(|path| write_checkpoint(&client, path)).transpose()?;
+    let path = &args.file;
+    let done = Done { path, recheck: args.recheck, opened, opening, synced, balances, checkpoint };
+    Ok(report::report(&client, &file, &done))
+}
+
+/// Says at Ctrl-C what is kept, and how to go on; gives the height that is verified, to be kept up to date.
+fn tell_when_interrupted(args: &Args, ui: &Ui) -> Arc<AtomicU64> {
+    let verified = Arc::new(AtomicU64::new(0));
+    let (height, file, ui) = (verified.clone(), args.file.display().to_string(), ui.clone());
+    interrupt::on_interrupt(move || {
+        let kept = match height.load(Ordering::Relaxed) {
+            0 => "what was verified".to_owned(),
+            height => format!("what was verified, up to height {height},"),
+        };
+        interrupt::end(&ui, format!("stopped; {kept} is kept in {file}; goes on with: {}", interrupt::this_command()))
+    });
+    verified
+}
+
+/// Opens the file, and says what was dropped from it; gives the time that it took, too.
+fn open(args: &Args, client: &mut LightClient<'_>, ui: &Ui) -> Result<(LightFile, Opened, Duration), CliError> {
     let proofs = if args.recheck { Proofs::Verified } else { Proofs::Trusted };
-    let (mut file, opened) =
-        LightFile::open(&args.file, &mut client, proofs).map_err(|e| CliError::light(&args.file, e))?;
+    let started = Instant::now();
+    let _spinner = ui.spinner(if args.recheck { "verifying the file's blocks again" } else { "the file's blocks" });
+    let (file, opened) = LightFile::open(&args.file, client, proofs).map_err(|e| CliError::light(&args.file, e))?;
     if let Some(dropped) = &opened.dropped {
-        let (offset, height) = (dropped.offset, dropped.height);
+        let (offset, height, fault) = (dropped.offset, dropped.height, dropped.fault);
         ui.warn(&format!(
-            "{}: {} dropped from byte {offset} on, from height {height}",
+            "{}: {} dropped from byte {offset} on, from height {height}: {fault}; the blocks are fetched again",
             args.file.display(),
             bytes(dropped.bytes)
         ));
     }
-    let mut node = Node(&link);
-    let bar =
-        ui.bar(client.tip().height(), client.tip().height(), "{bar:30} block {pos}/{len} ({elapsed}, {eta} left)");
+    Ok((file, opened, started.elapsed()))
+}
+
+fn catch_up(
+    client: &mut LightClient<'_>,
+    file: &mut LightFile,
+    node: &mut Node<'_>,
+    verified: &AtomicU64,
+    ui: &Ui,
+) -> Result<SyncReport, SyncError<NodeFailed>> {
+    let first = client.tip().height();
+    let bar = ui.bar(first, first, "{bar:30} block {pos}/{len} ({elapsed}{msg})");
+    bar.enable_steady_tick(Duration::from_millis(250));
+    let started = Instant::now();
     let mut progress = |p: source::Progress| {
+        verified.store(p.height, Ordering::Relaxed);
         bar.set_length(p.of);
         bar.set_position(p.height);
+        if let Some(left) = time_left(p.height.saturating_sub(first), p.of.saturating_sub(p.height), started.elapsed())
+        {
+            bar.set_message(format!(", about {} left", time(left)));
+        }
         ControlFlow::Continue(())
     };
-    let synced = sync(&mut client, &mut file, &mut node, &now, &mut progress);
+    let synced = sync(client, file, node, &now, &mut progress);
     bar.finish_and_clear();
-    let synced = synced.map_err(CliError::synced)?;
-    let mut balances = vec![];
-    for address in &args.balance {
-        let (height, account) = source::balance(&client, &mut node, address).map_err(CliError::synced)?;
-        balances.push((*address, account.unwrap_or_default(), height));
+    synced
+}
+
+/// Whose fault it is that catching up ended early: a connection that breaks and a disk that fails are no lies of the node.
+fn refused(file: &Path, error: SyncError<NodeFailed>) -> CliError {
+    match error {
+        SyncError::Source(NodeFailed::Asking(error)) => *error,
+        SyncError::Source(NodeFailed::Other) => AnswerError::Other.into(),
+        SyncError::Light(LightError::Keep(error)) => CliError::light(file, error),
+        SyncError::Light(error @ LightError::Contradiction(_)) => CliError::Machine(error.to_string()),
+        error => CliError::Synced(error.to_string()),
     }
-    let checkpoint = args.write_checkpoint.as_ref().map(|path| write_checkpoint(&client, path)).transpose()?;
-    Ok(report(&args, &client, &file, (&opened, &synced), &balances, checkpoint))
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
+/// The checkpoint that is given, or the one that the file begins at.
+fn checkpoint(args: &Args) -> Result<Option<Checkpoint>, CliError> {
+    match &args.checkpoint {
+        Some(path) => Ok(Some(files::decode(path, MAX_SMALL)?)),
+        None if args.file.exists() => {
+            let beginning = beginning(&args.file).map_err(|e| CliError::light(&args.file, e))?;
+            Ok(beginning.and_then(|beginning| beginning.checkpoint))
+        }
+        None => Ok(None),
+    }
+}
+
 /// A client that starts where its file says, or where the user does.
-fn start<'p>(args: &Args, checker: Checker<'p>, trusted: &Hash) -> Result<LightClient<'p>, CliError> {
-    let given = match &args.checkpoint {
-        Some(path) => Some(files::decode::<Checkpoint>(path, MAX_SMALL)?),
-        None if args.file.exists() => beginning(&args.file).map_err(|e| CliError::light(&args.file, e))?.checkpoint,
-        None => None,
-    };
-    Ok(match given {
+fn start<'p>(
+    args: &Args,
+    checkpoint: Option<Checkpoint>,
+    checker: Checker<'p>,
+    trusted: &Hash,
+) -> Result<LightClient<'p>, CliError> {
+    Ok(match checkpoint {
         Some(checkpoint) => {
             // What is in our own file was trusted when it was made.
             let own = checkpoint.digest()?;
@@ -159,69 +243,20 @@ fn start<'p>(args: &Args, checker: Checker<'p>, trusted: &Hash) -> Result<LightC
     })
 }
 
+/// Requires a file to be a checkpoint, or not to be there: nothing else is replaced by one.
+fn may_be_replaced(path: &Path) -> Result<(), CliError> {
+    let mut magic = [0; 8];
+    match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(()) if magic == Checkpoint::MAGIC => Ok(()),
+        _ => Err(CliError::Usage(format!("{} is there and is no checkpoint: it is not replaced", path.display()))),
+    }
+}
+
 /// The height and digest of what was written.
-fn write_checkpoint(client: &LightClient<'_>, path: &std::path::Path) -> Result<(u64, Hash), CliError> {
+fn write_checkpoint(client: &LightClient<'_>, path: &Path) -> Result<(u64, Hash), CliError> {
     let height = client.settled();
     let checkpoint = client.checkpoint_at(height).ok_or_else(|| CliError::NotFound("settled block".into()))?;
     files::encode(path, &checkpoint, true)?;
     Ok((height, checkpoint.digest()?))
-}
-
-fn report(
-    args: &Args,
-    client: &LightClient<'_>,
-    file: &LightFile,
-    (opened, synced): (&Opened, &SyncReport),
-    balances: &[(Address, ::chain::ledger::Account, u64)],
-    checkpoint: Option<(u64, Hash)>,
-) -> Output {
-    let tip = client.tip();
-    let each = |seconds: f64| if synced.blocks == 0 { 0.0 } else { seconds * 1e3 / synced.blocks as f64 };
-    let verifying = Duration::from_secs_f64(synced.verifying);
-    let mut rows = vec![
-        ("chain", hex(client.checker().spec.id())),
-        ("height", tip.height().to_string()),
-        ("tip", hex(&tip.id)),
-        ("training step", tip.summary.step.to_string()),
-        ("work", tip.work.value().to_string()),
-        ("from the file", plural(opened.report.taken, "block")),
-        (
-            "verified now",
-            format!("{} in {}, {:.1} ms each", plural(synced.blocks, "block"), time(verifying), each(synced.verifying)),
-        ),
-        ("batches", format!("{} of proofs, each one multi-scalar multiplication at its end", synced.batches)),
-        ("kept", format!("{} in {}, no tensors", bytes(file.bytes()), args.file.display())),
-        ("the node's tip", if synced.agrees { "is this one".into() } else { "is another, of no more work".to_owned() }),
-    ];
-    for (address, account, height) in balances {
-        rows.push(("balance", format!("{address}: {} coins, proven at height {height}", account.balance)));
-    }
-    if let Some((height, digest)) = &checkpoint {
-        rows.push(("checkpoint", format!("of height {height}, digest {}", hex(digest))));
-    }
-    rows.push(("not checked", "execution of the ledger, availability of tensors".into()));
-    let json = json!({
-        "ok": true,
-        "chain": hex(client.checker().spec.id()),
-        "height": tip.height(),
-        "tip": hex(&tip.id),
-        "step": tip.summary.step,
-        "from_file": opened.report.taken,
-        "verified": synced.blocks,
-        "verifying_seconds": synced.verifying,
-        "fetching_seconds": synced.fetching,
-        "milliseconds_per_block": each(synced.verifying),
-        "batches": synced.batches,
-        "file_bytes": file.bytes(),
-        "file_blocks": file.blocks(),
-        "agrees": synced.agrees,
-        "balances": balances.iter().map(|(address, account, height)| json!({
-            "address": address.to_string(),
-            "grains": account.balance.grains(),
-            "height": height,
-        })).collect::<Vec<_>>(),
-        "checkpoint": checkpoint.map(|(height, digest)| json!({ "height": height, "digest": hex(&digest) })),
-        "not_checked": ["execution of the ledger", "availability of tensors"],
-    });
-    Output { text: table(&rows), json }
 }

@@ -20,11 +20,17 @@ fn too_slow() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the other side is too slow")
 }
 
-/// A timeout is called by different names on different systems; a signal is no end.
+fn hung_up() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "the other side hung up")
+}
+
+/// A timeout and a break are called by different names on different systems; a signal is no end.
 fn retried<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
     match result {
         Err(e) if e.kind() == ErrorKind::Interrupted => Ok(None),
         Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(too_slow()),
+        Err(e) if matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected) => Err(hung_up()),
         result => result.map(Some),
     }
 }
@@ -34,7 +40,7 @@ fn fill(mut stream: &UnixStream, buffer: &mut [u8], deadline: Instant) -> io::Re
     while filled < buffer.len() {
         stream.set_read_timeout(Some(left(deadline)?))?;
         match retried(stream.read(&mut buffer[filled..]))? {
-            Some(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the other side hung up")),
+            Some(0) => return Err(hung_up()),
             read => filled += read.unwrap_or(0),
         }
     }

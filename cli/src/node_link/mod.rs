@@ -1,4 +1,8 @@
 //! Asking a node: over the socket of a running devnet, or the store of a stopped one.
+//!
+//! A connection is made when the first question is asked, and again after a break: nodes hang up on the silent. A question
+//! that a new connection leaves without an answer is asked once more; asking twice does no harm, not even handing over a
+//! transaction.
 
 #[cfg(unix)]
 mod frame;
@@ -14,6 +18,7 @@ use chain::genesis::{ChainSpec, Genesis};
 use chain::rpc::{self, Answer, Query};
 use chain::store::{Store, StoreError};
 use circuits::codec::CodecError;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -38,8 +43,16 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// There is no devnet.
-    #[error("there is no devnet in {}; name its directory with --dir", .0.display())]
-    NoDevnet(PathBuf),
+    #[error("there is no devnet in {}; name its directory with {option}", dir.display())]
+    NoDevnet {
+        /// Where it was looked for.
+        dir: PathBuf,
+        /// The option that names the directory.
+        option: &'static str,
+    },
+    /// There is a genesis, but no store.
+    #[error("{} is missing: `gradientcoin devnet` makes it", .0.display())]
+    NoStore(PathBuf),
     /// A process has the store and does not answer.
     #[error("{} is in use by another process, and nobody answers at {SOCKET} beside it", .0.display())]
     InUse(PathBuf),
@@ -68,16 +81,32 @@ pub enum NodeError {
     /// The directory is of another chain than the trusted one.
     #[error("the node is of another chain than the one that is trusted")]
     OtherChain,
+    /// The node stopped while a transaction waited.
+    #[error("the node went away, and transaction {id} is in none of its blocks: send it again once a node is running")]
+    Gone {
+        /// Identity of the transaction, in hexadecimal.
+        id: String,
+    },
     /// No node is running, and what is asked for needs one.
     #[error("no node is running in {}: `gradientcoin devnet` starts one", .0.display())]
     NotRunning(PathBuf),
+}
+
+impl NodeError {
+    /// Whether the other side hung up: it may do so on whoever was silent for long, and answers on a new connection.
+    fn is_break(&self) -> bool {
+        matches!(self, NodeError::Connection { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
+    }
 }
 
 /// A way to a node of one chain.
 pub struct NodeLink {
     dir: PathBuf,
     spec: ChainSpec,
-    way: Way,
+    /// Whether a stopped node's store will not do.
+    needs_running: Cell<bool>,
+    /// None before the first question and after a break.
+    way: RefCell<Option<Way>>,
 }
 
 enum Way {
@@ -87,23 +116,16 @@ enum Way {
 }
 
 impl NodeLink {
-    /// Finds the node of a devnet's directory. The genesis there says which chain is meant.
-    pub fn open(dir: &Path) -> Result<Self, CliError> {
+    /// The chain of a devnet's directory, which the genesis there names; nobody is asked yet. `option` is the one that named
+    /// the directory, for errors.
+    pub fn open(dir: &Path, option: &'static str) -> Result<Self, CliError> {
         let file = dir.join(GENESIS);
         if !file.exists() {
-            return Err(NodeError::NoDevnet(dir.to_owned()).into());
+            return Err(NodeError::NoDevnet { dir: dir.to_owned(), option }.into());
         }
         let genesis: Genesis = files::decode(&file, files::MAX_SMALL)?;
         let spec = ChainSpec::new(genesis).map_err(CliError::file(&file))?;
-        let deadline = Instant::now() + STORE_PATIENCE;
-        loop {
-            match way(dir) {
-                Err(NodeError::InUse(_)) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                way => return Ok(NodeLink { dir: dir.to_owned(), spec, way: way? }),
-            }
-        }
+        Ok(NodeLink { dir: dir.to_owned(), spec, needs_running: Cell::new(false), way: RefCell::new(None) })
     }
 
     /// The chain.
@@ -112,27 +134,70 @@ impl NodeLink {
     }
 
     /// Whether a node is running.
-    pub fn is_running(&self) -> bool {
-        !matches!(self.way, Way::Store(_))
+    pub fn is_running(&self) -> Result<bool, CliError> {
+        Ok(self.by(|way| Ok(!matches!(way, Way::Store(_))))?)
     }
 
-    /// Requires a running node: a store takes no transactions.
+    /// Requires a running node, now and at every question to come: a store takes no transactions.
     pub fn require_running(&self) -> Result<(), CliError> {
-        if self.is_running() { Ok(()) } else { Err(NodeError::NotRunning(self.dir.clone()).into()) }
+        self.needs_running.set(true);
+        if self.is_running()? { Ok(()) } else { Err(NodeError::NotRunning(self.dir.clone()).into()) }
+    }
+
+    /// A stopped node's store will do again.
+    pub fn allow_stopped(&self) {
+        self.needs_running.set(false);
     }
 
     /// Asks. What the answer says is not checked yet; see [`crate::answers`].
     pub fn ask(&self, query: &Query) -> Result<Answer, CliError> {
-        let answer = match &self.way {
+        // An old connection may have been hung up on long ago; a new one that breaks is made once more.
+        let tries = if self.way.borrow().is_some() { 3 } else { 2 };
+        let mut answer = self.by(|way| self.asked(way, query));
+        for _ in 1..tries {
+            match &answer {
+                Err(error) if error.is_break() => answer = self.by(|way| self.asked(way, query)),
+                _ => break,
+            }
+        }
+        match answer? {
+            Answer::Refused(reason) => Err(NodeError::Refused(harmless(&reason)).into()),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Goes the way, found first if there is none; one that fails is not gone again.
+    fn by<T>(&self, go: impl FnOnce(&Way) -> Result<T, NodeError>) -> Result<T, NodeError> {
+        let mut kept = self.way.borrow_mut();
+        let way = match kept.take() {
+            Some(way) => way,
+            None => self.find()?,
+        };
+        let outcome = go(&way)?;
+        *kept = Some(way);
+        Ok(outcome)
+    }
+
+    fn find(&self) -> Result<Way, NodeError> {
+        let deadline = Instant::now() + STORE_PATIENCE;
+        loop {
+            match way(&self.dir) {
+                Err(NodeError::InUse(_)) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Ok(Way::Store(_)) if self.needs_running.get() => return Err(NodeError::NotRunning(self.dir.clone())),
+                way => return way,
+            }
+        }
+    }
+
+    fn asked(&self, way: &Way, query: &Query) -> Result<Answer, NodeError> {
+        match way {
             #[cfg(unix)]
             Way::Socket(stream) => over_socket(stream, query, &self.dir.join(SOCKET)),
             Way::Store(store) => {
                 rpc::answer(store, query).map_err(|source| NodeError::Store { path: self.dir.join(STORE), source })
             }
-        }?;
-        match answer {
-            Answer::Refused(reason) => Err(NodeError::Refused(harmless(&reason)).into()),
-            answer => Ok(answer),
         }
     }
 }
@@ -150,7 +215,7 @@ fn way(dir: &Path) -> Result<Way, NodeError> {
     let path = dir.join(STORE);
     // Opening would make it.
     if !path.exists() {
-        return Err(NodeError::NoDevnet(dir.to_owned()));
+        return Err(NodeError::NoStore(path));
     }
     match Store::open(&path) {
         Ok(store) => Ok(Way::Store(Box::new(store))),

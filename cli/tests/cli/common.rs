@@ -20,6 +20,8 @@ pub fn cache() -> PathBuf {
 pub fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradientcoin"));
     command.current_dir(dir).env("GRADIENTCOIN_CACHE", cache()).arg("--json");
+    // Nobody's own key is touched.
+    command.env("GRADIENTCOIN_KEY", dir.join("default.key"));
     command
 }
 
@@ -72,6 +74,7 @@ impl Answer {
         let code = match kind {
             "rejected" => 1,
             "usage" => 2,
+            "interrupted" => 130,
             _ => 3,
         };
         self.refused(code, text);

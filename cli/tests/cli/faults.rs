@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 /// Runs the program where no file can grow beyond so many blocks; the signal that says so is ignored, so that writing
 /// fails as on a full disk.
-fn limited(dir: &Path, blocks: u32, arguments: &str) -> Answer {
+pub fn limited(dir: &Path, blocks: u32, arguments: &str) -> Answer {
     let program = env!("CARGO_BIN_EXE_gradientcoin");
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} --json {arguments}");
     let mut command = Command::new("sh");

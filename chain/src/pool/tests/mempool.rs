@@ -178,6 +178,32 @@ fn the_worst_last_one_gives_way_to_a_better_one_of_another_sender() {
     assert_eq!(lonely.insert(&accounts, pay(0, 1, 9, 1)), Err(MempoolError::Full { least: None }));
 }
 
+/// 7.18: coins in every sentence, not grains in some.
+#[test]
+fn messages_count_in_coins() {
+    let mut pool = pool(Limits { min_fee: grains(1_000_000), ..limits() });
+    let refused = |pool: &mut Mempool, transaction, text: &str| {
+        assert_eq!(pool.insert(&accounts(), transaction).unwrap_err().to_string(), text);
+    };
+    let rich = Account { balance: grains(500_000_000), ..Account::default() };
+    let rich = Map::from([(key(0).address(), rich)]);
+    refused(&mut pool, pay(0, 0, 1, 1), "a fee of 0.00000001 coins is less than the least, 0.01");
+    assert_eq!(pool.insert(&rich, pay(0, 0, 10_000_000, 200_000_000)), Ok(Inserted::Added));
+    let again = pool.insert(&rich, pay(0, 0, 10_000_001, 1)).unwrap_err();
+    assert_eq!(
+        again.to_string(),
+        "a fee of 0.10000001 coins does not replace the waiting transaction of the same nonce; 0.11 would"
+    );
+    let more = pool.insert(&rich, pay(0, 1, 1_000_000, 300_000_000)).unwrap_err();
+    assert_eq!(
+        more.to_string(),
+        "the sender's transaction 1: with those that wait before it, it takes 5.11 coins; the account has 5"
+    );
+    let full = MempoolError::<Infallible>::Full { least: Some(grains(5)) };
+    assert_eq!(full.to_string(), "the pool is full; a fee above 0.00000005 coins would do");
+    assert_eq!(MempoolError::<Infallible>::Full { least: None }.to_string(), "the pool is full");
+}
+
 /// Accounts that cannot be read after so many readings.
 struct Failing(Map, Cell<usize>);
 

@@ -4,7 +4,6 @@ use super::{Devnet, describe, hash};
 use crate::answers;
 use crate::error::CliError;
 use crate::format::{hex, table};
-use crate::node_link::NodeLink;
 use crate::ui::Output;
 use ::chain::rpc::BlockRef;
 use serde_json::json;
@@ -40,7 +39,7 @@ fn name(which: &BlockRef) -> String {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<Output, CliError> {
-    let link = NodeLink::open(&args.devnet.dir)?;
+    let link = args.devnet.link()?;
     let found = answers::block(&link, args.which)?.ok_or_else(|| CliError::NotFound(name(&args.which)))?;
     let mut rows = describe::record_rows(&found.record);
     let mut parts = vec![json!({ "ok": true, "on_chain": found.on_chain }), describe::record(&found.record)];

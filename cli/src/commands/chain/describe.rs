@@ -5,6 +5,7 @@ use ::chain::block::Block;
 use ::chain::consensus::contextual::Record;
 use ::chain::genesis::ChainSpec;
 use ::chain::header::{Header, Summary};
+use ::chain::rpc::Included;
 use ::chain::transaction::{Action, Transaction};
 use circuits::codec::{self, CodecError};
 use serde_json::{Value, json};
@@ -102,8 +103,24 @@ pub fn content_rows(spec: &ChainSpec, block: &Block) -> Result<Vec<(&'static str
     Ok(rows)
 }
 
+/// Where a transaction of the chain is.
+pub fn place(included: &Included, record: &Record) -> Value {
+    json!({
+        "block": hex(&included.block),
+        "height": included.height,
+        "index": included.index,
+        "time": record.header.time,
+    })
+}
+
+/// The same as lines.
+pub fn place_rows(included: &Included, record: &Record) -> Vec<(&'static str, String)> {
+    let Included { block, height, index, .. } = included;
+    vec![("block", format!("{} at height {height}, number {index}", hex(block))), ("time", utc(record.header.time))]
+}
+
 /// What a transaction does.
-fn sentence(transaction: &Transaction) -> String {
+pub fn sentence(transaction: &Transaction) -> String {
     let sender = transaction.body.sender;
     match transaction.body.action {
         Action::Transfer { to, amount } => format!("{sender} sends {amount} coins to {to}"),

@@ -6,6 +6,7 @@ mod status;
 mod tx;
 
 use crate::error::CliError;
+use crate::node_link::NodeLink;
 use crate::ui::{Output, Ui};
 use ::chain::Hash;
 use clap::Subcommand;
@@ -35,6 +36,13 @@ pub struct Devnet {
     /// Directory of the devnet, running or not
     #[arg(long, value_name = "DIR", default_value = "devnet")]
     pub dir: PathBuf,
+}
+
+impl Devnet {
+    /// A way to its node.
+    pub fn link(&self) -> Result<NodeLink, CliError> {
+        NodeLink::open(&self.dir, "--dir")
+    }
 }
 
 /// Runs the command.

@@ -4,7 +4,6 @@ use super::{Devnet, describe};
 use crate::answers;
 use crate::error::CliError;
 use crate::format::{hex, plural, table};
-use crate::node_link::NodeLink;
 use crate::ui::Output;
 use ::chain::rpc::{BlockRef, Found};
 use serde_json::json;
@@ -18,16 +17,17 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<Output, CliError> {
-    let link = NodeLink::open(&args.devnet.dir)?;
+    let link = args.devnet.link()?;
     let spec = link.spec();
     let status = answers::status(&link)?;
     // By identity: the tip may have moved since.
     let tip = answers::block(&link, BlockRef::Id(status.tip.header.id()))?;
     let block = tip.and_then(|Found { block, .. }| block);
 
+    let running = link.is_running()?;
     let node = match status.waiting {
         Some(waiting) => format!("running, {} waiting", plural(waiting, "transaction")),
-        None if link.is_running() => "running".to_owned(),
+        None if running => "running".to_owned(),
         None => "not running; this is its store".to_owned(),
     };
     let mut rows = vec![
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
         "chain": hex(spec.id()),
         "name": spec.genesis().name,
         "parameters": spec.config().parameters(),
-        "running": link.is_running(),
+        "running": running,
         "waiting": status.waiting,
         "tip": describe::joined(parts),
     });

@@ -4,7 +4,6 @@ use super::{Devnet, describe, hash};
 use crate::answers;
 use crate::error::CliError;
 use crate::format::{hex, table};
-use crate::node_link::NodeLink;
 use crate::ui::Output;
 use ::chain::Hash;
 use serde_json::json;
@@ -21,24 +20,20 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<Output, CliError> {
-    let link = NodeLink::open(&args.devnet.dir)?;
+    let link = args.devnet.link()?;
     let found = answers::transaction(&link, args.id)?;
-    let (included, record) = found.ok_or_else(|| CliError::NotFound(format!("transaction {}", hex(&args.id))))?;
+    let none = || format!("transaction {}; `gradientcoin wallet history` shows one that still waits", hex(&args.id));
+    let (included, record) = found.ok_or_else(|| CliError::NotFound(none()))?;
     let tip = answers::status(&link)?.tip.summary.height;
     // The block itself counts.
     let confirmations = tip.saturating_sub(included.height).saturating_add(1);
     let mut rows = describe::transaction_rows(&included.transaction)?;
-    rows.push(("block", format!("{} at height {}, number {}", hex(&included.block), included.height, included.index)));
-    rows.push(("time", crate::format::utc(record.header.time)));
+    rows.extend(describe::place_rows(&included, &record));
     rows.push(("confirmations", confirmations.to_string()));
-    let place = json!({
-        "ok": true,
-        "block": hex(&included.block),
-        "height": included.height,
-        "index": included.index,
-        "time": record.header.time,
-        "confirmations": confirmations,
-    });
-    let json = describe::joined([describe::transaction(&included.transaction)?, place]);
+    let json = describe::joined([
+        json!({ "ok": true, "confirmations": confirmations }),
+        describe::transaction(&included.transaction)?,
+        describe::place(&included, &record),
+    ]);
     Ok(Output { text: table(&rows), json })
 }

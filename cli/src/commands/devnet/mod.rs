@@ -7,16 +7,24 @@
 //! | one, the producer's | waits for contributions, proves the update, works on the header |
 //! | rayon's | jobs: verifying what arrives |
 
+mod directory;
+mod faucet;
 mod hub;
 mod nodes;
+mod pace;
 mod report;
+mod settings;
 mod setup;
+mod watch;
 mod workers;
 
 use crate::error::CliError;
+use crate::interrupt;
 use crate::ui::{Output, Ui};
-use circuits::decimal::Decimal;
-use std::path::PathBuf;
+use clap::Subcommand;
+use settings::Start;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where a devnet is unless told otherwise.
@@ -24,40 +32,19 @@ pub const DEFAULT_DIR: &str = "devnet";
 
 /// Arguments.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Directory of the devnet; a chain that is there is gone on with
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
-    dir: PathBuf,
-    /// Nodes: the first produces, the next ones contribute, the others follow
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    nodes: u16,
-    /// Nodes that contribute [default: all but the first]
-    #[arg(long, value_name = "N")]
-    contributors: Option<u16>,
-    /// Blocks to make before stopping [default: until interrupted]
-    #[arg(long, value_name = "N")]
-    blocks: Option<u64>,
-    /// Seconds that a block should take: how long the producer waits for contributions
-    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
-    seconds_per_block: u64,
-    /// Model of a new chain
-    #[arg(long, default_value = "nano", value_parser = ["nano", "micro", "mini"])]
-    preset: String,
-    /// Corpus of a new chain; its bytes are the tokens [default: a small one of stories]
-    #[arg(long, value_name = "FILE")]
-    corpus: Option<PathBuf>,
-    /// Sequences of a contribution, in a new chain
-    #[arg(long, value_name = "B", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
-    /// Learning rate of a new chain
-    #[arg(long, default_value = "0.1")]
-    lr: Decimal,
-    /// Momentum of a new chain, below 1
-    #[arg(long, default_value = "0.9")]
-    momentum: Decimal,
-    /// Seed of a new chain's first weights
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    start: Start,
+}
+
+/// What else to do with a devnet.
+#[derive(Subcommand)]
+enum What {
+    /// Send coins to an address, from a key of the devnet that works for nobody; needs a running node
+    Faucet(faucet::Args),
 }
 
 /// How long nodes may take to agree once the last block is made.
@@ -65,15 +52,54 @@ const SETTLE: Duration = Duration::from_secs(120);
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let contributors = args.contributors.unwrap_or(args.nodes.saturating_sub(1).max(1));
-    if contributors > args.nodes {
-        let message = format!("{contributors} of {} nodes cannot contribute", args.nodes);
-        return Err(CliError::Usage(message));
+    match args.what {
+        Some(What::Faucet(args)) => faucet::run(args, ui),
+        None => start(&args.start, ui),
     }
-    let net = setup::prepare(&args, contributors, ui)?;
-    let running = nodes::start(net, &args.dir, ui)?;
-    let outcome = running.until(args.blocks, SETTLE, ui);
-    let (net, ends) = running.stop();
-    outcome?;
-    report::report(&net, &ends, &args.dir)
+}
+
+fn start(args: &Start, ui: &Ui) -> Result<Output, CliError> {
+    let stop = interruptible(ui);
+    let net = setup::prepare(args, ui)?;
+    let shared = net.shared.clone();
+    let mut running = nodes::start(net, &args.dir, ui)?;
+    let begun = running.height();
+    stop.in_order.store(true, Ordering::Relaxed);
+    let outcome = running.until(args.blocks, SETTLE, &stop.asked, ui);
+    let chains = running.stop();
+    let made = chains.first().map_or(begun, |chain| chain.tip().summary.height).saturating_sub(begun);
+    // What was made is there, whatever ended it.
+    let left = args.blocks.map(|blocks| blocks.saturating_sub(made));
+    let go_on = args.go_on(left.filter(|&left| left > 0));
+    if let Err(error) = outcome {
+        ui.progress(&format!("{made} blocks were made and are kept; goes on with: {go_on}"));
+        return Err(error);
+    }
+    let report = report::report(&shared, &chains, &args.dir, &go_on)?;
+    if stop.asked.load(Ordering::Relaxed) && left.is_some_and(|left| left > 0) {
+        ui.say(&report.text);
+        return Err(CliError::Interrupted(format!("stopped after {made} blocks; goes on with: {go_on}")));
+    }
+    Ok(report)
+}
+
+/// What Ctrl-C does.
+#[derive(Default)]
+struct Stop {
+    /// Whether the devnet runs, and is to be stopped in order.
+    in_order: AtomicBool,
+    /// Set by the first Ctrl-C then.
+    asked: AtomicBool,
+}
+
+/// Before the devnet runs, and a second time, Ctrl-C ends the process at once, which loses nothing but what is in the making.
+fn interruptible(ui: &Ui) -> Arc<Stop> {
+    let stop = Arc::new(Stop::default());
+    let (told, ui) = (stop.clone(), ui.clone());
+    interrupt::on_interrupt(move || {
+        if !told.in_order.load(Ordering::Relaxed) || told.asked.swap(true, Ordering::Relaxed) {
+            interrupt::end(&ui, format!("ended at once; goes on with: {}", interrupt::this_command()));
+        }
+    });
+    stop
 }

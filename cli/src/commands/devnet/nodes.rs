@@ -1,17 +1,19 @@
 //! The nodes' threads.
 
+use super::directory::Locked;
 use super::hub::Port;
-use super::setup::{Net, Shared, now};
+use super::setup::{KEYS, Net, PASSPHRASE, Shared, now};
+use super::watch::Watch;
 use super::workers::{self, Slot};
 use crate::error::CliError;
-use crate::format::hex;
+use crate::format::{hex, plural};
 use crate::ui::Ui;
 use chain::Hash;
 use chain::chain_state::{ChainError, ChainState};
 use chain::consensus::semantic::Checker;
 use chain::message::{FullBlock, FullContribution, Message, Network, PeerId};
 use chain::node::{Action, Done, Limits, Node, NodeError, Template};
-use chain::rpc::{Answer, Query, answer};
+use chain::rpc::{Answer, Query};
 use chain::store::StoreError;
 use circuits::codec;
 use std::path::Path;
@@ -23,6 +25,9 @@ use std::time::{Duration, Instant};
 
 /// How often nodes tell each other their tips.
 const GOSSIP: Duration = Duration::from_secs(2);
+
+/// How often the watch is kept going.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What a node's thread is fed with.
 pub enum Input {
@@ -44,10 +49,16 @@ pub enum Input {
     Stop,
 }
 
-/// What node 0 tells whoever watches.
+/// What node 0 and the producer tell whoever watches.
 pub enum Event {
     /// Its tip moved.
     Block(Box<Seen>),
+    /// So many contributions to the next block are ready.
+    Contributions(usize),
+    /// What the producer does.
+    Doing(String),
+    /// The producer works on a block without gradients, though there are contributors.
+    Idle,
     /// Something that should not be.
     Complaint(String),
 }
@@ -56,8 +67,6 @@ pub enum Event {
 pub struct Seen {
     /// Height.
     pub height: u64,
-    /// Identity.
-    pub id: Hash,
     /// Training steps so far.
     pub step: u64,
     /// Sum of the losses, frac 24.
@@ -80,13 +89,15 @@ pub struct Running {
     events: Receiver<Event>,
     stopping: Arc<AtomicBool>,
     height: u64,
+    /// Until all stores are closed.
+    _directory: Locked,
     #[cfg(unix)]
-    _socket: crate::node_link::ServerHandle,
+    socket: crate::node_link::ServerHandle,
 }
 
 /// Starts all threads.
 pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
-    let Net { shared, chains } = net;
+    let Net { shared, chains, directory } = net;
     let count = chains.len();
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
     let inboxes = Arc::new(senders);
@@ -96,9 +107,8 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
     // One proof at a time: several at once take as long in all, and more memory.
     let slots: Vec<Arc<Slot>> = (0..count).map(|_| Arc::new(Slot::default())).collect();
     let producer_slot = Arc::new(Slot::default());
-    let mut workers = vec![workers::produce(&shared, &producer_slot, inboxes[0].clone(), &stopping)];
-    let first = usize::from(count > 1);
-    for node in first..(first + shared.contributors).min(count) {
+    let mut workers = vec![workers::produce(&shared, &producer_slot, inboxes[0].clone(), watch.clone(), &stopping)];
+    for &node in &shared.contributing {
         workers.push(workers::contribute(&shared, node, &slots[node], inboxes[node].clone(), &stopping));
     }
     let nodes = chains.into_iter().zip(receivers).enumerate().map(|(i, (chain, inbox))| {
@@ -109,6 +119,7 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
             own: inboxes[i].clone(),
             slots: if i == 0 { vec![slots[0].clone(), producer_slot.clone()] } else { vec![slots[i].clone()] },
             watch: (i == 0).then(|| watch.clone()),
+            waiting: 0,
         };
         std::thread::spawn(move || thread.run(&inbox))
     });
@@ -119,7 +130,10 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
         let path = dir.join(crate::node_link::SOCKET);
         crate::node_link::serve(&path, move |query| ask(&asked, query)).map_err(CliError::io("listen on", &path))?
     };
-    ui.progress(&format!("chain {}, {count} nodes, in {}", hex(shared.spec.id()), dir.display()));
+    ui.progress(&format!("chain {}", hex(shared.spec.id())));
+    let (running, keys) = (plural(count as u64, "node"), dir.join(KEYS));
+    ui.progress(&format!("{running} in {}; keys in {}, passphrase `{PASSPHRASE}`", dir.display(), keys.display()));
+    ui.progress("Ctrl-C stops it; nothing that was made is lost");
     let mut all = slots;
     all.push(producer_slot);
     Ok(Running {
@@ -131,8 +145,9 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
         events,
         stopping,
         height,
+        _directory: directory,
         #[cfg(unix)]
-        _socket: socket,
+        socket,
     })
 }
 
@@ -146,76 +161,93 @@ fn ask(node: &Sender<Input>, query: Query) -> Answer {
 }
 
 impl Running {
-    /// Watches until so many blocks are made and all nodes agree, or forever.
-    pub fn until(&self, blocks: Option<u64>, settle: Duration, ui: &Ui) -> Result<(), CliError> {
-        let last = blocks.map(|blocks| self.height + blocks);
-        let mut height = self.height;
-        let start = Instant::now();
-        while last.is_none_or(|last| height < last) {
-            match self.events.recv_timeout(Duration::from_secs(1)) {
-                Ok(Event::Block(seen)) => {
-                    height = seen.height;
-                    ui.progress(&self.line(&seen, start.elapsed()));
-                }
-                Ok(Event::Complaint(text)) => ui.warn(&text),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(CliError::Stopped("node 0")),
-            }
-            if let Some(dead) = self.workers.iter().position(JoinHandle::is_finished) {
-                return Err(CliError::Stopped(if dead == 0 { "the producer" } else { "a contributor" }));
-            }
-        }
-        self.stopping.store(true, Ordering::Relaxed);
-        self.agree(settle)
+    /// Height at the start.
+    pub fn height(&self) -> u64 {
+        self.height
     }
 
-    fn line(&self, seen: &Seen, elapsed: Duration) -> String {
-        let predictions = self.shared.spec.predictions(seen.contributions as u32);
-        let loss = match predictions {
-            0 => "no gradient".to_owned(),
-            n => format!("loss {:.4}", seen.loss as f64 / f64::from(1 << 24) / n as f64),
-        };
-        let (id, bytes) = (&hex(&seen.id)[..12], crate::format::bytes(seen.bytes as u64));
-        format!(
-            "block {:>4}  {id}  step {:>4}  {loss}  {} contributions, {} transactions, {bytes}  {:>6.1} s",
-            seen.height,
-            seen.step,
-            seen.contributions,
-            seen.transactions,
-            elapsed.as_secs_f64()
-        )
+    /// Watches until so many blocks are made and all nodes agree, or until it is to stop.
+    pub fn until(&mut self, blocks: Option<u64>, settle: Duration, stop: &AtomicBool, ui: &Ui) -> Result<(), CliError> {
+        let last = blocks.map(|blocks| self.height + blocks);
+        let mut watch = Watch::new(self.shared.clone(), self.height, last, ui);
+        while last.is_none_or(|last| watch.height < last) && !stop.load(Ordering::Relaxed) {
+            match self.events.recv_timeout(TICK) {
+                Ok(event) => watch.event(event),
+                Err(RecvTimeoutError::Timeout) => watch.tick(),
+                // All of its senders ended; why is seen below.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+            }
+            self.require_nodes()?;
+            self.require_workers()?;
+        }
+        drop(watch);
+        self.stopping.store(true, Ordering::Relaxed);
+        // Whoever presses Ctrl-C does not wait for that.
+        if stop.load(Ordering::Relaxed) { Ok(()) } else { self.agree(settle) }
+    }
+
+    /// Requires the workers to run: none ends by itself but for a fault, which is told.
+    fn require_workers(&mut self) -> Result<(), CliError> {
+        let Some(i) = self.workers.iter().position(JoinHandle::is_finished) else { return Ok(()) };
+        // The producer's is the first.
+        let node = i.checked_sub(1).and_then(|i| self.shared.contributing.get(i));
+        let what = node.map_or_else(|| "the producer".to_owned(), |node| format!("node {node}'s contributor"));
+        let ended = self.workers.remove(i).join();
+        Err(stopped(what, ended.map(|ended| ended.err().map(|error| error.to_string()))))
+    }
+
+    /// The same of the nodes.
+    fn require_nodes(&mut self) -> Result<(), CliError> {
+        let Some(i) = self.nodes.iter().position(JoinHandle::is_finished) else { return Ok(()) };
+        let ended = self.nodes.remove(i).join();
+        Err(stopped(format!("node {i}"), ended.map(|ended| ended.err().map(|error| error.to_string()))))
     }
 
     /// Waits for all nodes to have the same tip.
-    fn agree(&self, settle: Duration) -> Result<(), CliError> {
+    fn agree(&mut self, settle: Duration) -> Result<(), CliError> {
         let start = Instant::now();
         loop {
             let tips: Vec<Option<Hash>> = self.inboxes.iter().map(tip).collect();
             if tips.iter().all(|tip| tip.is_some() && *tip == tips[0]) {
                 return Ok(());
             }
+            self.require_nodes()?;
             if start.elapsed() > settle {
-                return Err(CliError::Stopped("agreement: the nodes have different tips; it"));
+                return Err(CliError::Disagree(settle.as_secs()));
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    /// Stops all threads; gives the nodes' chains.
-    pub fn stop(self) -> (Arc<Shared>, Vec<ChainState>) {
+    /// Stops the nodes; gives their chains. Proofs in the making are not waited for: they end with the process, and are
+    /// of no block.
+    pub fn stop(self) -> Vec<ChainState> {
+        // Nobody is left without an answer.
+        #[cfg(unix)]
+        drop(self.socket);
         self.stopping.store(true, Ordering::Relaxed);
         for slot in &self.slots {
             slot.close();
         }
-        for worker in self.workers {
-            let _ = worker.join();
-        }
         for inbox in self.inboxes.iter() {
             let _ = inbox.send(Input::Stop);
         }
-        let chains = self.nodes.into_iter().filter_map(|node| node.join().ok()?.ok()).collect();
-        (self.shared, chains)
+        self.nodes.into_iter().filter_map(|node| node.join().ok()?.ok()).collect()
     }
+}
+
+/// Why a thread ended that should not have.
+fn stopped(what: String, ended: std::thread::Result<Option<String>>) -> CliError {
+    let why = match ended {
+        Ok(Some(error)) => error,
+        Ok(None) => "it has nothing more to do".to_owned(),
+        Err(panic) => {
+            let text =
+                panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            format!("it panicked, which is a bug: {}", text.unwrap_or("no reason is known"))
+        }
+    };
+    CliError::Stopped { what, why }
 }
 
 fn tip(node: &Sender<Input>) -> Option<Hash> {
@@ -232,6 +264,8 @@ struct Thread {
     own: Sender<Input>,
     slots: Vec<Arc<Slot>>,
     watch: Option<Sender<Event>>,
+    /// Transactions that waited when it was looked at last.
+    waiting: usize,
 }
 
 impl Thread {
@@ -252,6 +286,10 @@ impl Thread {
             for action in actions {
                 self.act(action)?;
             }
+            let waiting = self.node.waiting_transactions();
+            if std::mem::replace(&mut self.waiting, waiting) != waiting {
+                self.slots.iter().for_each(|slot| slot.transactions());
+            }
         }
     }
 
@@ -270,7 +308,7 @@ impl Thread {
                 Ok(vec![])
             }
             Input::Query(query, reply) => {
-                let (answer, actions) = self.answer(*query)?;
+                let (answer, actions) = self.node.answer(&query)?;
                 let _ = reply.send(answer);
                 Ok(actions)
             }
@@ -282,22 +320,6 @@ impl Thread {
             }
             Input::Stop => Ok(vec![]),
         }
-    }
-
-    fn answer(&mut self, query: Query) -> Result<(Answer, Vec<Action>), StoreError> {
-        if let Query::Submit(transaction) = query {
-            let id = transaction.id()?;
-            return match self.node.transaction(transaction) {
-                Ok(()) => Ok((Answer::Submitted(id), vec![Action::Broadcast(None, Message::Transaction(transaction))])),
-                Err(NodeError::Store(error)) => Err(error),
-                Err(error) => Ok((Answer::Refused(error.to_string()), vec![])),
-            };
-        }
-        let mut answer = answer(self.node.chain().store(), &query)?;
-        if let Answer::Status(status) = &mut answer {
-            status.waiting = Some(self.node.waiting_transactions() as u64);
-        }
-        Ok((answer, vec![]))
     }
 
     fn act(&mut self, action: Action) -> Result<(), StoreError> {
@@ -323,7 +345,11 @@ impl Thread {
                 }
             }
             Action::Contribution => {
-                self.slots.iter().for_each(|slot| slot.contribution(self.node.ready_contributions()))
+                let ready = self.node.ready_contributions();
+                self.slots.iter().for_each(|slot| slot.contribution(ready));
+                if let Some(watch) = &self.watch {
+                    let _ = watch.send(Event::Contributions(ready));
+                }
             }
         }
         Ok(())
@@ -342,7 +368,6 @@ impl Thread {
         let block = self.node.chain().store().view()?.block(id)?.ok_or(StoreError::Missing("a block"))?;
         let seen = Seen {
             height: block.summary.height,
-            id: *id,
             step: block.summary.step,
             loss: block.loss(),
             contributions: block.contributions.len(),
@@ -359,5 +384,23 @@ impl Thread {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         ChainError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 7.18: why, too.
+    #[test]
+    fn a_thread_that_ended_is_told_with_its_reason() {
+        let told = |body: fn() -> Option<String>| {
+            let ended = std::thread::spawn(body).join();
+            stopped("node 0".into(), ended).to_string()
+        };
+        assert_eq!(told(|| Some("the store: no room".into())), "node 0 stopped: the store: no room");
+        assert_eq!(told(|| None), "node 0 stopped: it has nothing more to do");
+        assert_eq!(told(|| panic!("at {}", 7)), "node 0 stopped: it panicked, which is a bug: at 7");
+        assert_eq!(told(|| panic!("text")), "node 0 stopped: it panicked, which is a bug: text");
     }
 }

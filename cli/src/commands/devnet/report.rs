@@ -1,18 +1,22 @@
 //! What a devnet did, checked: one tip, and balances that add up to the schedule.
 
-use super::setup::Shared;
+use super::setup::{KEYS, PASSPHRASE, Shared, key_name};
 use crate::error::CliError;
 use crate::format::hex;
+use crate::interrupt::quoted;
 use crate::ui::Output;
 use chain::amount::Amount;
 use chain::chain_state::ChainState;
 use chain::ledger::subsidy;
+use chain::store::StoreError;
 use serde_json::json;
 use std::path::Path;
 
-/// Checks and reports.
-pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path) -> Result<Output, CliError> {
-    let Some(chain) = chains.first() else { return Err(CliError::Stopped("every node")) };
+/// Checks and reports; `go_on` is the command that goes on with the devnet.
+pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -> Result<Output, CliError> {
+    let Some(chain) = chains.first() else {
+        return Err(CliError::Stopped { what: "every node".into(), why: "none gave its chain back".into() });
+    };
     let id = chain.tip().header.id();
     let agreeing = chains.iter().filter(|other| other.tip().header.id() == id).count();
     let supply = supply(shared, chain)?;
@@ -27,11 +31,16 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path) -> Result<Outp
         "\nsupply: {} in accounts and {} maturing = {} at first and {} issued by the schedule",
         supply.held, supply.maturing, supply.genesis, supply.issued
     );
+    text += &format!("\nkeys in {}, passphrase `{PASSPHRASE}`:", dir.join(KEYS).display());
+    let mut keys = vec![];
     for (i, key) in shared.accounts.iter().enumerate() {
-        let account = chain.account(&key.address())?;
-        text += &format!("\nkey-{i}.key  {}  {} coins", key.address(), account.balance);
+        let (file, address, balance) = (key_name(i), key.address(), chain.account(&key.address())?.balance);
+        text += &format!("\n  {file}  {address}  {balance} coins");
+        let file = dir.join(KEYS).join(file).display().to_string();
+        keys.push(json!({ "file": file, "address": address.to_string(), "balance": balance.to_string() }));
     }
-    text += &format!("\ntry: gradientcoin chain status --dir {}", dir.display());
+    text += &format!("\nlook at it with: gradientcoin chain status --dir {}", quoted(dir));
+    text += &format!("\ngo on with it:   {go_on}");
     let json = json!({
         "ok": true,
         "chain": hex(shared.spec.id()),
@@ -41,6 +50,10 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path) -> Result<Outp
         "nodes": chains.len(),
         "agreeing": agreeing,
         "losses": losses,
+        "dir": dir.display().to_string(),
+        "passphrase": PASSPHRASE,
+        "keys": keys,
+        "go_on": go_on,
         "supply_grains": {
             "held": supply.held.grains(),
             "maturing": supply.maturing.grains(),
@@ -68,8 +81,8 @@ fn supply(shared: &Shared, chain: &ChainState) -> Result<Supply, CliError> {
     let mut holders: std::collections::BTreeSet<_> = genesis.balances.iter().map(|(address, _)| *address).collect();
     holders.extend(genesis.contributors.iter().copied());
     for at in 1..=height {
-        let id = view.at_height(at)?.ok_or(CliError::Stopped("the chain"))?;
-        let block = view.block(&id)?.ok_or(CliError::Stopped("the chain"))?;
+        let id = view.at_height(at)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
         issued = issued.checked_add(subsidy(rules, at, block.contributions.len() as u32)?)?;
         let rewards = view.rewards(at)?;
         holders.extend(rewards.iter().map(|reward| reward.to));
@@ -100,8 +113,8 @@ fn losses(shared: &Shared, chain: &ChainState) -> Result<Vec<f64>, CliError> {
     let view = chain.store().view()?;
     let mut losses = vec![];
     for height in 1..=view.height()? {
-        let id = view.at_height(height)?.ok_or(CliError::Stopped("the chain"))?;
-        let block = view.block(&id)?.ok_or(CliError::Stopped("the chain"))?;
+        let id = view.at_height(height)?.ok_or(StoreError::Missing("a block of the chain"))?;
+        let block = view.block(&id)?.ok_or(StoreError::Missing("a block of the chain"))?;
         let predictions = shared.spec.predictions(block.contributions.len() as u32);
         if predictions > 0 {
             losses.push(block.loss() as f64 / f64::from(1 << 24) / predictions as f64);

@@ -7,11 +7,14 @@
 //! | `keys/key-0.key`… | one account for each node, and one more with coins; passphrase [`PASSPHRASE`] |
 //! | `node-0.redb`… | the nodes' stores |
 //! | `node.sock` | where node 0 answers while the devnet runs |
+//! | `devnet.lock` | locked while the devnet runs |
 
-use super::Args;
+use super::directory::{self, Locked};
+use super::settings::{Settings, Start};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::key_file::{Cost, KeyFile};
+use crate::node_link::{GENESIS, NodeError};
 use crate::ui::Ui;
 use chain::address::{Address, SecretKey};
 use chain::amount::{Amount, GRAINS_PER_COIN};
@@ -21,7 +24,6 @@ use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::ledger;
 use chain::rules::Rules;
 use chain::store::Store;
-use chain::work::CompactTarget;
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Schedule, Spec, State};
@@ -29,16 +31,26 @@ use circuits::statement::{GenesisProof, StateCommitments};
 use prover::step::{StepKeys, StepProver};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use verifier::StepVerifier;
 
 /// Passphrase of the devnet's key files: their coins are worth nothing.
 pub const PASSPHRASE: &str = "devnet";
 
-/// Easiest target: about 2^16 tries, a fraction of a second.
-const FLOOR: u32 = 0x1f00_ffff;
-
 const STORIES: &[u8] = include_bytes!("../../../../fixtures/corpus/stories.txt");
+
+/// The corpus in a devnet's directory.
+const CORPUS: &str = "corpus.bin";
+/// The folder of its key files.
+pub const KEYS: &str = "keys";
+
+/// How long to wait for a store that is in use.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// File name of an account's key.
+pub fn key_name(account: usize) -> String {
+    format!("key-{account}.key")
+}
 
 /// What all threads share.
 pub struct Shared {
@@ -56,10 +68,10 @@ pub struct Shared {
     pub dataset: Dataset,
     /// Whom each node works for.
     pub accounts: Vec<SecretKey>,
-    /// Nodes that contribute: 1 to this, or 0 if it is alone.
-    pub contributors: usize,
+    /// Nodes that contribute.
+    pub contributing: Vec<usize>,
     /// How long the producer waits for contributions.
-    pub patience: std::time::Duration,
+    pub patience: Duration,
 }
 
 /// A devnet, ready to start.
@@ -68,6 +80,8 @@ pub struct Net {
     pub shared: Arc<Shared>,
     /// Each node's chain.
     pub chains: Vec<ChainState>,
+    /// Keeps other devnets out of the directory.
+    pub directory: Locked,
 }
 
 /// Seconds since 1970.
@@ -75,26 +89,49 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// Makes or finds the directory, and opens the chains.
-pub fn prepare(args: &Args, contributors: u16, ui: &Ui) -> Result<Net, CliError> {
-    let genesis_file = args.dir.join("genesis.bin");
-    let params = Arc::new(ui.params()?);
-    let found = genesis_file.exists();
-    files::create_dir(&args.dir.join("keys"))?;
-    let accounts = accounts(&args.dir, usize::from(args.nodes) + 1)?;
-    let corpus_file = args.dir.join("corpus.bin");
-    let config = if found {
+/// Makes or finds the directory, and opens the chains. What contradicts a chain that is there is refused before anything
+/// else.
+pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
+    let genesis_file = args.dir.join(GENESIS);
+    let corpus_file = args.dir.join(CORPUS);
+    let read_spec = || -> Result<ChainSpec, CliError> {
         let genesis: Genesis = files::decode(&genesis_file, MAX_SMALL)?;
-        Config::from_json(&genesis.config).map_err(CliError::file(&genesis_file))?
-    } else {
-        Config::preset(&args.preset).map_err(|e| CliError::Usage(e.to_string()))?
+        ChainSpec::new(genesis).map_err(CliError::file(&genesis_file))
     };
+    let found = if directory::look(&args.dir)? { Some(read_spec()?) } else { None };
+    let settings = match &found {
+        Some(spec) => {
+            args.agree(spec, &corpus_file)?;
+            None
+        }
+        None => Some(args.settings(ui)?),
+    };
+    let config = match &found {
+        Some(spec) => spec.config().clone(),
+        None => args.config()?,
+    };
+    let directory = directory::take(&args.dir)?;
+    if directory.found != found.is_some() {
+        return Err(CliError::Usage(format!("another devnet was just made in {}", args.dir.display())));
+    }
+    files::create_dir(&args.dir.join(KEYS))?;
+    let count = match (&found, &settings) {
+        // One for each node of the genesis, and one more.
+        (Some(spec), _) => spec.genesis().balances.len(),
+        (None, settings) => settings.as_ref().map_or(0, |settings| usize::from(settings.nodes) + 1),
+    };
+    let accounts = accounts(&args.dir, count)?;
+    let addresses: Vec<Address> = accounts.iter().map(SecretKey::address).collect();
+    if let Some(spec) = &found {
+        args.nodes_of(spec, &addresses)?;
+    }
+    let params = Arc::new(ui.params()?);
     let (verifier, prover) = {
         let _spinner = ui.spinner("keys");
         let model = Spec::new(config.clone());
         (StepVerifier::new(&params, &config)?, StepKeys::generate(&params, &model)?)
     };
-    if !found {
+    if let Some(settings) = &settings {
         let corpus = match &args.corpus {
             Some(file) => files::read(file, MAX_CORPUS)?,
             None => STORIES.to_vec(),
@@ -105,13 +142,15 @@ pub fn prepare(args: &Args, contributors: u16, ui: &Ui) -> Result<Net, CliError>
             let _spinner = ui.spinner("proof of the first state");
             let model = Spec::new(config.clone());
             let prover = StepProver { params: &params, keys: &prover, spec: &model };
-            prover.genesis(&State::init(&config, args.seed), &mut |_, _| {})?
+            prover.genesis(&State::init(&config, settings.seed), &mut |_, _| {})?
         };
-        let genesis = genesis(args, &config, contributors, (&verifier, &dataset, state), &accounts)?;
+        let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
     }
-    let genesis: Genesis = files::decode(&genesis_file, MAX_SMALL)?;
-    let spec = Arc::new(ChainSpec::new(genesis)?);
+    let spec = Arc::new(match found {
+        Some(spec) => spec,
+        None => read_spec()?,
+    });
     spec.check_keys(&verifier)?;
     spec.check_proof(&params, &verifier)?;
     let corpus = files::read(&corpus_file, MAX_CORPUS)?;
@@ -120,43 +159,58 @@ pub fn prepare(args: &Args, contributors: u16, ui: &Ui) -> Result<Net, CliError>
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());
         return Err(CliError::File { path: corpus_file, source });
     }
-    let chains = (0..args.nodes).map(|node| open(&args.dir, node, &spec, &params)).collect::<Result<_, _>>()?;
-    let shared = Shared {
-        spec,
-        params,
-        verifier,
-        prover,
-        model: Spec::new(config),
-        dataset,
-        accounts,
-        contributors: contributors.into(),
-        patience: std::time::Duration::from_secs(args.seconds_per_block),
-    };
-    Ok(Net { shared: Arc::new(shared), chains })
+    let (nodes, contributing) = args.nodes_of(&spec, &addresses)?;
+    let chains = (0..nodes).map(|node| open(&args.dir, node, &spec, &params)).collect::<Result<_, _>>()?;
+    let patience = Duration::from_secs(spec.rules().target_spacing);
+    let model = Spec::new(config);
+    let shared = Shared { spec, params, verifier, prover, model, dataset, accounts, contributing, patience };
+    Ok(Net { shared: Arc::new(shared), chains, directory })
 }
 
 fn open(dir: &Path, node: u16, spec: &Arc<ChainSpec>, params: &Arc<Params>) -> Result<ChainState, CliError> {
-    let store = Arc::new(Store::open(&dir.join(format!("node-{node}.redb"))).map_err(ChainError::from)?);
-    match ChainState::open(store.clone(), spec.clone(), params.clone()) {
+    let path = dir.join(format!("node-{node}.redb"));
+    let store = Arc::new(open_store(&path)?);
+    let chain = match ChainState::open(store.clone(), spec.clone(), params.clone()) {
         Err(ChainError::Empty) => {
             let state = State::init(spec.config(), spec.genesis().seed);
-            Ok(ChainState::create(store, spec.clone(), params.clone(), state)?)
+            ChainState::create(store, spec.clone(), params.clone(), state)
         }
-        chain => Ok(chain?),
+        chain => chain,
+    };
+    chain.map_err(|error| match error {
+        ChainError::Store(source) => NodeError::Store { path, source }.into(),
+        error => error.into(),
+    })
+}
+
+/// Waits for a command that asks the stopped node; whoever has it for longer is not named by the system.
+fn open_store(path: &Path) -> Result<Store, CliError> {
+    let deadline = Instant::now() + STORE_PATIENCE;
+    loop {
+        match Store::open(path) {
+            Ok(store) => return Ok(store),
+            Err(error) if error.is_in_use() && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) if error.is_in_use() => {
+                let holder = "a command that asks the stopped node, or another process,".to_owned();
+                return Err(CliError::Locked { path: path.to_owned(), holder });
+            }
+            Err(source) => return Err(NodeError::Store { path: path.to_owned(), source }.into()),
+        }
     }
 }
 
 fn accounts(dir: &Path, count: usize) -> Result<Vec<SecretKey>, CliError> {
-    (0..count).map(|i| account(&dir.join("keys").join(format!("key-{i}.key")))).collect()
+    (0..count).map(|i| account(&dir.join(KEYS).join(key_name(i)))).collect()
 }
 
 fn account(path: &Path) -> Result<SecretKey, CliError> {
     if path.exists() {
-        let file: KeyFile = files::decode(path, MAX_SMALL)?;
-        return file.secret_key(PASSPHRASE).map_err(CliError::file(path));
+        return KeyFile::read(path)?.secret_key(PASSPHRASE).map_err(CliError::file(path));
     }
     let key = SecretKey::generate()?;
-    // The passphrase is known to all: nothing is gained by a dear derivation.
+    // The passphrase is known to all: nothing is gained by an expensive derivation.
     let cost = Cost { memory_kib: 64, passes: 1, lanes: 1 };
     let file = KeyFile::of(&key, PASSPHRASE, cost).map_err(CliError::file(path))?;
     file.create(path)?;
@@ -164,14 +218,14 @@ fn account(path: &Path) -> Result<SecretKey, CliError> {
 }
 
 fn genesis(
-    args: &Args,
+    args: &Settings,
     config: &Config,
     contributors: u16,
     (verifier, dataset, (proof, state)): (&StepVerifier, &Dataset, (GenesisProof, StateCommitments)),
     accounts: &[SecretKey],
 ) -> Result<Genesis, CliError> {
     let coins = |coins: u64| Amount::from_grains(coins * GRAINS_PER_COIN);
-    let floor = CompactTarget::from_bits(FLOOR)?;
+    let floor = args.floor;
     let mut addresses: Vec<Address> = accounts.iter().map(SecretKey::address).collect();
     let first = usize::from(args.nodes > 1);
     let mut registered = addresses[first..(first + usize::from(contributors)).min(addresses.len() - 1)].to_vec();
@@ -192,7 +246,7 @@ fn genesis(
         schedule: Schedule::constant(&args.lr).map_err(|e| CliError::Usage(e.to_string()))?,
         momentum: args.momentum,
         weight_decay: Decimal::ZERO,
-        target: floor,
+        target: args.target,
         rules: Rules {
             max_contributions: u32::from(contributors).max(4),
             slots: 1,

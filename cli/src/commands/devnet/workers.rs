@@ -1,11 +1,15 @@
 //! Contributors and the producer.
 
-use super::nodes::Input;
+use super::nodes::{Event, Input};
 use super::setup::{Shared, now};
 use crate::error::CliError;
+use crate::format::plural;
+use chain::Hash;
+use chain::block::Update;
 use chain::consensus::semantic::Parent;
 use chain::draft::{Draft, Parts};
 use chain::message::{FullBlock, FullContribution};
+use chain::node::Template;
 use chain::tensors::GradientTensors;
 use chain::worker::{Proven, Worker};
 use circuits::model::State;
@@ -15,8 +19,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Nonces that are tried before looking whether the tip moved.
+/// Nonces that are tried before looking whether the tip moved, or there is more to put into the block.
 const TRIES: u64 = 1 << 14;
+
+/// How old the time of a block in the making may be.
+const REFRESH: Duration = Duration::from_secs(10);
 
 /// Proofs are made one at a time: several at once take as long in all, and more memory.
 static PROVING: Mutex<()> = Mutex::new(());
@@ -33,6 +40,8 @@ struct Offer {
     work: Option<Work>,
     taken: bool,
     contributions: usize,
+    /// Counts what came that a block in the making could hold.
+    news: u64,
     closed: bool,
 }
 
@@ -60,8 +69,19 @@ impl Slot {
 
     /// So many contributions are ready.
     pub fn contribution(&self, ready: usize) {
-        self.lock().contributions = ready;
+        let mut offer = self.lock();
+        offer.contributions = ready;
+        offer.news += 1;
         self.changed.notify_all();
+    }
+
+    /// Other transactions wait.
+    pub fn transactions(&self) {
+        self.lock().news += 1;
+    }
+
+    fn news(&self) -> u64 {
+        self.lock().news
     }
 
     /// No more work.
@@ -144,16 +164,19 @@ pub fn contribute(
     })
 }
 
-/// Makes blocks.
+/// Makes blocks: waits for contributions for as long as the spacing, then works on what there is, and changes over to more
+/// when it comes.
 pub fn produce(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
     to: Sender<Input>,
+    watch: Sender<Event>,
     stopping: &Arc<AtomicBool>,
 ) -> JoinHandle<Result<(), CliError>> {
     let (shared, slot, stopping) = (shared.clone(), slot.clone(), stopping.clone());
     std::thread::spawn(move || {
-        let wanted = shared.contributors.min(shared.spec.rules().max_contributions as usize);
+        let wanted = shared.contributing.len().min(shared.spec.rules().max_contributions as usize);
+        let producer = Producer { shared: &shared, slot: &slot, node: &to, watch: &watch, wanted };
         while slot.take().is_some() {
             slot.wait_for(wanted, Instant::now() + shared.patience);
             if stopping.load(Ordering::Relaxed) {
@@ -162,7 +185,7 @@ pub fn produce(
             if !slot.is_current() {
                 continue;
             }
-            let Some(block) = block(&shared, &slot, &to)? else { continue };
+            let Some(block) = producer.block()? else { continue };
             if to.send(Input::Mined(Box::new(block))).is_err() {
                 break;
             }
@@ -171,43 +194,102 @@ pub fn produce(
     })
 }
 
-fn block(shared: &Shared, slot: &Slot, node: &Sender<Input>) -> Result<Option<FullBlock>, CliError> {
-    let (reply, template) = channel();
-    if node.send(Input::Template(reply)).is_err() {
-        return Ok(None);
-    }
-    let Ok(template) = template.recv() else { return Ok(None) };
-    let template = template?;
-    let producer = shared.accounts[0].address();
-    let proven: Vec<Proven> = template
-        .contributions
-        .into_iter()
-        .map(|verified| Proven {
-            contribution: verified.offered.contribution.clone(),
-            gradients: (*verified.gradients).clone(),
-        })
-        .collect();
-    let update = if proven.is_empty() {
-        None
-    } else {
-        let _one = PROVING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = (*template.state).clone();
-        Some(worker(shared).update(&template.parent, &mut state, &proven, &producer, &mut |_, _| {})?)
-    };
-    let tensors: Vec<GradientTensors> = proven.iter().map(Proven::tensors).collect();
-    let parts = Parts {
-        contributions: proven.into_iter().map(|p| p.contribution).collect(),
-        transactions: template.transactions,
-        update,
-        ledger: template.ledger,
-        producer,
-        now: now(),
-    };
-    let mut draft = Draft::new(&shared.spec, &template.record, &template.ancestry, parts)?;
-    while slot.is_current() {
-        if let Some(block) = draft.mine(TRIES) {
-            return Ok(Some(FullBlock { block, tensors }));
+struct Producer<'a> {
+    shared: &'a Shared,
+    slot: &'a Slot,
+    node: &'a Sender<Input>,
+    watch: &'a Sender<Event>,
+    wanted: usize,
+}
+
+/// Contributions with the update that they make.
+struct Trained {
+    parent: Hash,
+    contributions: Vec<Hash>,
+    proven: Vec<Proven>,
+    update: Update,
+}
+
+impl Producer<'_> {
+    /// A block on the tip; none if the tip moves first, or the node stops.
+    fn block(&self) -> Result<Option<FullBlock>, CliError> {
+        let mut trained: Option<Trained> = None;
+        while self.slot.is_current() {
+            let news = self.slot.news();
+            let Some(template) = self.template()? else { return Ok(None) };
+            let chain = self.shared.spec.id();
+            let ids: Vec<Hash> = template.contributions.iter().map(|c| c.offered.contribution.id(chain)).collect();
+            trained = trained.filter(|made| made.parent == template.parent.id && made.contributions == ids);
+            if trained.is_none() && !ids.is_empty() {
+                trained = self.train(&template, ids, news)?;
+                // Proving took its time: others' transactions may have come.
+                continue;
+            }
+            let made = trained.as_ref().map_or(0, |trained| trained.proven.len());
+            self.tell(match made {
+                0 => "working on the header of a block without gradients".to_owned(),
+                _ => format!("working on the header of a block of {}", plural(made as u64, "gradient")),
+            });
+            if made == 0 && self.wanted > 0 {
+                let _ = self.watch.send(Event::Idle);
+            }
+            let mut draft = self.draft(template, trained.as_ref())?;
+            let begun = Instant::now();
+            while self.slot.is_current() && self.slot.news() == news && begun.elapsed() < REFRESH {
+                if let Some(block) = draft.mine(TRIES) {
+                    let tensors = trained.iter().flat_map(|trained| trained.proven.iter().map(Proven::tensors));
+                    let tensors: Vec<GradientTensors> = tensors.collect();
+                    return Ok(Some(FullBlock { block, tensors }));
+                }
+            }
         }
+        Ok(None)
     }
-    Ok(None)
+
+    fn tell(&self, what: String) {
+        let _ = self.watch.send(Event::Doing(what));
+    }
+
+    fn template(&self) -> Result<Option<Box<Template>>, CliError> {
+        let (reply, template) = channel();
+        if self.node.send(Input::Template(reply)).is_err() {
+            return Ok(None);
+        }
+        let Ok(template) = template.recv() else { return Ok(None) };
+        Ok(Some(template?))
+    }
+
+    /// Proves the update; none if more came while others were proving.
+    fn train(&self, template: &Template, ids: Vec<Hash>, news: u64) -> Result<Option<Trained>, CliError> {
+        let _one = PROVING.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.slot.news() != news {
+            return Ok(None);
+        }
+        let proven: Vec<Proven> = template
+            .contributions
+            .iter()
+            .map(|verified| Proven {
+                contribution: verified.offered.contribution.clone(),
+                gradients: (*verified.gradients).clone(),
+            })
+            .collect();
+        self.tell(format!("proving the update by {}", plural(proven.len() as u64, "gradient")));
+        let producer = self.shared.accounts[0].address();
+        let mut state = (*template.state).clone();
+        let update = worker(self.shared).update(&template.parent, &mut state, &proven, &producer, &mut |_, _| {})?;
+        Ok(Some(Trained { parent: template.parent.id, contributions: ids, proven, update }))
+    }
+
+    fn draft(&self, template: Box<Template>, trained: Option<&Trained>) -> Result<Draft, CliError> {
+        let contributions = trained.iter().flat_map(|trained| trained.proven.iter().map(|p| p.contribution.clone()));
+        let parts = Parts {
+            contributions: contributions.collect(),
+            transactions: template.transactions,
+            update: trained.map(|trained| trained.update.clone()),
+            ledger: template.ledger,
+            producer: self.shared.accounts[0].address(),
+            now: now(),
+        };
+        Ok(Draft::new(&self.shared.spec, &template.record, &template.ancestry, parts)?)
+    }
 }

@@ -4,38 +4,24 @@ use crate::answers;
 use crate::commands::chain::Devnet;
 use crate::error::CliError;
 use crate::format::{hex, table};
-use crate::key_file::KeyFile;
-use crate::node_link::NodeLink;
 use crate::ui::Output;
-use ::chain::address::Address;
+use crate::whose;
 use serde_json::json;
-use std::path::Path;
 
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     devnet: Devnet,
-    /// An address, or a key file
+    /// An address, or a key file [default: the default key]
     #[arg(value_name = "ADDRESS|FILE")]
-    whose: String,
-}
-
-/// An address, or that of a file. What looks like an address and is none is not taken for a file's name.
-fn address(text: &str) -> Result<Address, CliError> {
-    match text.parse() {
-        Ok(address) => Ok(address),
-        Err(error) if text.to_ascii_lowercase().starts_with("grad1") && !Path::new(text).exists() => {
-            Err(CliError::Usage(format!("{text}: {error}")))
-        }
-        Err(_) => Ok(KeyFile::read(Path::new(text))?.address()),
-    }
+    whose: Option<String>,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<Output, CliError> {
-    let address = address(&args.whose)?;
-    let link = NodeLink::open(&args.devnet.dir)?;
+    let address = whose::address_or_default(args.whose.as_deref())?;
+    let link = args.devnet.link()?;
     let proven = answers::account(&link, &address)?;
     let (account, record) = (&proven.account, &proven.record);
     let height = record.summary.height;

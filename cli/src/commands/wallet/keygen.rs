@@ -1,6 +1,9 @@
 //! `wallet keygen`: a new key.
 
+use crate::default_key;
 use crate::error::CliError;
+use crate::files;
+use crate::format::table;
 use crate::key_file::{Cost, KeyFile};
 use crate::passphrase::{PassphraseArgs, Purpose};
 use crate::ui::{Output, Ui};
@@ -11,27 +14,36 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// File to make; an existing one is never replaced
+    /// File to make; an existing one is never replaced [default: the default key, $GRADIENTCOIN_KEY or a file in the
+    /// platform's data directory]
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseArgs,
 }
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    let (path, default) = match args.out {
+        Some(path) => (path, false),
+        None => (default_key::path()?, true),
+    };
     // Before anything is asked for; the file is created only if it is not there then either.
-    if args.out.exists() {
-        return Err(CliError::Usage(format!("{} exists already", args.out.display())));
+    if path.exists() {
+        let hint = if default { "; --out makes a key in another file" } else { "" };
+        return Err(CliError::Usage(format!("{} exists already{hint}", path.display())));
     }
     let passphrase = args.passphrase.get(Purpose::Create)?;
     let key = SecretKey::generate()?;
     let file = {
         let _spinner = ui.spinner("passphrase");
-        KeyFile::of(&key, &passphrase, Cost::default()).map_err(CliError::file(&args.out))?
+        KeyFile::of(&key, &passphrase, Cost::default()).map_err(CliError::file(&path))?
     };
-    file.create(&args.out)?;
-    let address = key.address().to_string();
-    let json = json!({ "ok": true, "file": args.out.display().to_string(), "address": address });
-    Ok(Output { text: address, json })
+    if let Some(dir) = path.parent().filter(|dir| default && !dir.as_os_str().is_empty()) {
+        files::create_dir(dir)?;
+    }
+    file.create(&path)?;
+    let (address, path) = (key.address().to_string(), path.display().to_string());
+    let json = json!({ "ok": true, "file": path, "address": address });
+    Ok(Output { text: table(&[("address", address), ("key file", path)]), json })
 }

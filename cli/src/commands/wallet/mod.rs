@@ -2,9 +2,12 @@
 
 mod address;
 mod balance;
+mod history;
 mod keygen;
+mod nonce;
 mod send;
-mod transact;
+pub mod transact;
+mod wait;
 
 use crate::error::CliError;
 use crate::ui::{Output, Ui};
@@ -27,6 +30,8 @@ enum What {
     Address(address::Args),
     /// Show what an address has, checked against the ledger root of a block
     Balance(balance::Args),
+    /// List the transactions of an address, those that wait first
+    History(history::Args),
     /// Send coins; needs a running node
     Send(send::Args),
     /// Become a contributor: locks the bond; needs a running node
@@ -41,6 +46,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         What::Keygen(args) => keygen::run(args, ui),
         What::Address(args) => address::run(args),
         What::Balance(args) => balance::run(args),
+        What::History(args) => history::run(args),
         What::Send(args) => send::run(args, ui),
         What::Register(args) => transact::run(args, Action::Register, ui),
         What::Retire(args) => transact::run(args, Action::Retire, ui),

@@ -3,7 +3,7 @@
 use super::transact;
 use crate::error::CliError;
 use crate::ui::{Output, Ui};
-use ::chain::address::Address;
+use crate::whose;
 use ::chain::amount::Amount;
 use ::chain::transaction::Action;
 
@@ -12,9 +12,9 @@ use ::chain::transaction::Action;
 pub struct Args {
     #[command(flatten)]
     signing: transact::Signing,
-    /// Receiver
-    #[arg(long, value_name = "ADDRESS")]
-    to: Address,
+    /// Receiver: an address, or a key file, whose address it is
+    #[arg(long, value_name = "ADDRESS|FILE")]
+    to: String,
     /// Coins, with up to 8 digits after the point
     #[arg(long, value_name = "COINS")]
     amount: Amount,
@@ -22,5 +22,6 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    transact::run(args.signing, Action::Transfer { to: args.to, amount: args.amount }, ui)
+    let to = whose::address(&args.to)?;
+    transact::run(args.signing, Action::Transfer { to, amount: args.amount }, ui)
 }

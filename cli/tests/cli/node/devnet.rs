@@ -1,5 +1,6 @@
 //! A devnet's directory with a short chain, and nodes in front of it.
 
+use super::full_node::FullNode;
 use crate::common::{Answer as Outcome, cache, copy, program};
 use chain::Hash;
 use chain::address::{Address, SecretKey};
@@ -88,6 +89,7 @@ impl Devnet {
     pub fn shown(&self, arguments: &str) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gradientcoin"));
         command.current_dir(self.root()).env("GRADIENTCOIN_CACHE", cache()).env("GRADIENTCOIN_PASSPHRASE", "devnet");
+        command.env("GRADIENTCOIN_KEY", self.root().join("default.key"));
         let output = command.args(arguments.split_whitespace()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -102,6 +104,11 @@ impl Devnet {
                 write_frame(&mut stream, &codec::encode(&answer).unwrap());
             }
         });
+    }
+
+    /// A full node, with a mempool.
+    pub fn full_node(&self) -> FullNode {
+        FullNode::start(self)
     }
 
     /// A node that tells the truth about its store, changed a little.

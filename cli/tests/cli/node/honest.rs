@@ -134,7 +134,7 @@ fn stores_that_nobody_can_read_are_named() {
     // Nothing but the store is missing, and none is made.
     let path = devnet.dir().join("node-0.redb");
     fs::remove_file(&path).unwrap();
-    devnet.run("chain status").refused_as("node", "there is no devnet in");
+    devnet.run("chain status").refused_as("node", "node-0.redb is missing: `gradientcoin devnet` makes it");
     assert!(!path.exists());
     fs::write(&path, "no store").unwrap();
     devnet.run("chain status").refused_as("node", "node-0.redb");
@@ -154,7 +154,7 @@ fn a_text_from_the_model_of_the_chain() {
     let same = run_with(devnet.root(), ["generate", "--model", "m", "--prompt", "Ben", "--tokens", "20"]).ok();
     assert_eq!((&json["tokens"], &json["model_digest"]), (&same["tokens"], &same["model_digest"]));
     devnet.run("generate --chain devnet --model m").refused(2, "");
-    devnet.run("generate --chain m").refused_as("node", "there is no devnet in m");
+    devnet.run("generate --chain m").refused_as("usage", "m holds a model, no devnet: name it with --model");
 }
 
 #[test]

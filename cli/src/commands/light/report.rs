@@ -1,0 +1,116 @@
+//! What a light client did.
+
+use crate::format::{bytes, hex, plural, table, time};
+use crate::ui::Output;
+use ::chain::Hash;
+use ::chain::address::Address;
+use ::chain::ledger::Account;
+use ::chain::light::{LightClient, LightFile, Opened, SyncReport};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+/// What was done.
+pub struct Done<'a> {
+    /// The client's file.
+    pub path: &'a Path,
+    /// Whether the proofs in it were verified again.
+    pub recheck: bool,
+    /// What opening it found.
+    pub opened: Opened,
+    /// How long that took.
+    pub opening: Duration,
+    /// What came from the node.
+    pub synced: SyncReport,
+    /// What was asked for.
+    pub balances: Vec<Balance>,
+    /// Height and digest of what was written.
+    pub checkpoint: Option<(u64, Hash)>,
+}
+
+/// What an address has, proven.
+pub struct Balance {
+    /// The address.
+    pub address: Address,
+    /// Its account.
+    pub account: Account,
+    /// Height of the block that says so.
+    pub height: u64,
+}
+
+/// In words and in JSON.
+pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Output {
+    let (tip, synced, opened) = (client.tip(), &done.synced, &done.opened.report);
+    let each = |seconds: f64| if synced.blocks == 0 { 0.0 } else { seconds * 1e3 / synced.blocks as f64 };
+    let verifying = Duration::from_secs_f64(synced.verifying);
+    let (blocks, proofs) = (|count| plural(count, "block"), |count| plural(count, "proof"));
+    let mut rows = vec![
+        ("chain", hex(client.checker().spec.id())),
+        ("height", tip.height().to_string()),
+        ("tip", hex(&tip.id)),
+        ("training step", tip.summary.step.to_string()),
+        ("work", tip.work.value().to_string()),
+        match done.recheck {
+            true => {
+                let (blocks, proofs) = (blocks(opened.taken), proofs(opened.proofs));
+                ("rechecked", format!("{blocks} of the file with {proofs}, in {}", time(done.opening)))
+            }
+            false if opened.taken == 0 => ("from the file", blocks(0)),
+            false => ("from the file", format!("{}, not rechecked (--recheck)", blocks(opened.taken))),
+        },
+        (
+            "verified now",
+            format!(
+                "{} with {} in {}, {:.1} ms each",
+                blocks(synced.blocks),
+                proofs(synced.proofs),
+                time(verifying),
+                each(synced.verifying)
+            ),
+        ),
+        ("batches", format!("{} of proofs, each one multi-scalar multiplication at its end", synced.batches)),
+        ("kept", format!("{} in {}, no tensors", bytes(file.bytes()), done.path.display())),
+        ("the node's tip", if synced.agrees { "is this one".into() } else { "is another, of no more work".to_owned() }),
+    ];
+    for Balance { address, account, height } in &done.balances {
+        rows.push(("balance", format!("{address}: {} coins, proven at height {height}", account.balance)));
+    }
+    if let Some((height, digest)) = &done.checkpoint {
+        rows.push(("checkpoint", format!("of height {height}, digest {}", hex(digest))));
+    }
+    rows.push(("not checked", "execution of the ledger, availability of tensors".into()));
+    let rechecked = done.recheck.then(|| {
+        json!({
+            "blocks": opened.taken,
+            "proofs": opened.proofs,
+            "batches": opened.batches,
+            "seconds": done.opening.as_secs_f64(),
+        })
+    });
+    let json = json!({
+        "ok": true,
+        "chain": hex(client.checker().spec.id()),
+        "height": tip.height(),
+        "tip": hex(&tip.id),
+        "step": tip.summary.step,
+        "from_file": opened.taken,
+        "rechecked": rechecked,
+        "verified": synced.blocks,
+        "proofs": synced.proofs,
+        "verifying_seconds": synced.verifying,
+        "fetching_seconds": synced.fetching,
+        "milliseconds_per_block": each(synced.verifying),
+        "batches": synced.batches,
+        "file_bytes": file.bytes(),
+        "file_blocks": file.blocks(),
+        "agrees": synced.agrees,
+        "balances": done.balances.iter().map(|balance| json!({
+            "address": balance.address.to_string(),
+            "grains": balance.account.balance.grains(),
+            "height": balance.height,
+        })).collect::<Vec<_>>(),
+        "checkpoint": done.checkpoint.map(|(height, digest)| json!({ "height": height, "digest": hex(&digest) })),
+        "not_checked": ["execution of the ledger", "availability of tensors"],
+    });
+    Output { text: table(&rows), json }
+}

@@ -1,0 +1,55 @@
+//! Ctrl-C: what happened is told, and the command that goes on with it.
+
+use crate::error::CliError;
+use crate::ui::Ui;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+/// What Ctrl-C, or the signal that asks a process to end, does from now on; once in a process. It runs in a thread of its
+/// own. If it cannot be arranged, the process ends as any other does.
+pub fn on_interrupt(act: impl FnMut() + Send + 'static) {
+    let _ = ctrlc::set_handler(act);
+}
+
+/// Ends the process at once, for commands that lose nothing by it.
+pub fn end(ui: &Ui, message: String) -> ! {
+    if io::stderr().is_terminal() {
+        // The line of a bar that is drawn there.
+        let _ = write!(io::stderr(), "\r\x1b[2K");
+    }
+    let error = CliError::Interrupted(message);
+    ui.fail(&error);
+    std::process::exit(error.exit_code().into())
+}
+
+/// The command line of this process, for commands that are simply given again.
+pub fn this_command() -> String {
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(Path::new(&argument)));
+    ["gradientcoin".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// A path as it stands in a command line, for a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+,@=:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_can_be_pasted() {
+        for (path, text) in [
+            ("devnet", "devnet"),
+            ("/a/b-c_1.2", "/a/b-c_1.2"),
+            ("my net", "'my net'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), text);
+        }
+    }
+}

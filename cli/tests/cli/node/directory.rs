@@ -1,0 +1,113 @@
+//! What `devnet` finds in its directory: a chain that keeps its settings, another devnet, something else altogether.
+
+use super::devnet::Devnet;
+use crate::common::{Answer, corpus, program, run, with_model};
+use crate::faults::limited;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Names and contents.
+fn content(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut files: Vec<_> = files.map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// 7.15: what a chain has is not changed by options of a new one, and they are not passed over.
+#[test]
+fn options_of_a_new_chain_that_an_existing_one_contradicts_are_refused() {
+    let devnet = Devnet::new();
+    fs::write(devnet.dir().join("corpus.bin"), "the corpus of the chain").unwrap();
+    fs::write(devnet.root().join("other.txt"), "another corpus").unwrap();
+    fs::write(devnet.root().join("same.txt"), "the corpus of the chain").unwrap();
+    let before = content(&devnet.dir());
+    for (options, text) in [
+        ("--preset micro", "--preset micro: the chain that is there has nano, and keeps it"),
+        ("--lr 0.07", "--lr 0.07: the chain that is there has 0.05, and keeps it"),
+        ("--momentum 0.9", "--momentum 0.9: the chain that is there has 0.5, and keeps it"),
+        ("--batch 2", "--batch 2: the chain that is there has 1, and keeps it"),
+        ("--seed 7", "--seed 7: the chain that is there has 1, and keeps it"),
+        ("--seconds-per-block 60", "--seconds-per-block 60: the chain that is there has 10, and keeps it"),
+        ("--hash-rate 9000", "--hash-rate 9000: the chain that is there has blocks of 2 tries at first, and keeps it"),
+        ("--corpus other.txt", "--corpus other.txt (14 bytes of digest "),
+        ("--corpus other.txt", "): the chain that is there has 23 bytes of digest "),
+        // Equal ones are no obstacle to the next.
+        ("--preset nano --lr 5e-2 --momentum 0.50 --seconds-per-block 10 --corpus same.txt --batch 9", "--batch 9: "),
+    ] {
+        devnet.run(&format!("devnet {options}")).refused_as("usage", text);
+    }
+    devnet.run("devnet --corpus none.txt").refused_as("io", "none.txt");
+    assert_eq!(content(&devnet.dir()), before);
+    // Equal ones, and those that were not given, are no obstacle at all: what is refused is the corpus that is there.
+    let equal = "devnet --preset nano --lr 0.05 --momentum 0.5 --batch 1 --seed 1 --seconds-per-block 10";
+    let corpus = "corpus.bin: the corpus is not the one that the genesis names";
+    devnet.run(&format!("{equal} --corpus same.txt --blocks 0")).refused_as("file", corpus);
+}
+
+/// 7.15: nothing is written where no devnet is.
+#[test]
+fn a_model_is_no_devnet() {
+    let dir = with_model();
+    let dir = dir.path();
+    let before = content(&dir.join("m"));
+    let text = "m is no devnet's directory: a model is there (commitments.bin, config.json, state.bin); name an empty";
+    run(dir, "devnet --dir m --blocks 0").refused_as("usage", text);
+    assert_eq!(content(&dir.join("m")), before);
+    // A new chain that cannot be leaves nothing behind.
+    run(dir, "devnet --dir new --nodes 3 --contributors 3")
+        .refused_as("usage", "3 of 3 nodes cannot contribute, 2 can");
+    assert!(!dir.join("new").exists());
+    // 7.18: the option that this command has.
+    run(dir, "generate --chain m").refused_as("usage", "m holds a model, no devnet: name it with --model");
+    run(dir, "generate --chain none").refused_as("node", "there is no devnet in none; name its directory with --chain");
+}
+
+/// 7.9: whatever a full disk left unfinished is finished once there is room. 7.15, 7.18: and what then stands.
+#[test]
+fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Nobody contributes: nothing is proven here.
+    let devnet = "devnet --nodes 2 --contributors 0 --hash-rate 1 --blocks 1 --seconds-per-block 600";
+    // In blocks of 512 bytes or 1024: room for keys; for the corpus too; for the genesis too, but for no store.
+    for (blocks, file) in [(4, "corpus.bin"), (350, "node-0.redb")] {
+        limited(dir, blocks, devnet).refused(3, file);
+        assert!(dir.join("devnet/devnet.lock").exists());
+    }
+    let made = run(dir, devnet).ok();
+    // Without work to wait for, there may be more than one by the time that it stops.
+    let height = made["height"].as_u64().unwrap();
+    assert!(height >= 1 && made["agreeing"] == 2, "{made}");
+    assert_eq!(
+        (&made["passphrase"], &made["go_on"]),
+        (&"devnet".into(), &"gradientcoin devnet --nodes 2 --contributors 0".into())
+    );
+    assert_eq!(made["keys"][2]["file"], "devnet/keys/key-2.key");
+    // Gone on with, as it is: no option need be given again.
+    assert!(run(dir, "devnet --blocks 1").ok()["height"].as_u64().unwrap() > height);
+    run(dir, &format!("devnet --contributors 1 --corpus {}", corpus()))
+        .refused_as("usage", "--contributors 1: the chain has 0");
+    // A store that is in use.
+    let store = chain::store::Store::open(&dir.join("devnet/node-1.redb")).unwrap();
+    let busy = run(dir, "devnet --blocks 1");
+    busy.refused_as("failed", "is at work in devnet: it has locked devnet/node-1.redb");
+    drop(store);
+    // 7.22: Ctrl-C before the last block: stopped in good order, and told how to go on.
+    let mut command = program(dir);
+    command.args(["devnet", "--blocks", "10000000"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    while !dir.join("devnet/node.sock").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let stopped = Answer::of(&child.wait_with_output().unwrap());
+    assert!(stopped.json["error"].as_str().unwrap().starts_with("stopped after "), "{}", stopped.stderr);
+    stopped.refused_as("interrupted", "; goes on with: gradientcoin devnet --blocks 99");
+    // A directory that another devnet works in.
+    let lock = fs::File::open(dir.join("devnet/devnet.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let text = "is at work in devnet: it has locked devnet/devnet.lock";
+    run(dir, "devnet --blocks 1").refused_as("failed", text);
+}
