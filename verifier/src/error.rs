@@ -96,7 +96,7 @@ pub enum BatchError {
     #[error("an empty batch proves nothing")]
     Empty,
     /// All proofs of a batch are valid. Holds the numbers of those that are not; none if the batch does not name them.
-    #[error("proofs {0:?} of the batch are not valid (none is named by a batch that folds)")]
+    #[error("a proof is not valid{}", numbers(.0))]
     Invalid(Vec<usize>),
 }
 
@@ -315,6 +315,12 @@ impl fmt::Display for Part {
             Part::Canonical => f.write_str("opening of the output commitments"),
         }
     }
+}
+
+/// Which proofs of a batch; a batch that folds does not know.
+fn numbers(indices: &[usize]) -> String {
+    let numbers: Vec<String> = indices.iter().map(usize::to_string).collect();
+    if numbers.is_empty() { String::new() } else { format!(": {} of the batch", numbers.join(", ")) }
 }
 
 /// The rule, then the places at which it is broken.

@@ -47,16 +47,18 @@ pub enum StructuralError {
         most: u64,
     },
     /// Seats are distinct and ascending.
-    #[error("contribution {0} does not come after the one before it: a duplicate, or out of order")]
+    #[error(
+        "a contribution does not come after the one before it, being a duplicate or out of order: contribution {0}"
+    )]
     Order(usize),
     /// All gradients are taken at the parent's state.
-    #[error("contribution {index} is to another parent")]
+    #[error("a contribution is to another parent: contribution {index}")]
     Parent {
         /// The contribution.
         index: usize,
     },
     /// A contributor has so many slots.
-    #[error("contribution {index}: slot {slot} is not below {slots}")]
+    #[error("slot {slot} is not below {slots}: contribution {index}")]
     Slot {
         /// The contribution.
         index: usize,
@@ -66,7 +68,7 @@ pub enum StructuralError {
         slots: u32,
     },
     /// A contribution has as many parts as the genesis says.
-    #[error("contribution {index} has {found} {what}, not {expected}")]
+    #[error("the number of {what} is {found}, not {expected}: contribution {index}")]
     Count {
         /// The contribution.
         index: usize,
@@ -115,7 +117,7 @@ pub enum SemanticError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// A contributor signed.
-    #[error("contribution {index}: {source}")]
+    #[error("{source}: contribution {index}")]
     Signature {
         /// The contribution.
         index: usize,
@@ -123,7 +125,7 @@ pub enum SemanticError {
         source: SignatureError,
     },
     /// A contribution carries a small proof of work.
-    #[error("contribution {index}: the stamp has {found} zero bits, not {needed}")]
+    #[error("the stamp has {found} zero bits, not {needed}: contribution {index}")]
     Stamp {
         /// The contribution.
         index: usize,
@@ -133,13 +135,13 @@ pub enum SemanticError {
         needed: u32,
     },
     /// The proofs' gradient ports are the commitments that the contribution states.
-    #[error("contribution {index}: the proofs are of another gradient")]
+    #[error("the proofs are of another gradient: contribution {index}")]
     Gradient {
         /// The contribution.
         index: usize,
     },
     /// A contribution is to the batch that its seat is assigned.
-    #[error("contribution {index}, sequence {sequence}: not the assigned leaf: {source}")]
+    #[error("a sequence is not the assigned leaf ({source}): contribution {index}, sequence {sequence}")]
     Batch {
         /// The contribution.
         index: usize,
@@ -155,10 +157,10 @@ pub enum SemanticError {
     #[error("the update's proofs lead to another state")]
     After,
     /// The optimizer's integers are in range.
-    #[error("optimizer: {0}")]
+    #[error("{0} (optimizer)")]
     Hyper(#[from] HyperError),
     /// A transaction is signed and of this chain.
-    #[error("transaction {index}: {source}")]
+    #[error("{source}: transaction {index}")]
     Transaction {
         /// The transaction.
         index: usize,
@@ -166,7 +168,7 @@ pub enum SemanticError {
         source: TransactionError,
     },
     /// All proofs hold in the final multi-scalar multiplication.
-    #[error("proofs: {0}")]
+    #[error("{0}")]
     Proofs(#[from] BatchError),
 }
 
@@ -220,7 +222,7 @@ pub enum ContextualError {
     #[error("a block without contributions changes the model")]
     StateChanged,
     /// A contributor is registered.
-    #[error("contribution {index}: {contributor} is not registered")]
+    #[error("a contributor is not registered: contribution {index}, {contributor}")]
     NotRegistered {
         /// The contribution.
         index: usize,
@@ -228,7 +230,7 @@ pub enum ContextualError {
         contributor: Address,
     },
     /// A contributor's registration has matured.
-    #[error("contribution {index}: {contributor} registered at height {registered}, too recently")]
+    #[error("a contributor registered too recently, at height {registered}: contribution {index}, {contributor}")]
     Immature {
         /// The contribution.
         index: usize,
@@ -260,7 +262,7 @@ pub enum BlockError {
     #[error(transparent)]
     Contextual(#[from] ContextualError),
     /// The ledger refuses a transaction.
-    #[error("ledger: {0}")]
+    #[error("{0} (ledger)")]
     Ledger(#[from] LedgerError<Infallible>),
     /// The contributions' tensors are not those of their commitments.
     #[error(transparent)]

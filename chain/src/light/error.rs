@@ -10,7 +10,7 @@ use verifier::BatchError;
 #[derive(Debug, thiserror::Error)]
 pub enum LightError {
     /// A block is refused; those before it were taken.
-    #[error("block {} at height {height}: {source}", hex(.id))]
+    #[error("{source}: block {} at height {height}", hex(.id))]
     Block {
         /// The height that it claims.
         height: u64,

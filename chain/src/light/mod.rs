@@ -14,6 +14,7 @@
 //! | [`window`] | the proofs of many blocks, side by side |
 //! | [`client`] | blocks in, verdicts out; balances |
 //! | [`file`](mod@file) | the verified blocks, appended to one file |
+//! | [`survey`](mod@survey) | what is in such a file, for people |
 //! | [`source`] | where blocks come from, and catching up |
 //!
 //! # What it does not check
@@ -33,6 +34,7 @@ mod error;
 pub mod file;
 mod frame;
 pub mod source;
+pub mod survey;
 pub mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -42,3 +44,4 @@ pub use error::LightError;
 pub use file::{Dropped, FileError, LightFile, Opened};
 pub use frame::{Fault, MAX_RECORD};
 pub use source::{Source, SyncError, SyncReport, sync};
+pub use survey::{Survey, is_light_file, survey};

@@ -11,7 +11,7 @@ use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use ::chain::block::Block;
 use ::chain::genesis::Genesis;
-use ::chain::light::Checkpoint;
+use ::chain::light::{Checkpoint, is_light_file};
 use circuits::codec::{self, Encoded};
 use circuits::model::Config;
 use circuits::model_file::ModelState;
@@ -103,6 +103,7 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
     let long_enough = opened.read_exact(&mut magic).is_ok();
     drop(opened);
     match magic {
+        _ if is_light_file(path) => Ok(("file of a light client", chain::light_facts(path)?)),
         _ if chain::is_store(path) => Ok(("store of a node", chain::store_facts(path)?)),
         _ if !long_enough => Err(CliError::file(path)(FileError::Unknown)),
         Bundle::MAGIC => {

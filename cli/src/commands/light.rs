@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use verifier::StepVerifier;
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -119,10 +118,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let verified = tell_when_interrupted(&args, ui);
     let params = ui.params()?;
-    let keys = {
-        let _spinner = ui.spinner("verifying keys");
-        StepVerifier::new(&params, link.spec().config())?
-    };
+    let keys = { ui.verifier_keys(&params, link.spec().config())? };
     let checker = Checker::new(link.spec(), &params, &keys).map_err(::chain::consensus::BlockError::from)?;
     let mut client = start(&args, checkpoint, checker, &trusted)?;
     let (mut file, opened, opening) = open(&args, &mut client, ui)?;

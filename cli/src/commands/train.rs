@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, Rejection};
 use crate::format::{bytes, peak_memory_kib, plural, time};
+use crate::interrupt;
 use crate::progress::ProofBar;
 use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, Ui};
@@ -114,6 +115,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         (session, lock)
     };
     let resumed_at = session.trainer.step;
+    let (told, path) = (ui.clone(), args.out.clone());
+    // Whenever it is killed, a run goes on.
+    interrupt::on_interrupt(move || {
+        let path = interrupt::quoted(&path);
+        interrupt::end(&told, format!("interrupted; `gradientcoin train --resume --out {path}` goes on with it"))
+    });
     let start = Instant::now();
     if session.settings.prove {
         prove(&mut session, &dir, ui)?;

@@ -104,6 +104,9 @@ fn a_newcomer_follows_the_readme_and_a_stranger_verifies() {
         (&json!(0), &json!(height), &json!(1))
     );
     assert!(rechecked["proofs"] == light["proofs"] && light["proofs"].as_u64().unwrap() >= 4 * height, "{again}");
+    let kept = run(dir, "inspect light.bin").ok();
+    assert_eq!((&kept["kind"], &kept["content"]["blocks"]), (&"file of a light client".into(), &2.into()), "{kept}");
+    assert_eq!(kept["content"]["chain"], light["chain"]);
     let digest = light["checkpoint"]["digest"].as_str().unwrap();
     assert_eq!(run(dir, "inspect c.bin").ok()["content"]["digest"], digest);
     let from = format!("light --file d.bin --checkpoint c.bin --digest {digest}");

@@ -238,6 +238,48 @@ fn directories_of_other_kinds_are_named() {
     );
 }
 
+/// 7.18: files that people look into.
+#[test]
+fn a_runs_own_files_are_inspected() {
+    let dir = with_model();
+    let dir = dir.path();
+    run(dir, &format!("train --model m --corpus {} --steps 3 --out r", corpus())).ok();
+    let log = run(dir, "inspect r/log.jsonl").ok();
+    assert_eq!(
+        (&log["kind"], &log["content"]["lines"], &log["content"]["damaged"]),
+        (&"log of a run".into(), &3.into(), &0.into())
+    );
+    let settings = run(dir, "inspect r/train.json").ok();
+    assert_eq!((&settings["kind"], &settings["content"]["steps"]), (&"settings of a run".into(), &3.into()));
+    assert_eq!(run(dir, "inspect r/state.previous.bin").ok()["content"]["steps"], 2);
+    let model = run(dir, "inspect m").ok()["content"]["model_digest"].clone();
+    assert_eq!(run(dir, "inspect r").ok()["content"]["genesis"]["model_digest"], model);
+    fs::write(dir.join("x.bin"), "nonsense that is long enough").unwrap();
+    run(dir, "inspect x.bin").refused_as("file", "no file or directory of GradientCoin");
+}
+
+/// 7.10, 7.15 and 7.19, of a chain that is to begin: what it could not be made with is refused before anything is there.
+#[test]
+fn a_devnet_that_could_not_run_is_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for (arguments, kind, text) in [
+        ("--lr 7e-12", "usage", "the learning rate 7e-12 would be rounded to 0"),
+        ("--lr 1e-10", "usage", "over 16 predictions a step; the smallest that is not is"),
+        ("--lr 17", "usage", "--lr 17 is too large"),
+        ("--momentum 0.99999999999", "usage", "would be rounded to 1"),
+        (
+            "--batch 200",
+            "usage",
+            "--batch 200: a block of 4 contributions would have 12800 predictions; it can have at most 8192",
+        ),
+        ("--corpus none", "io", "none"),
+    ] {
+        run(dir, &format!("devnet --blocks 1 --hash-rate 1 {arguments}")).refused_as(kind, text);
+        assert!(!dir.join("devnet").exists(), "{arguments}");
+    }
+}
+
 /// 7.24: completions and manual pages of every command.
 #[test]
 fn completions_and_manual_pages_are_written() {

@@ -11,12 +11,17 @@ use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::decimal::Decimal;
-use circuits::model::{Config, Schedule};
-use circuits::statement::corpus_digest;
+use circuits::model::{Config, Schedule, check_corpus};
+use circuits::ops::sgd::circuit::LAMBDA_BOUND;
+use circuits::ops::sgd::{Hyper, check_rounding};
+use circuits::statement::{MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
 /// Models by name.
 const PRESETS: [&str; 3] = ["nano", "micro", "mini"];
+
+/// A corpus for those who have none at hand.
+const STORIES: &[u8] = include_bytes!("../../../../fixtures/corpus/stories.txt");
 
 /// Easiest target: about 2^16 tries, a fraction of a second.
 const FLOOR: u32 = 0x1f00_ffff;
@@ -78,12 +83,46 @@ pub struct Settings {
     pub floor: CompactTarget,
     /// Sequences of a contribution.
     pub batch: u32,
-    /// Learning rate.
-    pub lr: Decimal,
+    /// Learning rate by step.
+    pub schedule: Schedule,
     /// Momentum.
     pub momentum: Decimal,
     /// Seed of the first weights.
     pub seed: u64,
+}
+
+/// Contributions that a block of a chain with so many contributors may have.
+pub fn max_contributions(contributors: u16) -> u32 {
+    u32::from(contributors).max(4)
+}
+
+/// The schedule of a new chain, if blocks of all sizes can be made with it, and rounding leaves its numbers their meaning.
+fn schedule(
+    config: &Config,
+    (lr, momentum): (&Decimal, &Decimal),
+    (batch, contributors): (u32, u16),
+) -> Result<Schedule, CliError> {
+    let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
+    let schedule = Schedule::constant(lr).map_err(|e| usage(&e))?;
+    let predictions = |contributions: u32| u64::from(batch) * u64::from(contributions) * config.context as u64;
+    let (least, most) = (predictions(1), predictions(max_contributions(contributors)));
+    if most > MAX_PREDICTIONS {
+        let contributions = max_contributions(contributors);
+        return Err(CliError::Usage(format!(
+            "--batch {batch}: a block of {contributions} contributions would have {most} predictions; it can have at most \
+             {MAX_PREDICTIONS}"
+        )));
+    }
+    for predictions in [least, most] {
+        check_rounding((lr, &schedule), momentum, &Decimal::ZERO, predictions).map_err(|e| usage(&e))?;
+    }
+    let hyper = Hyper::new(schedule.peak().0, momentum, &Decimal::ZERO, least).map_err(|e| usage(&e))?;
+    if hyper.lambda >= LAMBDA_BOUND {
+        let message =
+            format!("--lr {lr} is too large: over the {least} predictions of a contribution it is not below 1");
+        return Err(CliError::Usage(message));
+    }
+    Ok(schedule)
 }
 
 impl Start {
@@ -109,8 +148,16 @@ impl Start {
         Config::preset(self.preset.as_deref().unwrap_or("nano")).map_err(|e| CliError::Usage(e.to_string()))
     }
 
-    /// Settings of a new chain; measures the machine unless told what it can.
-    pub fn settings(&self, ui: &Ui) -> Result<Settings, CliError> {
+    /// The corpus of a new chain, every byte of which is looked at.
+    pub fn new_corpus(&self, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
+        let Some(file) = &self.corpus else { return Ok(STORIES.to_vec()) };
+        let corpus = files::read_shown(file, MAX_CORPUS, "reading the corpus", ui)?;
+        check_corpus(&corpus, config).map_err(CliError::file(file))?;
+        Ok(corpus)
+    }
+
+    /// Settings of a new chain of this model; measures the machine unless told what it can.
+    pub fn settings(&self, config: &Config, ui: &Ui) -> Result<Settings, CliError> {
         let nodes = self.nodes.unwrap_or(4);
         let most = nodes.saturating_sub(1).max(1);
         let contributors = self.contributors.unwrap_or(most);
@@ -122,12 +169,13 @@ impl Start {
             Some(given) => Ok(given),
             None => default.parse().map_err(|_| CliError::Usage(format!("{default} is no number"))),
         };
-        let (lr, momentum) = (decimal(self.lr, "0.1")?, decimal(self.momentum, "0.9")?);
+        let (lr, momentum, batch) = (decimal(self.lr, "0.1")?, decimal(self.momentum, "0.9")?, self.batch.unwrap_or(1));
+        let schedule = schedule(config, (&lr, &momentum), (batch, contributors))?;
         let seconds_per_block = self.seconds_per_block.unwrap_or(60);
         let floor = CompactTarget::from_bits(FLOOR)?;
         let target = pace::first_target(self.hash_rate, seconds_per_block, floor, ui);
-        let (batch, seed) = (self.batch.unwrap_or(1), self.seed.unwrap_or(1));
-        Ok(Settings { nodes, contributors, seconds_per_block, target, floor, batch, lr, momentum, seed })
+        let seed = self.seed.unwrap_or(1);
+        Ok(Settings { nodes, contributors, seconds_per_block, target, floor, batch, schedule, momentum, seed })
     }
 
     /// Requires the options of a new chain, as far as they are given, to be what the chain that is there has.

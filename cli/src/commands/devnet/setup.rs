@@ -10,11 +10,12 @@
 //! | `devnet.lock` | locked while the devnet runs |
 
 use super::directory::{self, Locked};
-use super::settings::{Settings, Start};
+use super::settings::{Settings, Start, max_contributions};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::key_file::{Cost, KeyFile};
 use crate::node_link::{GENESIS, NodeError};
+use crate::progress::ProofBar;
 use crate::ui::Ui;
 use chain::address::{Address, SecretKey};
 use chain::amount::{Amount, GRAINS_PER_COIN};
@@ -26,8 +27,8 @@ use chain::rules::Rules;
 use chain::store::Store;
 use circuits::curve::{CIRCUIT_VERSION, Params};
 use circuits::decimal::Decimal;
-use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::{GenesisProof, StateCommitments};
+use circuits::model::{Config, Spec, State};
+use circuits::statement::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepProver};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,8 +37,6 @@ use verifier::StepVerifier;
 
 /// Passphrase of the devnet's key files: their coins are worth nothing.
 pub const PASSPHRASE: &str = "devnet";
-
-const STORIES: &[u8] = include_bytes!("../../../../fixtures/corpus/stories.txt");
 
 /// The corpus in a devnet's directory.
 const CORPUS: &str = "corpus.bin";
@@ -99,12 +98,15 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         ChainSpec::new(genesis).map_err(CliError::file(&genesis_file))
     };
     let found = if directory::look(&args.dir)? { Some(read_spec()?) } else { None };
-    let settings = match &found {
+    let new = match &found {
         Some(spec) => {
             args.agree(spec, &corpus_file)?;
             None
         }
-        None => Some(args.settings(ui)?),
+        None => {
+            let config = args.config()?;
+            Some((args.settings(&config, ui)?, args.new_corpus(&config, ui)?))
+        }
     };
     let config = match &found {
         Some(spec) => spec.config().clone(),
@@ -115,10 +117,10 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         return Err(CliError::Usage(format!("another devnet was just made in {}", args.dir.display())));
     }
     files::create_dir(&args.dir.join(KEYS))?;
-    let count = match (&found, &settings) {
+    let count = match (&found, &new) {
         // One for each node of the genesis, and one more.
         (Some(spec), _) => spec.genesis().balances.len(),
-        (None, settings) => settings.as_ref().map_or(0, |settings| usize::from(settings.nodes) + 1),
+        (None, new) => new.as_ref().map_or(0, |(settings, _)| usize::from(settings.nodes) + 1),
     };
     let accounts = accounts(&args.dir, count)?;
     let addresses: Vec<Address> = accounts.iter().map(SecretKey::address).collect();
@@ -126,23 +128,15 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         args.nodes_of(spec, &addresses)?;
     }
     let params = Arc::new(ui.params()?);
-    let (verifier, prover) = {
-        let _spinner = ui.spinner("keys");
-        let model = Spec::new(config.clone());
-        (StepVerifier::new(&params, &config)?, StepKeys::generate(&params, &model)?)
-    };
-    if let Some(settings) = &settings {
-        let corpus = match &args.corpus {
-            Some(file) => files::read(file, MAX_CORPUS)?,
-            None => STORIES.to_vec(),
-        };
-        files::write(&corpus_file, &corpus, true)?;
-        let dataset = Dataset::new(&params, config.context, &corpus)?;
+    let model = Spec::new(config.clone());
+    let (verifier, prover) = (ui.verifier_keys(&params, &config)?, ui.prover_keys(&params, &model)?);
+    if let Some((settings, corpus)) = &new {
+        files::write(&corpus_file, corpus, true)?;
+        let dataset = Dataset::new(&params, config.context, corpus)?;
         let state = {
-            let _spinner = ui.spinner("proof of the first state");
-            let model = Spec::new(config.clone());
+            let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover = StepProver { params: &params, keys: &prover, spec: &model };
-            prover.genesis(&State::init(&config, settings.seed), &mut |_, _| {})?
+            prover.genesis(&State::init(&config, settings.seed), &mut |part, stage| bar.observe(part, stage))?
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
@@ -162,7 +156,6 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let (nodes, contributing) = args.nodes_of(&spec, &addresses)?;
     let chains = (0..nodes).map(|node| open(&args.dir, node, &spec, &params)).collect::<Result<_, _>>()?;
     let patience = Duration::from_secs(spec.rules().target_spacing);
-    let model = Spec::new(config);
     let shared = Shared { spec, params, verifier, prover, model, dataset, accounts, contributing, patience };
     Ok(Net { shared: Arc::new(shared), chains, directory })
 }
@@ -243,12 +236,12 @@ fn genesis(
         proof,
         dataset: dataset.root(),
         batch: args.batch,
-        schedule: Schedule::constant(&args.lr).map_err(|e| CliError::Usage(e.to_string()))?,
+        schedule: args.schedule,
         momentum: args.momentum,
         weight_decay: Decimal::ZERO,
         target: args.target,
         rules: Rules {
-            max_contributions: u32::from(contributors).max(4),
+            max_contributions: max_contributions(contributors),
             slots: 1,
             max_proof_bytes: 64 << 20,
             stamp_bits: 12,

@@ -1,4 +1,4 @@
-//! What a node's store says.
+//! What a node's store and a light client's file say.
 
 use super::{Facts, facts};
 use crate::commands::chain::describe::{self, joined};
@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::format::hex;
 use crate::node_link::NodeError;
 use ::chain::chain_state::ChainError;
+use ::chain::light;
 use ::chain::store::Store;
 use serde_json::json;
 use std::fs::File;
@@ -33,4 +34,19 @@ pub fn store_facts(path: &Path) -> Result<Facts, CliError> {
     let about = json!({ "chain": chain, "name": genesis.name });
     let note = json!({ "note": "nothing of this is verified here" });
     Ok(facts(joined([about, describe::record(&view.tip()?), note])))
+}
+
+/// What a light client has kept.
+pub fn light_facts(path: &Path) -> Result<Facts, CliError> {
+    let survey = light::survey(path).map_err(|error| CliError::light(path, error))?;
+    let first = survey.beginning.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.record.summary.height);
+    Ok(facts(json!({
+        "chain": hex(&survey.beginning.chain),
+        "name": survey.beginning.genesis.name,
+        "from_height": first,
+        "blocks": survey.blocks,
+        "bytes": survey.bytes,
+        "follows": survey.fault.map(|fault| fault.to_string()),
+        "note": "nothing of this is verified here",
+    })))
 }

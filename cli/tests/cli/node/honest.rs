@@ -168,6 +168,13 @@ fn files_of_a_devnet_are_inspected() {
     assert_eq!((&genesis["content"]["supply"], &genesis["content"]["accounts"]), (&json!("1010"), &json!(2)));
     let dir = devnet.run("inspect devnet").ok();
     assert_eq!((&dir["kind"], &dir["content"]), (&json!("directory of a devnet"), &genesis["content"]));
+    // 7.18: the store of a stopped node, and of one that somebody has.
+    let store = devnet.run("inspect devnet/node-0.redb").ok();
+    assert_eq!((&store["kind"], &store["content"]["height"]), (&json!("store of a node"), &json!(3)));
+    assert_eq!(store["content"]["chain"], genesis["content"]["id"]);
+    let taken = devnet.store();
+    devnet.run("inspect devnet/node-0.redb").refused_as("node", "node-0.redb is in use by another process");
+    drop(taken);
     let key = devnet.run("inspect devnet/keys/key-0.key").ok();
     assert_eq!(
         (&key["kind"], &key["content"]["address"]),
