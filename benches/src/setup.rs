@@ -3,7 +3,7 @@
 use circuits::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, Run, StateCommitments, corpus_digest};
+use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::rng::fresh;
@@ -115,6 +115,17 @@ impl<'p> Setup<'p> {
         let at = StepOf { run: &self.run, step: 0, before: self.genesis() };
         let proven = prover.step(at, &mut state, &self.batches, &mut |_, _| {});
         proven.expect("an honest step is proven").0
+    }
+
+    /// Proves that the first state is in range.
+    pub fn prove_genesis(&self) -> GenesisProof {
+        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
+        prover.genesis(&self.state, &mut |_, _| {}).expect("a state in range is proven").0
+    }
+
+    /// Verifies that.
+    pub fn verify_genesis(&self, proof: &GenesisProof) {
+        self.verifier.verify_genesis(self.params, self.genesis(), proof).expect("an honest proof is accepted");
     }
 
     /// Verifies the first step as a stranger without the corpus does.

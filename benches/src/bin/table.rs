@@ -91,10 +91,11 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
     let bundle = proofs[0].1.clone();
     let proving = median(proofs.into_iter().map(|(duration, _)| duration).collect());
 
+    let (proving_genesis, genesis) = time(|| setup.prove_genesis());
     let (scalars, bases) = (scalars(params), params.get_g());
-    let [verifying, one_msm] = compare(
+    let [verifying, verifying_genesis, one_msm] = compare(
         runs.max(5),
-        [&mut || setup.verify(&bundle), &mut || {
+        [&mut || setup.verify(&bundle), &mut || setup.verify_genesis(&genesis), &mut || {
             black_box(msm(&scalars, &bases));
         }],
     );
@@ -104,9 +105,12 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
             "peak memory while proving",
             peak.map_or("not known".into(), |p| format!("{:.2} GiB", p as f64 / 2f64.powi(30))),
         ),
-        ("verifying it, keys loaded", shown(verifying)),
+        ("verifying a step, keys loaded", shown(verifying)),
         ("the same, in multi-scalar multiplications of 2^k", format!("{:.1}", ratio(verifying, one_msm))),
-        ("proof bytes of it", format!("{:.1} KiB", proof_bytes(&bundle) as f64 / 1024.0)),
+        ("proof bytes of a step", format!("{:.1} KiB", proof_bytes(&bundle) as f64 / 1024.0)),
+        ("a genesis proof, once a run", shown(proving_genesis)),
+        ("verifying it", shown(verifying_genesis)),
+        ("proof bytes of it", format!("{:.1} KiB", genesis.proof_bytes() as f64 / 1024.0)),
         ("making the prover's keys", shown(proving_keys)),
         ("making the verifier's keys", shown(verifying_keys)),
         ("the same step natively, batch 8", shown(native)),
