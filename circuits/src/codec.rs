@@ -68,9 +68,11 @@ pub enum CodecError {
 }
 
 const HEADER: usize = 12;
-const CHECKSUM_BYTES: usize = 32;
+/// Bytes of a checksum, after the body.
+pub const CHECKSUM_BYTES: usize = 32;
 
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+/// Checksum of magic, version and body.
+pub fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     digest(b"gradcoin-checks", bytes)
 }
 
