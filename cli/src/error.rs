@@ -15,7 +15,7 @@ use chain::light::{CheckpointError, SyncError};
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::codec::CodecError;
-use circuits::model::{ConfigError, DataError, GenerateError};
+use circuits::model::{ConfigError, DataError, GenerateError, LossError};
 use circuits::model_file::ModelFileError;
 use circuits::ports::PortError;
 use circuits::statement::RunError;
@@ -74,6 +74,9 @@ pub enum CliError {
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A loss is not one that a statement can name.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),

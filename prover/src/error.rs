@@ -88,6 +88,9 @@ pub enum ProveError {
     /// A sequence is not one of the model.
     #[error(transparent)]
     Sequence(#[from] circuits::model::SequenceError),
+    /// A loss is not one that a statement can name.
+    #[error(transparent)]
+    Loss(#[from] circuits::model::LossError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] circuits::statement::RunError),

@@ -6,7 +6,7 @@ use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, ProofBar, Ui};
 use circuits::curve::Params;
 use circuits::decimal::Decimal;
-use circuits::model::{Draw, draw_batch};
+use circuits::model::{Draw, draw_batch, public_loss};
 use circuits::model_file::ModelState;
 use circuits::statement::StateCommitments;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
@@ -135,7 +135,7 @@ impl Session {
         Ok(LogLine {
             step: log.step,
             loss: log.mean_loss(),
-            loss_sum: log.loss as u64,
+            loss_sum: public_loss(log.loss)?,
             predictions: log.predictions,
             rate,
             saturated: log.saturations.total(),

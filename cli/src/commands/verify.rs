@@ -7,6 +7,7 @@ use crate::model_dir;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use circuits::curve::Params;
+use circuits::model::{LossError, public_loss};
 use circuits::statement::{Run, StateCommitments};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -147,19 +148,16 @@ fn report(verified: &VerifiedRun, run: &Run, elapsed: Duration) -> Result<Output
     } else {
         "\nthe batches are committed to, but not compared with a corpus (--corpus does that)"
     };
-    let losses: Vec<_> = verified
-        .steps
-        .iter()
-        .map(|s| {
-            json!({
-                "step": s.step,
-                "loss": s.mean_loss(),
-                "loss_sum": s.loss as u64,
-                "predictions": s.predictions,
-                "proof_bytes": s.proof_bytes,
-            })
-        })
-        .collect();
+    let losses = verified.steps.iter().map(|s| {
+        Ok(json!({
+            "step": s.step,
+            "loss": s.mean_loss(),
+            "loss_sum": public_loss(s.loss)?,
+            "predictions": s.predictions,
+            "proof_bytes": s.proof_bytes,
+        }))
+    });
+    let losses = losses.collect::<Result<Vec<_>, LossError>>()?;
     let id = run.id().map_err(|e| Rejection::Run(RunRefused::Run(e)))?;
     let json = json!({
         "ok": true,
