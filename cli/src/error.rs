@@ -54,8 +54,13 @@ pub enum CliError {
     #[error("rejected: {0}")]
     Rejected(#[from] Rejection),
     /// Cells of a circuit are free.
-    #[error("the search found {0} holes in the circuits")]
-    Free(usize),
+    #[error("the search found {holes} holes in the circuits")]
+    Free {
+        /// How many.
+        holes: usize,
+        /// What the audit found, for machines.
+        report: serde_json::Value,
+    },
     /// A circuit cannot be audited.
     #[error(transparent)]
     Audit(#[from] circuits::audit::AuditError),
@@ -270,13 +275,21 @@ impl CliError {
         }
     }
 
+    /// What a machine is told besides the error: a JSON object.
+    pub fn report(&self) -> Option<&serde_json::Value> {
+        match self {
+            CliError::Free { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
     /// The error's kind, for machines.
     pub fn kind(&self) -> &'static str {
         match self {
             CliError::Usage(_) => "usage",
             CliError::Io { .. } => "io",
             CliError::File { .. } => "file",
-            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",
+            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free { .. } => "rejected",
             CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",
             _ => "failed",
