@@ -431,7 +431,7 @@ fn the_presets_are_bounded() {
     }
 }
 
-/// Corners of what a configuration may be. Takes some minutes and three gigabytes.
+/// Corners of what a configuration may be. Takes a minute and three gigabytes.
 #[test]
 #[ignore = "large: run it by name"]
 fn the_largest_configurations_are_bounded() {

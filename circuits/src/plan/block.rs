@@ -6,7 +6,7 @@ use super::known::Known;
 use super::strip::Strip;
 use super::{Expr, F, LANES, field};
 use ff::Field;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +182,8 @@ pub(super) struct LookupUse {
     pub x: usize,
     pub tag: u64,
     pub rows: Vec<usize>,
+    /// Whether these are all rows of the block.
+    pub is_everywhere: bool,
 }
 
 /// A rectangle of cells that one room owns, with the constraints on them.
@@ -274,8 +276,9 @@ impl Builder {
         let pair = self.blocks[block].lookups.len();
         let x = self.column(block, Kind::LookupX(pair), &format!("{name}.x"));
         let y = self.column(block, Kind::LookupY(pair), &format!("{name}.y"));
-        let rows = rows.into_iter().collect();
-        self.blocks[block].lookups.push(LookupUse { x: index(x), tag, rows });
+        let rows: Vec<usize> = rows.into_iter().collect();
+        let is_everywhere = rows.iter().collect::<BTreeSet<_>>().len() == self.blocks[block].rows;
+        self.blocks[block].lookups.push(LookupUse { x: index(x), tag, rows, is_everywhere });
         Lookup { x, y }
     }
 

@@ -154,12 +154,9 @@ impl Builder {
         let table = self.tables.get(&lookup.tag)?;
         let is_first = lookup.x == column;
         let found = if is_first { table.x } else { table.y };
-        let mut rows = lookup.rows.clone();
-        rows.sort_unstable();
-        rows.dedup();
         // Rows that name no table hold a limb and a zero.
         let idle = if is_first { Interval::unsigned(LIMB_BITS) } else { Interval::ZERO };
-        Some(if rows.len() < b.rows { found.hull(idle) } else { found })
+        Some(if lookup.is_everywhere { found } else { found.hull(idle) })
     }
 
     /// Requires `poly = 0`, as [`Self::gate`], where `poly` is linear in `cell` with coefficient 1 or −1: so the other
