@@ -1,7 +1,7 @@
 //! Circuits that are nothing but full columns of one kind.
 
 use circuits::curve::{DEFAULT_K, F, Params};
-use circuits::plan::{BlockId, Builder, Challenge, Col, Kind, Plan, RESERVED_ROWS, Witness};
+use circuits::plan::{BlockId, Builder, Challenge, Col, Declared, Interval, Kind, Plan, RESERVED_ROWS, Witness};
 use prover::proof::{ProofInstance, ProverKey, prove};
 use std::sync::Arc;
 
@@ -60,6 +60,7 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
     let block = b.block_at("lanes", 0, ROWS);
     let first = b.column(block, Kind::Hint, "first");
+    b.declare(block, first, Declared::outside(Interval::unsigned(24), "filled so"));
     fill(b, block, first, 0, 24);
     let limbs = 3 + if lane == Lane::Limb { count } else { 0 };
     for i in 0..limbs {

@@ -14,8 +14,11 @@
 //!    after that query, uniform, and independent of the columns. A forger gets as many attempts as queries.
 //! 2. *Phase 2 adds no freedom.* Its columns are determined by phase 1, the fixed columns and the challenges; the
 //!    constraints then are polynomial identities in the challenges. An identity of total degree d that does not
-//!    hold formally holds for a random challenge with probability at most d/|F| < 2^-230, for every d here
-//!    (Schwartz–Zippel; the lookup argument's degree is the number of looked-up cells of the instance).
+//!    hold formally holds for a random challenge with probability at most d/|F| (Schwartz 1980, Zippel 1979). When keys
+//!    are made it is required that an instance's lookup argument has at most [`MAX_TERMS`] terms, which is its degree
+//!    (a pole that meets a term, where the argument says nothing, is as likely again), and that the degrees of its
+//!    equations between projections add up to at most [`MAX_DEGREE`](crate::plan::MAX_DEGREE). With 8 instances a proof,
+//!    8·(2·2^25 + 2^20) < 2^30: a false proof passes with probability below 2^-224 for each query.
 //! 3. *One scalar, one role.* Each role's scalar comes from its own oracle query, with its own label. Were two roles
 //!    powers of one scalar, terms of two different identities could cancel.
 //! 4. *All instances share the scalars*, which is sound as the digest covers all of their columns and values.
@@ -32,6 +35,10 @@ use std::collections::BTreeMap;
 
 /// Instance rows that hold challenges; the public values follow.
 pub const SLOTS: usize = Challenge::ALL.len();
+
+/// Most terms of an instance's lookup argument, [`Plan::lookup_terms`](crate::plan::Plan::lookup_terms). Each is a cell of
+/// the circuit, of which a configuration may have about as many; corners of the configurations have up to 2^23.8.
+pub const MAX_TERMS: u64 = 1 << 25;
 
 /// One scalar for each role.
 pub type Challenges = BTreeMap<Challenge, F>;

@@ -1,12 +1,13 @@
 //! Verifying keys: made from a plan, known by a digest, with the exact shape of their proofs.
 //!
-//! `halo2_proofs` 0.4.1 has no public way to write or read a key, so keys are made anew from the plan, which is cheap
+//! `halo2_proofs` 0.4.1 has no public way to write or read a key, so keys are made again from the plan, which is cheap
 //! to build, and checked by their digest; only parameters are cached on disk.
 
-use crate::challenge::SLOTS;
+use crate::challenge::{MAX_TERMS, SLOTS};
 use crate::curve::{ENCODED, F, Params, Point};
 use crate::plan::halo::{PlanCircuit, with_plan};
-use crate::plan::{Global, Plan, RESERVED_ROWS};
+use crate::plan::{BoundError, Fault, Global, Plan, RESERVED_ROWS};
+use crate::ports::WIRE_BLINDING_ROWS;
 use halo2_proofs::plonk::{self, Circuit, ConstraintSystem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -35,6 +36,31 @@ pub enum KeyError {
         /// Name of the column.
         column: String,
     },
+    /// What a proof reveals of a secret port is less than its blinding rows hide, at both ends together.
+    #[error("port `{port}` is opened at {openings} points at its two ends; {rows} blinding rows hide fewer")]
+    Openings {
+        /// Name of the port.
+        port: String,
+        /// Openings of a column of the port, over both ends.
+        openings: usize,
+        /// Blinding rows that both ends share.
+        rows: usize,
+    },
+    /// The lookup argument has more terms than its error allows for.
+    #[error("the lookup argument of the circuit has {terms} terms, more than {MAX_TERMS}")]
+    Terms {
+        /// Of one instance.
+        terms: u64,
+    },
+    /// A lookup of halo2's own: neither the length of proofs nor the argument for soundness knows of any.
+    #[error("the circuit has a lookup of halo2's own")]
+    StockLookup,
+    /// The circuit's author made a mistake.
+    #[error("the circuit is faulty: {0}")]
+    Fault(Box<Fault>),
+    /// A constraint may hold in the field and fail as an equation of integers.
+    #[error("the circuit's constraints are not shown to be equations of integers: {0}")]
+    Bounds(Box<BoundError>),
     /// Fewer public values than the circuit reads.
     #[error("the circuit reads {read} public values, not {given}")]
     Publics {
@@ -49,6 +75,12 @@ pub enum KeyError {
     /// halo2 refused the circuit.
     #[error("halo2: {0}")]
     Halo2(#[from] plonk::Error),
+}
+
+impl From<BoundError> for KeyError {
+    fn from(error: BoundError) -> Self {
+        KeyError::Bounds(Box::new(error))
+    }
 }
 
 /// What stands in a run of 32-byte items of a proof.
@@ -75,7 +107,9 @@ pub struct Shape {
     pub publics: usize,
     /// Rows at the end of a column that halo2 fills with blinding.
     pub blinding_rows: usize,
-    /// Points at which a proof opens each port's columns (the most of its columns), the combined opening included.
+    /// What one proof reveals of each port's columns (the most of its columns): the values at the points at which gates
+    /// read it, and one combination with other columns at the point of the multi-opening. The inner-product argument
+    /// reveals no more: its own mask hides it.
     pub port_openings: Vec<usize>,
     advice_queries: usize,
     fixed_queries: usize,
@@ -88,6 +122,13 @@ pub struct Shape {
 impl Shape {
     /// The shape of a plan's proofs.
     pub fn of(plan: &Arc<Plan>) -> Result<Shape, KeyError> {
+        if let Some(fault) = plan.faults.first() {
+            return Err(KeyError::Fault(Box::new(fault.clone())));
+        }
+        let terms = plan.lookup_terms();
+        if terms > MAX_TERMS {
+            return Err(KeyError::Terms { terms });
+        }
         let mut cs = ConstraintSystem::<F>::default();
         with_plan(plan, || PlanCircuit::configure(&mut cs));
         // halo2 keeps its list of queries to itself: collect the same ones.
@@ -137,13 +178,21 @@ impl Shape {
 
         let ports: Vec<_> = (0..plan.ports.len()).map(|p| plan.port_columns(p)).collect();
         let openings = |port: &Range<usize>| port.clone().map(|c| advice[&c].len() + 1).max().unwrap_or(0);
+        let port_openings: Vec<usize> = ports.iter().map(openings).collect();
+        for (port, openings) in plan.ports.iter().zip(&port_openings).filter(|(port, _)| !port.canonical) {
+            // The circuit at the other end keeps within the same half.
+            let (openings, rows) = (2 * openings, needed.min(WIRE_BLINDING_ROWS));
+            if openings >= rows {
+                return Err(KeyError::Openings { port: port.name.clone(), openings, rows });
+            }
+        }
         Ok(Shape {
             k: plan.k,
             advice: plan.advice.len(),
             phase1: plan.phase1,
             publics: publics_read(plan),
             blinding_rows: needed,
-            port_openings: ports.iter().map(openings).collect(),
+            port_openings,
             ports,
             advice_queries: advice.values().map(BTreeSet::len).sum(),
             fixed_queries: fixed.len() + port_columns,
@@ -218,9 +267,18 @@ impl VerifyingKey {
             return Err(KeyError::Publics { read: shape.publics, given: publics });
         }
         shape.publics = publics;
+        plan.check_bounds()?;
         let circuit = PlanCircuit { plan: plan.clone(), witness: None };
         let vk = with_plan(plan, || plonk::keygen_vk(params, &circuit))?;
-        let digest = digest(&vk, &shape);
+        Self::of(vk, shape)
+    }
+
+    fn of(vk: plonk::VerifyingKey<Point>, shape: Shape) -> Result<Self, KeyError> {
+        let pinned = format!("{:?}", vk.pinned());
+        if has_stock_lookup(&pinned) {
+            return Err(KeyError::StockLookup);
+        }
+        let digest = digest(&pinned, &shape);
         Ok(VerifyingKey { shape, digest, vk })
     }
 
@@ -235,11 +293,17 @@ impl VerifyingKey {
     }
 }
 
+/// Whether a pinned key, written out, has a lookup of halo2's own, or does not say. halo2 keeps its list of lookups to
+/// itself, but a pinned key shows it.
+fn has_stock_lookup(pinned: &str) -> bool {
+    let mut lists = pinned.match_indices("lookups: [").map(|(at, label)| &pinned[at + label.len()..]);
+    !matches!((lists.next(), lists.next()), (Some(list), None) if list.starts_with(']'))
+}
+
 /// Hash of the pinned key, and of what the verifier leans on and the pinned key does not show: which columns are of
 /// phase 1, which are ports, how long instances are.
-fn digest(vk: &plonk::VerifyingKey<Point>, shape: &Shape) -> [u8; 64] {
+fn digest(pinned: &str, shape: &Shape) -> [u8; 64] {
     let mut state = blake2b_simd::Params::new().hash_length(64).personal(b"GradCoin-the-key").to_state();
-    let pinned = format!("{:?}", vk.pinned());
     state.update(&(pinned.len() as u64).to_le_bytes());
     state.update(pinned.as_bytes());
     let ends = shape.ports.iter().flat_map(|p| [p.start, p.end]);
@@ -248,4 +312,100 @@ fn digest(vk: &plonk::VerifyingKey<Point>, shape: &Shape) -> [u8; 64] {
         state.update(&(number as u64).to_le_bytes());
     }
     *state.finalize().as_array()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Builder, Col, Declared, Expr, Interval, Kind, Lane};
+    use crate::testing::{TOY_K, toy};
+    use ff::Field;
+    use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
+    use halo2_proofs::plonk::{Advice, Column, TableColumn};
+    use halo2_proofs::poly::Rotation;
+
+    /// A circuit with halo2's own lookup.
+    struct Stock;
+
+    impl Circuit<F> for Stock {
+        type Config = (Column<Advice>, TableColumn);
+        type FloorPlanner = SimpleFloorPlanner;
+
+        fn without_witnesses(&self) -> Self {
+            Stock
+        }
+
+        fn configure(meta: &mut ConstraintSystem<F>) -> Self::Config {
+            let (advice, table) = (meta.advice_column(), meta.lookup_table_column());
+            meta.lookup(|cells| vec![(cells.query_advice(advice, Rotation::cur()), table)]);
+            (advice, table)
+        }
+
+        fn synthesize(&self, (_, table): Self::Config, mut layouter: impl Layouter<F>) -> Result<(), plonk::Error> {
+            layouter.assign_table(|| "", |mut t| t.assign_cell(|| "", table, 0, || Value::known(F::ZERO)))
+        }
+    }
+
+    /// 7.6
+    #[test]
+    fn a_stock_lookup_is_refused() {
+        let params = Params::new(TOY_K);
+        let plan = toy(1).plan;
+        let shape = Shape::of(&plan).unwrap();
+        let stock = plonk::keygen_vk(&params, &Stock).unwrap();
+        assert!(matches!(VerifyingKey::of(stock, shape.clone()), Err(KeyError::StockLookup)));
+        let own = VerifyingKey::new(&params, &plan).unwrap();
+        assert!(VerifyingKey::of(own.vk, shape).is_ok());
+        // A key that does not say is refused as well.
+        assert!(
+            has_stock_lookup("") && has_stock_lookup("lookups: [], lookups: []") && !has_stock_lookup("lookups: []")
+        );
+    }
+
+    /// 7.6
+    #[test]
+    fn a_lookup_argument_of_too_many_terms_is_refused() {
+        let mut plan = (*toy(1).plan).clone();
+        let rows = plan.usable as u64;
+        let most = MAX_TERMS / rows;
+        let missing = most - plan.lookup_terms() / rows;
+        plan.helpers[0].lanes.extend(vec![Lane { x: plan.port_rows.len(), pair: None }; missing as usize]);
+        assert!(Shape::of(&Arc::new(plan.clone())).is_ok());
+        plan.helpers[0].lanes.push(Lane { x: plan.port_rows.len(), pair: None });
+        match Shape::of(&Arc::new(plan)) {
+            Err(KeyError::Terms { terms }) => assert_eq!(terms, (most + 1) * rows),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// 7.6: a port column that is read on so many rows at once.
+    #[test]
+    fn a_secret_port_opened_at_too_many_points_is_refused() {
+        let shape = |rotations: i32, canonical: bool| {
+            let mut b = Builder::new();
+            let port = b.port("wire", crate::plan::LANES, canonical);
+            let block = b.block_at("reader", 0, 8);
+            let sum = |lane: Col| Expr::sum((0..rotations).map(|r| lane.at(-r)));
+            for lane in b.port_lanes(block, port, 0, "x") {
+                b.declare(block, lane, Declared::outside(Interval::unsigned(12), "the test"));
+                (0..8).for_each(|row| b.set(block, lane, row, 0));
+                let total = b.column(block, Kind::Hint, "sum");
+                b.define(block, "sum", total, sum(lane), 4..8);
+            }
+            Shape::of(&Arc::new(b.finish(TOY_K).0))
+        };
+        assert_eq!(shape(1, false).unwrap().port_openings, [2]);
+        assert_eq!(shape(4, true).unwrap().port_openings, [5]);
+        for rotations in [2, 4] {
+            match shape(rotations, false) {
+                Err(KeyError::Openings { port, openings, rows }) => {
+                    assert_eq!(
+                        (port.as_str(), openings, rows),
+                        ("wire", 2 * (rotations as usize + 1), WIRE_BLINDING_ROWS)
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Small circuits that have one of everything, for tests of proofs and of forgeries.
 
-use crate::plan::{BlockId, Builder, Cell, Challenge, Col, Expr, F, Kind, LANES, Plan, PortId, Witness, field};
+use crate::plan::{
+    BlockId, Builder, Cell, Challenge, Col, Declared, Expr, F, Interval, Kind, LANES, Plan, PortId, Witness, field,
+};
 use std::sync::Arc;
 
 /// Log2 of the rows of the small circuits.
@@ -53,6 +55,9 @@ pub fn toy(seed: u64) -> Toy {
     let double = b.port("double", COLUMNS, false);
     let block = b.block_at("toy/double", 0, ROWS);
     let x = columns_of(&mut b, block, tensor, "x");
+    for &column in &x {
+        b.declare(block, column, Declared::outside(Interval::unsigned(8), "the test"));
+    }
     let y = columns_of(&mut b, block, double, "y");
     let limb = b.column(block, Kind::Limb, "x again");
     let hint = b.column(block, Kind::Hint, "square of the square");
@@ -75,7 +80,7 @@ pub fn toy(seed: u64) -> Toy {
     b.define(block, "sum begins", sum, lanes(), 0..1);
     b.define(block, "sum goes on", sum, sum.at(-1) + lanes(), 1..ROWS);
     for lane in 0..COLUMNS {
-        b.gate(block, "y = 2x", y[lane].cur() - x[lane].cur().times(2), 0..ROWS);
+        b.determine(block, "y = 2x", &y[lane].cur(), y[lane].cur() - x[lane].cur().times(2), 0..ROWS);
     }
     let weighted = |lanes: &[Col], scale: i128| {
         let (u, v) = (Col::Challenge(Challenge::Inputs).cur(), Col::Square(Challenge::Inputs).cur());
@@ -122,7 +127,7 @@ fn columns_of(b: &mut Builder, block: BlockId, port: PortId, name: &str) -> Vec<
 pub const TOY_PUBLICS: usize = 3;
 
 /// Another circuit, at the other end of the wire: port 0 (secret wire) is port 1 of [`toy`], of which it publishes the
-/// sum. It reads the wire on two rows at once, and blinds more rows than [`toy`].
+/// sum. It blinds more rows than [`toy`].
 pub fn toy_sink(seed: u64) -> Toy {
     let source = toy(seed);
     let wire = source.plan.port_columns(1);
@@ -130,21 +135,23 @@ pub fn toy_sink(seed: u64) -> Toy {
     let port = b.port("double", COLUMNS, false);
     let block = b.block_at("sink", 0, ROWS);
     let y = columns_of(&mut b, block, port, "y");
+    for &column in &y {
+        b.declare(block, column, Declared::outside(Interval::unsigned(9), "the circuit at the other end"));
+    }
     let sum = b.column(block, Kind::Wire, "sum so far");
-    let fibonacci = b.column(block, Kind::Hint, "fibonacci");
+    let ones = b.column(block, Kind::Hint, "ones");
     // More rotations, hence more blinding rows, than the circuit at the other end.
-    let before = |n: i32| fibonacci.at(-n);
-    b.define(block, "begins", fibonacci, Expr::int(1), 0..5);
-    b.define(block, "goes on", fibonacci, Expr::sum([1, 2, 3, 4, 5].map(before)), 5..ROWS);
+    b.define(block, "one", ones, Expr::int(1), 0..ROWS);
+    let before = Expr::sum([1, 2, 3, 4, 5].map(|n| ones.at(-n)));
+    b.gate(block, "five ones", before - Expr::int(5), 5..ROWS);
     for row in 0..ROWS {
         for (lane, column) in wire.clone().enumerate() {
             b.set_field(block, y[lane], row, source.witness.values[column][row]);
         }
     }
-    let lanes = |rotation: i32| Expr::sum(y.iter().map(|c| c.at(rotation)));
-    b.define(block, "sum begins", sum, lanes(0), 0..1);
-    b.define(block, "sum of two rows", sum, lanes(0) + lanes(-1), 1..2);
-    b.define(block, "sum goes on", sum, sum.at(-1) + lanes(0), 2..ROWS);
+    let lanes = || Expr::sum(y.iter().map(|c| c.cur()));
+    b.define(block, "sum begins", sum, lanes(), 0..1);
+    b.define(block, "sum goes on", sum, sum.at(-1) + lanes(), 1..ROWS);
     let last = b.cell(block, sum, ROWS - 1);
     b.public(last, 7);
     let publics = vec![b.value(last)];

@@ -38,7 +38,7 @@ fn broken(mut segment: Segment, publics: &[F], (room, column, row): (&str, &str,
 #[test]
 fn a_token_or_target_equal_to_the_vocabulary_size() {
     let (spec, state, trace) = nano();
-    let loss = [F::from(trace.loss() as u64)];
+    let loss = [F::from(circuits::model::public_loss(trace.loss()).unwrap())];
     let vocab = spec.config.vocab as u64;
     // Row 0 is a token only, the last row a target only; rows between are both.
     for row in [0, 3, spec.config.context] {

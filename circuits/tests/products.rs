@@ -108,7 +108,7 @@ type OfHead = (&'static str, fn(&mut SequenceTrace) -> &mut Wide);
 #[test]
 fn every_product_of_the_head() {
     let (spec, state, trace) = nano();
-    let loss = F::from(trace.loss() as u64);
+    let loss = F::from(circuits::model::public_loss(trace.loss()).unwrap());
     let products: [OfHead; 5] = [
         ("logits", |t| &mut t.head.logits),
         ("dh", |t| &mut t.head.zdh),
@@ -134,7 +134,7 @@ fn every_product_of_the_head() {
 #[test]
 fn a_gathered_row_that_is_not_the_tokens() {
     let (spec, state, trace) = nano();
-    let loss = F::from(trace.loss() as u64);
+    let loss = F::from(circuits::model::public_loss(trace.loss()).unwrap());
     let mut forged = trace.clone();
     // Two errors that cancel under any single power of one challenge.
     forged.x0.data[1] += 1;

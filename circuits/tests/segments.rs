@@ -44,7 +44,7 @@ fn trace_of(config: Config) -> (Spec, State, circuits::model::SequenceTrace) {
 }
 
 fn loss(trace: &circuits::model::SequenceTrace) -> F {
-    F::from(trace.loss() as u64)
+    F::from(circuits::model::public_loss(trace.loss()).unwrap())
 }
 
 #[test]

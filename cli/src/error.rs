@@ -17,7 +17,7 @@ use chain::light::CheckpointError;
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::codec::CodecError;
-use circuits::model::{ConfigError, DataError, GenerateError};
+use circuits::model::{ConfigError, DataError, GenerateError, LossError};
 use circuits::model_file::ModelFileError;
 use circuits::ports::PortError;
 use circuits::statement::RunError;
@@ -69,8 +69,13 @@ pub enum CliError {
     #[error("verified on a condition")]
     Conditional(Box<Output>),
     /// Cells of a circuit are free.
-    #[error("the search found {0} holes in the circuits")]
-    Free(usize),
+    #[error("the search found {holes} holes in the circuits")]
+    Free {
+        /// How many.
+        holes: usize,
+        /// What the audit found, for machines.
+        report: serde_json::Value,
+    },
     /// A circuit cannot be audited.
     #[error(transparent)]
     Audit(#[from] circuits::audit::AuditError),
@@ -89,6 +94,9 @@ pub enum CliError {
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A loss is not one that a statement can name.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// No batch can be drawn.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -363,6 +371,14 @@ impl CliError {
         }
     }
 
+    /// What a machine is told besides the error: a JSON object.
+    pub fn report(&self) -> Option<&serde_json::Value> {
+        match self {
+            CliError::Free { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
     /// The error's kind, for machines.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -370,7 +386,7 @@ impl CliError {
             CliError::Conditional(_) => "conditional",
             CliError::Io { .. } | CliError::Held { .. } | CliError::NoKey(_) => "io",
             CliError::File { .. } | CliError::OtherState { .. } | CliError::DamagedState { .. } => "file",
-            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free(_) => "rejected",
+            CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free { .. } => "rejected",
             CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",
             CliError::Light { source, .. } => match **source {

@@ -83,7 +83,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     // What was parsed is lost: the arguments themselves tell.
     let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
     if json {
-        ui::print_failure("usage", &message(error));
+        ui::print_failure("usage", &message(error), None);
     }
     ExitCode::from(2)
 }

@@ -22,9 +22,19 @@ pub struct Output {
     pub json: Value,
 }
 
-/// Writes a failure for machines.
-pub fn print_failure(kind: &str, message: &str) {
-    let _ = writeln!(io::stdout(), "{}", json!({ "ok": false, "kind": kind, "error": message }));
+/// Writes a failure for machines, with what else there is to say.
+pub fn print_failure(kind: &str, message: &str, report: Option<&Value>) {
+    let _ = writeln!(io::stdout(), "{}", failure(kind, message, report));
+}
+
+fn failure(kind: &str, message: &str, report: Option<&Value>) -> Value {
+    let mut failure = json!({ "ok": false, "kind": kind, "error": message });
+    if let (Value::Object(failure), Some(Value::Object(report))) = (&mut failure, report) {
+        for (key, value) in report {
+            failure.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+    failure
 }
 
 /// How to talk to the user.
@@ -71,7 +81,7 @@ impl Ui {
     pub fn fail(&self, error: &CliError) {
         let _ = writeln!(io::stderr(), "error: {error}");
         if self.json {
-            print_failure(error.kind(), &error.to_string());
+            print_failure(error.kind(), &error.to_string(), error.report());
         }
     }
 
@@ -160,5 +170,27 @@ impl Spinner {
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::CliError;
+
+    /// 7.22: of an audit that found holes, a machine is told the error and all of the report.
+    #[test]
+    fn a_failed_audit_is_one_whole_document() {
+        let error = CliError::Free { holes: 2, report: json!({ "circuits": [{ "circuit": "toy" }], "ok": true }) };
+        assert_eq!((error.exit_code(), error.kind()), (1, "rejected"));
+        let document = failure(error.kind(), &error.to_string(), error.report());
+        let expected = json!({
+            "ok": false,
+            "kind": "rejected",
+            "error": "the search found 2 holes in the circuits",
+            "circuits": [{ "circuit": "toy" }],
+        });
+        assert_eq!(document, expected);
+        assert_eq!(failure("usage", "no", None), json!({ "ok": false, "kind": "usage", "error": "no" }));
     }
 }

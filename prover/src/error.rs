@@ -91,6 +91,9 @@ pub enum ProveError {
     /// The state is not one of the model.
     #[error("state: {0}")]
     State(#[from] circuits::model::ParamsError),
+    /// A loss is not one that a statement can name.
+    #[error(transparent)]
+    Loss(#[from] circuits::model::LossError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] circuits::statement::RunError),

@@ -6,7 +6,7 @@ use crate::proof::{Proof, ProofInstance, ProverKey, Stage, prove};
 use crate::rng::{PortBlinding, derive_wire};
 use circuits::curve::{DEFAULT_K, F, Params, Point};
 use circuits::keys::VerifyingKey;
-use circuits::model::{Gradients, SequenceTrace, Spec, State, sequence_gradient};
+use circuits::model::{Gradients, SequenceTrace, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::plan::{LANES, field};
 use circuits::scope::{Place, Scope};
@@ -126,7 +126,8 @@ impl StepProver<'_> {
         for (sequence, tokens) in batch.iter().enumerate() {
             let trace = sequence_gradient(self.spec, &state.w, tokens)?;
             trace.accumulate(&mut out.gradients);
-            out.contribution.losses.push(trace.loss() as u64);
+            let loss = public_loss(trace.loss())?;
+            out.contribution.losses.push(loss);
             for layer in 0..layers {
                 let place = Place::Layer { sequence: sequence as u32, layer: layer as u32 };
                 let ports = vec![
@@ -147,7 +148,7 @@ impl StepProver<'_> {
             ];
             let context = scope.context(Place::Head { sequence: sequence as u32 });
             let segment = head::build(self.spec, DEFAULT_K, &state.w, &trace);
-            let publics = vec![F::from(trace.loss() as u64), context];
+            let publics = vec![F::from(loss), context];
             pending[1].push(ProofInstance { witness: segment.witness, publics, ports });
             self.flush(&mut pending[1], false, Part::Heads, &mut out.contribution.heads, progress)?;
         }

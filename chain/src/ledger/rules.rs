@@ -54,7 +54,7 @@ impl Rules {
             block.saturating_mul(self.halving_interval.into())
         });
         let total = issued.fold(u128::from(genesis.grains()), u128::saturating_add);
-        if total > MAX_SUPPLY.grains().into() { Err(RulesError::Supply(total)) } else { Ok(()) }
+        if total > u128::from(MAX_SUPPLY.grains()) { Err(RulesError::Supply(total)) } else { Ok(()) }
     }
 
     /// Halvings before a block.

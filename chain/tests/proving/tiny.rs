@@ -158,7 +158,7 @@ impl Tiny {
             let ports = vec![weights.clone(), gradients.clone(), wire(l), wire(l + 1)];
             ProofInstance { witness: segment.witness, publics, ports }
         };
-        let loss = trace.loss() as u64;
+        let loss = circuits::model::public_loss(trace.loss()).unwrap();
         let of_head = ProofInstance {
             witness: head::build(spec, DEFAULT_K, &self.state.w, &trace).witness,
             publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],

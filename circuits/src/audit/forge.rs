@@ -11,6 +11,7 @@ use ff::Field;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The constraint that an entry of no table breaks, whatever the multiplicities.
 pub(super) const IN_TABLE: &str = "lookup: every value is in its table";
@@ -81,7 +82,12 @@ pub struct Findings {
 impl Findings {
     /// Whether nothing was found.
     pub fn is_clean(&self) -> bool {
-        self.unnoticed.is_empty() && self.undetermined.is_empty() && self.unread_publics.is_empty() && self.lookups_hold
+        self.holes() == 0
+    }
+
+    /// How much was found.
+    pub fn holes(&self) -> usize {
+        self.unnoticed.len() + self.undetermined.len() + self.unread_publics.len() + usize::from(!self.lookups_hold)
     }
 }
 
@@ -200,6 +206,11 @@ impl<'p> Forge<'p> {
 
     /// Searches.
     pub fn search(&self, choice: &Choice) -> Findings {
+        self.search_with(choice, &|_, _| ())
+    }
+
+    /// Searches, and says after each cell how many of how many are done.
+    pub fn search_with(&self, choice: &Choice, progress: &(dyn Fn(usize, usize) + Sync)) -> Findings {
         let (all, idle, zero) = self.cells();
         let total = all.len();
         let chosen = match choice {
@@ -212,10 +223,18 @@ impl<'p> Forge<'p> {
                 keyed.into_iter().take(*n).map(|(_, cell)| cell).collect()
             }
         };
+        let done = AtomicUsize::new(0);
         let outcomes: Vec<Outcome> = chosen
             .par_iter()
             .with_min_len(16)
-            .map_init(|| self.state(), |state, &cell| self.try_cell(state, cell))
+            .map_init(
+                || self.state(),
+                |state, &cell| {
+                    let outcome = self.try_cell(state, cell);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, chosen.len());
+                    outcome
+                },
+            )
             .collect();
         let mut findings = Findings {
             cells: total,

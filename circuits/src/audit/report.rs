@@ -1,6 +1,6 @@
 //! What a circuit is made of.
 
-use crate::plan::{Global, Plan, RESERVED_ROWS};
+use crate::plan::{DeclaredRange, Global, Plan, RESERVED_ROWS};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +87,10 @@ pub struct Report {
     pub rotations: BTreeMap<i32, usize>,
     /// Queries of advice columns.
     pub advice_queries: usize,
+    /// Terms of the lookup argument of an instance.
+    pub lookup_terms: u64,
+    /// Ranges of cells that are declared rather than shown by a table or a gate alone.
+    pub declared: Vec<DeclaredRange>,
 }
 
 impl Report {
@@ -156,6 +160,8 @@ impl Report {
             publics: plan.publics.len(),
             rotations,
             advice_queries: queries.len(),
+            lookup_terms: plan.lookup_terms(),
+            declared: plan.declared.clone(),
         }
     }
 }

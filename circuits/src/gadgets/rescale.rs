@@ -21,7 +21,7 @@
 
 use super::limbs::{Limbs, limb_count};
 use super::slab::{Placed, Slab};
-use crate::plan::{BlockId, Builder, Col, Expr, Kind, LIMB_BITS, Local};
+use crate::plan::{BlockId, Builder, Case, Col, Expr, Interval, Kind, LIMB_BITS, Local};
 
 /// The division: shift (a multiple of 12), width of the result, and the largest `|x|` that can occur.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ impl Rescale {
             Some(_) => {
                 let y = b.column(block, Kind::Wire, &format!("{name}.y"));
                 let meaning = "y is the quotient or the end of its range";
-                lane.define(b, &format!("{name}: {meaning}"), y, &lane.upper, values.iter().map(|v| v.0));
+                lane.define(b, &format!("{name}: {meaning}"), y, (&lane.upper, None), values.iter().map(|v| v.0));
                 y.cur()
             }
         };
@@ -179,18 +179,38 @@ pub struct RescaledLane {
 }
 
 impl RescaledLane {
-    /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: theirs when nothing
-    /// saturates, else all ones or all zeros.
+    /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold, less `offset`: theirs when
+    /// nothing saturates, else all ones or all zeros.
     pub fn define(
         &self,
         b: &mut Builder,
         name: &str,
         column: Col,
-        limbs: &Limbs,
+        (limbs, offset): (&Limbs, Option<Local>),
         rows: impl IntoIterator<Item = usize>,
     ) {
         let value = self.part(limbs);
-        b.define(self.block, name, column, value, rows);
+        let value = match offset {
+            Some(offset) => value - offset,
+            None => value,
+        };
+        b.define_by_cases(self.block, name, column, (value, &self.cases()), rows);
+    }
+
+    /// The cases of the division: in range, where the top limb is narrow; too large; too small.
+    fn cases(&self) -> Vec<Case> {
+        let top = *self.upper.columns().last().expect("a result has limbs");
+        let spare = LIMB_BITS * limb_count(self.bits) as u32 - self.bits;
+        let narrow = (top, Interval::unsigned(LIMB_BITS - spare));
+        let flag = |set: bool| Interval::new(set.into(), set.into());
+        match self.flags {
+            None => vec![vec![narrow]],
+            Some([over, under]) => vec![
+                vec![(over, flag(false)), (under, flag(false)), narrow],
+                vec![(over, flag(true)), (under, flag(false))],
+                vec![(over, flag(false)), (under, flag(true))],
+            ],
+        }
     }
 
     /// The expression that [`Self::define`] gives a cell of its own; degree 2 where the division can saturate.

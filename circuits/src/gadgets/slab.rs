@@ -1,6 +1,6 @@
 //! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
-use crate::plan::{BlockId, Builder, Cell, Col, Kind, LANES, Local, PortId};
+use crate::plan::{BlockId, Builder, Cell, Col, Declared, Kind, LANES, Local, PortId};
 
 /// Most rows of one piece of a slab, its lead included: a third of the usable rows, so that pieces stack well.
 const PIECE_ROWS: usize = 1360;
@@ -160,11 +160,30 @@ impl Slab {
         }
     }
 
-    /// A new unchecked column per lane, filled: cells that other constraints must determine.
-    pub fn hints(&self, b: &mut Builder, name: &str, value: impl Fn(usize, usize) -> i128) -> Placed {
+    /// A new unchecked column per lane, filled: cells that other constraints must determine. Where they lie is declared,
+    /// unless a gate will show it.
+    pub fn hints(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        declared: Option<Declared>,
+        value: impl Fn(usize, usize) -> i128,
+    ) -> Placed {
         let lanes = self.lane_columns(b, Kind::Hint, name);
+        if let Some(declared) = declared {
+            self.declare(b, &lanes, declared);
+        }
         self.fill(b, &lanes, value);
         self.placed(&lanes)
+    }
+
+    /// Declares where the cells of lane columns lie.
+    pub fn declare(&self, b: &mut Builder, lanes: &[Vec<Col>], declared: Declared) {
+        for (piece, lanes) in self.pieces.iter().zip(lanes) {
+            for &column in lanes {
+                b.declare(piece.block, column, declared);
+            }
+        }
     }
 
     /// New constants of the circuit, one per element.
@@ -174,10 +193,20 @@ impl Slab {
         self.placed(&lanes)
     }
 
-    /// A new column with one value per run on each of its rows, tied together within the run.
-    pub fn per_run(&self, b: &mut Builder, name: &str, value: impl Fn(usize) -> i128) -> Vec<Col> {
+    /// A new column with one value per run on each of its rows, tied together within the run; where the values lie is
+    /// declared, if it is known.
+    pub fn per_run(
+        &self,
+        b: &mut Builder,
+        name: &str,
+        declared: Option<Declared>,
+        value: impl Fn(usize) -> i128,
+    ) -> Vec<Col> {
         let columns = self.column(b, Kind::Wire, name);
         for (piece, &column) in self.pieces.iter().zip(&columns) {
+            if let Some(declared) = declared {
+                b.declare(piece.block, column, declared);
+            }
             for run in piece.first..piece.first + piece.runs {
                 let row = self.row(piece, run);
                 for r in row..row + self.run_rows() {
@@ -227,9 +256,32 @@ impl Slab {
         }
     }
 
-    /// The columns of port lanes under each piece, `groups[piece]` being its lane group.
-    pub fn port_lanes(&self, b: &mut Builder, port: PortId, groups: &[usize], name: &str) -> Vec<Vec<Col>> {
-        self.pieces.iter().zip(groups).map(|(p, &group)| b.port_lanes(p.block, port, group, name).to_vec()).collect()
+    /// As [`Self::gate`], where the constraint determines the elements of `of`, which are cells: see
+    /// [`Builder::determine`].
+    pub fn determine(&self, b: &mut Builder, name: &str, of: &Placed, poly: impl Fn(usize, usize) -> Local) {
+        for (p, piece) in self.pieces.iter().enumerate() {
+            for lane in 0..self.lanes {
+                b.determine(piece.block, name, &of.lane(p, lane), poly(p, lane), self.data(piece));
+            }
+        }
+    }
+
+    /// The columns of port lanes under each piece, `groups[piece]` being its lane group, and where their cells lie.
+    pub fn port_lanes(
+        &self,
+        b: &mut Builder,
+        port: PortId,
+        groups: &[usize],
+        (name, declared): (&str, Declared),
+    ) -> Vec<Vec<Col>> {
+        let lanes: Vec<Vec<Col>> = self
+            .pieces
+            .iter()
+            .zip(groups)
+            .map(|(p, &group)| b.port_lanes(p.block, port, group, name).to_vec())
+            .collect();
+        self.declare(b, &lanes, declared);
+        lanes
     }
 }
 

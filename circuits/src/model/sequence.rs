@@ -34,6 +34,16 @@ pub enum SequenceError {
     },
 }
 
+/// A loss that no statement can name.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the loss {0}/2^24 is not within 0 and 2^40")]
+pub struct LossError(pub String);
+
+/// A loss (frac 24) as statements name it. No sum of losses is negative, and that of a sequence has less than 60 bits.
+pub fn public_loss<L: Copy + ToString + TryInto<u64>>(loss: L) -> Result<u64, LossError> {
+    loss.try_into().map_err(|_| LossError(loss.to_string()))
+}
+
 /// Whether every token is in the vocabulary.
 pub(super) fn check_tokens(vocab: usize, tokens: &[u8]) -> Result<(), SequenceError> {
     match tokens.iter().enumerate().find(|&(_, &t)| usize::from(t) >= vocab) {
@@ -238,5 +248,15 @@ mod tests {
             head_forward_backward(&spec, &w.embed, &w.norm_f, &x, &[0; 4], &mut s);
             assert!(s.total() > 0);
         }
+    }
+
+    /// 7.6
+    #[test]
+    fn a_loss_that_no_statement_can_name_is_refused() {
+        assert_eq!((public_loss(0i128), public_loss(u128::from(u64::MAX))), (Ok(0), Ok(u64::MAX)));
+        let error = public_loss(-1i128).unwrap_err();
+        assert_eq!(error, LossError("-1".into()));
+        assert_eq!(error.to_string(), "the loss -1/2^24 is not within 0 and 2^40");
+        assert_eq!(public_loss(1u128 << 64), Err(LossError((1u128 << 64).to_string())));
     }
 }

@@ -1,8 +1,12 @@
 //! Blocks and the builder that rooms write them with.
 
+use super::fault::Fault;
+use super::interval::Interval;
+use super::known::Known;
+use super::strip::Strip;
 use super::{Expr, F, LANES, field};
 use ff::Field;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,6 +144,21 @@ pub(super) struct LocalColumn {
     pub values: Vec<F>,
     /// Rows of a port's column that were set or defined: they carry data, and no other row may.
     pub data: Vec<bool>,
+    /// What is known of the integers in it; of looked-up pairs the table says it.
+    pub known: Option<Known>,
+}
+
+/// What a gate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Constrains cells of phase 1: an equation of integers.
+    Phase1,
+    /// Computes a cell of phase 2: holds in the field, whatever the cells are.
+    Projection,
+    /// Holds a challenge constant, or squares it.
+    Challenge,
+    /// Part of the lookup argument.
+    Lookup,
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +166,15 @@ pub(super) struct LocalGate {
     pub name: String,
     pub poly: Local,
     pub rows: Vec<usize>,
+    pub role: Role,
+}
+
+/// Rows of a tagged table, and where their components lie.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    pub rows: Vec<(i128, i128)>,
+    pub x: Interval,
+    pub y: Interval,
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +182,8 @@ pub(super) struct LookupUse {
     pub x: usize,
     pub tag: u64,
     pub rows: Vec<usize>,
+    /// Whether these are all rows of the block.
+    pub is_everywhere: bool,
 }
 
 /// A rectangle of cells that one room owns, with the constraints on them.
@@ -185,19 +215,11 @@ pub struct Builder {
     pub(super) publics: Vec<(Cell, usize)>,
     pub(super) steps: Vec<Step>,
     pub(super) ports: Vec<Port>,
-    pub(super) tables: BTreeMap<u64, Vec<(i128, i128)>>,
-    dot: Option<Strip>,
-    horner: Option<Strip>,
+    pub(super) tables: BTreeMap<u64, Table>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) dot: Option<Strip>,
+    pub(super) horner: Option<Strip>,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct Strip {
-    block: BlockId,
-    next: usize,
-}
-
-/// A strip is closed and a new one begun at this height, so that strips can be packed beside other blocks.
-const STRIP_ROWS: usize = 1024;
 
 impl Builder {
     /// An empty builder.
@@ -240,7 +262,7 @@ impl Builder {
     pub fn column(&mut self, block: BlockId, kind: Kind, name: &str) -> Col {
         let b = &mut self.blocks[block];
         let (values, data) = (vec![F::ZERO; b.rows], vec![false; b.rows]);
-        b.columns.push(LocalColumn { kind, name: name.into(), values, data });
+        b.columns.push(LocalColumn { kind, name: name.into(), values, data, known: Known::of(kind) });
         Col::Local(b.columns.len() - 1)
     }
 
@@ -254,35 +276,61 @@ impl Builder {
         let pair = self.blocks[block].lookups.len();
         let x = self.column(block, Kind::LookupX(pair), &format!("{name}.x"));
         let y = self.column(block, Kind::LookupY(pair), &format!("{name}.y"));
-        let rows = rows.into_iter().collect();
-        self.blocks[block].lookups.push(LookupUse { x: index(x), tag, rows });
+        let rows: Vec<usize> = rows.into_iter().collect();
+        let is_everywhere = rows.iter().collect::<BTreeSet<_>>().len() == self.blocks[block].rows;
+        self.blocks[block].lookups.push(LookupUse { x: index(x), tag, rows, is_everywhere });
         Lookup { x, y }
     }
 
-    /// Declares table `tag` of pairs `(x, f(x))`. Tag 0 is the range table.
+    /// Declares table `tag` of pairs `(x, f(x))`, before anything is looked up in it. Tag 0 is the range table. Rooms may
+    /// share a table: it is declared with the same rows each time.
     pub fn table(&mut self, tag: u64, pairs: Vec<(i128, i128)>) {
         assert_ne!(tag, 0, "tag 0 is the range table");
-        self.tables.entry(tag).or_insert(pairs);
+        if let Some(table) = self.tables.get(&tag) {
+            if table.rows != pairs {
+                self.faults.push(Fault::Tables { tag });
+            }
+            return;
+        }
+        let mut function = BTreeMap::new();
+        for &(x, y) in &pairs {
+            if function.insert(x, y).is_some_and(|before| before != y) {
+                self.faults.push(Fault::NoFunction { tag, x });
+            }
+        }
+        let hull = |values: &mut dyn Iterator<Item = i128>| {
+            values.map(|v| Interval::new(v, v)).reduce(Interval::hull).unwrap_or(Interval::ZERO)
+        };
+        let (x, y) = (hull(&mut pairs.iter().map(|p| p.0)), hull(&mut pairs.iter().map(|p| p.1)));
+        self.tables.insert(tag, Table { rows: pairs, x, y });
     }
 
     /// Sets a phase-1 or fixed cell.
     pub fn set(&mut self, block: BlockId, column: Col, row: usize, value: i128) {
-        self.set_field(block, column, row, field(value));
+        self.put(block, column, row, field(value), || Interval::new(value, value));
     }
 
     /// Sets a phase-1 or fixed cell to a field element.
     pub fn set_field(&mut self, block: BlockId, column: Col, row: usize, value: F) {
+        self.put(block, column, row, value, || Interval::of(value));
+    }
+
+    fn put(&mut self, block: BlockId, column: Col, row: usize, value: F, interval: impl FnOnce() -> Interval) {
         let column = &mut self.blocks[block].columns[index(column)];
         debug_assert!(column.kind != Kind::Acc, "phase-2 cells are defined, not set");
         column.values[row] = value;
         column.data[row] = true;
+        if let (Kind::Fixed, Some(known)) = (column.kind, &mut column.known) {
+            known.interval = known.interval.hull(interval());
+        }
     }
 
     /// Requires `poly = 0` on `rows` of the block.
     pub fn gate(&mut self, block: BlockId, name: &str, poly: Local, rows: impl IntoIterator<Item = usize>) {
         let rows: Vec<usize> = rows.into_iter().collect();
         if !rows.is_empty() {
-            self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows });
+            self.learn_boolean(block, name, &poly, &rows);
+            self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows, role: Role::Phase1 });
         }
     }
 
@@ -300,16 +348,30 @@ impl Builder {
         if rows.is_empty() {
             return;
         }
-        self.gate(block, name, column.cur() - poly.clone(), rows.iter().copied());
         let target = index(column);
         if self.blocks[block].columns[target].kind == Kind::Acc {
+            let gate = LocalGate {
+                name: name.into(),
+                poly: column.cur() - poly.clone(),
+                rows: rows.clone(),
+                role: Role::Projection,
+            };
+            self.blocks[block].gates.push(gate);
             self.steps.push(Step::Define { block, column: target, poly, rows });
         } else {
-            for row in rows {
-                let value = self.local_value(block, &poly, row);
-                self.blocks[block].columns[target].values[row] = value;
-                self.blocks[block].columns[target].data[row] = true;
-            }
+            self.learn_definition(block, name, target, &poly, &rows);
+            self.define_phase1(block, name, column, poly, &rows);
+        }
+    }
+
+    /// Constrains and computes phase-1 cells, row by row.
+    pub(super) fn define_phase1(&mut self, block: BlockId, name: &str, column: Col, poly: Local, rows: &[usize]) {
+        self.gate(block, name, column.cur() - poly.clone(), rows.iter().copied());
+        let target = index(column);
+        for &row in rows {
+            let value = self.local_value(block, &poly, row);
+            self.blocks[block].columns[target].values[row] = value;
+            self.blocks[block].columns[target].data[row] = true;
         }
     }
 
@@ -347,111 +409,13 @@ impl Builder {
             assert!(!is_acc(from, self), "a phase-1 cell cannot copy a phase-2 cell");
             let value = self.value(from);
             self.blocks[to.block].columns[to.column].values[to.row] = value;
+            self.learn_copy(from, to);
         }
     }
 
     /// Requires a cell to equal the instance value on `row`.
     pub fn public(&mut self, cell: Cell, row: usize) {
         self.publics.push((cell, row));
-    }
-
-    /// `Σ_i c^(n−1−i)·v_i` of phase-2 or copyable cells.
-    pub fn horner(&mut self, cells: &[Cell], challenge: Challenge) -> Cell {
-        let (block, start) = self.strip(cells.len(), true);
-        let (value, acc) = (Col::Local(0), Col::Local(1));
-        for (i, &cell) in cells.iter().enumerate() {
-            let to = self.cell(block, value, start + i);
-            self.copy(cell, to);
-        }
-        self.define_more(block, "horner: begins with the first value", acc, value.cur(), start..start + 1);
-        // One gate per challenge in each strip.
-        self.define_more(
-            block,
-            &format!("horner: next = acc·{} + value", challenge.label()),
-            acc,
-            acc.at(-1) * Col::Challenge(challenge).cur() + value.cur(),
-            start + 1..start + cells.len(),
-        );
-        self.cell(block, acc, start + cells.len() - 1)
-    }
-
-    /// `Σ_i weight_i·v_i` of copyable cells.
-    pub fn sum(&mut self, terms: &[(Cell, i128)]) -> Cell {
-        let (block, start) = self.strip(terms.len(), true);
-        let (value, acc) = (Col::Local(0), Col::Local(1));
-        for (i, &(cell, weight)) in terms.iter().enumerate() {
-            let row = start + i;
-            let to = self.cell(block, value, row);
-            self.copy(cell, to);
-            let term = value.cur().times(weight);
-            if i == 0 {
-                self.define_more(block, &format!("sum: begins with {weight}·value"), acc, term, row..row + 1);
-            } else {
-                let next = acc.at(-1) + term;
-                self.define_more(block, &format!("sum: next = acc + {weight}·value"), acc, next, row..row + 1);
-            }
-        }
-        self.cell(block, acc, start + terms.len() - 1)
-    }
-
-    /// `Σ_i a_i·b_i` over copyable cells.
-    pub fn dot(&mut self, pairs: &[(Cell, Cell)]) -> Cell {
-        let (block, start) = self.strip(pairs.len(), false);
-        let (left, right, acc) = (Col::Local(0), Col::Local(1), Col::Local(2));
-        for (i, &(a, b)) in pairs.iter().enumerate() {
-            let (to_left, to_right) = (self.cell(block, left, start + i), self.cell(block, right, start + i));
-            self.copy(a, to_left);
-            self.copy(b, to_right);
-        }
-        self.define_more(block, "dot: begins with the first product", acc, left.cur() * right.cur(), start..start + 1);
-        self.define_more(
-            block,
-            "dot: next = acc + product",
-            acc,
-            acc.at(-1) + left.cur() * right.cur(),
-            start + 1..start + pairs.len(),
-        );
-        self.cell(block, acc, start + pairs.len() - 1)
-    }
-
-    /// Like [`Self::define`], but adds the rows to the gate of the same name if the block has it.
-    fn define_more(&mut self, block: BlockId, name: &str, column: Col, poly: Local, rows: std::ops::Range<usize>) {
-        if rows.is_empty() {
-            return;
-        }
-        match self.blocks[block].gates.iter_mut().find(|g| g.name == name) {
-            Some(gate) => gate.rows.extend(rows.clone()),
-            None => self.gate(block, name, column.cur() - poly.clone(), rows.clone()),
-        }
-        self.steps.push(Step::Define { block, column: index(column), poly, rows: rows.collect() });
-    }
-
-    /// Room for `rows` rows in the current strip; a strip grows as it is used.
-    fn strip(&mut self, rows: usize, horner: bool) -> (BlockId, usize) {
-        let current = if horner { self.horner } else { self.dot };
-        let strip = match current {
-            Some(s) if s.next + rows <= STRIP_ROWS.max(rows) => s,
-            _ => {
-                let block = self.block(if horner { "projection/horner" } else { "projection/dot" }, 0);
-                let names: &[&str] = if horner { &["value", "acc"] } else { &["left", "right", "acc"] };
-                for name in names {
-                    self.column(block, Kind::Acc, name);
-                }
-                Strip { block, next: 0 }
-            }
-        };
-        let grown = Some(Strip { block: strip.block, next: strip.next + rows });
-        if horner {
-            self.horner = grown;
-        } else {
-            self.dot = grown;
-        }
-        let b = &mut self.blocks[strip.block];
-        b.rows = strip.next + rows;
-        for column in &mut b.columns {
-            column.values.resize(b.rows, F::ZERO);
-        }
-        (strip.block, strip.next)
     }
 }
 

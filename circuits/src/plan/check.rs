@@ -27,6 +27,20 @@ impl std::fmt::Display for Violation {
     }
 }
 
+/// Names of phase-1 cells that lie outside what is known of them, with their rows. An honest witness has none: otherwise
+/// a range is declared too small.
+pub fn out_of_range(plan: &Plan, witness: &Witness) -> Vec<(String, usize)> {
+    let mut found = vec![];
+    for (column, spans) in plan.spans.iter().enumerate() {
+        for span in spans {
+            let rows = span.first..span.first + span.rows;
+            let outside = rows.filter(|&row| !span.interval.holds(witness.values[column][row]));
+            found.extend(outside.map(|row| (plan.cell_name(column, row), row)));
+        }
+    }
+    found
+}
+
 /// All constraints that the witness breaks. `instance` is the instance column.
 pub fn violations(plan: &Plan, witness: &Witness, instance: &[super::F]) -> Vec<Violation> {
     let mut found = vec![];

@@ -1,6 +1,8 @@
 //! From packed blocks to a plan: global columns, gates with selectors, the lookup argument, the challenge columns.
 
-use super::block::{Builder, Challenge, Col, Kind, Step};
+use super::block::{Builder, Challenge, Col, Kind, Role, Step};
+use super::bounds::{DeclaredRange, Span, declared, spans};
+use super::fault::Fault;
 use super::owner::{Owner, owners};
 use super::pack::{Packing, Place, Pool, pack};
 use super::witness::Witness;
@@ -37,6 +39,8 @@ pub struct Gate {
     pub poly: Expr<Global>,
     /// Rows on which it is enforced.
     pub rows: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
 }
 
 /// Table and row of each entry, by tag and the encodings of its components.
@@ -100,6 +104,12 @@ pub struct Plan {
     pub rooms: BTreeMap<String, usize>,
     /// For each advice column, who owns which rows; sorted by row.
     pub owners: Vec<Vec<Owner>>,
+    /// For each phase-1 column, where the integers in its cells lie; sorted by row.
+    pub spans: Vec<Vec<Span>>,
+    /// Ranges that are declared rather than shown by a table or a gate alone.
+    pub declared: Vec<DeclaredRange>,
+    /// Faults of the circuit's author: a plan that has one becomes no key.
+    pub faults: Vec<Fault>,
     pub(crate) steps: Vec<GlobalStep>,
     pub(crate) helpers: Vec<Helper>,
     pub(crate) tables: Vec<TableColumns>,
@@ -129,9 +139,15 @@ impl Plan {
         first..first + self.ports[port].columns
     }
 
-    /// Whether a cell of an advice column is owned by some block (or port).
+    /// Rows, those that cells may not use included.
     pub fn total_rows(&self) -> usize {
         1 << self.k
+    }
+
+    /// Terms of the lookup argument of an instance: one for each lane and one for each table column, on every usable row.
+    pub fn lookup_terms(&self) -> u64 {
+        let lanes = self.helpers.iter().map(|h| h.lanes.len()).sum::<usize>();
+        (lanes + self.tables.len()) as u64 * self.usable as u64
     }
 
     /// Highest degree of a gate, its selector included.
@@ -155,7 +171,7 @@ impl Compiler {
     }
 
     /// Adds a gate; an expression that is there already gets the rows instead.
-    fn gate(&mut self, name: String, poly: Expr<Global>, rows: Vec<usize>) {
+    fn gate(&mut self, role: Role, name: String, poly: Expr<Global>, rows: Vec<usize>) {
         let mut key = vec![];
         let number = |c: Global| match c {
             Global::Advice(i) => 2 * i as u64,
@@ -163,11 +179,12 @@ impl Compiler {
         };
         poly.key(&number, &mut key);
         key.extend(name.as_bytes());
+        key.push(role as u8);
         match self.by_expression.get(&key) {
             Some(&gate) => self.gates[gate].rows.extend(rows),
             None => {
                 self.by_expression.insert(key, self.gates.len());
-                self.gates.push(Gate { name, selector: usize::MAX, poly, rows });
+                self.gates.push(Gate { name, selector: usize::MAX, poly, rows, role });
             }
         }
     }
@@ -228,7 +245,7 @@ impl Builder {
         let functions = self.tables.iter().filter(|_| sizes[&Pool::Lookup] > 0);
         let table_rows: Vec<(u64, i128, i128)> = (0..1i128 << LIMB_BITS)
             .map(|x| (0, x, 0))
-            .chain(functions.flat_map(|(&tag, rows)| rows.iter().map(move |&(x, y)| (tag, x, y))))
+            .chain(functions.flat_map(|(&tag, table)| table.rows.iter().map(move |&(x, y)| (tag, x, y))))
             .collect();
         let table_count = table_rows.len().div_ceil(usable);
         let multiplicity: Vec<usize> =
@@ -326,6 +343,7 @@ impl Builder {
             }
             for gate in &block.gates {
                 c.gate(
+                    gate.role,
                     format!("{}: {}", block.room, gate.name),
                     gate.poly.map(&global(b)),
                     gate.rows.iter().map(|r| r + place.row).collect(),
@@ -352,6 +370,7 @@ impl Builder {
         // Challenges: constant down the column from the instance's value on row 0.
         for (&ch, &column) in &challenge {
             c.gate(
+                Role::Challenge,
                 format!("challenge: {} is the same on every row", ch.label()),
                 cell(column, 0) - cell(column, 1),
                 (0..usable - 1).collect(),
@@ -359,6 +378,7 @@ impl Builder {
         }
         for (&ch, &column) in &square {
             c.gate(
+                Role::Challenge,
                 format!("challenge: square of {}", ch.label()),
                 cell(column, 0) - cell(challenge[&ch], 0).square(),
                 all_rows.clone(),
@@ -398,6 +418,7 @@ impl Builder {
                 _ => terms[0].clone() * terms[1].clone() + (terms[0].clone() + terms[1].clone()) * terms[2].clone(),
             };
             c.gate(
+                Role::Lookup,
                 format!("lookup: helper {i} is the sum of inverses"),
                 cell(column, 0) * product - numerator,
                 all_rows.clone(),
@@ -420,6 +441,7 @@ impl Builder {
             let entry = pole.clone() + fixed_cell(x);
             let denominator = if pairs { pair(entry, fixed_cell(y), tag) } else { entry };
             c.gate(
+                Role::Lookup,
                 format!("lookup: table {t} quotient is multiplicity over entry"),
                 cell(quotient, 0) * denominator - cell(multiplicity, 0),
                 all_rows.clone(),
@@ -429,13 +451,15 @@ impl Builder {
         let running = add(&mut advice, "lookup running sum".into());
         let added = Expr::sum(helpers.iter().map(|h| cell(h.column, 0)));
         let removed = Expr::sum(tables.iter().map(|t| cell(t.quotient, 0)));
-        c.gate("lookup: running sum begins at zero".into(), cell(running, 0), vec![0]);
+        c.gate(Role::Lookup, "lookup: running sum begins at zero".into(), cell(running, 0), vec![0]);
         c.gate(
+            Role::Lookup,
             "lookup: running sum adds lanes and takes the table away".into(),
             cell(running, 1) - cell(running, 0) - added.clone() + removed.clone(),
             (0..usable - 1).collect(),
         );
-        c.gate("lookup: every value is in its table".into(), cell(running, 0) + added - removed, vec![usable - 1]);
+        let last = cell(running, 0) + added - removed;
+        c.gate(Role::Lookup, "lookup: every value is in its table".into(), last, vec![usable - 1]);
 
         c.assign_selectors();
 
@@ -477,6 +501,7 @@ impl Builder {
             .collect();
 
         let owners = owners(&self.blocks, &places, &columns, advice.len());
+        let (spans, declared) = (spans(&self, &places, &columns, phase1), declared(&self));
         let plan = Plan {
             k,
             usable,
@@ -490,6 +515,9 @@ impl Builder {
             port_rows,
             rooms,
             owners,
+            spans,
+            declared,
+            faults: self.faults,
             steps,
             helpers,
             tables,

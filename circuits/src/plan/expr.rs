@@ -5,7 +5,7 @@ use ff::{Field, PrimeField};
 use std::ops::{Add, Mul, Neg, Sub};
 
 /// A polynomial in cells; `C` names a column (block-local while a room is built, global afterwards).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Expr<C> {
     /// A constant.
     Const(F),

@@ -3,21 +3,33 @@
 //! Rooms build [`Block`]s through a [`Builder`]: cells, constraints over them, values. [`Builder::finish`] packs the
 //! blocks into one grid and gives a [`Plan`] (columns, gates, fixed cells, copies: everything a key depends on) and a
 //! [`Witness`] (values). The plan is turned into a stock Halo2 circuit by [`halo`], and can be checked directly, cell by
-//! cell, by [`check`], which is what the audit and the forgery tests use.
+//! cell, by [`check`], which is what the audit and the forgery tests use. Whether its constraints, which hold in the
+//! field, are equations of integers is what [`Plan::check_bounds`] finds out.
 
 mod block;
+mod bounds;
 pub mod check;
+mod coefficients;
 mod compile;
 mod expr;
+mod fault;
 pub mod halo;
+mod interval;
+mod known;
 mod owner;
 mod pack;
+mod projections;
+mod strip;
 mod witness;
 
-pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId};
+pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role};
+pub use bounds::{BoundError, DeclaredRange, MAX_DEGREE, Margin, Margins, Span};
 pub use compile::{Column, Gate, Global, Plan};
 pub(crate) use compile::{GlobalStep, Lane};
 pub use expr::Expr;
+pub use fault::Fault;
+pub use interval::Interval;
+pub use known::{Basis, Because, Case, Declared};
 pub use owner::Owner;
 pub use witness::{Witness, WitnessError};
 

@@ -1,7 +1,8 @@
 //! Embedding, final norm, logits and loss, forward and backward.
 
-use super::{EXP_TAGS, LOG_TAGS, PUBLIC_ROWS, Segment, WEIGHT, boundary, boundary_layout, norm_bound};
+use super::{EXP_TAGS, LOG_TAGS, PUBLIC_ROWS, Segment, WEIGHT, boundary, boundary_layout, norm_bound, read, written};
 use crate::{
+    fixed::Class,
     gadgets::{PortLayout, Slab, project},
     model::{Config, Params, SequenceTrace, Spec, tensors},
     ops::{
@@ -11,7 +12,7 @@ use crate::{
         rmsnorm::circuit::{self as rmsnorm, Norm},
         softmax::circuit as softmax,
     },
-    plan::{Builder, Challenge, Kind, PortId},
+    plan::{Builder, Challenge, Declared, Interval, Kind, PortId},
     tensor::{Tensor, Wide},
 };
 
@@ -59,6 +60,8 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     // The sequence.
     let batch = b.block_at("embedding", 0, context + 1);
     let tokens = b.column(batch, Kind::Port(BATCH, 0), "token");
+    let below = Interval::new(0, vocab as i128 - 1);
+    b.declare(batch, tokens, Declared::shown(below, "a copy of the index of a one-hot row"));
     for (t, &token) in trace.tokens.iter().chain(trace.targets.last()).enumerate() {
         b.set(batch, tokens, t, token.into());
     }
@@ -71,7 +74,7 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     let input = one_hot(b, "embedding", &trace.tokens, 0);
 
     // Weights.
-    let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS };
+    let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
     let mut d_embed = trace.d_embed.clone();
     if config.tied {
         d_embed.add(&head.d_head);
@@ -88,10 +91,10 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
 
     // The edges.
     let dx0 = trace.backward.first().map_or(&head.norm_backward.dx, |l| l.dx_in());
-    let x0 = boundary(b, (&edges, LOWER), "edge", 0, |t, j| int(&trace.x0, t, j));
-    let dx0 = boundary(b, (&edges, LOWER), "edge", 1, |t, j| int(dx0, t, j));
-    let x = boundary(b, (&edges, UPPER), "rmsnorm", 0, |t, j| int(&head.x, t, j));
-    let dx = boundary(b, (&edges, UPPER), "edge", 1, |t, j| int(&head.norm_backward.dx, t, j));
+    let x0 = boundary(b, (&edges, LOWER), "edge", (0, written()), |t, j| int(&trace.x0, t, j));
+    let dx0 = boundary(b, (&edges, LOWER), "edge", (1, read()), |t, j| int(dx0, t, j));
+    let x = boundary(b, (&edges, UPPER), "rmsnorm", (0, read()), |t, j| int(&head.x, t, j));
+    let dx = boundary(b, (&edges, UPPER), "edge", (1, written()), |t, j| int(&head.norm_backward.dx, t, j));
 
     // Final norm, over the upper edge.
     let norm = rmsnorm::place(
@@ -117,7 +120,9 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     // Logits, softmax, loss.
     let target = one_hot(b, "cross_entropy", &trace.targets, 1);
     let slab = target.slab.clone();
-    let logits = slab.hints(b, "logit", |t, v| head.logits.at(t, v));
+    // From the widths alone: |h| may be smaller, which only spares limbs.
+    let logit_range = Declared::equation((d as u128 * WEIGHT) << (Class::Feature.bits() - 1));
+    let logits = slab.hints(b, "logit", Some(logit_range), |t, v| head.logits.at(t, v));
     let soft = softmax::place(
         b,
         &slab,

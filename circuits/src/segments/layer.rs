@@ -1,6 +1,6 @@
 //! One transformer layer, forward and backward. All layers of a model share this circuit.
 
-use super::{EXP_TAGS, SIGMOID_TAGS, Segment, WEIGHT, boundary, boundary_layout, norm_bound};
+use super::{EDGE, EXP_TAGS, SIGMOID_TAGS, Segment, WEIGHT, boundary, boundary_layout, norm_bound, read, written};
 use crate::{
     fixed::Class,
     gadgets::{PortLayout, Rescale, Slab, project},
@@ -12,7 +12,7 @@ use crate::{
         rope,
         swiglu::circuit::{self as swiglu, Swiglu},
     },
-    plan::{Builder, Challenge, PortId},
+    plan::{Builder, Challenge, Declared, Interval, PortId},
     tensor::{Matrix, Tensor, Wide},
 };
 
@@ -24,6 +24,8 @@ pub const GRADIENTS: PortId = 1;
 pub const LOWER: PortId = 2;
 /// Residual stream and gradient above the layer.
 pub const UPPER: PortId = 3;
+
+const X_OUT: &str = "x out is the rounded sum";
 
 /// Layout of the weight and gradient ports.
 pub fn weight_layout(config: &Config, k: u32) -> PortLayout {
@@ -51,7 +53,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     b.port("upper", edges.columns(), false);
 
     // Weights.
-    let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS };
+    let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
     let vector = |b: &mut Builder, name: &str, w: &Tensor, dw: &Wide| {
         let (w, dw) = ports.tensor(b, name, |i, j| int(w, i, j), |i, j| int(dw, i, j));
         (project::inner(b, &w, Challenge::Outputs)[0], project::inner(b, &dw, Challenge::Outputs)[0])
@@ -70,10 +72,11 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let wd = matrix(b, "wd", &w.wd, &g.grads.wd);
 
     // The edges.
-    let x_in = boundary(b, (&edges, LOWER), "rmsnorm", 0, |t, j| int(&f.x, t, j));
-    let dx_in = boundary(b, (&edges, LOWER), "edge", 1, |t, j| int(g.dx_in(), t, j));
-    let x_out = boundary(b, (&edges, UPPER), "residual", 0, |t, j| int(&f.x_out, t, j));
-    let dx_out = boundary(b, (&edges, UPPER), "edge", 1, |t, j| int(&g.dx_out, t, j));
+    let x_in = boundary(b, (&edges, LOWER), "rmsnorm", (0, read()), |t, j| int(&f.x, t, j));
+    let dx_in = boundary(b, (&edges, LOWER), "edge", (1, written()), |t, j| int(g.dx_in(), t, j));
+    let rounded = Declared::shown(Interval::within(EDGE), X_OUT);
+    let x_out = boundary(b, (&edges, UPPER), "residual", (0, rounded), |t, j| int(&f.x_out, t, j));
+    let dx_out = boundary(b, (&edges, UPPER), "edge", (1, read()), |t, j| int(&g.dx_out, t, j));
 
     // First norm, over the lower edge.
     let norm1 = rmsnorm::place(
@@ -100,8 +103,11 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let wide_feature = d as u128 * h_bound * WEIGHT;
     let rotated = |b: &mut Builder, name: &str, z: &Wide, dq: &Wide| {
         let slab = Slab::with_lanes(b, "rope", context, d, 2); // a pair in a row
-        let wide = slab.hints(b, &format!("wide {name}"), |t, j| int(z, t, j));
-        let grad = slab.hints(b, &format!("wide d{name}"), |t, j| int(dq, t, j));
+        // From the widths alone: |h| may be smaller, which only spares limbs.
+        let z_range = Declared::equation((d as u128 * WEIGHT) << (feature - 1));
+        let wide = slab.hints(b, &format!("wide {name}"), Some(z_range), |t, j| int(z, t, j));
+        let dq_range = Declared::equation(attention::wide_gradient_bound(context));
+        let grad = slab.hints(b, &format!("wide d{name}"), Some(dq_range), |t, j| int(dq, t, j));
         let forward = (1, feature, wide_feature);
         let y = rope::circuit::place(b, &slab, name, (&wide, z), &tables.rope, forward);
         let back = (-1, gradient, attention::wide_gradient_bound(context));
@@ -186,7 +192,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
         "x out",
         |t, j| int(&f.zx_out, t, j),
     );
-    x_out.slab.gate(b, "x out is the rounded sum", |p, l| out.y.lane(p, l) - x_out.lane(p, l));
+    x_out.slab.determine(b, X_OUT, &x_out, |p, l| out.y.lane(p, l) - x_out.lane(p, l));
 
     // The matrix products.
     let h1 = Input::project(b, &norm1.h);

@@ -11,7 +11,7 @@ use crate::{
     gadgets::{Placed, PortLayout, PortTensor},
     model::Config,
     ops::{cross_entropy::circuit::LogTags, softmax::circuit::ExpTags, swiglu::circuit::SigmoidTags},
-    plan::{Builder, Plan, PortId, Witness},
+    plan::{Builder, Declared, Interval, Plan, PortId, Witness},
 };
 
 /// Largest `|w|`: weights have 17 bits.
@@ -40,16 +40,29 @@ pub fn boundary_layout(config: &Config, k: u32) -> PortLayout {
     PortLayout::new(k, vec![tensor("x"), tensor("dx")])
 }
 
-/// A tensor of a boundary port as cells.
+/// Largest magnitude on an edge: residual stream and gradients have 36 bits.
+const EDGE: u128 = 1 << 35;
+
+/// Range of an edge's tensor that an equation of this circuit determines.
+fn written() -> Declared {
+    Declared::equation(EDGE)
+}
+
+/// Range of an edge's tensor that the circuit at its other end determines.
+fn read() -> Declared {
+    Declared::outside(Interval::within(EDGE), "the circuit at the other end of the wire")
+}
+
+/// A tensor of a boundary port as cells, and where they lie.
 fn boundary(
     b: &mut Builder,
     (layout, port): (&PortLayout, PortId),
     room: &str,
-    tensor: usize,
+    (tensor, declared): (usize, Declared),
     value: impl Fn(usize, usize) -> i128,
 ) -> Placed {
     let (slab, groups) = layout.slab(b, room, tensor);
-    let lanes = slab.port_lanes(b, port, &groups, &layout.tensors[tensor].name);
+    let lanes = slab.port_lanes(b, port, &groups, (&layout.tensors[tensor].name, declared));
     slab.fill(b, &lanes, value);
     slab.placed(&lanes)
 }

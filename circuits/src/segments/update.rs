@@ -2,11 +2,13 @@
 
 use super::{PUBLIC_ROWS, Segment};
 use crate::{
+    fixed::{Class, LOW_BITS},
+    ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper,
         circuit::{self as sgd, HyperColumns, Lane},
     },
-    plan::{BlockId, Builder, Col, Kind, LANES, PortId, RESERVED_ROWS},
+    plan::{BlockId, Builder, Col, Declared, Interval, Kind, LANES, PortId, RESERVED_ROWS},
 };
 
 /// Ports of the update segment, in order: what enters, then what leaves.
@@ -27,6 +29,21 @@ pub const NEW_MOMENTUM: PortId = 6;
 /// Instance rows of λ, μ and ω.
 pub const HYPER_ROWS: [usize; 3] = [PUBLIC_ROWS, PUBLIC_ROWS + 1, PUBLIC_ROWS + 2];
 
+/// Bits of λ, μ and ω: see [`Hyper`].
+const HYPER_BITS: [u32; 3] = [46, 24, 48];
+
+/// Where the cells of each port lie.
+fn ranges() -> [Declared; 7] {
+    let (w, v) = (Interval::signed(Class::Weight.bits()), Interval::signed(Class::Momentum.bits()));
+    let lo = Interval::unsigned(LOW_BITS);
+    // A step has fewer than 2^24 predictions.
+    let g = Interval::within(GRADIENT_OF_PREDICTION << 24);
+    let before = |interval| Declared::outside(interval, "the update before, or whoever committed the first state");
+    let after = |interval| Declared::shown(interval, "the cases of the divisions");
+    let gradient = Declared::outside(g, "the circuits of the gradients that are added up");
+    [before(w), before(lo), before(v), gradient, after(w), after(lo), after(v)]
+}
+
 /// Builds the segment for one lane group: for each lane the elements by row (missing ones are zero).
 pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
     let rows = (1usize << k) - RESERVED_ROWS;
@@ -37,8 +54,17 @@ pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Se
     }
     let block = b.block_at("sgd", 0, rows);
     let ports: Vec<[Col; LANES]> = (0..7).map(|port| b.port_lanes(block, port, 0, "port")).collect();
-    let [lambda, mu, omega] = [("lambda", hyper.lambda), ("mu", hyper.mu), ("omega", hyper.omega)]
-        .map(|(name, value)| constant_column(b, block, name, value));
+    for (lanes, declared) in ports.iter().zip(ranges()) {
+        for &column in lanes {
+            b.declare(block, column, declared);
+        }
+    }
+    let [lambda, mu, omega] = [
+        ("lambda", hyper.lambda, HYPER_BITS[0]),
+        ("mu", hyper.mu, HYPER_BITS[1]),
+        ("omega", hyper.omega, HYPER_BITS[2]),
+    ]
+    .map(|(name, value, bits)| constant_column(b, block, name, (value, bits)));
     for (column, row) in [lambda, mu, omega].into_iter().zip(HYPER_ROWS) {
         let cell = b.cell(block, column, 0);
         b.public(cell, row);
@@ -62,9 +88,10 @@ pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Se
     Segment { plan, witness }
 }
 
-/// A column that holds a public value on every row.
-fn constant_column(b: &mut Builder, block: BlockId, name: &str, value: u64) -> Col {
+/// A column that holds a public value of so many bits on every row.
+fn constant_column(b: &mut Builder, block: BlockId, name: &str, (value, bits): (u64, u32)) -> Col {
     let column = b.column(block, Kind::Wire, name);
+    b.declare(block, column, Declared::outside(Interval::unsigned(bits), "the verifier computes the public value"));
     let rows = b.rows(block);
     for row in 0..rows {
         b.set(block, column, row, value.into());

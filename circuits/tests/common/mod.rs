@@ -116,7 +116,7 @@ pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
         Case {
             name: format!("head, {values:?}"),
             segment: h,
-            publics: vec![F::from(trace.head.loss.total as u64)],
+            publics: vec![F::from(circuits::model::public_loss(trace.head.loss.total).unwrap())],
             roles: audit::HEAD,
         },
     ]

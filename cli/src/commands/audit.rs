@@ -1,15 +1,15 @@
 //! `audit`: what the circuits are made of, and whether any of their cells is free.
 
 use crate::error::CliError;
-use crate::format::{bytes, hex};
+use crate::format::{bytes, hex, plural};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use circuits::audit::{self, Choice, Findings, Forge, Report, Roles};
 use circuits::curve::{DEFAULT_K, F, Params};
 use circuits::keys::VerifyingKey;
-use circuits::model::{Config, Spec, State, sequence_gradient};
+use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
-use circuits::plan::LANES;
+use circuits::plan::{LANES, Margins};
 use circuits::segments::{PUBLICS, Segment, head, layer, update};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -20,9 +20,13 @@ use std::sync::Arc;
 pub struct Args {
     #[command(flatten)]
     model: ModelChoice,
-    /// Search for unconstrained cells: a sample of each circuit's, perturbed one by one and in consistent pairs
+    /// Search for unconstrained cells: a sample of each circuit's, perturbed one by one and in consistent pairs. Lists
+    /// what is not clean, and ends with a verdict
     #[arg(long)]
     forge: bool,
+    /// With the search, list what the circuits are made of as well
+    #[arg(long, requires = "forge")]
+    all: bool,
     /// Cells of each circuit to perturb; 0 for all
     #[arg(long, value_name = "N", default_value_t = 300, requires = "forge")]
     cells: usize,
@@ -48,29 +52,28 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         0 => Choice::All,
         n => Choice::Sample(n, args.seed),
     });
-    let (mut text, mut circuits, mut free) = (String::new(), vec![], 0);
-    for subject in subjects(config) {
-        let _spinner = ui.spinner(&format!("{} circuit", subject.name));
-        let (part, value, unnoticed) = audit(&params, subject, choice.as_ref())?;
-        text += &part;
-        circuits.push(value);
-        free += unnoticed;
+    let audited = subjects(config)?
+        .into_iter()
+        .map(|subject| audit(&params, subject, choice.as_ref(), ui))
+        .collect::<Result<Vec<_>, CliError>>()?;
+    let text = text(&audited, args.all || !args.forge);
+    let holes = audited.iter().filter_map(|a| a.findings.as_ref()).map(Findings::holes).sum();
+    let circuits: Vec<Value> = audited.iter().map(Audited::json).collect();
+    if holes > 0 {
+        ui.say(&text);
+        return Err(CliError::Free { holes, report: json!({ "circuits": circuits }) });
     }
-    let json = json!({ "ok": free == 0, "circuits": circuits });
-    if free > 0 {
-        ui.say(text.trim_end());
-        return Err(CliError::Free(free));
-    }
-    Ok(Output { text: text.trim_end().to_owned(), json })
+    Ok(Output { text, json: json!({ "ok": true, "circuits": circuits }) })
 }
 
 /// One layer, the head and an update, with the values of a first training step.
-fn subjects(config: Config) -> [Subject; 3] {
+fn subjects(config: Config) -> Result<[Subject; 3], CliError> {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 1);
     let vocab = spec.config.vocab;
     let sequence: Vec<u8> = (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
+    let loss = public_loss(trace.loss())?;
     let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         let value = |i: i64| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
@@ -80,7 +83,7 @@ fn subjects(config: Config) -> [Subject; 3] {
     let w = &state.w;
     let subject =
         |name, segment, publics, roles, public_values| Subject { name, segment, publics, roles, public_values };
-    [
+    Ok([
         subject(
             "layer",
             layer::build(&spec, DEFAULT_K, &w.layers[0], &trace.forward[0], &trace.backward[0]),
@@ -88,13 +91,7 @@ fn subjects(config: Config) -> [Subject; 3] {
             audit::LAYER,
             PUBLICS[0],
         ),
-        subject(
-            "head",
-            head::build(&spec, DEFAULT_K, w, &trace),
-            vec![F::from(trace.loss() as u64)],
-            audit::HEAD,
-            PUBLICS[1],
-        ),
+        subject("head", head::build(&spec, DEFAULT_K, w, &trace), vec![F::from(loss)], audit::HEAD, PUBLICS[1]),
         subject(
             "update",
             update::build(DEFAULT_K, &hyper, &lanes),
@@ -102,40 +99,115 @@ fn subjects(config: Config) -> [Subject; 3] {
             audit::UPDATE,
             PUBLICS[2],
         ),
-    ]
+    ])
 }
 
-/// Text and JSON of one circuit, and the number of findings.
-fn audit(params: &Params, subject: Subject, choice: Option<&Choice>) -> Result<(String, Value, usize), CliError> {
+/// What an audit says of one circuit.
+struct Audited {
+    name: &'static str,
+    report: Report,
+    blinding_rows: usize,
+    proof_bytes: usize,
+    key_digest: String,
+    margins: Margins,
+    findings: Option<Findings>,
+}
+
+impl Audited {
+    fn json(&self) -> Value {
+        let mut value = json!({
+            "circuit": self.name,
+            "report": self.report,
+            "blinding_rows": self.blinding_rows,
+            "proof_bytes": self.proof_bytes,
+            "key_digest": self.key_digest,
+            "margins": self.margins,
+        });
+        if let Some(findings) = &self.findings {
+            value["forge"] = json!(findings);
+        }
+        value
+    }
+}
+
+fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) -> Result<Audited, CliError> {
     let Subject { name, segment, publics, roles, public_values } = subject;
+    let spinner = ui.spinner(&format!("{name} circuit"));
     let plan = Arc::new(segment.plan);
     let key = VerifyingKey::with_publics(params, &plan, public_values)?;
-    let report = Report::of(&plan);
-    let (digest, proof_bytes) = (hex(&key.digest), key.shape.proof_length(1));
-    let mut text = String::new();
-    describe(&mut text, name, &report);
-    let _ = writeln!(text, "  blinding: {} rows", key.shape.blinding_rows);
-    let _ = writeln!(text, "  proof of one instance: {}", bytes(proof_bytes as u64));
-    let _ = writeln!(text, "  key: {digest}");
-    let mut value = json!({
-        "circuit": name,
-        "report": report,
-        "blinding_rows": key.shape.blinding_rows,
-        "proof_bytes": proof_bytes,
-        "key_digest": digest,
+    let margins = plan.check_bounds().map_err(circuits::keys::KeyError::from)?;
+    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, segment.witness, &publics, &roles)?)));
+    let forge = forge.transpose().map_err(CliError::Audit)?;
+    drop(spinner);
+    let findings = forge.map(|(choice, forge)| {
+        let bar = ui.bar(0, 0, "{prefix} [{bar:30}] {pos}/{len} cells ({per_sec}, {eta} left)");
+        bar.set_prefix(name);
+        let findings = forge.search_with(choice, &|done, of| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        findings
     });
-    let mut count = 0;
-    if let Some(choice) = choice {
-        let findings = Forge::new(&plan, segment.witness, &publics, &roles)?.search(choice);
-        count = findings.unnoticed.len() + findings.undetermined.len() + findings.unread_publics.len();
-        count += usize::from(!findings.lookups_hold);
-        describe_findings(&mut text, &findings);
-        value["forge"] = json!(findings);
-    }
-    Ok((text, value, count))
+    Ok(Audited {
+        name,
+        report: Report::of(&plan),
+        blinding_rows: key.shape.blinding_rows,
+        proof_bytes: key.shape.proof_length(1),
+        key_digest: hex(&key.digest),
+        margins,
+        findings,
+    })
 }
 
-fn describe(text: &mut String, name: &str, report: &Report) {
+/// What the circuits are made of, if wanted; what the search found that is not clean; a verdict for each circuit and one
+/// for all.
+fn text(audited: &[Audited], with_circuits: bool) -> String {
+    let mut text = String::new();
+    for circuit in audited {
+        if with_circuits {
+            describe(&mut text, circuit);
+        }
+        if let Some(findings) = &circuit.findings {
+            describe_holes(&mut text, circuit.name, findings);
+            let _ = writeln!(text, "{}: {}", circuit.name, verdict(findings));
+        }
+    }
+    let all: Vec<&Findings> = audited.iter().filter_map(|a| a.findings.as_ref()).collect();
+    if !all.is_empty() {
+        let sum = |f: fn(&Findings) -> usize| all.iter().map(|findings| f(findings)).sum::<usize>();
+        let among = among(sum(|f| f.tried), sum(|f| f.cells));
+        let circuits = plural(all.len() as u64, "circuit");
+        let _ = match sum(Findings::holes) {
+            0 => writeln!(text, "no unconstrained cell found {among}, in {circuits}"),
+            holes => writeln!(text, "NOT CLEAN: {} found {among}, in {circuits}", plural(holes as u64, "hole")),
+        };
+    }
+    text.trim_end().to_owned()
+}
+
+fn among(tried: usize, cells: usize) -> String {
+    format!("among {tried} tried of {cells}")
+}
+
+/// One circuit's, in one line.
+fn verdict(findings: &Findings) -> String {
+    let among = among(findings.tried, findings.cells);
+    let how = format!(
+        "{}, {} free by design; beside them {} idle, {} forced to zero",
+        plural(findings.changes as u64, "change"),
+        findings.declared,
+        findings.idle,
+        findings.zero
+    );
+    match findings.holes() {
+        0 => format!("no unconstrained cell found {among}; {how}"),
+        holes => format!("NOT CLEAN: {} found {among}; {how}", plural(holes as u64, "hole")),
+    }
+}
+
+fn describe(text: &mut String, circuit: &Audited) {
+    let Audited { name, report, margins, .. } = circuit;
     let _ = writeln!(
         text,
         "{name}: 2^{} rows, {} columns of phase 1, {} of phase 2, {} fixed, {} copies, degree {}",
@@ -147,12 +219,13 @@ fn describe(text: &mut String, name: &str, report: &Report) {
     }
     let _ = writeln!(
         text,
-        "  lookups: {} lanes of limbs, {} of pairs, {} helpers, {} tables in {} columns",
+        "  lookups: {} lanes of limbs, {} of pairs, {} helpers, {} tables in {} columns, {} terms",
         report.limb_lanes,
         report.pair_lanes,
         report.helpers,
         report.tables.len(),
-        report.table_columns
+        report.table_columns,
+        report.lookup_terms
     );
     for (room, cells) in &report.rooms {
         let rows = cells.div_ceil(report.usable_rows);
@@ -161,30 +234,104 @@ fn describe(text: &mut String, name: &str, report: &Report) {
     for gate in &report.gates {
         let _ = writeln!(text, "  gate {} | degree {} | {} rows", gate.name, gate.degree, gate.rows);
     }
-}
-
-fn describe_findings(text: &mut String, findings: &Findings) {
+    for range in &report.declared {
+        let _ = writeln!(text, "  range {}: {} within {}, {}", range.room, range.column, range.range, range.because);
+    }
     let _ = writeln!(
         text,
-        "  forge: {} of {} cells perturbed in {} ways; {} idle, {} forced to zero, {} free by design; {} unnoticed",
-        findings.tried,
-        findings.cells,
-        findings.changes,
-        findings.idle,
-        findings.zero,
-        findings.declared,
-        findings.unnoticed.len()
+        "  bounds: constraints have at most {} bits, coefficients of the {} at most {}; the field has 255",
+        margins.constraint.bits,
+        plural(margins.equations as u64, "equation"),
+        margins.coefficient.bits
     );
+    let _ = writeln!(text, "  blinding: {} rows", circuit.blinding_rows);
+    let _ = writeln!(text, "  proof of one instance: {}", bytes(circuit.proof_bytes as u64));
+    let _ = writeln!(text, "  key: {}", circuit.key_digest);
+}
+
+/// What is not clean.
+fn describe_holes(text: &mut String, name: &str, findings: &Findings) {
     for unnoticed in &findings.unnoticed {
-        let _ = writeln!(text, "  UNNOTICED {}, row {}: {}", unnoticed.cell, unnoticed.row, unnoticed.change);
+        let _ = writeln!(text, "{name}: UNNOTICED {}, row {}: {}", unnoticed.cell, unnoticed.row, unnoticed.change);
     }
     for cell in &findings.undetermined {
-        let _ = writeln!(text, "  UNDETERMINED in phase 2: {cell}");
+        let _ = writeln!(text, "{name}: UNDETERMINED in phase 2: {cell}");
     }
     for row in &findings.unread_publics {
-        let _ = writeln!(text, "  UNREAD instance row {row}");
+        let _ = writeln!(text, "{name}: UNREAD instance row {row}");
     }
     if !findings.lookups_hold {
-        let _ = writeln!(text, "  LOOKUPS: a value of no table passes");
+        let _ = writeln!(text, "{name}: LOOKUPS: a value of no table passes");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use circuits::audit::Unnoticed;
+    use circuits::plan::Margin;
+    use circuits::testing::toy;
+
+    fn audited(findings: Option<Findings>) -> Audited {
+        let margin = Margin { bits: 9, place: "there".into() };
+        Audited {
+            name: "toy",
+            report: Report::of(&toy(1).plan),
+            blinding_rows: 6,
+            proof_bytes: 100,
+            key_digest: "aa".into(),
+            margins: Margins { constraint: margin.clone(), coefficient: margin, equations: 1, degree: 3 },
+            findings,
+        }
+    }
+
+    fn clean() -> Findings {
+        Findings { cells: 50, tried: 10, changes: 80, lookups_hold: true, ..Findings::default() }
+    }
+
+    /// 7.22: a verdict, and nothing of what is clean.
+    #[test]
+    fn a_clean_search_ends_with_a_verdict_alone() {
+        let found = text(&[audited(Some(clean())), audited(Some(clean()))], false);
+        let lines: Vec<&str> = found.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines[0].starts_with("toy: no unconstrained cell found among 10 tried of 50; 80 changes, 0 free by design")
+        );
+        assert_eq!(lines[2], "no unconstrained cell found among 20 tried of 100, in 2 circuits");
+        let all = text(&[audited(Some(clean()))], true);
+        assert!(all.contains("  gate toy/double: y = 2x | degree 2 | ") && all.ends_with(", in 1 circuit"));
+        assert!(!text(&[audited(None)], true).contains("found"));
+    }
+
+    #[test]
+    fn holes_are_listed_before_the_verdict() {
+        let hole = Unnoticed {
+            cell: "room: column".into(),
+            row: 7,
+            change: "+1".into(),
+            with: vec!["room: column, row 7".into()],
+            downstream: None,
+        };
+        let findings = Findings {
+            unnoticed: vec![hole],
+            undetermined: vec!["acc 1, row 2".into()],
+            unread_publics: vec![9],
+            lookups_hold: false,
+            ..clean()
+        };
+        let found = text(&[audited(Some(clean())), audited(Some(findings))], false);
+        let lines: Vec<&str> = found.lines().skip(1).collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "toy: UNNOTICED room: column, row 7: +1",
+                "toy: UNDETERMINED in phase 2: acc 1, row 2",
+                "toy: UNREAD instance row 9",
+                "toy: LOOKUPS: a value of no table passes",
+            ]
+        );
+        assert!(lines[4].starts_with("toy: NOT CLEAN: 4 holes found among 10 tried of 50; "), "{}", lines[4]);
+        assert_eq!(lines[5..], ["NOT CLEAN: 4 holes found among 20 tried of 100, in 2 circuits"]);
     }
 }

@@ -8,7 +8,7 @@ use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, Ui};
 use circuits::curve::Params;
 use circuits::decimal::Decimal;
-use circuits::model::{Draw, draw_batch};
+use circuits::model::{Draw, draw_batch, public_loss};
 use circuits::model_file::ModelState;
 use circuits::statement::{Layouts, StateCommitments};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
@@ -149,7 +149,7 @@ impl Session {
         Ok(LogLine {
             step: log.step,
             loss: log.mean_loss(),
-            loss_sum: log.loss as u64,
+            loss_sum: public_loss(log.loss)?,
             predictions: log.predictions,
             rate,
             saturated: log.saturations.total(),

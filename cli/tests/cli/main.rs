@@ -1,6 +1,7 @@
 //! The command line, as users and attackers meet it.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod common;
 #[cfg(unix)]
 mod devnet;

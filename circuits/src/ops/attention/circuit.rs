@@ -9,7 +9,7 @@ use crate::{
         softmax::circuit::{self as softmax, ExpTags},
         tables::ExpTable,
     },
-    plan::{Builder, Cell, Challenge},
+    plan::{Builder, Cell, Challenge, Declared, Interval},
 };
 
 /// Values and bounds of an attention.
@@ -75,8 +75,8 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
     // Scores and probabilities, heads stacked.
     let rows = a.heads * context;
     let slab = Slab::new(b, "attention/scores", rows, context);
-    let scores = slab.hints(b, "score", |i, j| a.forward.scores.at(i, j));
     let score_bound = (head_dim as u128) << (2 * (feature - 1));
+    let scores = slab.hints(b, "score", Some(Declared::equation(score_bound)), |i, j| a.forward.scores.at(i, j));
     let soft = softmax::place(
         b,
         &slab,
@@ -85,17 +85,19 @@ pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Plac
         (&a.forward.softmax, a.table, a.tags),
         score_bound,
     );
-    let dp = slab.hints(b, "dP", |i, j| a.backward.dp.at(i, j));
-    let terms = Placed::row_sums(&slab, |p, l| soft.p.lane(p, l) * dp.lane(p, l));
-    let total = slab.running_sum(b, "P·dP", &terms);
-    let rho = slab.per_run(b, "rho", |i| a.backward.rho[i]);
-    for (p, piece) in slab.pieces.iter().enumerate() {
-        let ends = slab.ends(piece);
-        b.gate(piece.block, "rho is the sum of P·dP", total[p].cur() - rho[p].cur(), ends);
-    }
-    let kappa = i128::from(a.kappa);
     // |dP| ≤ hd·2^(23+35), |ρ| ≤ (2^12 + T)·|dP|.
     let dp_bound = (head_dim as u128) << (feature + gradient - 2);
+    let dp = slab.hints(b, "dP", Some(Declared::equation(dp_bound)), |i, j| a.backward.dp.at(i, j));
+    let terms = Placed::row_sums(&slab, |p, l| soft.p.lane(p, l) * dp.lane(p, l));
+    let total = slab.running_sum(b, "P·dP", &terms);
+    // The limbs of P alone say less of a row's sum: P < 2^12.
+    let rho_range = Declared::shown(Interval::within((context as u128 * dp_bound) << 12), "rho is the sum of P·dP");
+    let rho = slab.per_run(b, "rho", Some(rho_range), |i| a.backward.rho[i]);
+    for (p, piece) in slab.pieces.iter().enumerate() {
+        let ends = slab.ends(piece);
+        b.determine(piece.block, "rho is the sum of P·dP", &rho[p].cur(), total[p].cur() - rho[p].cur(), ends);
+    }
+    let kappa = i128::from(a.kappa);
     let ds_bound = (((2u128 << 12) + context as u128) * dp_bound) << 24;
     let p_of = |i: usize, j: usize| i128::from(a.forward.softmax.p.at(i, j));
     let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }

@@ -61,3 +61,70 @@ fn position(distance: i64, sum: i64, log: &LogTable) -> LossPosition {
     let loss = distance + log.lnpow[b as usize] + log.ln0[i] + chord;
     LossPosition { distance, b, i, f, chord, loss }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Config, ops::tables::Tables};
+    use std::collections::BTreeMap;
+
+    /// The logarithm part of a loss: what `position` adds to the distance.
+    fn logarithm(sum: i64, log: &LogTable) -> i64 {
+        position(0, sum, log).loss
+    }
+
+    /// The tables of every vocabulary that a configuration may have, by the bits of the low factor, which is all that they
+    /// depend on; no context changes them.
+    fn all_tables() -> BTreeMap<u32, Tables> {
+        let mut found = BTreeMap::new();
+        for vocab in (4..=crate::model::MAX_VOCAB).step_by(4) {
+            let mut config = Config::NANO;
+            config.vocab = vocab;
+            let tables = Tables::new(&config);
+            let known = found.entry(tables.head.low_bits).or_insert_with(|| tables.clone());
+            assert_eq!((&known.head, &known.log), (&tables.head, &tables.log), "{vocab}");
+        }
+        found
+    }
+
+    /// 7.6: no loss is negative. The sum is least where the target alone has an exponential that is not 0; then it is that
+    /// of the maximum, and the loss is exactly 0. No larger sum gives less.
+    #[test]
+    fn no_loss_is_negative() {
+        let all = all_tables();
+        assert_eq!(all.keys().copied().collect::<Vec<_>>(), [9, 10, 11, 12]);
+        for (bits, Tables { head, log, .. }) in all {
+            let least = head.hi[0] * head.lo[0];
+            assert_eq!(logarithm(least, &log), 0, "L = {bits}");
+            // Within a knot the loss grows with f (no chord falls), and ends at most where the next knot begins; so the
+            // least of what follows the smallest sum are the knots.
+            assert!(log.ln1.iter().all(|&chord| (0..1 << 23).contains(&chord)));
+            for i in 0..1023 {
+                assert_eq!(log.ln0[i] + log.ln1[i], log.ln0[i + 1]);
+            }
+            for b in least.ilog2()..35 {
+                for i in 0..1024i64 {
+                    let knot = ((1 << 34) + (i << 24)) >> (34 - b);
+                    let sum = knot.max(least);
+                    assert!(logarithm(sum, &log) >= 0, "L = {bits}, sum {sum}");
+                    let inside = (knot + 1 + ((1 << 23) >> (34 - b))).max(least);
+                    assert!(logarithm(inside, &log) >= 0);
+                }
+                // Rounding of the powers may take a unit away where the next power begins, no more.
+                let end = logarithm((1 << b) | ((1 << b) - 1), &log);
+                assert!(b == 34 || end - log.lnpow[b as usize + 1] <= 1);
+            }
+        }
+    }
+
+    /// The same through the whole function, at the least sum: one logit far above all others, and its target.
+    #[test]
+    fn a_certain_prediction_has_no_loss() {
+        for (_, Tables { head, log, .. }) in all_tables() {
+            let logits = Wide::new(1, 4, vec![1 << 45, -(1 << 45), -(1 << 45), -(1 << 45)]).unwrap();
+            let loss = forward_backward(&logits, &[0], &head, &log);
+            assert_eq!((loss.total, loss.softmax.sum[0]), (0, head.hi[0] * head.lo[0]));
+            assert!(forward_backward(&logits, &[1], &head, &log).total > 1 << 45);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
 /// Places the `[T × V]` matrix whose row `t` is 1 at `index[t]` and 0 elsewhere. `token(t)` is the cell that holds the
 /// index; it is thereby below V.
 pub fn one_hot(b: &mut Builder, slab: &Slab, index: &[u8], token: impl Fn(usize) -> Cell) -> Placed {
-    let hot = slab.hints(b, "one-hot", |t, v| (usize::from(index[t]) == v).into());
+    let hot = slab.hints(b, "one-hot", None, |t, v| (usize::from(index[t]) == v).into());
     let number = slab.constants(b, "index", |_, v| v as i128);
     slab.gate(b, "one-hot is 0 or 1", |p, l| hot.lane(p, l) * (Expr::int(1) - hot.lane(p, l)));
     let count = slab.running_sum(b, "one-hot count", &Placed::row_sums(slab, |p, l| hot.lane(p, l)));

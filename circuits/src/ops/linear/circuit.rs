@@ -4,9 +4,10 @@
 //! `Rows` (μ) over tokens, `Outputs` (ν) and `Inputs` (λ) over features.
 
 use crate::{
+    fixed::Class,
     gadgets::{Placed, PortLayout, project},
     model::TensorSpec,
-    plan::{Builder, Cell, Challenge, PortId},
+    plan::{Builder, Cell, Challenge, Declared, Interval, PortId},
 };
 
 /// A weight matrix (`[in × out]`) and its gradient, projected where they stand in their ports.
@@ -63,7 +64,12 @@ pub struct Ports<'a> {
     pub weights: PortId,
     /// Gradients.
     pub gradients: PortId,
+    /// Number of predictions of a sequence, T.
+    pub predictions: usize,
 }
+
+/// What a prediction adds to the gradient of a weight is at most this: the product of a feature and a gradient.
+pub const GRADIENT_OF_PREDICTION: u128 = 1 << (Class::Feature.bits() - 1 + Class::Gradient.bits() - 1);
 
 impl Ports<'_> {
     /// A tensor of the ports and its gradient, on the same rows. Values: `w(run, column)`, `g(run, column)`.
@@ -76,8 +82,10 @@ impl Ports<'_> {
     ) -> (Placed, Placed) {
         let tensor = self.layout.tensors.iter().position(|t| t.name == name).expect("a tensor of the port");
         let (slab, groups) = self.layout.slab(b, "linear", tensor);
-        let weights = slab.port_lanes(b, self.weights, &groups, name);
-        let gradients = slab.port_lanes(b, self.gradients, &groups, &format!("d{name}"));
+        let weight = Declared::outside(Interval::signed(Class::Weight.bits()), "the update that wrote it");
+        let weights = slab.port_lanes(b, self.weights, &groups, (name, weight));
+        let gradient = Declared::equation(self.predictions as u128 * GRADIENT_OF_PREDICTION);
+        let gradients = slab.port_lanes(b, self.gradients, &groups, (&format!("d{name}"), gradient));
         slab.fill(b, &weights, w);
         slab.fill(b, &gradients, g);
         (slab.placed(&weights), slab.placed(&gradients))

@@ -4,7 +4,7 @@ use super::{NormBackward, NormForward};
 use crate::{
     fixed::Class,
     gadgets::{Limbs, Placed, Rescale, Slab, limb_count, project},
-    plan::{Builder, Cell, Challenge, Expr, Kind},
+    plan::{Builder, Cell, Challenge, Declared, Expr, Interval, Kind, LIMB_BITS},
     tensor::{Tensor, Wide},
 };
 
@@ -53,8 +53,11 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let root_d = (d as u128).isqrt() + 1;
 
     let square = slab.running_sum(b, "sum of squares", &Placed::row_sums(slab, |p, l| x.lane(p, l).square()));
-    let inv = slab.per_run(b, "inv", |t| forward.inv[t].into());
-    let gains = slab.hints(b, "gain", |_, j| int(norm.gain, 0, j));
+    let inv_range = Interval::unsigned(limb_count(INV_BITS) as u32 * LIMB_BITS);
+    let inv_range = Declared::shown(inv_range, "inv is not negative");
+    let inv = slab.per_run(b, "inv", Some(inv_range), |t| forward.inv[t].into());
+    let gain_range = Declared::equation(1 << (Class::Weight.bits() - 1));
+    let gains = slab.hints(b, "gain", Some(gain_range), |_, j| int(norm.gain, 0, j));
     for run in project::inner(b, &gains, Challenge::Outputs) {
         b.equal(run, gain);
     }
@@ -71,8 +74,10 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
         .place(b, slab, "dh", |t, j| norm.zdh.at(t, j));
     let c =
         slab.running_sum(b, "c", &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)));
-    let cbar = slab.per_run(b, "cbar", |t| backward.cbar[t].into());
-    let dres = norm.dres.map(|dres| slab.hints(b, "dres", |t, j| int(dres, t, j)));
+    let cbar_range = Declared::shown(Interval::signed(CBAR_BITS), "cbar is in range");
+    let cbar = slab.per_run(b, "cbar", Some(cbar_range), |t| backward.cbar[t].into());
+    let dres_range = Declared::equation(1 << (Class::Gradient.bits() - 1));
+    let dres = norm.dres.map(|dres| slab.hints(b, "dres", Some(dres_range), |t, j| int(dres, t, j)));
     // |inv| ≤ 2^36/√eps24, |dh·gain| ≤ 2^51, |n·cbar| ≤ (√d·2^12)·(2^51·√d·2^12/2^24).
     let inv_bound = (1u128 << 36) / u128::from(norm.eps24).isqrt().max(1) + 1;
     let bound = inv_bound * ((1 << 51) + root_d * root_d * (1 << 51)) + (1 << 71);
@@ -96,6 +101,12 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     NormCells { h: h.y, zdh: dh.x, dres, dx: dx.y }
 }
 
+/// Bits of `inv`, unsigned: it is below 2^37.
+const INV_BITS: u32 = 37;
+
+/// Bits of `cbar`, signed: `|c| ≤ d·2^51·2^24`, so `|cbar| ≤ 2^51 + 1 < 2^59`.
+const CBAR_BITS: u32 = 60;
+
 /// `inv` is the largest integer with `inv²·M ≤ d·2^72`, and `cbar = round(c / (d·2^24))`: one row per token.
 fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate::plan::Col>; 4]) {
     let Norm { forward, backward, .. } = norm;
@@ -114,12 +125,10 @@ fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate:
     let m = || square.cur() + Expr::int(d * i128::from(norm.eps24));
     // |x| < 2^35, so M < d·2^71, inv² M ≤ d·2^72, and both distances stay below (2·inv + 1)·M < d·2^74.
     let distance = limb_count(74 + (d as u128).ilog2() + 1);
-    let width = Limbs::place(b, block, "inv", limb_count(37));
+    let width = Limbs::place(b, block, "inv", limb_count(INV_BITS));
     let below = Limbs::place(b, block, "target − inv²·M", distance);
     let above = Limbs::place(b, block, "(inv+1)²·M − target − 1", distance);
-    // |c| ≤ d·2^51·2^24, so |cbar| ≤ 2^51 + 1 < 2^59.
-    let cbar_bits = 60;
-    let quotient = Limbs::place(b, block, "cbar + 2^59", limb_count(cbar_bits));
+    let quotient = Limbs::place(b, block, "cbar + 2^59", limb_count(CBAR_BITS));
     let divisor = d << 24;
     let remainder_limbs = limb_count((divisor as u128).ilog2() + 1);
     let remainder = Limbs::place(b, block, "remainder", remainder_limbs);
@@ -130,16 +139,17 @@ fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate:
         below.set(b, t, (target - inv * inv * square) as u128);
         above.set(b, t, ((inv + 1) * (inv + 1) * square - target - 1) as u128);
         let cbar = i128::from(backward.cbar[t]);
-        quotient.set(b, t, (cbar + (1 << (cbar_bits - 1))) as u128);
+        quotient.set(b, t, (cbar + (1 << (CBAR_BITS - 1))) as u128);
         let r = backward.c[t] + divisor / 2 - cbar * divisor;
         remainder.set(b, t, r as u128);
         complement.set(b, t, (divisor - 1 - r) as u128);
     }
-    b.gate(block, "inv is not negative", inv.cur() - width.value(), rows());
+    b.determine(block, "inv is not negative", &inv.cur(), inv.cur() - width.value(), rows());
     b.gate(block, "inv is not too large", below.value() - Expr::int(target) + inv.cur().square() * m(), rows());
     let next = || inv.cur() + Expr::int(1);
     b.gate(block, "inv is not too small", above.value() - next().square() * m() + Expr::int(target + 1), rows());
-    b.gate(block, "cbar is in range", cbar.cur() + Expr::pow2(cbar_bits - 1) - quotient.value(), rows());
+    let in_range = cbar.cur() + Expr::pow2(CBAR_BITS - 1) - quotient.value();
+    b.determine(block, "cbar is in range", &cbar.cur(), in_range, rows());
     b.gate(
         block,
         "c + d·2^23 = cbar·d·2^24 + remainder",

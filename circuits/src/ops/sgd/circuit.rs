@@ -78,8 +78,8 @@ pub fn place(
             - (lane.g.cur() + columns.omega.cur() * lane.w.cur()).times_pow2(12),
         0..n,
     );
-    let v_new = division.part(&division.upper) - Expr::pow2(bits - 1);
-    b.define(block, &format!("v'{name}: new momentum"), lane.v_new, v_new, 0..n);
+    let offset = Some(Expr::pow2(bits - 1));
+    division.define(b, &format!("v'{name}: new momentum"), lane.v_new, (&division.upper, offset), 0..n);
 
     let moved: Vec<(usize, i128)> = elements
         .iter()
@@ -106,7 +106,7 @@ pub fn place(
         Limbs::of(&division.upper, 0, low_limbs),
         Limbs::of(&division.upper, low_limbs, division.upper.columns().len()),
     );
-    b.define(block, &format!("w'{name}: new low part"), lane.lo_new, division.part(&low), 0..n);
-    let w_new = division.part(&high) - Expr::pow2(Class::Weight.bits() - 1);
-    b.define(block, &format!("w'{name}: new weight"), lane.w_new, w_new, 0..n);
+    division.define(b, &format!("w'{name}: new low part"), lane.lo_new, (&low, None), 0..n);
+    let offset = Some(Expr::pow2(Class::Weight.bits() - 1));
+    division.define(b, &format!("w'{name}: new weight"), lane.w_new, (&high, offset), 0..n);
 }

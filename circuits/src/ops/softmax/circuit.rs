@@ -6,7 +6,7 @@ use crate::{
     audit::Free,
     gadgets::{Limbs, Placed, Slab, limb_count},
     ops::tables::{EXP_LO_ROWS, ExpTable},
-    plan::{Builder, Col, Expr, Kind, LIMB_BITS, Local},
+    plan::{Builder, Col, Declared, Expr, Interval, Kind, LIMB_BITS, Local},
     tensor::Wide,
 };
 
@@ -61,8 +61,13 @@ pub fn place(
     tags.declare(b, table);
     let (placed, values) = scores;
     let mask = slab.constants(b, "mask", |i, j| live(i, j).into());
-    let max = slab.per_run(b, "max", |i| trace.max[i].into());
-    let sum = slab.per_run(b, "sum", |i| trace.sum[i].into());
+    // The largest score is one of them.
+    let score = b.interval(slab.pieces[0].block, &placed.lane(0, 0));
+    let max_range = score.map(|score| Declared::shown(score, "the maximum has distance 0; one maximum is marked"));
+    let max = slab.per_run(b, "max", max_range, |i| trace.max[i].into());
+    let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
+    let sum_range = Declared::shown(Interval::new(0, sum_bound as i128), "sum is that of the exponentials");
+    let sum = slab.per_run(b, "sum", Some(sum_range), |i| trace.sum[i].into());
     let argmax: Vec<usize> = (0..slab.runs)
         .map(|i| {
             (0..slab.columns)
@@ -70,7 +75,7 @@ pub fn place(
                 .expect("a row has a maximum")
         })
         .collect();
-    let top = slab.hints(b, "is the maximum", |i, j| (argmax[i] == j).into());
+    let top = slab.hints(b, "is the maximum", None, |i, j| (argmax[i] == j).into());
     let distance = slab.expressions(|p, l| mask.lane(p, l) * (max[p].cur() - placed.lane(p, l)));
     let value = |i: usize, j: usize| if live(i, j) { i128::from(trace.max[i]) - values.at(i, j) } else { 0 };
 
@@ -80,7 +85,6 @@ pub fn place(
     let beyond = ((2 * bound) >> LIMB_BITS).checked_ilog2().map_or(1, |b| b + 1);
     let extra = limb_count(beyond);
     let p_limbs = limb_count((table.out_scale as u128).ilog2() + 1);
-    let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
     let remainder_limbs = limb_count((2 * sum_bound).ilog2() + 1);
 
     let mut exponentials: Vec<Vec<Local>> = vec![];
@@ -159,7 +163,8 @@ pub fn place(
     let marks = slab.running_sum(b, "maximum marks", &top.lanes.iter().map(total).collect::<Vec<_>>());
     for (p, piece) in slab.pieces.iter().enumerate() {
         let ends = slab.ends(piece);
-        b.gate(piece.block, "sum is that of the exponentials", sums[p].cur() - sum[p].cur(), ends.clone());
+        let difference = sums[p].cur() - sum[p].cur();
+        b.determine(piece.block, "sum is that of the exponentials", &sum[p].cur(), difference, ends.clone());
         b.gate(piece.block, "one maximum is marked", marks[p].cur() - Expr::int(1), ends);
     }
     SoftmaxCells { p: Placed { slab: slab.clone(), lanes: probabilities }, distance, sum }

@@ -82,8 +82,8 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
     slab.gate(b, "du is ds·z·sig rounded", |p, l| {
         du.x.lane(p, l) - ds.y.lane(p, l) * z.y.lane(p, l) * sig.lane(p, l)
     });
-    let tau = slab.hints(b, "tau", |t, j| int(&g.backward.tau, t, j));
-    slab.gate(b, "tau is sig·2^24 + z·sig·(4096 − sig)", |p, l| {
+    let tau = slab.hints(b, "tau", None, |t, j| int(&g.backward.tau, t, j));
+    slab.determine(b, "tau is sig·2^24 + z·sig·(4096 − sig)", &tau, |p, l| {
         let sig = sig.lane(p, l);
         tau.lane(p, l) - sig.clone().times_pow2(24) - z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
     });

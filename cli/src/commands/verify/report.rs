@@ -3,7 +3,7 @@
 use crate::error::{CliError, Rejection};
 use crate::format::{bytes, hex, plural, time};
 use crate::ui::Output;
-use circuits::model::Config;
+use circuits::model::{Config, LossError, public_loss};
 use circuits::statement::{Run, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub fn report(
         "condition": condition,
         "run": hex(&id),
         "whole_run": asked.whole,
-        "steps": steps_of(verified),
+        "steps": steps_of(verified)?,
         "proofs": verified.proofs,
         "proof_bytes": proof_bytes,
         "seconds": elapsed.as_secs_f64(),
@@ -160,15 +160,15 @@ fn table_of_steps(verified: &VerifiedRun) -> String {
     text
 }
 
-fn steps_of(verified: &VerifiedRun) -> Vec<Value> {
+fn steps_of(verified: &VerifiedRun) -> Result<Vec<Value>, LossError> {
     let step = |s: &verifier::run::StepSummary| {
-        json!({
+        Ok(json!({
             "step": s.step,
             "loss": s.mean_loss(),
-            "loss_sum": u64::try_from(s.loss).ok(),
+            "loss_sum": public_loss(s.loss)?,
             "predictions": s.predictions,
             "proof_bytes": s.proof_bytes,
-        })
+        }))
     };
     verified.steps.iter().map(step).collect()
 }
