@@ -227,8 +227,8 @@ impl Producer<'_> {
             }
             let made = trained.as_ref().map_or(0, |trained| trained.proven.len());
             self.tell(match made {
-                0 => "working on the header of a block without gradients".to_owned(),
-                _ => format!("working on the header of a block of {}", plural(made as u64, "gradient")),
+                0 => "mining, no gradients".to_owned(),
+                _ => format!("mining, {}", plural(made as u64, "gradient")),
             });
             if made == 0 && self.wanted > 0 {
                 let _ = self.watch.send(Event::Idle);
@@ -273,7 +273,7 @@ impl Producer<'_> {
                 gradients: (*verified.gradients).clone(),
             })
             .collect();
-        self.tell(format!("proving the update by {}", plural(proven.len() as u64, "gradient")));
+        self.tell(format!("proving the update, {}", plural(proven.len() as u64, "gradient")));
         let producer = self.shared.accounts[0].address();
         let mut state = (*template.state).clone();
         let update = worker(self.shared).update(&template.parent, &mut state, &proven, &producer, &mut |_, _| {})?;
