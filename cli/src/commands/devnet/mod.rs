@@ -27,9 +27,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Where a devnet is unless told otherwise.
-pub const DEFAULT_DIR: &str = "devnet";
-
 /// Arguments.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -128,7 +128,7 @@ mod tests {
         let idle = block_line(&seen(12, 0, 2, 300), 0, Duration::from_secs(3));
         assert_eq!(idle, "block    12  step    12  no gradients                2 tx 300 bytes    3.0 s");
         let long = block_line(&seen(99_999, 64, 1000, 100 << 20), 1, Duration::from_secs(86_400));
-        let (since, left) = (Duration::from_secs(9999), Some(Duration::from_secs(999_999)));
+        let (since, left) = (Duration::from_secs(9999), Some(Duration::from_secs(99_999)));
         let status = status_line(99_999, "proving the update, 64 gradients", since, left);
         assert!(status.len() <= 77, "{status}");
         assert!(long.len() <= 80 && short.len() <= 80, "{} {}", long.len(), short.len());

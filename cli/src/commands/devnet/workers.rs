@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// Nonces that are tried before looking whether the tip moved, or there is more to put into the block.
 const TRIES: u64 = 1 << 14;
 
+/// How long a block in the making stays as it is, whatever comes: nobody keeps the producer from mining.
+const KEPT: Duration = Duration::from_secs(1);
+
 /// How old the time of a block in the making may be.
 const REFRESH: Duration = Duration::from_secs(10);
 
@@ -235,7 +238,8 @@ impl Producer<'_> {
             }
             let mut draft = self.draft(template, trained.as_ref())?;
             let begun = Instant::now();
-            while self.slot.is_current() && self.slot.news() == news && begun.elapsed() < REFRESH {
+            let kept = || if self.slot.news() == news { REFRESH } else { KEPT };
+            while self.slot.is_current() && begun.elapsed() < kept() {
                 if let Some(block) = draft.mine(TRIES) {
                     let tensors = trained.iter().flat_map(|trained| trained.proven.iter().map(Proven::tensors));
                     let tensors: Vec<GradientTensors> = tensors.collect();
