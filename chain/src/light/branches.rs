@@ -223,7 +223,7 @@ impl Branches {
         self.prune();
     }
 
-    /// Finds anew where branches fork off, and forgets those that can never win.
+    /// Finds again where branches fork off, and forgets those that can never win.
     fn prune(&mut self) {
         let mut order: Vec<(u64, Hash)> = self.beside.iter().map(|(id, b)| (b.fresh.known.height(), *id)).collect();
         order.sort_unstable();

@@ -177,7 +177,8 @@ fn catch_up(
     ui: &Ui,
 ) -> Result<SyncReport, SyncError<NodeFailed>> {
     let first = client.tip().height();
-    let bar = ui.bar(first, first, "{bar:30} block {pos}/{len} ({elapsed}{msg})");
+    let (_, of) = node.tip().map_err(SyncError::Source)?;
+    let bar = ui.bar(of.max(first), first, "{bar:30} block {pos}/{len} ({elapsed}{msg})");
     bar.enable_steady_tick(Duration::from_millis(250));
     let started = Instant::now();
     let mut progress = |p: source::Progress| {

@@ -14,6 +14,7 @@ pub use server::{ServerHandle, serve};
 
 use crate::error::CliError;
 use crate::files;
+use crate::interrupt::quoted;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::rpc::{self, Answer, Query};
 use chain::store::{Store, StoreError};
@@ -22,6 +23,8 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Where a devnet is unless told otherwise.
+pub const DEFAULT_DIR: &str = "devnet";
 /// The genesis in a devnet's directory.
 pub const GENESIS: &str = "genesis.bin";
 /// The store of the node that answers.
@@ -51,7 +54,7 @@ pub enum NodeError {
         option: &'static str,
     },
     /// There is a genesis, but no store.
-    #[error("{} is missing: `gradientcoin devnet` makes it", .0.display())]
+    #[error("{} is missing: `gradientcoin devnet{}` makes it", .0.display(), dir_option(.0.parent().unwrap_or(.0)))]
     NoStore(PathBuf),
     /// A process has the store and does not answer.
     #[error("{} is in use by another process, and nobody answers at {SOCKET} beside it", .0.display())]
@@ -88,8 +91,13 @@ pub enum NodeError {
         id: String,
     },
     /// No node is running, and what is asked for needs one.
-    #[error("no node is running in {}: `gradientcoin devnet` starts one", .0.display())]
+    #[error("no node is running in {}: `gradientcoin devnet{}` starts one", .0.display(), dir_option(.0))]
     NotRunning(PathBuf),
+}
+
+/// The option that a command line needs to find a devnet, with a space before it.
+pub fn dir_option(dir: &Path) -> String {
+    if dir == Path::new(DEFAULT_DIR) { String::new() } else { format!(" --dir {}", quoted(dir)) }
 }
 
 impl NodeError {
@@ -126,6 +134,11 @@ impl NodeLink {
         let genesis: Genesis = files::decode(&file, files::MAX_SMALL)?;
         let spec = ChainSpec::new(genesis).map_err(CliError::file(&file))?;
         Ok(NodeLink { dir: dir.to_owned(), spec, needs_running: Cell::new(false), way: RefCell::new(None) })
+    }
+
+    /// The command line that asks the same node, for people.
+    pub fn command(&self, arguments: &str) -> String {
+        format!("gradientcoin {arguments}{}", dir_option(&self.dir))
     }
 
     /// The chain.

@@ -6,7 +6,7 @@ mod status;
 mod tx;
 
 use crate::error::CliError;
-use crate::node_link::NodeLink;
+use crate::node_link::{DEFAULT_DIR, NodeLink};
 use crate::ui::{Output, Ui};
 use ::chain::Hash;
 use clap::Subcommand;
@@ -34,7 +34,7 @@ enum What {
 #[derive(clap::Args)]
 pub struct Devnet {
     /// Directory of the devnet, running or not
-    #[arg(long, value_name = "DIR", default_value = "devnet")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
     pub dir: PathBuf,
 }
 

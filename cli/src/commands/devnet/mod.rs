@@ -27,9 +27,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Where a devnet is unless told otherwise.
-pub const DEFAULT_DIR: &str = "devnet";
-
 /// Arguments.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -62,9 +59,9 @@ fn start(args: &Start, ui: &Ui) -> Result<Output, CliError> {
     let stop = interruptible(ui);
     let net = setup::prepare(args, ui)?;
     let shared = net.shared.clone();
+    stop.in_order.store(true, Ordering::Relaxed);
     let mut running = nodes::start(net, &args.dir, ui)?;
     let begun = running.height();
-    stop.in_order.store(true, Ordering::Relaxed);
     let outcome = running.until(args.blocks, SETTLE, &stop.asked, ui);
     let chains = running.stop();
     let made = chains.first().map_or(begun, |chain| chain.tip().summary.height).saturating_sub(begun);

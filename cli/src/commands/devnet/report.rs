@@ -3,7 +3,7 @@
 use super::setup::{KEYS, PASSPHRASE, Shared, key_name};
 use crate::error::CliError;
 use crate::format::hex;
-use crate::interrupt::quoted;
+use crate::node_link::dir_option;
 use crate::ui::Output;
 use chain::amount::Amount;
 use chain::chain_state::ChainState;
@@ -39,7 +39,7 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -
         let file = dir.join(KEYS).join(file).display().to_string();
         keys.push(json!({ "file": file, "address": address.to_string(), "balance": balance.to_string() }));
     }
-    text += &format!("\nlook at it with: gradientcoin chain status --dir {}", quoted(dir));
+    text += &format!("\nlook at it with: gradientcoin chain status{}", dir_option(dir));
     text += &format!("\ngo on with it:   {go_on}");
     let json = json!({
         "ok": true,

@@ -1,11 +1,11 @@
 //! What a devnet is to be: of a new chain what is asked for, of an existing one what it has. Options that would contradict
 //! it are refused, not passed over.
 
-use super::{DEFAULT_DIR, pace};
+use super::pace;
 use crate::error::CliError;
 use crate::files::{self, MAX_CORPUS};
 use crate::format::{hex, plural};
-use crate::interrupt::quoted;
+use crate::node_link::{DEFAULT_DIR, dir_option};
 use crate::ui::Ui;
 use chain::address::Address;
 use chain::genesis::ChainSpec;
@@ -128,10 +128,7 @@ fn schedule(
 impl Start {
     /// The command that goes on with the devnet, for so many more blocks.
     pub fn go_on(&self, blocks: Option<u64>) -> String {
-        let mut command = "gradientcoin devnet".to_owned();
-        if self.dir != Path::new(DEFAULT_DIR) {
-            command += &format!(" --dir {}", quoted(&self.dir));
-        }
+        let mut command = format!("gradientcoin devnet{}", dir_option(&self.dir));
         for (option, value) in [("nodes", self.nodes), ("contributors", self.contributors)] {
             if let Some(value) = value {
                 command += &format!(" --{option} {value}");

@@ -62,11 +62,9 @@ impl<'a> Watch<'a> {
 
     /// Keeps the line below going.
     pub fn tick(&self) {
-        let (made, elapsed) = (self.height - self.first, self.begun.elapsed());
+        let (made, elapsed) = (self.height.saturating_sub(self.first), self.begun.elapsed());
         let left = self.last.and_then(|last| time_left(made, last.saturating_sub(self.height), elapsed));
-        let left = left.map_or_else(String::new, |left| format!(", about {} left", time(left)));
-        let since = self.before.elapsed().as_secs();
-        self.line.set_message(format!("block {}: {} ({since} s{left})", self.height + 1, self.doing));
+        self.line.set_message(status_line(self.height + 1, &self.doing, self.before.elapsed(), left));
         self.line.tick();
     }
 }
@@ -82,6 +80,12 @@ fn waiting(ready: usize, contributors: usize) -> String {
         0 => "nobody contributes".to_owned(),
         _ => format!("{ready} of {} ready", plural(contributors as u64, "gradient")),
     }
+}
+
+/// What is going on: less than 80 columns, with a spinner before it.
+fn status_line(height: u64, doing: &str, since: Duration, left: Option<Duration>) -> String {
+    let left = left.map_or_else(String::new, |left| format!(", about {} left", time(left)));
+    format!("block {height}: {doing} ({} s{left})", since.as_secs())
 }
 
 /// A line of at most 80 columns, for heights and steps below 100,000.
@@ -124,6 +128,9 @@ mod tests {
         let idle = block_line(&seen(12, 0, 2, 300), 0, Duration::from_secs(3));
         assert_eq!(idle, "block    12  step    12  no gradients                2 tx 300 bytes    3.0 s");
         let long = block_line(&seen(99_999, 64, 1000, 100 << 20), 1, Duration::from_secs(86_400));
+        let (since, left) = (Duration::from_secs(9999), Some(Duration::from_secs(99_999)));
+        let status = status_line(99_999, "proving the update, 64 gradients", since, left);
+        assert!(status.len() <= 77, "{status}");
         assert!(long.len() <= 80 && short.len() <= 80, "{} {}", long.len(), short.len());
     }
 }

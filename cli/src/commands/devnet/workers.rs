@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// Nonces that are tried before looking whether the tip moved, or there is more to put into the block.
 const TRIES: u64 = 1 << 14;
 
+/// How long a block in the making stays as it is, whatever comes: nobody keeps the producer from mining.
+const KEPT: Duration = Duration::from_secs(1);
+
 /// How old the time of a block in the making may be.
 const REFRESH: Duration = Duration::from_secs(10);
 
@@ -227,15 +230,16 @@ impl Producer<'_> {
             }
             let made = trained.as_ref().map_or(0, |trained| trained.proven.len());
             self.tell(match made {
-                0 => "working on the header of a block without gradients".to_owned(),
-                _ => format!("working on the header of a block of {}", plural(made as u64, "gradient")),
+                0 => "mining, no gradients".to_owned(),
+                _ => format!("mining, {}", plural(made as u64, "gradient")),
             });
             if made == 0 && self.wanted > 0 {
                 let _ = self.watch.send(Event::Idle);
             }
             let mut draft = self.draft(template, trained.as_ref())?;
             let begun = Instant::now();
-            while self.slot.is_current() && self.slot.news() == news && begun.elapsed() < REFRESH {
+            let kept = || if self.slot.news() == news { REFRESH } else { KEPT };
+            while self.slot.is_current() && begun.elapsed() < kept() {
                 if let Some(block) = draft.mine(TRIES) {
                     let tensors = trained.iter().flat_map(|trained| trained.proven.iter().map(Proven::tensors));
                     let tensors: Vec<GradientTensors> = tensors.collect();
@@ -273,7 +277,7 @@ impl Producer<'_> {
                 gradients: (*verified.gradients).clone(),
             })
             .collect();
-        self.tell(format!("proving the update by {}", plural(proven.len() as u64, "gradient")));
+        self.tell(format!("proving the update, {}", plural(proven.len() as u64, "gradient")));
         let producer = self.shared.accounts[0].address();
         let mut state = (*template.state).clone();
         let update = worker(self.shared).update(&template.parent, &mut state, &proven, &producer, &mut |_, _| {})?;

@@ -83,7 +83,8 @@ pub fn carry_out(link: &NodeLink, key: &SecretKey, order: Order, ui: &Ui) -> Res
         if matches!(error, CliError::Node(NodeError::Connection { .. } | NodeError::NotRunning(_))) {
             let id = hex(&transaction.id()?);
             ui.warn(&format!(
-                "whether the node took transaction {id} is not known; `gradientcoin wallet history` tells"
+                "whether the node took transaction {id} is not known; `{}` tells",
+                link.command(&format!("wallet history {sender}"))
             ));
         }
         return Err(error);
@@ -95,7 +96,8 @@ pub fn carry_out(link: &NodeLink, key: &SecretKey, order: Order, ui: &Ui) -> Res
         rows.extend(describe::place_rows(&included, &record));
         parts.push(describe::place(&included, &record));
     } else {
-        rows.push(("state", "waits for a block; `gradientcoin wallet history` shows when it is in one".into()));
+        let history = link.command(&format!("wallet history {sender}"));
+        rows.push(("state", format!("waits for a block; it is listed by: {history}")));
     }
     Ok(Output { text: table(&rows), json: describe::joined(parts) })
 }

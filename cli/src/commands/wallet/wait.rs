@@ -32,8 +32,10 @@ enum Whereabouts {
 pub fn until_included(link: &NodeLink, transaction: &Transaction, ui: &Ui) -> Result<(Included, Record), CliError> {
     let id = transaction.id()?;
     let name = hex(&id);
-    let (told, text) =
-        (ui.clone(), format!("transaction {name} waits still; `gradientcoin chain tx {name}` shows its block"));
+    let (told, text) = (
+        ui.clone(),
+        format!("transaction {name} waits still; `{}` shows its block", link.command(&format!("chain tx {name}"))),
+    );
     interrupt::on_interrupt(move || interrupt::end(&told, text.clone()));
     ui.progress(&format!("transaction {name} waits for a block; Ctrl-C ends the waiting only"));
     let _spinner = ui.spinner("waiting for a block");
@@ -70,8 +72,9 @@ fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &Hash) -> Result<
         Some(other) if other == *id => Whereabouts::Waiting,
         Some(other) => Whereabouts::Gone(format!("was replaced by transaction {}, which waits", hex(&other))),
         None if answers::account(link, &body.sender)?.account.nonce > body.nonce => Whereabouts::Gone(format!(
-            "comes in no block: another transaction with nonce {} was executed; `gradientcoin wallet history` shows it",
-            body.nonce
+            "comes in no block: another transaction with nonce {} was executed; `{}` shows it",
+            body.nonce,
+            link.command(&format!("wallet history {}", body.sender))
         )),
         None => Whereabouts::Gone("was dropped by the node, and is in no block: it may be sent again".into()),
     })

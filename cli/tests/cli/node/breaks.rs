@@ -112,6 +112,7 @@ fn whether_a_transaction_was_taken_may_not_be_known() {
     });
     let to = SecretKey::from_seed(&[9; 32]).address();
     let answer = devnet.run(&format!("wallet send --key devnet/keys/key-0.key --to {to} --amount 1"));
-    assert!(answer.stderr.contains("is not known; `gradientcoin wallet history` tells"), "{}", answer.stderr);
+    let told = format!("is not known; `gradientcoin wallet history {}` tells", devnet.made.wallet);
+    assert!(answer.stderr.contains(&told), "{}", answer.stderr);
     answer.refused_as("node", "the other side hung up");
 }
