@@ -13,6 +13,7 @@ use super::directory::{self, Locked};
 use super::settings::{Settings, Start};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::format::bytes;
 use crate::key_file::{Cost, KeyFile};
 use crate::node_link::{GENESIS, NodeError};
 use crate::ui::Ui;
@@ -137,7 +138,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
             None => STORIES.to_vec(),
         };
         files::write(&corpus_file, &corpus, true)?;
-        let dataset = Dataset::new(&params, config.context, &corpus)?;
+        let dataset = dataset(&params, &config, &corpus, ui)?;
         let genesis = genesis(settings, &config, settings.contributors, (&params, &verifier, &dataset), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
     }
@@ -146,8 +147,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         None => read_spec()?,
     });
     spec.check_keys(&verifier)?;
-    let corpus = files::read(&corpus_file, MAX_CORPUS)?;
-    let dataset = Dataset::new(&params, config.context, &corpus)?;
+    let dataset = dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?;
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names");
         return Err(CliError::File { path: corpus_file, source });
@@ -158,6 +158,11 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let model = Spec::new(config);
     let shared = Shared { spec, params, verifier, prover, model, dataset, accounts, contributing, patience };
     Ok(Net { shared: Arc::new(shared), chains, directory })
+}
+
+fn dataset(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
+    let _spinner = ui.spinner(&format!("the data set, {}", bytes(corpus.len() as u64)));
+    Ok(Dataset::new(params, config.context, corpus)?)
 }
 
 fn open(dir: &Path, node: u16, spec: &Arc<ChainSpec>, params: &Arc<Params>) -> Result<ChainState, CliError> {
