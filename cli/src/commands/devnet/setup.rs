@@ -13,6 +13,7 @@ use super::directory::{self, Locked};
 use super::settings::{Settings, Start, max_contributions};
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::format::bytes;
 use crate::key_file::{Cost, KeyFile};
 use crate::node_link::{GENESIS, NodeError};
 use crate::progress::ProofBar;
@@ -132,7 +133,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let (verifier, prover) = (ui.verifier_keys(&params, &config)?, ui.prover_keys(&params, &model)?);
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;
-        let dataset = Dataset::new(&params, config.context, corpus)?;
+        let dataset = dataset(&params, &config, corpus, ui)?;
         let state = {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover = StepProver { params: &params, keys: &prover, spec: &model };
@@ -147,8 +148,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     });
     spec.check_keys(&verifier)?;
     spec.check_proof(&params, &verifier)?;
-    let corpus = files::read(&corpus_file, MAX_CORPUS)?;
-    let dataset = Dataset::new(&params, config.context, &corpus)?;
+    let dataset = dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?;
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());
         return Err(CliError::File { path: corpus_file, source });
@@ -158,6 +158,11 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let patience = Duration::from_secs(spec.rules().target_spacing);
     let shared = Shared { spec, params, verifier, prover, model, dataset, accounts, contributing, patience };
     Ok(Net { shared: Arc::new(shared), chains, directory })
+}
+
+fn dataset(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
+    let _spinner = ui.spinner(&format!("the data set, {}", bytes(corpus.len() as u64)));
+    Ok(Dataset::new(params, config.context, corpus)?)
 }
 
 fn open(dir: &Path, node: u16, spec: &Arc<ChainSpec>, params: &Arc<Params>) -> Result<ChainState, CliError> {
