@@ -23,16 +23,16 @@ pub struct Address(pub [u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not of the form `grad1…`, or of other characters than bech32's.
-    #[error("this is no address: {}", syntax(.0))]
+    #[error("this is not an address: {}", syntax(.0))]
     Syntax(UncheckedHrpstringError),
     /// Upper and lower case.
     #[error("the address mixes upper and lower case")]
     MixedCase,
     /// For another network.
-    #[error("an address begins with `grad1`, not with `{0}1`")]
+    #[error("an address starts with `grad1`, not with `{0}1`")]
     Prefix(String),
     /// The bech32m checksum is wrong; so is bech32's.
-    #[error("the address's checksum is wrong: it has a typing error")]
+    #[error("the address's checksum is wrong: the address has a typo")]
     Checksum,
     /// Not of 32 bytes.
     #[error("the address encodes {found} bytes, not 32")]
@@ -41,13 +41,13 @@ pub enum AddressError {
         found: usize,
     },
     /// Bits beyond the last byte are set.
-    #[error("the address's last character sets bits that stand for nothing")]
+    #[error("the address's last character sets unused bits")]
     Padding,
     /// No verification key.
-    #[error("the address is no point of the curve")]
+    #[error("the address is not a point on the curve")]
     NoPoint,
     /// Anybody can sign for it.
-    #[error("the address is of small order: anybody could spend what it has")]
+    #[error("the address has small order: anyone could spend its coins")]
     SmallOrder,
 }
 
@@ -137,7 +137,7 @@ pub struct Signature(pub [u8; 64]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Of an address that is no verification key.
-    #[error("the signer's address is no point of the curve")]
+    #[error("the signer's address is not a point on the curve")]
     NoPoint,
     /// Not by this key, not of this message, or malformed.
     #[error("the signature is not the signer's")]
@@ -174,7 +174,7 @@ pub struct SecretKey(Zeroizing<SigningKey>);
 
 /// The operating system gives no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gives no randomness")]
+#[error("the operating system returned no randomness")]
 pub struct NoRandomness;
 
 impl SecretKey {
@@ -340,13 +340,13 @@ mod tests {
         }
         // 7.18: what is wrong is said, not left to the error's source.
         for (text, reason) in [
-            ("grad1bio", "this is no address: it has the character 'o'"),
-            ("grad", "this is no address: it has no `1` after a prefix"),
-            ("1qqqqqq", "this is no address: invalid human-readable part"),
+            ("grad1bio", "this is not an address: it has the character 'o'"),
+            ("grad", "this is not an address: it has no `1` after a prefix"),
+            ("1qqqqqq", "this is not an address: invalid human-readable part"),
         ] {
             assert_eq!(parse(text).to_string(), reason);
         }
-        assert_eq!(parse(&other).to_string(), "an address begins with `grad1`, not with `bc1`");
+        assert_eq!(parse(&other).to_string(), "an address starts with `grad1`, not with `bc1`");
         for text in ["grad1", "grad1qqq", &text[..62], &format!("{text}q")] {
             assert_eq!(parse(text), AddressError::Checksum, "{text}");
         }

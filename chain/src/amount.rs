@@ -24,10 +24,10 @@ pub struct Coins(pub u128);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Above the supply.
-    #[error("{} coins are more than there can ever be", Coins(*.0))]
+    #[error("{} coins exceed the maximum supply", Coins(*.0))]
     AboveSupply(u128),
     /// Less than nothing would be left.
-    #[error("{subtrahend} coins cannot be taken from {from}")]
+    #[error("{subtrahend} coins cannot be subtracted from {from}")]
     Negative {
         /// What there is.
         from: Amount,
@@ -35,7 +35,7 @@ pub enum AmountError {
         subtrahend: Amount,
     },
     /// Not `digits[.digits]`.
-    #[error("`{0}` is no decimal number of coins")]
+    #[error("`{0}` is not a decimal number of coins")]
     Syntax(String),
     /// Finer than a grain.
     #[error("`{0}` has more than {DECIMALS} digits after the point")]
@@ -191,11 +191,11 @@ mod tests {
     #[test]
     fn messages_count_in_coins() {
         for (error, text) in [
+            ("21000000.00000001".parse::<Amount>().unwrap_err(), "21000000.00000001 coins exceed the maximum supply"),
             (
-                "21000000.00000001".parse::<Amount>().unwrap_err(),
-                "21000000.00000001 coins are more than there can ever be",
+                Amount(1).checked_sub(Amount(GRAINS_PER_COIN)).unwrap_err(),
+                "1 coins cannot be subtracted from 0.00000001",
             ),
-            (Amount(1).checked_sub(Amount(GRAINS_PER_COIN)).unwrap_err(), "1 coins cannot be taken from 0.00000001"),
         ] {
             assert_eq!(error.to_string(), text);
         }

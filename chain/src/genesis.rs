@@ -84,7 +84,7 @@ pub enum GenesisError {
     #[error("the chain's name must be 1 to {MAX_NAME} printable characters")]
     Name,
     /// Of circuits that this program does not have.
-    #[error("the chain is of circuits of version {0}; this program has {CIRCUIT_VERSION}")]
+    #[error("the chain uses circuit version {0}; this program has {CIRCUIT_VERSION}")]
     Circuits(u32),
     /// The keys of this program's circuits are not the chain's.
     #[error("the verifying keys are not those that the genesis names")]
@@ -102,13 +102,15 @@ pub enum GenesisError {
     #[error("state: {0}")]
     Points(#[from] PortError),
     /// No sequences, or more predictions than the update's circuit can add up.
-    #[error("a block's {0} predictions are not within 1 and {MAX_PREDICTIONS}")]
+    #[error("a block has {0} predictions; it must have 1 to {MAX_PREDICTIONS}")]
     Predictions(u64),
     /// A full block could not be read.
-    #[error("a block with its tensors may have {0} bytes, too many to be read: fewer contributions or transactions")]
+    #[error(
+        "a block with its tensors may have {0} bytes, too many to decode: allow fewer contributions or transactions"
+    )]
     Size(u64),
     /// The schedule's numbers contradict each other.
-    #[error("the learning rate's schedule contradicts itself")]
+    #[error("the learning rate schedule is inconsistent")]
     Schedule,
     /// The optimizer's integers are out of range.
     #[error("optimizer: {0}")]

@@ -33,7 +33,7 @@ pub struct Rules {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     /// A number that is out of its range.
-    #[error("`{rule}` is {found}; it must be within {least} and {most}")]
+    #[error("`{rule}` is {found}; it must be between {least} and {most}")]
     Range {
         /// The rule.
         rule: &'static str,

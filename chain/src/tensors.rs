@@ -29,7 +29,7 @@ pub enum TensorError {
     #[error("the gradient's tensors do not have the shapes of the configuration")]
     Shape,
     /// There are tensors for each contribution.
-    #[error("tensors of {found} contributions, not {expected}")]
+    #[error("there are tensors of {found} contributions, not {expected}")]
     Count {
         /// Contributions.
         expected: usize,

@@ -38,7 +38,7 @@ pub enum WorkerError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// A block needs a contribution to train on.
-    #[error("there is no contribution to make an update of")]
+    #[error("there is no contribution to update with")]
     Nothing,
 }
 

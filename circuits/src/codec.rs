@@ -31,10 +31,10 @@ pub trait Encoded: Serialize + DeserializeOwned {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// Another kind of file.
-    #[error("this is no {0}")]
+    #[error("this is not a valid {0}")]
     Magic(&'static str),
     /// A version that this program does not know.
-    #[error("the {name} has version {found}; this program knows {known}")]
+    #[error("the {name} has version {found}; this program supports {known}")]
     Version {
         /// Kind of file.
         name: &'static str,
@@ -52,7 +52,7 @@ pub enum CodecError {
         reason: String,
     },
     /// The checksum is not that of the content.
-    #[error("the {0} is damaged: its checksum is that of another content")]
+    #[error("the {0} is damaged: its checksum does not match its content")]
     Checksum(&'static str),
     /// Bytes follow the body.
     #[error("{extra} bytes follow the {name}")]
@@ -125,16 +125,16 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
 /// What bincode says, for people: its own words are Rust's.
 fn reason(error: &DecodeError) -> String {
     match error {
-        DecodeError::UnexpectedEnd { .. } => "it ends before its content does".into(),
+        DecodeError::UnexpectedEnd { .. } => "it is truncated".into(),
         DecodeError::LimitExceeded => format!("it is larger than {LIMIT} bytes"),
         DecodeError::OtherString(reason) => reason.clone(),
         DecodeError::Other(reason) => (*reason).into(),
         DecodeError::Utf8 { .. } => "a text in it is not UTF-8".into(),
-        DecodeError::InvalidBooleanValue(value) => format!("{value} stands where 0 or 1 must"),
+        DecodeError::InvalidBooleanValue(value) => format!("{value} where 0 or 1 is expected"),
         DecodeError::InvalidIntegerType { .. } | DecodeError::OutsideUsizeRange(_) => {
             "a number in it is out of range".into()
         }
-        other => format!("it does not decode ({other})"),
+        other => format!("it cannot be decoded ({other})"),
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(decode(&bytes), Ok(name));
         let body = |body: &[u8]| decode::<Name>(&[&bytes[..HEADER], body].concat());
         let malformed = |reason: &str| Err(CodecError::Malformed { name: "name", reason: reason.into() });
-        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("it ends before its content does"));
+        assert_eq!(body(&[0xfc, 0, 0, 0, 0x10, b'a']), malformed("it is truncated"));
         assert!(matches!(body(&[1, 0xff]), Err(CodecError::Malformed { .. })));
         assert_eq!(body(&[0xfb, 1, 0, b'a']), Err(CodecError::NotCanonical("name")));
     }

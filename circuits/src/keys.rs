@@ -37,7 +37,7 @@ pub enum KeyError {
         column: String,
     },
     /// What a proof reveals of a secret port is less than its blinding rows hide, at both ends together.
-    #[error("port `{port}` is opened at {openings} points at its two ends; {rows} blinding rows hide fewer")]
+    #[error("port `{port}` is opened at {openings} points at its two ends, too many for {rows} blinding rows to hide")]
     Openings {
         /// Name of the port.
         port: String,
@@ -53,7 +53,7 @@ pub enum KeyError {
         terms: u64,
     },
     /// A lookup of halo2's own: neither the length of proofs nor the argument for soundness knows of any.
-    #[error("the circuit has a lookup of halo2's own")]
+    #[error("the circuit uses halo2's own lookup")]
     StockLookup,
     /// The circuit's author made a mistake.
     #[error("the circuit is faulty: {0}")]
@@ -62,7 +62,7 @@ pub enum KeyError {
     #[error("the circuit's constraints are not shown to be equations of integers: {0}")]
     Bounds(Box<BoundError>),
     /// Fewer public values than the circuit reads.
-    #[error("the circuit reads {read} public values, not {given}")]
+    #[error("the circuit reads {read} public values, but {given} are given")]
     Publics {
         /// Public values that the circuit reads.
         read: usize,

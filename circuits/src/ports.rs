@@ -35,7 +35,7 @@ pub enum PortError {
         column: usize,
     },
     /// Two ports with different numbers of columns are added or compared.
-    #[error("a port of {found} columns stands where one of {expected} is expected")]
+    #[error("the port has {found} columns, not {expected}")]
     Columns {
         /// Columns expected.
         expected: usize,
@@ -43,13 +43,13 @@ pub enum PortError {
         found: usize,
     },
     /// Bytes that encode no point.
-    #[error("commitment {column} is no point of the curve")]
+    #[error("commitment {column} is not a point on the curve")]
     NoPoint {
         /// The commitment.
         column: usize,
     },
     /// A sum of no commitments.
-    #[error("there is no commitment to add up")]
+    #[error("there are no commitments to add up")]
     NothingToAdd,
 }
 

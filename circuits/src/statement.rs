@@ -174,7 +174,7 @@ impl Encoded for GenesisProof {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// Of circuits that this program does not have.
-    #[error("the run is of circuits of version {found}; this program has {CIRCUIT_VERSION}")]
+    #[error("the run uses circuit version {found}; this program has {CIRCUIT_VERSION}")]
     Circuits {
         /// In the run.
         found: u32,
@@ -195,10 +195,12 @@ pub enum RunError {
     #[error("optimizer: {0}")]
     Hyper(#[from] HyperError),
     /// The schedule's numbers contradict each other.
-    #[error("the learning rate's schedule contradicts itself")]
+    #[error("the learning rate schedule is inconsistent")]
     Schedule,
     /// The learning rate over the predictions is not below 1.
-    #[error("the learning rate of step {step} is too large: over its {predictions} predictions it is not below 1")]
+    #[error(
+        "the learning rate of step {step} is too large: divided by its {predictions} predictions, it is not below 1"
+    )]
     Rate {
         /// The step.
         step: u64,

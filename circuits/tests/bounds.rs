@@ -85,7 +85,7 @@ fn a_cell_without_a_range_is_refused() {
     b.gate(block, "equal", hint.cur() - limb.cur(), 0..ROWS);
     let error = bound_error(b);
     assert!(matches!(&error, BoundError::Unknown { cell, row: 0 } if cell == "`op: hint`"), "{error}");
-    assert_eq!(error.to_string(), "nothing is known of the range of `op: hint`, row 0");
+    assert_eq!(error.to_string(), "the range of `op: hint`, row 0, is unknown");
 
     // A definition of some rows says nothing of the others.
     let (mut b, block, limb, hint) = self::block();

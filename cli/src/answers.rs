@@ -27,13 +27,13 @@ pub enum AnswerError {
     #[error("it answers another question")]
     Other,
     /// Of another chain than the directory's genesis.
-    #[error("it is of another chain than the genesis in the directory")]
+    #[error("it is for another chain than the genesis in the directory")]
     Chain,
     /// Another block than the one asked for.
-    #[error("it is of another block than the one that was asked for")]
+    #[error("it is for another block than the requested one")]
     Block,
     /// A genesis block that is not the genesis's.
-    #[error("its block of height 0 is not that of the genesis")]
+    #[error("its block at height 0 is not the genesis block")]
     Genesis,
     /// The header holds the digest of another summary.
     #[error("the block's summary is not the one that its header commits to")]
@@ -54,25 +54,25 @@ pub enum AnswerError {
     #[error("the account is not the one that its proof is for")]
     Account,
     /// The transaction is not the one asked for, or not where it is said to be.
-    #[error("the transaction is not in the block where it is said to be")]
+    #[error("the transaction is not in the stated block")]
     NotIncluded,
     /// The transaction is of another chain, or not signed by its sender.
     #[error(transparent)]
     Transaction(#[from] TransactionError),
     /// A listed transaction is none of the address's.
-    #[error("a transaction does not concern the address that was asked for")]
+    #[error("a transaction does not involve the requested address")]
     Party,
     /// More transactions than were asked for, or not in order.
     #[error("the list of transactions is too long or out of order")]
     List,
     /// A submitted transaction was taken for another.
-    #[error("the node took the transaction for another one")]
+    #[error("the node mistook the transaction for another one")]
     Submitted,
     /// The model file is malformed.
     #[error("the model: {0}")]
     Model(#[from] ModelFileError),
     /// The model file is of another chain, configuration or step.
-    #[error("the model is of another {0} than the block")]
+    #[error("the model has another {0} than the block")]
     Foreign(&'static str),
     /// The weights are not those that the block commits to.
     #[error("the model's weights are not those that the block commits to")]

@@ -15,7 +15,9 @@ pub fn path() -> Result<PathBuf, CliError> {
     let of_platform =
         || Some(etcetera::choose_base_strategy().ok()?.data_dir().join("gradientcoin").join("wallet.key"));
     named.or_else(of_platform).ok_or_else(|| {
-        CliError::Usage(format!("there is no home directory for the default key: name a key file, or set {VARIABLE}"))
+        CliError::Usage(format!(
+            "there is no home directory for the default key: specify a key file, or set {VARIABLE}"
+        ))
     })
 }
 

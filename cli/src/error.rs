@@ -66,7 +66,7 @@ pub enum CliError {
     #[error("rejected: {0}")]
     Rejected(Box<Rejection>),
     /// What was verified holds on a condition. It is a result, not a failure.
-    #[error("verified on a condition")]
+    #[error("verified conditionally")]
     Conditional(Box<Output>),
     /// Cells of a circuit are free.
     #[error("the search found {holes} holes in the circuits")]
@@ -102,7 +102,7 @@ pub enum CliError {
     Data(#[from] DataError),
     /// The state is not the one to which the last proof leads.
     #[error(
-        "{} is not the state to which {} leads: the next step would be proven from another state than the run's. {ADVICE}",
+        "{} is not the state that {} leads to: the next step would be proven from a state that is not the run's. {ADVICE}",
         state.display(), proof.display()
     )]
     OtherState {
@@ -191,10 +191,10 @@ pub enum CliError {
         why: String,
     },
     /// The devnet's nodes do not agree in time.
-    #[error("the nodes have different tips after {0} s")]
+    #[error("the nodes still have different tips after {0} s")]
     Disagree(u64),
     /// Another process works in the directory.
-    #[error("{holder} is at work in {}: it has locked {}", path.parent().unwrap_or(path).display(), path.display())]
+    #[error("{holder} is using {}: it has locked {}", path.parent().unwrap_or(path).display(), path.display())]
     Locked {
         /// The lock's file.
         path: PathBuf,
@@ -202,7 +202,7 @@ pub enum CliError {
         holder: String,
     },
     /// There is no default key.
-    #[error("there is no key in {}; `gradientcoin wallet keygen` makes one", .0.display())]
+    #[error("there is no key in {}; `gradientcoin wallet keygen` creates one", .0.display())]
     NoKey(PathBuf),
     /// A transaction that was waited for comes in no block.
     #[error("{0}")]
@@ -211,7 +211,7 @@ pub enum CliError {
     #[error("{0}")]
     Interrupted(String),
     /// The devnet's coins are not those of the schedule: a bug.
-    #[error("there are {found} coins, the schedule has {expected}; this is a bug")]
+    #[error("there are {found} coins, but the schedule has {expected}; this is a bug")]
     Supply {
         /// In accounts, or maturing.
         found: Amount,
@@ -219,7 +219,7 @@ pub enum CliError {
         expected: Amount,
     },
     /// The native step and the proven one disagree: a bug.
-    #[error("step {0}: the proven state is not the native one; this is a bug")]
+    #[error("step {0}: the proven state differs from the native one; this is a bug")]
     Diverged(u64),
     /// The demo's forgery was accepted: a bug.
     #[error("the tampered artifact was accepted; this is a bug")]
@@ -227,7 +227,7 @@ pub enum CliError {
 }
 
 /// What to do where a run's state is lost.
-const ADVICE: &str = "The state before it is kept: `train --resume --from-previous` goes on from there, one step back";
+const ADVICE: &str = "The previous state is kept: `train --resume --from-previous` resumes from it, one step earlier";
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +236,7 @@ pub enum FileError {
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
     /// It is of no kind that this program writes.
-    #[error("this is no file or directory of GradientCoin")]
+    #[error("this is not a GradientCoin file or directory")]
     Unknown,
     /// It is not the file that was meant.
     #[error(transparent)]
@@ -295,7 +295,7 @@ pub enum Rejection {
     },
     /// Nothing shows that a run's first state is in range.
     #[error(
-        "nothing shows that the run's first state is in range: {} is missing; --genesis MODEL compares the first model",
+        "the run's first state is not shown to be in range: {} is missing; --genesis MODEL compares the first model",
         path.display()
     )]
     FirstState {

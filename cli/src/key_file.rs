@@ -65,7 +65,7 @@ pub enum KeyFileError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// A parameter of Argon2id that this program does not accept.
-    #[error("the {name} of the key file, {value}, is not within {min} and {max}")]
+    #[error("the {name} of the key file, {value}, is not between {min} and {max}")]
     Cost {
         /// `lanes`, `passes` or `memory` (in KiB).
         name: &'static str,
@@ -80,13 +80,13 @@ pub enum KeyFileError {
     #[error("the passphrase is wrong, or the key file is damaged")]
     Refused,
     /// Made by a program that got it wrong.
-    #[error("the key file's address is not that of its key")]
+    #[error("the key file's address does not match its key")]
     Address,
     /// The memory that the file asks for cannot be had.
-    #[error("there are no {0} KiB of memory for the passphrase")]
+    #[error("cannot allocate {0} KiB of memory for the passphrase")]
     Memory(u32),
     /// The system gives no random bytes.
-    #[error("no random bytes: {0}")]
+    #[error("no random bytes are available: {0}")]
     Random(String),
 }
 

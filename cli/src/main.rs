@@ -32,11 +32,11 @@ use ui::Ui;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  success
-  1  rejected: a proof, a file or an answer does not hold, or an audit found a hole
+  1  rejected: a proof, a file or an answer is invalid, or an audit found a hole
   2  wrong usage
   3  failed: a file, the disk, a connection or the machine
-  4  verified, but only on a condition that is named
-130  ended by Ctrl-C";
+  4  verified conditionally; the message names the condition
+130  interrupted by Ctrl-C";
 
 /// Trains small transformers and proves every step.
 #[derive(Parser)]

@@ -50,7 +50,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     if let Some(config_file) = config_file.filter(|f| f.exists())
         && read_config(&config_file)? != config
     {
-        let source = FileError::Foreign("the configuration is not that of the state beside it".into());
+        let source = FileError::Foreign("the configuration does not match the state next to it".into());
         return Err(CliError::File { path: config_file, source });
     }
     Ok(Model { config, state, step })
@@ -62,9 +62,9 @@ fn no_state(dir: &Path) -> CliError {
     let message = match weights.into_iter().find(|name| dir.join(name).exists()) {
         Some(name) => {
             let dir = dir.display();
-            format!("it holds {name} and no {STATE}: `gradientcoin import {dir} --out MODEL` makes a model of it")
+            format!("it contains {name} but no {STATE}: `gradientcoin import {dir} --out MODEL` imports it")
         }
-        None => format!("it holds no {STATE}: this is no directory of a model or a run"),
+        None => format!("it contains no {STATE}: this is not a model or run directory"),
     };
     CliError::File { path: dir.to_owned(), source: FileError::Foreign(message) }
 }
@@ -101,7 +101,7 @@ pub fn differences(model: &Config, run: &Config) -> Vec<String> {
         ]
     };
     let pairs = fields(model).into_iter().zip(fields(run)).filter(|(a, b)| a.1 != b.1);
-    pairs.map(|((key, a), (_, b))| format!("its `{key}` is {a}, the run's {b}")).collect()
+    pairs.map(|((key, a), (_, b))| format!("its `{key}` is {a}, but the run's is {b}")).collect()
 }
 
 /// Digest of a model: configuration and state.

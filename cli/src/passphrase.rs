@@ -35,23 +35,23 @@ pub enum PassphraseError {
     #[error("the two passphrases differ")]
     Mismatch,
     /// There is no terminal, or it fails.
-    #[error("cannot ask for a passphrase: {0}; give --passphrase-file, or set {VARIABLE}")]
+    #[error("cannot ask for a passphrase: {0}; use --passphrase-file, or set {VARIABLE}")]
     Terminal(io::Error),
 }
 
 /// What the passphrase is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A key that is there: it is asked for once.
+    /// An existing key: the passphrase is asked for once.
     Open,
-    /// A new key: it is asked for twice.
+    /// A new key: the passphrase is asked for twice.
     Create,
 }
 
 /// Arguments of commands that need a passphrase.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PassphraseArgs {
-    /// File whose first line is the passphrase [default: $GRADIENTCOIN_PASSPHRASE, or else it is asked for]
+    /// File whose first line is the passphrase [default: $GRADIENTCOIN_PASSPHRASE, otherwise it is asked for]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -84,7 +84,7 @@ fn prompt(purpose: Purpose, ask: &mut dyn FnMut(&str) -> io::Result<String>) -> 
     let mut ask = |text: &str| ask(text).map(Zeroizing::new).map_err(PassphraseError::Terminal);
     let passphrase = ask("Passphrase: ")?;
     // An empty one is refused; it need not be repeated before.
-    if purpose == Purpose::Create && !passphrase.is_empty() && ask("The same again: ")? != passphrase {
+    if purpose == Purpose::Create && !passphrase.is_empty() && ask("Repeat passphrase: ")? != passphrase {
         return Err(PassphraseError::Mismatch);
     }
     Ok(passphrase)
@@ -159,7 +159,7 @@ mod tests {
             assert!(matches!(error, PassphraseError::Terminal(_)));
             assert_eq!(
                 error.to_string(),
-                "cannot ask for a passphrase: no tty; give --passphrase-file, or set GRADIENTCOIN_PASSPHRASE"
+                "cannot ask for a passphrase: no tty; use --passphrase-file, or set GRADIENTCOIN_PASSPHRASE"
             );
         }
     }

@@ -149,7 +149,7 @@ impl RunDir {
                 // What the other one wrote, if it can be read at all.
                 let _ = Read::take(&mut file, 20).read_to_string(&mut holder);
                 let holder = holder.trim().parse().ok();
-                return Err(CliError::Held { path: self.0.clone(), what: "trains this run", holder });
+                return Err(CliError::Held { path: self.0.clone(), what: "is training this run", holder });
             }
         }
         let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -241,12 +241,11 @@ impl RunDir {
         }
         let bundles = self.bundles()?;
         if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > step) {
-            let source =
-                FileError::Foreign("this bundle lies beyond the state; the state is not the one it was".into());
+            let source = FileError::Foreign("this bundle is ahead of the state; the state has changed".into());
             return Err(CliError::File { path: path.clone(), source });
         }
         for (_, path) in bundles.iter().filter(|(number, _)| *number == step) {
-            warn(format!("{} was finished, but its state was not: the step is taken again", path.display()));
+            warn(format!("{} was completed, but its state was not: the step is repeated", path.display()));
             files::remove(path)?;
         }
         Ok(())

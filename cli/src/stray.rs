@@ -11,17 +11,17 @@ pub enum Stray {
     LfsPointer,
     /// What a browser was meant to show.
     #[error(
-        "this is a web page, not the file itself: perhaps its address needs a login, or is that of a page about it"
+        "this is a web page, not the file itself: its address may require a login, or may be that of a page about it"
     )]
     WebPage,
     /// Text in an encoding of Windows.
-    #[error("this is UTF-16 text; UTF-8 is read")]
+    #[error("this is UTF-16 text; only UTF-8 is supported")]
     Utf16,
     /// What `torch.save` writes.
-    #[error("this is a pickle of PyTorch, which is not read; `save_pretrained` of `transformers` writes safetensors")]
+    #[error("this is a PyTorch pickle, which is not supported; `save_pretrained` of `transformers` writes safetensors")]
     Pickle,
     /// What llama.cpp reads.
-    #[error("this is a GGUF file, which is not read; safetensors is")]
+    #[error("this is a GGUF file, which is not supported; safetensors is")]
     Gguf,
     /// A server's word instead of a file.
     #[error("this is text, not the file itself: `{0}`")]

@@ -141,7 +141,7 @@ impl Ui {
         let file = dir.map(|dir| params::path(&dir, DEFAULT_K));
         let name = file.map_or_else(String::new, |file| file.display().to_string());
         if let Origin::Replaced(fault) = loaded.origin {
-            self.warn(&format!("parameters were made anew: {name}: {fault}"));
+            self.warn(&format!("parameters were regenerated: {name}: {fault}"));
         }
         if let Some(error) = loaded.not_written {
             self.warn(&format!("parameters could not be cached: {name}: {error}"));

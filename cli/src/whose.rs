@@ -51,13 +51,15 @@ mod tests {
         let with = |from: &str, to: &str| ours.replacen(from, to, 1);
         // Bitcoin's, in both of its forms; a typing error in the prefix, in the middle, at the end.
         let segwit = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
-        assert_eq!(refused(segwit), "an address begins with `grad1`, not with `bc1`");
-        assert!(refused("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa").starts_with("this is no address: it has the character "));
-        assert_eq!(refused(&with("grad1", "gard1")), "an address begins with `grad1`, not with `gard1`");
-        assert_eq!(refused(&with("grad1", "grad")), "this is no address: it has no `1` after a prefix");
-        assert_eq!(refused(&(ours.clone() + "b")), "this is no address: it has the character 'b'");
-        assert_eq!(refused(&(ours.clone() + "q")), "the address's checksum is wrong: it has a typing error");
-        assert_eq!(refused("GRAD1"), "the address's checksum is wrong: it has a typing error");
+        assert_eq!(refused(segwit), "an address starts with `grad1`, not with `bc1`");
+        assert!(
+            refused("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa").starts_with("this is not an address: it has the character ")
+        );
+        assert_eq!(refused(&with("grad1", "gard1")), "an address starts with `grad1`, not with `gard1`");
+        assert_eq!(refused(&with("grad1", "grad")), "this is not an address: it has no `1` after a prefix");
+        assert_eq!(refused(&(ours.clone() + "b")), "this is not an address: it has the character 'b'");
+        assert_eq!(refused(&(ours.clone() + "q")), "the address's checksum is wrong: the address has a typo");
+        assert_eq!(refused("GRAD1"), "the address's checksum is wrong: the address has a typo");
         for file in ["none.key", "key1", "keys/grad", "a-rather-long-name-of-a-file.key", "grad"] {
             assert!(matches!(address(file), Err(CliError::Io { action: "read", .. })), "{file}");
         }

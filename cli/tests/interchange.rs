@@ -74,7 +74,7 @@ fn a_model_goes_out_and_comes_back() {
         fs::create_dir(&out).unwrap();
         fs::write(out.join(file), "mine").unwrap();
         let message = failure(dir, &format!("export model --out only-{file}"), "usage", 2);
-        assert_eq!(message, format!("only-{file}/{file} is there already"));
+        assert_eq!(message, format!("only-{file}/{file} already exists"));
         assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
     }
 
@@ -198,7 +198,7 @@ fn a_file_that_does_not_fit_is_left_out_and_said_so() {
     assert_eq!((code, &json["sidecar"], &json["step"]), (Some(0), &json!("unfit"), &json!(0)));
     let warning = String::from_utf8(output.stderr).unwrap();
     let expected =
-        "hub2/gradientcoin.safetensors: not of these weights or this configuration, which have changed since";
+        "hub2/gradientcoin.safetensors: does not match these weights or this configuration, which have changed since";
     assert!(warning.contains(expected), "{warning}");
     let text = Command::new(env!("CARGO_BIN_EXE_gradientcoin"))
         .current_dir(dir)
@@ -207,7 +207,7 @@ fn a_file_that_does_not_fit_is_left_out_and_said_so() {
         .output()
         .unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("gradientcoin.safetensors does not fit: momentum and step begin at zero"), "{text}");
+    assert!(text.contains("gradientcoin.safetensors does not match: momentum and step start at zero"), "{text}");
 
     // Of another version it is refused, not left out.
     let path = dir.join("hub1").join(SIDECAR);
@@ -217,7 +217,7 @@ fn a_file_that_does_not_fit_is_left_out_and_said_so() {
     let later = [&bytes[..at], b"7", &bytes[at + 1..]].concat();
     fs::write(&path, later).unwrap();
     let message = failure(dir, "import hub1 --out other", "file", 3);
-    assert_eq!(message, "hub1/gradientcoin.safetensors: the file is of version 7; version 1 is read");
+    assert_eq!(message, "hub1/gradientcoin.safetensors: the file has version 7; only version 1 is supported");
     assert!(!dir.join("other").exists());
 }
 
@@ -282,15 +282,15 @@ fn what_stands_where_a_file_was_meant_is_named() {
     let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     fs::write(&config, wide).unwrap();
     let message = failure(dir, "init --config hub/config.json --out other", "file", 3);
-    assert_eq!(message, "hub/config.json: this is UTF-16 text; UTF-8 is read");
+    assert_eq!(message, "hub/config.json: this is UTF-16 text; only UTF-8 is supported");
     fs::write(&config, text).unwrap();
 
     // Weights under other names.
     let weights = dir.join("hub/model.safetensors");
     for (name, expected) in [
-        ("model.safetensors.index.json", "the weights are in several files"),
-        ("model-00001-of-00002.safetensors", "the weights are in several files"),
-        ("pytorch_model.bin", "the weights are a pickle of PyTorch"),
+        ("model.safetensors.index.json", "the weights are split into several files"),
+        ("model-00001-of-00002.safetensors", "the weights are split into several files"),
+        ("pytorch_model.bin", "the weights are a PyTorch pickle"),
         ("adapter_model.safetensors", "these are the weights of an adapter"),
     ] {
         let other = dir.join("hub").join(name);
@@ -300,6 +300,6 @@ fn what_stands_where_a_file_was_meant_is_named() {
         fs::rename(&other, &weights).unwrap();
     }
     let message = failure(dir, "import model --out other", "file", 3);
-    assert_eq!(message, "model: there is no model.safetensors: this is a model or a run of this program already");
+    assert_eq!(message, "model: there is no model.safetensors: this is already a GradientCoin model or run");
     assert!(!dir.join("other").exists());
 }

@@ -9,7 +9,7 @@ use halo2_proofs::plonk;
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// The parameters, the key or a witness are not those of the plan.
-    #[error("{what} is not that of the plan")]
+    #[error("{what} does not match the plan")]
     Mismatch {
         /// What does not fit.
         what: &'static str,
@@ -28,7 +28,7 @@ pub enum ProveError {
         found: usize,
     },
     /// Blinding for too few or too many ports.
-    #[error("blinding of {found} ports is given, the circuit has {expected}")]
+    #[error("blinding for {found} ports is given, but the circuit has {expected}")]
     Ports {
         /// Ports of the circuit.
         expected: usize,
@@ -58,10 +58,10 @@ pub enum ProveError {
         source: PortError,
     },
     /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness")]
+    #[error("the operating system returned no randomness")]
     NoRandomness,
     /// The proof does not begin with the commitments that the challenges were drawn from.
-    #[error("instance {instance}, column {column}: the proof holds another commitment than the first pass")]
+    #[error("instance {instance}, column {column}: the proof and the first pass have different commitments")]
     Commitment {
         /// The instance.
         instance: usize,
@@ -69,10 +69,10 @@ pub enum ProveError {
         column: usize,
     },
     /// The proof does not have the length that follows from the plan, or not all scripted draws were used.
-    #[error("halo2 did not draw or write what this prover expects of its pinned version")]
+    #[error("halo2 did not draw or write what this prover expects of the pinned version")]
     UnexpectedHalo2,
     /// The witness breaks a constraint.
-    #[error("instance {instance} breaks `{violation}`")]
+    #[error("instance {instance} violates `{violation}`")]
     Unsatisfied {
         /// The instance.
         instance: usize,

@@ -62,16 +62,16 @@ pub enum Fault {
     #[error("the file has the wrong size")]
     Size,
     /// Its header is not that of this version, curve and k.
-    #[error("the file is of another kind or version")]
+    #[error("the file has another kind or version")]
     Header,
     /// Its content does not have the digest that the header says.
     #[error("the file is damaged")]
     Digest,
     /// Its content does not have the pinned digest.
-    #[error("the file holds other generators")]
+    #[error("the file contains other generators")]
     Foreign,
     /// Its content does not decode.
-    #[error("the file does not decode")]
+    #[error("the file cannot be decoded")]
     Points,
 }
 
@@ -82,7 +82,7 @@ pub enum ParamsError {
     #[error("parameters of 2^{0} rows are not supported (1 to {MAX_K})")]
     Size(u32),
     /// The generators that were made are not the pinned ones: this build of halo2 or of the curve is not the right one.
-    #[error("the generators made for 2^{0} rows are not the pinned ones")]
+    #[error("the generators computed for 2^{0} rows are not the pinned ones")]
     Pinned(u32),
 }
 

@@ -24,7 +24,7 @@ pub enum VerifyError {
     #[error("a proof of no instances proves nothing")]
     NoInstances,
     /// A proof proves exactly the instances that the statement calls for.
-    #[error("{found} instances are given, the statement has {expected}")]
+    #[error("{found} instances are given, but the statement has {expected}")]
     InstanceCount {
         /// Instances of the statement.
         expected: usize,
@@ -50,7 +50,7 @@ pub enum VerifyError {
         found: usize,
     },
     /// No commitment is the point at infinity.
-    #[error("no commitment is the point at infinity: item {item} of the proof")]
+    #[error("a commitment is the point at infinity: item {item} of the proof")]
     Identity {
         /// The item.
         item: usize,
@@ -62,7 +62,7 @@ pub enum VerifyError {
         item: usize,
     },
     /// Every commitment is the canonical encoding of a point of the curve.
-    #[error("a commitment is no point of the curve: item {item} of the proof")]
+    #[error("a commitment is not a point on the curve: item {item} of the proof")]
     Point {
         /// The item.
         item: usize,
@@ -79,10 +79,10 @@ pub enum VerifyError {
     #[error("the opening of the output commitments is blinded")]
     Blind,
     /// Nothing follows the proof.
-    #[error("bytes follow the proof")]
+    #[error("the proof has trailing bytes")]
     Trailing,
     /// The stock verifier finds the proof well formed.
-    #[error("halo2 refuses the proof: {0}")]
+    #[error("halo2 rejects the proof: {0}")]
     Halo2(halo2_proofs::plonk::Error),
     /// The proof's final multi-scalar multiplication is zero.
     #[error("the proof is not valid")]
@@ -116,7 +116,7 @@ pub enum StepError {
     #[error("the step belongs to another run")]
     OtherRun,
     /// The step is not the next one.
-    #[error("a step does not follow on the one before: step {found} stands where step {expected} is expected")]
+    #[error("a step does not follow the previous one: found step {found}, expected step {expected}")]
     Number {
         /// The next step.
         expected: u64,
@@ -124,7 +124,7 @@ pub enum StepError {
         found: u64,
     },
     /// The step does not begin at the state at which the step before ended.
-    #[error("a step does not begin at the state that the step before left: step {step}")]
+    #[error("a step does not start at the state that the previous step left: step {step}")]
     Before {
         /// The step.
         step: u64,
@@ -193,7 +193,7 @@ pub enum StepError {
         source: VerifyError,
     },
     /// The genesis proof's new state is the first state.
-    #[error("the genesis proof is of another state: {port} of segment {segment}")]
+    #[error("the genesis proof is for another state: {port} of segment {segment}")]
     Genesis {
         /// The segment.
         segment: usize,
@@ -226,7 +226,7 @@ pub enum RunRefused {
     #[error("the keys are not those of the run's configuration")]
     Keys,
     /// The corpus is the one that the run names.
-    #[error("the corpus is not the run's: it has another digest than the run names")]
+    #[error("the corpus is not the run's: its digest is not the one that the run names")]
     Corpus,
     /// The corpus can be drawn from.
     #[error(transparent)]
@@ -244,7 +244,7 @@ pub enum RunRefused {
         step: u64,
     },
     /// What shows the range of a state comes before the first step.
-    #[error("what shows the first state's range comes before the first step")]
+    #[error("the first state's range must be shown before the first step")]
     TooLate,
     /// A step is refused.
     #[error("{source} (step {step})")]

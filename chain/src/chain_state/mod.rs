@@ -34,10 +34,10 @@ pub enum ChainError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store holds another chain.
-    #[error("the store holds another chain")]
+    #[error("the store belongs to another chain")]
     OtherChain,
     /// The store is new.
-    #[error("the store holds no chain yet")]
+    #[error("the store contains no chain yet")]
     Empty,
     /// The first model state is not the one that the genesis commits to.
     #[error("the model state is not the one that the genesis commits to")]
@@ -46,16 +46,16 @@ pub enum ChainError {
     #[error(transparent)]
     Params(#[from] ParamsError),
     /// The block is known.
-    #[error("the block is known")]
+    #[error("the block is already known")]
     Known,
     /// The parent is not known, or its proofs are not verified yet.
-    #[error("the block's parent is not known")]
+    #[error("the block's parent is unknown")]
     UnknownParent(Hash),
     /// The block, or one before it, was found invalid.
-    #[error("the block is invalid, or builds on one that is: {0}")]
+    #[error("the block or one of its ancestors is invalid: {0}")]
     Invalid(String),
     /// The block is on a branch that no reorganisation may lead to.
-    #[error("the block is on a branch that leaves the chain below height {settled}, which is settled")]
+    #[error("the block is on a branch that forks off below the settled height {settled}")]
     TooDeep {
         /// Height of the last block that cannot be taken back: the rules' limit below the highest tip so far.
         settled: u64,

@@ -16,22 +16,22 @@ use verifier::{BatchError, StepError};
 #[derive(Debug, thiserror::Error)]
 pub enum StructuralError {
     /// A block has a version that this program knows.
-    #[error("the block has version {0}")]
+    #[error("the block has the unknown version {0}")]
     Version(u32),
     /// The header commits to the summary.
-    #[error("the header is not of this summary")]
+    #[error("the header does not commit to this summary")]
     Summary,
     /// The summary commits to the content.
-    #[error("the summary is not of these {0}")]
+    #[error("the summary does not commit to these {0}")]
     Digest(&'static str),
     /// The target is not easier than the chain's floor.
     #[error("the target is easier than the chain's floor")]
     Floor,
     /// The identity, as a number, is at most the target.
-    #[error("too little work was done on the header")]
+    #[error("the header has too little work")]
     Work,
     /// A block has at most so many contributions.
-    #[error("{found} contributions are more than {most}")]
+    #[error("{found} contributions exceed the limit of {most}")]
     Contributions {
         /// In the block.
         found: usize,
@@ -39,7 +39,7 @@ pub enum StructuralError {
         most: u32,
     },
     /// The proofs of a block have at most so many bytes.
-    #[error("{found} bytes of proofs are more than {most}")]
+    #[error("{found} bytes of proofs exceed the limit of {most}")]
     ProofBytes {
         /// In the block.
         found: u64,
@@ -47,12 +47,10 @@ pub enum StructuralError {
         most: u64,
     },
     /// Seats are distinct and ascending.
-    #[error(
-        "a contribution does not come after the one before it, being a duplicate or out of order: contribution {0}"
-    )]
+    #[error("a contribution is a duplicate or out of order: contribution {0}")]
     Order(usize),
     /// All gradients are taken at the parent's state.
-    #[error("a contribution is to another parent: contribution {index}")]
+    #[error("a contribution is for another parent: contribution {index}")]
     Parent {
         /// The contribution.
         index: usize,
@@ -83,7 +81,7 @@ pub enum StructuralError {
     #[error("a block has an update if and only if it has contributions")]
     Update,
     /// A block has at most so many transactions.
-    #[error("{found} transactions are more than {most}")]
+    #[error("{found} transactions exceed the limit of {most}")]
     Transactions {
         /// In the block.
         found: usize,
@@ -91,10 +89,10 @@ pub enum StructuralError {
         most: u32,
     },
     /// The summary names the state that the update leads to.
-    #[error("the summary names another state than the update")]
+    #[error("the summary and the update name different states")]
     State,
     /// The state's commitments have the shape of the configuration, and there is at most a proof for each lane group.
-    #[error("the update has not as many commitments as the configuration has columns, or too many proofs")]
+    #[error("the update has a number of commitments other than the configuration's columns, or too many proofs")]
     Shape,
     /// The encoding failed.
     #[error(transparent)]
@@ -111,7 +109,7 @@ pub enum SemanticError {
     #[error("{0} (genesis proof)")]
     Genesis(Box<StepError>),
     /// Proofs are checked on the block's own parent.
-    #[error("the block was to be checked on a parent that is not its own")]
+    #[error("the block is checked against a parent that is not its own")]
     Parent,
     /// The encoding failed.
     #[error(transparent)]
@@ -135,7 +133,7 @@ pub enum SemanticError {
         needed: u32,
     },
     /// The proofs' gradient ports are the commitments that the contribution states.
-    #[error("the proofs are of another gradient: contribution {index}")]
+    #[error("the proofs are for another gradient: contribution {index}")]
     Gradient {
         /// The contribution.
         index: usize,
@@ -176,10 +174,10 @@ pub enum SemanticError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextualError {
     /// The parent is the block that is claimed to be before.
-    #[error("the block is of another parent")]
+    #[error("the block has another parent")]
     Parent,
     /// Heights count up by one.
-    #[error("height {found} follows on a parent that asks for {expected}")]
+    #[error("the height is {found}, but the parent requires {expected}")]
     Height {
         /// Parent's height + 1.
         expected: u64,
@@ -195,7 +193,7 @@ pub enum ContextualError {
         found: CompactTarget,
     },
     /// The time is after the median of the last blocks'.
-    #[error("time {found} is not after the median {median} of the blocks before")]
+    #[error("time {found} is not after the median {median} of the preceding blocks")]
     TimeTooOld {
         /// Median time past.
         median: u64,
@@ -203,7 +201,7 @@ pub enum ContextualError {
         found: u64,
     },
     /// The time is not far in the future. The block may be valid later.
-    #[error("time {found} is more than the allowed seconds after {now}")]
+    #[error("time {found} is too far ahead of {now}")]
     TimeTooNew {
         /// The clock.
         now: u64,
@@ -211,7 +209,7 @@ pub enum ContextualError {
         found: u64,
     },
     /// Training steps count the blocks with contributions.
-    #[error("training step {found}, not {expected}")]
+    #[error("the training step is {found}, not {expected}")]
     Step {
         /// By the rule.
         expected: u64,
@@ -240,7 +238,7 @@ pub enum ContextualError {
         registered: u64,
     },
     /// The ledger's root is that of the executed ledger.
-    #[error("the block names a ledger root that its transactions do not lead to")]
+    #[error("the block's ledger root is not the one that its transactions lead to")]
     LedgerRoot {
         /// Executed.
         expected: Hash,

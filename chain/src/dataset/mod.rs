@@ -20,10 +20,10 @@ use root::Tree;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatasetError {
     /// A context of no token.
-    #[error("a sequence needs a context of one token or more")]
+    #[error("the context must be at least one token")]
     Context,
     /// The corpus does not hold one sequence.
-    #[error("a corpus of {bytes} bytes holds no sequence of {context} tokens and the one that follows")]
+    #[error("a corpus of {bytes} bytes is too short for a sequence of {context} tokens and the next one")]
     TooShort {
         /// Bytes of the corpus.
         bytes: usize,
@@ -31,7 +31,7 @@ pub enum DatasetError {
         context: usize,
     },
     /// No leaf, or more than [`MAX_LEAVES`].
-    #[error("a data set of {leaves} leaves; from 1 to {MAX_LEAVES} are allowed")]
+    #[error("the data set has {leaves} leaves; it must have 1 to {MAX_LEAVES}")]
     Leaves {
         /// Leaves found.
         leaves: u64,
@@ -40,7 +40,7 @@ pub enum DatasetError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// There is no such leaf.
-    #[error("there is no leaf {index} among {leaves}")]
+    #[error("leaf {index} does not exist among {leaves}")]
     Index {
         /// The leaf.
         index: u64,
@@ -58,7 +58,7 @@ pub enum DatasetError {
         found: usize,
     },
     /// The proof leads from the commitment to another root.
-    #[error("the proof does not show the commitment to be leaf {index}")]
+    #[error("the proof does not show that the commitment is leaf {index}")]
     NotIncluded {
         /// The leaf.
         index: u64,

@@ -60,7 +60,7 @@ pub enum LedgerError<E> {
     #[error("the accounts cannot be read: {0}")]
     Accounts(E),
     /// More transactions than a block may have.
-    #[error("{found} transactions, at most {limit} may be in a block")]
+    #[error("{found} transactions exceed the limit of {limit} per block")]
     TooManyTransactions {
         /// By the rules.
         limit: u32,
@@ -84,13 +84,13 @@ pub enum LedgerError<E> {
         found: u64,
     },
     /// The sender's nonces are used up.
-    #[error("transaction {index} would be one more than its sender can have")]
+    #[error("transaction {index}: its sender has no nonce left")]
     LastNonce {
         /// The transaction.
         index: usize,
     },
     /// More is spent than the sender has.
-    #[error("transaction {index} spends {spent} coins of {balance}")]
+    #[error("transaction {index} spends {spent} coins, but its sender has {balance}")]
     Overspend {
         /// The transaction.
         index: usize,
@@ -100,7 +100,7 @@ pub enum LedgerError<E> {
         spent: Amount,
     },
     /// A registration of an account that is registered.
-    #[error("transaction {index} registers an account that is registered")]
+    #[error("transaction {index} registers an account that is already registered")]
     Registered {
         /// The transaction.
         index: usize,

@@ -30,7 +30,7 @@ impl Encoded for BalanceProof {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// More bytes than any proof has.
-    #[error("a balance proof of {found} bytes, at most {max} are possible", max = BalanceProof::MAX_BYTES)]
+    #[error("the balance proof has {found} bytes; the maximum is {max}", max = BalanceProof::MAX_BYTES)]
     TooLong {
         /// How many.
         found: usize,
@@ -39,7 +39,7 @@ pub enum ProofError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// The path does not lead from what is claimed to the root.
-    #[error("the balance proof does not hold: {0}")]
+    #[error("the balance proof is invalid: {0}")]
     Path(String),
 }
 

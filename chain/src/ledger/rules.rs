@@ -29,7 +29,7 @@ pub enum RulesError {
     #[error("the {0} is zero")]
     Zero(&'static str),
     /// Genesis balances and all rewards together.
-    #[error("{} coins may come to be, more than the supply's {MAX_SUPPLY}", Coins(*.0))]
+    #[error("{} coins could be issued, more than the maximum supply of {MAX_SUPPLY}", Coins(*.0))]
     Supply(u128),
 }
 

@@ -42,7 +42,7 @@ pub struct NodeBatch {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError<E> {
     /// The store fails.
-    #[error("the store of the ledger's tree: {0}")]
+    #[error("the ledger's tree store: {0}")]
     Store(E),
     /// The store does not have this version.
     #[error("the ledger's tree has no version {version}")]
@@ -51,7 +51,7 @@ pub enum TreeError<E> {
         version: u64,
     },
     /// The store has this version already, possibly of another fork.
-    #[error("the ledger's tree has version {version} already")]
+    #[error("the ledger's tree already has version {version}")]
     VersionExists {
         /// The version.
         version: u64,

@@ -38,10 +38,10 @@ pub enum CheckpointError {
     #[error("the checkpoint's digest is not the trusted one")]
     Digest,
     /// The header commits to the summary.
-    #[error("the checkpoint's header is not of its summary")]
+    #[error("the checkpoint's header does not commit to its summary")]
     Summary,
     /// The summary commits to the state.
-    #[error("the checkpoint's summary is not of its model state")]
+    #[error("the checkpoint's summary does not commit to its model state")]
     State,
     /// The state is one of the chain's configuration.
     #[error("the checkpoint's model state: {0}")]

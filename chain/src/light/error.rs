@@ -20,7 +20,7 @@ pub enum LightError {
         source: Box<BlockError>,
     },
     /// The first block's parent is not known; it may be below the checkpoint, or on a branch that was forgotten.
-    #[error("the parent {} of block {} is not known", hex(.parent), hex(.id))]
+    #[error("the parent {} of block {} is unknown", hex(.parent), hex(.id))]
     UnknownParent {
         /// The block.
         id: Hash,
@@ -36,16 +36,16 @@ pub enum LightError {
         settled: u64,
     },
     /// Branches of less work take more memory than is kept for them.
-    #[error("branches of less work than the chain's take more than {limit} bytes")]
+    #[error("branches with less work than the chain exceed {limit} bytes")]
     Branches {
         /// Most bytes of their blocks.
         limit: usize,
     },
     /// The proofs of some blocks fail together, yet hold one by one: the machine, not the blocks, is at fault.
-    #[error("proofs hold one by one but not together: this machine computes wrongly ({0})")]
+    #[error("proofs are valid one by one but not together: this machine computes incorrectly ({0})")]
     Contradiction(BatchError),
     /// The chain has no block of this height, or the client does not know it.
-    #[error("no block of height {height} is known: they are from {first} to {last}")]
+    #[error("no block at height {height} is known: known heights are {first} to {last}")]
     Height {
         /// What was asked for.
         height: u64,

@@ -45,7 +45,7 @@ impl Encoded for Beginning {
     const MAGIC: [u8; 8] = *b"GRADLGHT";
     // 2: the genesis has a proof.
     const VERSION: u32 = 2;
-    const NAME: &'static str = "file of a light client";
+    const NAME: &'static str = "light client file";
 }
 
 /// Why blocks cannot be kept in a file, or read from it.
@@ -58,16 +58,16 @@ pub enum FileError {
     #[error("another process has the file open")]
     Locked,
     /// Its first record is damaged, or of another kind of file.
-    #[error("this is no file of a light client, or its beginning is damaged: {0}")]
+    #[error("this is not a light client file, or its beginning is damaged: {0}")]
     Beginning(Fault),
     /// It holds another chain.
-    #[error("the file is of another chain")]
+    #[error("the file belongs to another chain")]
     OtherChain {
         /// That chain's identity.
         found: Hash,
     },
     /// It begins at another checkpoint.
-    #[error("the file begins at another checkpoint")]
+    #[error("the file starts at another checkpoint")]
     OtherCheckpoint,
     /// A record is whole, but holds no block.
     #[error("at byte {offset}: {source}")]
@@ -86,13 +86,13 @@ pub enum FileError {
         source: Box<LightError>,
     },
     /// The client that is to take the file's blocks knows some already.
-    #[error("the client has blocks already")]
+    #[error("the client already has blocks")]
     NotNew,
     /// Something failed before, and what the file holds is not certain.
-    #[error("the file could not be written before; open it again")]
+    #[error("an earlier write to the file failed; open it again")]
     Broken,
     /// Blocks are put where there is nothing before them.
-    #[error("blocks above height {above} do not follow on the file's last, {last}")]
+    #[error("blocks above height {above} do not follow the file's last, {last}")]
     Gap {
         /// The height that they are to be put above.
         above: u64,
@@ -100,7 +100,7 @@ pub enum FileError {
         last: u64,
     },
     /// A block is longer than any record.
-    #[error("a block of {found} bytes; a record has at most {most}", most = frame::MAX_RECORD)]
+    #[error("the block has {found} bytes; a record has at most {most}", most = frame::MAX_RECORD)]
     TooLong {
         /// Bytes of the block.
         found: usize,

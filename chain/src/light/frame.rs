@@ -13,7 +13,7 @@ pub(super) const BEFORE: usize = 4 + 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The file ends in the midst of it, or with it and its checksum is wrong: what a crash leaves.
-    #[error("it ends in the midst of a record")]
+    #[error("it ends in the middle of a record")]
     Torn,
     /// Its checksum is wrong, or its length is impossible, and more follows: what was written has changed since.
     #[error("a record's checksum or length is wrong")]

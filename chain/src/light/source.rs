@@ -29,13 +29,13 @@ pub trait Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError<E> {
     /// The source does not answer.
-    #[error("the source of blocks: {0}")]
+    #[error("the block source: {0}")]
     Source(E),
     /// The source's blocks are refused.
     #[error(transparent)]
     Light(#[from] LightError),
     /// The source gives more blocks than it was asked for.
-    #[error("the source gave {found} blocks, {limit} were asked for")]
+    #[error("the source returned {found} blocks; {limit} were requested")]
     TooMany {
         /// Blocks given.
         found: usize,
@@ -43,13 +43,13 @@ pub enum SyncError<E> {
         limit: usize,
     },
     /// The source gives known blocks again and again.
-    #[error("the source gives nothing but known blocks, up to height {height}")]
+    #[error("the source returns only known blocks, up to height {height}")]
     Stalled {
         /// Height of the last.
         height: u64,
     },
     /// A balance is proven for a block that is not on the chain, or not at that height.
-    #[error("the balance is of a block that is not on the chain at height {height}")]
+    #[error("the balance is for a block that is not on the chain at height {height}")]
     OffChain {
         /// The height that the source names.
         height: u64,

@@ -84,7 +84,7 @@ pub enum NodeError {
     #[error(transparent)]
     Mempool(#[from] MempoolError<StoreError>),
     /// A transaction that was not meant to replace another would.
-    #[error("nonce {nonce} is that of transaction {}, which waits; only what is to replace it may have it", hex(.waiting))]
+    #[error("nonce {nonce} belongs to pending transaction {}; only a replacement may use it", hex(.waiting))]
     NonceWaits {
         /// Of both.
         nonce: u64,
@@ -198,7 +198,7 @@ impl Node {
             return Ok(vec![]);
         }
         if self.refused.contains(&id) {
-            return Ok(misbehaved(from, &"the block was refused before"));
+            return Ok(misbehaved(from, &"the block was rejected before"));
         }
         let admitted = self.chain.admit(&full.block, now);
         // Others' tensors must not keep the block's own from being looked at.

@@ -88,7 +88,7 @@ pub enum Known {
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError<E> {
     /// It is to another block than the tip.
-    #[error("the contribution is not to the tip")]
+    #[error("the contribution is not for the tip")]
     StaleParent {
         /// The tip.
         tip: Hash,
@@ -102,7 +102,7 @@ pub enum PoolError<E> {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// Too many were tried for its seat.
-    #[error("{limit} contributions were tried for this seat")]
+    #[error("{limit} contributions were already tried for this seat")]
     Tries {
         /// By the limits.
         limit: usize,
@@ -114,13 +114,13 @@ pub enum PoolError<E> {
     #[error(transparent)]
     Contextual(ContextualError),
     /// There is no room for one more.
-    #[error("the pool holds {limit} contributions")]
+    #[error("the pool already holds {limit} contributions")]
     Full {
         /// By the limits.
         limit: usize,
     },
     /// There is no room for so many bytes.
-    #[error("{found} bytes more than the pool's {held} exceed {limit}")]
+    #[error("adding {found} bytes to the pool's {held} exceeds {limit}")]
     Bytes {
         /// Held already.
         held: usize,
@@ -141,10 +141,10 @@ pub enum PoolError<E> {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Of a tip that is no more, or resolved before.
-    #[error("nothing is known of this verification")]
+    #[error("this verification is unknown")]
     Unknown,
     /// Another contribution for the seat was verified before.
-    #[error("the seat was taken by another contribution before")]
+    #[error("another contribution already took the seat")]
     Superseded,
     /// It does not hold.
     #[error(transparent)]

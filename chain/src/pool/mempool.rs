@@ -42,13 +42,13 @@ pub enum Inserted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// A registration of an account that is registered then.
-    #[error("it registers an account that is registered")]
+    #[error("it registers an account that is already registered")]
     Registered,
     /// A retirement of an account that is not registered then.
     #[error("it retires an account that is not registered")]
     NotRegistered,
     /// The balance does not cover what waits.
-    #[error("with those that wait before it, it takes {} coins; the account has {balance}", Coins(*spent))]
+    #[error("with those pending before it, it spends {} coins; the account has {balance}", Coins(*spent))]
     Overspend {
         /// What the account has.
         balance: Amount,
@@ -64,16 +64,16 @@ pub enum MempoolError<E> {
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// It waits already.
-    #[error("the transaction is known already")]
+    #[error("the transaction is already known")]
     Known,
     /// It was found invalid before.
-    #[error("the transaction was refused before")]
+    #[error("the transaction was rejected before")]
     Refused,
     /// Of another chain.
     #[error("the transaction belongs to another chain")]
     OtherChain,
     /// It pays too little.
-    #[error("a fee of {found} coins is less than the least, {least}")]
+    #[error("a fee of {found} coins is below the minimum of {least}")]
     Fee {
         /// Least fee.
         least: Amount,
@@ -84,7 +84,7 @@ pub enum MempoolError<E> {
     #[error("the accounts cannot be read: {0}")]
     Accounts(E),
     /// Its nonce was executed already.
-    #[error("nonce {found} is used; its sender's next is {expected}")]
+    #[error("nonce {found} is already used; the sender's next is {expected}")]
     NonceUsed {
         /// The account's.
         expected: u64,
@@ -92,7 +92,7 @@ pub enum MempoolError<E> {
         found: u64,
     },
     /// Transactions before it are missing.
-    #[error("nonce {found} leaves a gap: {expected} comes next")]
+    #[error("nonce {found} leaves a gap: the next is {expected}")]
     NonceGap {
         /// The first that is missing.
         expected: u64,
@@ -100,17 +100,17 @@ pub enum MempoolError<E> {
         found: u64,
     },
     /// The sender's nonces are used up.
-    #[error("the transaction would be one more than its sender can have")]
+    #[error("the transaction's sender has no nonce left")]
     LastNonce,
     /// Its sender has as many waiting as one may have.
-    #[error("{limit} transactions of the sender wait already")]
+    #[error("the sender already has {limit} pending transactions")]
     SenderFull {
         /// By the limits.
         limit: usize,
     },
     /// It pays too little to replace the sender's own of the same nonce: a tenth more, rounded up, and at least a grain.
     #[error(
-        "a fee of {} coins does not replace the waiting transaction of the same nonce; {} would",
+        "a fee of {} coins is too low to replace the pending transaction with the same nonce; {} would suffice",
         Coins((*found).into()), Coins((*least).into())
     )]
     Replacement {
@@ -128,7 +128,7 @@ pub enum MempoolError<E> {
         obstacle: Obstacle,
     },
     /// The pool is full of what pays at least as much.
-    #[error("the pool is full{}", .least.map(|least| format!("; a fee above {least} coins would do")).unwrap_or_default())]
+    #[error("the pool is full{}", .least.map(|least| format!("; a fee above {least} coins would suffice")).unwrap_or_default())]
     Full {
         /// The fee that a newcomer must exceed, if any transaction can give way.
         least: Option<Amount>,

@@ -210,7 +210,7 @@ fn a_torn_first_record_counts_as_none_at_every_byte() {
     assert_eq!(long.held(), vec![0; ends[0] + 1]);
     // 7.18: said in words.
     let short = open(&SPEC, &Memory::of(b"a short text".to_vec()), Proofs::Trusted).map(|_| ()).unwrap_err();
-    let text = "this is no file of a light client, or its beginning is damaged: it ends in the midst of a record";
+    let text = "this is not a light client file, or its beginning is damaged: it ends in the middle of a record";
     assert_eq!(short.to_string(), text);
 }
 

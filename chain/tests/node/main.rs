@@ -261,12 +261,9 @@ fn transactions_are_submitted_once_and_replaced_only_on_purpose() {
     let other = pay(4, 1, 500, 7);
     let Answer::Refused(reason) = asked(node, Query::Submit(other)).0 else { panic!() };
     let waiting: String = second.id().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(
-        reason,
-        format!("nonce 1 is that of transaction {waiting}, which waits; only what is to replace it may have it")
-    );
+    assert_eq!(reason, format!("nonce 1 belongs to pending transaction {waiting}; only a replacement may use it"));
     let Answer::Refused(reason) = asked(node, Query::Replace(pay(4, 1, 10, 7))).0 else { panic!() };
-    let fee = "a fee of 0.0000001 coins does not replace the waiting transaction of the same nonce; 0.00000011 would";
+    let fee = "a fee of 0.0000001 coins is too low to replace the pending transaction with the same nonce; 0.00000011 would suffice";
     assert_eq!(reason, fee);
     assert_eq!(asked(node, Query::Waiting(address(4))).0, Answer::Waiting(vec![first, second]));
     assert_eq!(asked(node, Query::Replace(other)), (taken(&other), 1));
@@ -279,7 +276,7 @@ fn transactions_are_submitted_once_and_replaced_only_on_purpose() {
     assert_eq!(node.waiting_transactions(), 0);
     assert_eq!(asked(node, Query::Submit(first)), (taken(&first), 0));
     let Answer::Refused(reason) = asked(node, Query::Submit(second)).0 else { panic!() };
-    assert_eq!(reason, "nonce 1 is used; its sender's next is 2");
+    assert_eq!(reason, "nonce 1 is already used; the sender's next is 2");
 }
 
 /// 7.12, 7.13: what waits is told to whom it concerns, their own first, and not without bound.

@@ -95,7 +95,7 @@ pub const UPDATE: Roles = Roles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditError {
     /// The witness to start from is itself refused.
-    #[error("the witness to start from breaks {count} constraints, first: {first}")]
+    #[error("the initial witness violates {count} constraints, first: {first}")]
     Dishonest {
         /// Number of broken constraints.
         count: usize,

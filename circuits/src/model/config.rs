@@ -56,7 +56,7 @@ pub enum ConfigError {
         found: String,
     },
     /// A size that is zero or too large.
-    #[error("`{key}` is {value}; it must be within 1..={max}")]
+    #[error("`{key}` is {value}; it must be between 1 and {max}")]
     Limit {
         /// The key.
         key: &'static str,
@@ -102,13 +102,13 @@ pub enum ConfigError {
         cells: usize,
     },
     /// `round(eps·2^24)` must lie in `1..2^24`: zero would divide by zero.
-    #[error("`rms_norm_eps` {0} is not within 2^-25 and 1")]
+    #[error("`rms_norm_eps` {0} is not between 2^-25 and 1")]
     Eps(Decimal),
     /// The base of the rotary angles must lie in `1..=10^9`.
-    #[error("`rope_theta` {0} is not within 1 and 1e9")]
+    #[error("`rope_theta` {0} is not between 1 and 1e9")]
     Theta(Decimal),
     /// No such preset.
-    #[error("`{0}` is not a preset; there are nano, micro and mini")]
+    #[error("`{0}` is not a preset; the presets are nano, micro and mini")]
     Preset(String),
 }
 

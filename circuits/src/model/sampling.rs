@@ -14,7 +14,7 @@ pub enum SamplingError {
     #[error("the number of tokens to choose from must be at least 1")]
     None,
     /// The temperature is at most [`MAX_TEMPERATURE`].
-    #[error("the temperature {0} is not at most {MAX_TEMPERATURE}")]
+    #[error("the temperature {0} is above {MAX_TEMPERATURE}")]
     Temperature(Decimal),
 }
 

@@ -12,16 +12,16 @@ pub enum ScheduleError {
     #[error("the learning rate {0} is not below 1024")]
     Rate(Decimal),
     /// A learning rate that is not 0 must not become 0.
-    #[error("the learning rate {0} would be rounded to 0; the smallest that is not is {least}", least = Decimal::at_least(1, 1 << 37))]
+    #[error("the learning rate {0} would be rounded to 0; the smallest possible value is {least}", least = Decimal::at_least(1, 1 << 37))]
     SmallRate(Decimal),
     /// The floor is a share of the peak.
-    #[error("the floor {0} is not a share between 0 and 1")]
+    #[error("the floor {0} is not a fraction between 0 and 1")]
     Floor(Decimal),
     /// A floor that is not 0 must not become 0.
-    #[error("the floor {0} would be rounded to 0; the smallest share that is not is {least}", least = Decimal::at_least(1, 1 << 25))]
+    #[error("the floor {0} would be rounded to 0; the smallest possible fraction is {least}", least = Decimal::at_least(1, 1 << 25))]
     SmallFloor(Decimal),
     /// Decay needs steps after the warm-up.
-    #[error("{warmup} steps of warm-up leave none of {steps} for the decay")]
+    #[error("{warmup} warm-up steps leave none of the {steps} steps for the decay")]
     Steps {
         /// Steps in all.
         steps: u64,
@@ -165,10 +165,10 @@ mod tests {
         assert_eq!(Schedule::constant(&one).unwrap().lr_at(9), 1 << 36);
         // What rounding would make nothing of. 7.19
         let small = |error: ScheduleError, least: &str| assert!(error.to_string().ends_with(least), "{error}");
-        small(Schedule::constant(&decimal("7e-12")).unwrap_err(), "the smallest that is not is 728e-14");
+        small(Schedule::constant(&decimal("7e-12")).unwrap_err(), "the smallest possible value is 728e-14");
         small(
             Schedule::cosine(&one, 10, 1, &decimal("2e-8")).unwrap_err(),
-            "the smallest share that is not is 299e-10",
+            "the smallest possible fraction is 299e-10",
         );
         assert_eq!(Schedule::constant(&decimal("728e-14")).unwrap().lr_at(0), 1);
         assert_eq!(Schedule::constant(&decimal("0")).unwrap().lr_at(0), 0);

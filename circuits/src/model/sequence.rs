@@ -36,7 +36,7 @@ pub enum SequenceError {
 
 /// A loss that no statement can name.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the loss {0}/2^24 is not within 0 and 2^40")]
+#[error("the loss {0}/2^24 is not between 0 and 2^40")]
 pub struct LossError(pub String);
 
 /// A loss (frac 24) as statements name it. No sum of losses is negative, and that of a sequence has less than 60 bits.
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!((public_loss(0i128), public_loss(u128::from(u64::MAX))), (Ok(0), Ok(u64::MAX)));
         let error = public_loss(-1i128).unwrap_err();
         assert_eq!(error, LossError("-1".into()));
-        assert_eq!(error.to_string(), "the loss -1/2^24 is not within 0 and 2^40");
+        assert_eq!(error.to_string(), "the loss -1/2^24 is not between 0 and 2^40");
         assert_eq!(public_loss(1u128 << 64), Err(LossError((1u128 << 64).to_string())));
     }
 }

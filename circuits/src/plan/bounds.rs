@@ -70,7 +70,7 @@ pub struct Margins {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BoundError {
     /// Nothing bounds a cell that a constraint reads.
-    #[error("nothing is known of the range of {cell}, row {row}")]
+    #[error("the range of {cell}, row {row}, is unknown")]
     Unknown {
         /// Room and column.
         cell: String,
@@ -108,7 +108,7 @@ pub enum BoundError {
         right: String,
     },
     /// An equation with open cells that it does not determine one by one, from cells of firm range.
-    #[error("the equation {left} = {right} has cells that it must determine, but not one by one from others")]
+    #[error("the equation {left} = {right} does not determine its cells one by one from others")]
     Mixed {
         /// One side's cell.
         left: String,
@@ -116,7 +116,7 @@ pub enum BoundError {
         right: String,
     },
     /// An equation leaves cells outside the range that is declared of them.
-    #[error("the equation {left} = {right} leaves ±2^{shown} for cells declared to lie within ±2^{declared}")]
+    #[error("the equation {left} = {right} allows ±2^{shown} for cells declared to lie within ±2^{declared}")]
     Declared {
         /// One side's cell.
         left: String,

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Rows are added to a gate by its name, with another polynomial.
-    #[error("{room}: two constraints are called `{name}`")]
+    #[error("{room}: two constraints are named `{name}`")]
     Gates {
         /// Of the block.
         room: String,
@@ -12,7 +12,7 @@ pub enum Fault {
         name: String,
     },
     /// A table is declared twice, with other rows.
-    #[error("table {tag} is declared twice, with other rows")]
+    #[error("table {tag} is declared twice, with different rows")]
     Tables {
         /// Of the table.
         tag: u64,

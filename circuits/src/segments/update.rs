@@ -38,7 +38,8 @@ fn ranges() -> [Declared; 7] {
     let lo = Interval::unsigned(LOW_BITS);
     // A step has fewer than 2^24 predictions.
     let g = Interval::within(GRADIENT_OF_PREDICTION << 24);
-    let before = |interval| Declared::outside(interval, "the update before, or whoever committed the first state");
+    let before =
+        |interval| Declared::outside(interval, "the preceding update, or whoever committed to the first state");
     let after = |interval| Declared::shown(interval, "the cases of the divisions");
     let gradient = Declared::outside(g, "the circuits of the gradients that are added up");
     [before(w), before(lo), before(v), gradient, after(w), after(lo), after(v)]

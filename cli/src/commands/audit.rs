@@ -20,11 +20,11 @@ use std::sync::Arc;
 pub struct Args {
     #[command(flatten)]
     model: ModelChoice,
-    /// Search for unconstrained cells: a sample of each circuit's, perturbed one by one and in consistent pairs. Lists
-    /// what is not clean, and ends with a verdict
+    /// Search for unconstrained cells: perturb a sample of each circuit's cells one by one and in consistent pairs.
+    /// Lists what is not clean, and ends with a verdict
     #[arg(long)]
     forge: bool,
-    /// With the search, list what the circuits are made of as well
+    /// With the search, also list what the circuits consist of
     #[arg(long, requires = "forge")]
     all: bool,
     /// Cells of each circuit to perturb; 0 for all
@@ -194,7 +194,7 @@ fn among(tried: usize, cells: usize) -> String {
 fn verdict(findings: &Findings) -> String {
     let among = among(findings.tried, findings.cells);
     let how = format!(
-        "{}, {} free by design; beside them {} idle, {} forced to zero",
+        "{}, {} free by design; in addition {} idle, {} forced to zero",
         plural(findings.changes as u64, "change"),
         findings.declared,
         findings.idle,
@@ -229,7 +229,7 @@ fn describe(text: &mut String, circuit: &Audited) {
     );
     for (room, cells) in &report.rooms {
         let rows = cells.div_ceil(report.usable_rows);
-        let _ = writeln!(text, "  room {room}: {cells} cells ({rows} columns' worth)");
+        let _ = writeln!(text, "  component {room}: {cells} cells ({rows} columns' worth)");
     }
     for gate in &report.gates {
         let _ = writeln!(text, "  gate {} | degree {} | {} rows", gate.name, gate.degree, gate.rows);
@@ -261,7 +261,7 @@ fn describe_holes(text: &mut String, name: &str, findings: &Findings) {
         let _ = writeln!(text, "{name}: UNREAD instance row {row}");
     }
     if !findings.lookups_hold {
-        let _ = writeln!(text, "{name}: LOOKUPS: a value of no table passes");
+        let _ = writeln!(text, "{name}: LOOKUPS: a value outside every table passes");
     }
 }
 
@@ -328,7 +328,7 @@ mod tests {
                 "toy: UNNOTICED room: column, row 7: +1",
                 "toy: UNDETERMINED in phase 2: acc 1, row 2",
                 "toy: UNREAD instance row 9",
-                "toy: LOOKUPS: a value of no table passes",
+                "toy: LOOKUPS: a value outside every table passes",
             ]
         );
         assert!(lines[4].starts_with("toy: NOT CLEAN: 4 holes found among 10 tried of 50; "), "{}", lines[4]);

@@ -43,7 +43,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
 
     let mut state = State::init(&spec.config, INIT_SEED);
     let genesis = commit_state(&params, &spec, &state)?;
-    let decimal = |text: &str| text.parse().map_err(|_| CliError::Usage(format!("{text} is no number")));
+    let decimal = |text: &str| text.parse().map_err(|_| CliError::Usage(format!("{text} is not a number")));
     let run = Run {
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
@@ -108,7 +108,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     for (what, why) in &forgeries {
         text += &format!("\n  {what}\n    {why}");
     }
-    text += &format!("\n\nAll in {}.", time(start.elapsed()));
+    text += &format!("\n\nTotal: {}.", time(start.elapsed()));
     let rejected: Vec<Value> = forgeries.iter().map(|(what, why)| json!({ "artifact": what, "reason": why })).collect();
     let json = json!({
         "ok": true,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory of a model or of a run, or a state's file
+    /// Model or run directory, or a state file
     #[arg(value_name = "MODEL|RUN")]
     model: PathBuf,
     /// Directory to write config.json, model.safetensors and gradientcoin.safetensors to
@@ -25,7 +25,7 @@ pub fn run(args: Args, _ui: &Ui) -> Result<Output, CliError> {
     let [config_file, sidecar_file, weights_file] =
         [model_dir::CONFIG, SIDECAR_FILE, WEIGHTS_FILE].map(|name| args.out.join(name));
     if let Some(file) = [&config_file, &sidecar_file, &weights_file].into_iter().find(|file| file.exists()) {
-        return Err(CliError::Usage(format!("{} is there already", file.display())));
+        return Err(CliError::Usage(format!("{} already exists", file.display())));
     }
     let model = model_dir::load(&args.model)?;
     let exported = interchange::export(&model.config, &model.state, model.step).map_err(CliError::file(&args.model))?;

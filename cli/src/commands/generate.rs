@@ -19,19 +19,20 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Text to go on with; an empty one stands for the beginning of a line
+    /// Text to continue; an empty prompt stands for the beginning of a line
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prompt: String,
-    /// Tokens to generate, each a byte
+    /// Tokens to generate; each is a byte
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     tokens: u64,
-    /// Draw at random: the lower, the likelier the tokens; 0 always takes the likeliest [default: 1 with --top-k, else 0]
+    /// Sampling temperature: lower values favour likelier tokens; 0 always takes the most likely [default: 1 with
+    /// --top-k, else 0]
     #[arg(long, value_name = "T")]
     temperature: Option<Decimal>,
-    /// Draw among the K likeliest tokens only [default: all]
+    /// Sample only from the K most likely tokens [default: all]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     top_k: Option<u64>,
-    /// Seed of the draws [default: 0]
+    /// Seed for sampling [default: 0]
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -40,10 +41,10 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
 struct Source {
-    /// Directory of a model or of a run, or a state's file
+    /// Model or run directory, or a state file
     #[arg(long, group = "source", value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Directory of a devnet: the model at its tip, its commitments checked
+    /// Directory of a devnet: uses the model at its tip and checks its commitments
     #[arg(long, group = "source", value_name = "DIR")]
     chain: Option<PathBuf>,
 }
@@ -60,7 +61,7 @@ impl Source {
         match (&self.model, &self.chain) {
             (Some(path), _) => from_file(path, ui),
             (None, Some(dir)) => from_chain(dir, ui),
-            (None, None) => Err(CliError::Usage("a model is needed: --model or --chain".to_owned())),
+            (None, None) => Err(CliError::Usage("specify a model with --model or --chain".to_owned())),
         }
     }
 }
@@ -78,7 +79,10 @@ fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
 /// A node may say anything: the commitments are computed and compared, whoever sees them.
 fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     if dir.join(model_dir::STATE).exists() {
-        return Err(CliError::Usage(format!("{} holds a model, no devnet: name it with --model", dir.display())));
+        return Err(CliError::Usage(format!(
+            "{} contains a model, not a devnet: specify it with --model",
+            dir.display()
+        )));
     }
     let link = NodeLink::open(dir, "--chain")?;
     let params = ui.params()?;
@@ -107,7 +111,7 @@ impl Args {
         }
         let temperature = match self.temperature {
             Some(temperature) => temperature,
-            None => "1".parse().map_err(|_| CliError::Usage("1 is no number".to_owned()))?,
+            None => "1".parse().map_err(|_| CliError::Usage("1 is not a number".to_owned()))?,
         };
         let k = self.top_k.map_or(MAX_VOCAB, |k| usize::try_from(k).unwrap_or(usize::MAX));
         Ok(Sampling::TopK { k, temperature, seed: self.seed.unwrap_or(0) })

@@ -18,7 +18,7 @@ pub struct Args {
     /// Directory with config.json and model.safetensors of a LlamaForCausalLM
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// Directory of the model to make
+    /// Directory of the model to create
     #[arg(long, value_name = "MODEL")]
     out: PathBuf,
     /// Refuse weights that would be clipped, or rounded by more than 2^-24 of a tensor's largest value
@@ -77,7 +77,7 @@ fn read_weights(dir: &Path, config: &Config) -> Result<Weights, CliError> {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if args.out.join(model_dir::STATE).exists() {
-        return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));
+        return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
     let config = model_dir::read_config(&args.dir.join(model_dir::CONFIG))?;
     let weights = read_weights(&args.dir, &config)?;
@@ -93,7 +93,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     if sidecar == Sidecar::Unfit {
         let file = args.dir.join(SIDECAR_FILE);
-        ui.warn(&format!("{}: not of these weights or this configuration, which have changed since", file.display()));
+        ui.warn(&format!(
+            "{}: does not match these weights or this configuration, which have changed since",
+            file.display()
+        ));
     }
 
     let params = ui.params()?;
@@ -112,8 +115,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         None => "nothing rounded".to_owned(),
     };
     let from_sidecar = match sidecar {
-        Sidecar::Absent => format!("no {SIDECAR_FILE}: momentum and step begin at zero"),
-        Sidecar::Unfit => format!("{SIDECAR_FILE} does not fit: momentum and step begin at zero"),
+        Sidecar::Absent => format!("no {SIDECAR_FILE}: momentum and step start at zero"),
+        Sidecar::Unfit => format!("{SIDECAR_FILE} does not match: momentum and step start at zero"),
         Sidecar::Restored => format!("{SIDECAR_FILE}: the state after {}, exactly", plural(step, "step")),
     };
     let rounded: BTreeMap<&String, f64> = weights.rounded.iter().map(|(name, error)| (name, error.to_f64())).collect();

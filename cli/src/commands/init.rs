@@ -19,7 +19,7 @@ pub struct Args {
     /// Seed of the weights
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Directory to make
+    /// Directory to create
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let config = args.model.config()?;
     if args.out.join(model_dir::STATE).exists() {
-        return Err(CliError::Usage(format!("{} holds a model already", args.out.display())));
+        return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
     let params = ui.params()?;
     let commitments = {

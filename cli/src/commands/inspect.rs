@@ -75,11 +75,11 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let state = dir.state()?;
             content.insert("steps_taken".into(), state.step.into());
         }
-        return Ok(("directory of a run", content));
+        return Ok(("run directory", content));
     }
     let genesis = path.join(GENESIS);
     if genesis.exists() {
-        return Ok(("directory of a devnet", genesis::facts(&genesis)?));
+        return Ok(("devnet directory", genesis::facts(&genesis)?));
     }
     let file = path.join(model_dir::STATE);
     if !file.exists() {
@@ -94,7 +94,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
         let digest = model_digest(&model.config, &commitments.digest());
         content.insert("model_digest".into(), hex(&digest).into());
     }
-    Ok(("directory of a model", content))
+    Ok(("model directory", content))
 }
 
 fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
@@ -103,8 +103,8 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
     let long_enough = opened.read_exact(&mut magic).is_ok();
     drop(opened);
     match magic {
-        _ if is_light_file(path) => Ok(("file of a light client", chain::light_facts(path)?)),
-        _ if chain::is_store(path) => Ok(("store of a node", chain::store_facts(path)?)),
+        _ if is_light_file(path) => Ok(("light client file", chain::light_facts(path)?)),
+        _ if chain::is_store(path) => Ok(("node store", chain::store_facts(path)?)),
         _ if !long_enough => Err(CliError::file(path)(FileError::Unknown)),
         Bundle::MAGIC => {
             let data = files::read(path, MAX_SMALL)?;
@@ -119,7 +119,7 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let mut content = config_facts(&config);
             content.insert("steps".into(), step.into());
             content.insert("run".into(), run.map(|id| hex(&id)).into());
-            Ok(("state of a model", content))
+            Ok(("model state", content))
         }
         GenesisProof::MAGIC => {
             let proof: GenesisProof = files::decode(path, MAX_SMALL)?;
@@ -127,26 +127,26 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let content = json!({
                 "update_proofs": sizes,
                 "canonical_opening": proof.canonical.len(),
-                "note": "nothing of this is verified here",
+                "note": "none of this is verified here",
             });
-            Ok(("genesis proof: that a first state is in range", facts(content)))
+            Ok(("genesis proof: shows that a first state is in range", facts(content)))
         }
         StateCommitments::MAGIC => {
             let commitments: StateCommitments = files::decode(path, MAX_SMALL)?;
-            Ok(("commitments of a state", facts(commitments_facts(&commitments))))
+            Ok(("state commitments", facts(commitments_facts(&commitments))))
         }
-        Genesis::MAGIC => Ok(("genesis of a chain", genesis::facts(path)?)),
+        Genesis::MAGIC => Ok(("chain genesis", genesis::facts(path)?)),
         Block::MAGIC => {
             let block: Block = files::decode(path, MAX_SMALL)?;
-            let note = json!({ "note": "nothing of this is verified here" });
+            let note = json!({ "note": "none of this is verified here" });
             let header = describe::header(&block.header, &block.summary);
-            Ok(("block of a chain", facts(joined([header, describe::content(None, &block)?, note]))))
+            Ok(("block", facts(joined([header, describe::content(None, &block)?, note]))))
         }
         Checkpoint::MAGIC => {
             let checkpoint: Checkpoint = files::decode(path, MAX_SMALL)?;
             let digest = json!({ "digest": hex(&checkpoint.digest()?), "headers_before": checkpoint.ancestors.len() });
-            let note = json!({ "note": "nothing of this is verified here" });
-            Ok(("checkpoint of a light client", facts(joined([describe::record(&checkpoint.record), digest, note]))))
+            let note = json!({ "note": "none of this is verified here" });
+            Ok(("light client checkpoint", facts(joined([describe::record(&checkpoint.record), digest, note]))))
         }
         KeyFile::MAGIC => {
             let key = KeyFile::read(path)?;
@@ -156,14 +156,14 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         _ => {
             if let Some(log) = run::log_facts(path) {
-                return Ok(("log of a run", log?));
+                return Ok(("run log", log?));
             }
             let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let Some(text) = text.filter(|text| text.trim_start().starts_with('{')) else {
                 return Err(CliError::file(path)(FileError::Unknown));
             };
             if let Some(settings) = run::settings_facts(&text) {
-                return Ok(("settings of a run", settings?));
+                return Ok(("run settings", settings?));
             }
             let config = Config::from_json(&text).map_err(CliError::file(path))?;
             Ok(("configuration", config_facts(&config)))

@@ -34,13 +34,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Args {
     #[command(flatten)]
     devnet: Devnet,
-    /// Identity of the chain, which is trusted [default: that of the genesis in the node's directory]
+    /// Trusted identity of the chain [default: that of the genesis in the node's directory]
     #[arg(long, value_name = "HASH", value_parser = hash)]
     genesis: Option<Hash>,
     /// A checkpoint to start a new file from; its digest must be given too
     #[arg(long, value_name = "FILE", requires = "digest")]
     checkpoint: Option<PathBuf>,
-    /// Digest of the checkpoint, which is trusted
+    /// Trusted digest of the checkpoint
     #[arg(long, value_name = "HASH", value_parser = hash, requires = "checkpoint")]
     digest: Option<Hash>,
     /// The client's file: headers, commitments and proofs
@@ -49,7 +49,7 @@ pub struct Args {
     /// Verify the proofs of the blocks in the file again
     #[arg(long)]
     recheck: bool,
-    /// Check what an address has, by proof; of a key file, what its address has
+    /// Verify the balance of an address, or of a key file's address, by proof
     #[arg(long, value_name = "ADDRESS|FILE")]
     balance: Vec<String>,
     /// Write a checkpoint of the last settled block, and print its digest
@@ -144,10 +144,10 @@ fn tell_when_interrupted(args: &Args, ui: &Ui) -> Arc<AtomicU64> {
     let (height, file, ui) = (verified.clone(), args.file.display().to_string(), ui.clone());
     interrupt::on_interrupt(move || {
         let kept = match height.load(Ordering::Relaxed) {
-            0 => "what was verified".to_owned(),
-            height => format!("what was verified, up to height {height},"),
+            0 => "everything verified so far".to_owned(),
+            height => format!("everything verified up to height {height}"),
         };
-        interrupt::end(&ui, format!("stopped; {kept} is kept in {file}; goes on with: {}", interrupt::this_command()))
+        interrupt::end(&ui, format!("stopped; {kept} is kept in {file}; resume with: {}", interrupt::this_command()))
     });
     verified
 }
@@ -161,7 +161,7 @@ fn open(args: &Args, client: &mut LightClient<'_>, ui: &Ui) -> Result<(LightFile
     if let Some(dropped) = &opened.dropped {
         let (offset, height, fault) = (dropped.offset, dropped.height, dropped.fault);
         ui.warn(&format!(
-            "{}: {} dropped from byte {offset} on, from height {height}: {fault}; the blocks are fetched again",
+            "{}: {} dropped from byte {offset} and height {height} on: {fault}; the blocks are fetched again",
             args.file.display(),
             bytes(dropped.bytes)
         ));
@@ -246,7 +246,7 @@ fn may_be_replaced(path: &Path) -> Result<(), CliError> {
     match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Ok(()) if magic == Checkpoint::MAGIC => Ok(()),
-        _ => Err(CliError::Usage(format!("{} is there and is no checkpoint: it is not replaced", path.display()))),
+        _ => Err(CliError::Usage(format!("{} exists and is not a checkpoint: it is not replaced", path.display()))),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory to write the pages to, `man1` of a directory in MANPATH for instance
+    /// Directory to write the pages to, for example `man1` in a directory of MANPATH
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

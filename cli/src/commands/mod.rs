@@ -23,31 +23,31 @@ use clap::Subcommand;
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prove three steps of a tiny model, verify them as a stranger would, and see a forgery rejected
+    /// Prove three steps of a tiny model, verify them as a third party would, and see forgeries rejected
     Demo(demo::Args),
     /// Run a whole network on this machine: contributors, a producer and followers
     Devnet(devnet::Args),
-    /// Make a model with random weights
+    /// Create a model with random weights
     Init(init::Args),
-    /// Train a model, and prove every step if asked to
+    /// Train a model, optionally proving every step
     Train(train::Args),
-    /// Let a model go on with a text
+    /// Continue a text with a model
     Generate(generate::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
-    /// Make a model of a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
+    /// Import a model from a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),
-    /// Show what a devnet's chain holds: blocks, transactions
+    /// Show the contents of a devnet's chain: blocks, transactions
     Chain(chain::Args),
-    /// Keys, balances, transactions
+    /// Manage keys, balances and transactions
     Wallet(wallet::Args),
-    /// Show what the circuits are made of, and search them for unconstrained cells
+    /// Show what the circuits consist of, and search them for unconstrained cells
     Audit(audit::Args),
-    /// Follow a chain with headers, commitments and proofs alone, and verify all of them
+    /// Follow a chain using only headers, commitments and proofs, and verify all of them
     Light(light::Args),
-    /// Say what is in a file or directory
+    /// Show the contents of a file or directory
     Inspect(inspect::Args),
     /// Print a script that completes commands and options in a shell
     Completions(completions::Args),

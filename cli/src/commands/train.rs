@@ -32,13 +32,13 @@ pub enum ScheduleKind {
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory of the model to start from; a run's directory serves as well
+    /// Directory of the model to start from; a run directory also works
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     model: Option<PathBuf>,
-    /// Any file: its bytes are the tokens
+    /// Corpus: any file; its bytes are the tokens
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     corpus: Option<PathBuf>,
-    /// Steps to take in all
+    /// Total number of steps
     #[arg(long, value_name = "N", required_unless_present = "resume", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     steps: Option<u64>,
     /// Directory of the run
@@ -47,16 +47,16 @@ pub struct Args {
     /// Prove every step
     #[arg(long)]
     prove: bool,
-    /// Go on with a run that was interrupted; only --out is needed
+    /// Resume an interrupted run; only --out is needed
     #[arg(long)]
     resume: bool,
-    /// Go on from the state before the last one, one step back: for when the last one is damaged
+    /// Resume from the previous state, one step earlier, if the last one is damaged
     #[arg(long, requires = "resume")]
     from_previous: bool,
-    /// Sequences of a contribution [default: 8]
+    /// Sequences per contribution [default: 8]
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
-    /// Contributions of a step, whose gradients are added up [default: 1]
+    /// Contributions per step; their gradients are added up [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     accumulate: Option<u32>,
     /// Learning rate [default: 0.05]
@@ -65,10 +65,10 @@ pub struct Args {
     /// Learning rate by step [default: constant]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleKind>,
-    /// Steps of warm-up, with a cosine [default: 0]
+    /// Warm-up steps of the cosine schedule [default: 0]
     #[arg(long, value_name = "STEPS")]
     warmup: Option<u64>,
-    /// Lowest learning rate after the warm-up, as a share of --lr, with a cosine [default: 0.1]
+    /// Lowest learning rate of the cosine schedule after the warm-up, as a fraction of --lr [default: 0.1]
     #[arg(long, value_name = "SHARE")]
     floor: Option<Decimal>,
     /// Momentum, below 1 [default: 0]
@@ -92,11 +92,11 @@ const WINDOW: usize = 25;
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let dir = RunDir::new(&args.out);
     let exists = || {
-        let message = format!("{} holds a run already; --resume goes on with it", args.out.display());
+        let message = format!("{} already contains a run; --resume continues it", args.out.display());
         Err(CliError::Usage(message))
     };
     if let Some(other) = dir.occupied() {
-        return Err(CliError::Usage(format!("{} holds {other}: name another directory", args.out.display())));
+        return Err(CliError::Usage(format!("{} contains {other}: specify another directory", args.out.display())));
     }
     let (mut session, _lock) = if dir.begun() {
         if !args.resume {
@@ -119,7 +119,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     // Whenever it is killed, a run goes on.
     interrupt::on_interrupt(move || {
         let path = interrupt::quoted(&path);
-        interrupt::end(&told, format!("interrupted; `gradientcoin train --resume --out {path}` goes on with it"))
+        interrupt::end(&told, format!("interrupted; resume with: gradientcoin train --resume --out {path}"))
     });
     let start = Instant::now();
     if session.settings.prove {
@@ -269,7 +269,7 @@ fn prove_genesis(
         return Ok(());
     }
     if session.trainer.step > 0 {
-        ui.warn("there is no genesis.proof, and the first state is gone: `verify` will ask for --genesis");
+        ui.warn("genesis.proof is missing, and the first state is gone: `verify` will require --genesis");
         return Ok(());
     }
     let prover = StepProver { params, keys, spec: &session.trainer.spec };
@@ -289,18 +289,18 @@ fn summary(session: &Session, dir: &RunDir, resumed_at: u64, elapsed: Duration) 
     let peak = peak_memory_kib();
     let proof_bytes: Option<u64> = session.settings.prove.then(|| lines.iter().filter_map(|l| l.proof_bytes).sum());
 
-    let mut text = format!("{}: {} taken", dir.path().display(), plural(session.trainer.step, "step"));
+    let mut text = format!("{}: {} completed", dir.path().display(), plural(session.trainer.step, "step"));
     if resumed_at > 0 {
         text += &format!(", {taken} of them now");
     }
     text += &format!(", in {}", time(elapsed));
     if let (Some(first), Some(last)) = (lines.first(), last) {
         let window = lines.len().min(WINDOW) as u64;
-        text += &format!("\nloss {:.4} at first, {last:.4} over the last {}", first.loss, plural(window, "step"));
+        text += &format!("\nloss {:.4} initially, {last:.4} over the last {}", first.loss, plural(window, "step"));
     }
     text += &match saturated {
         0 => "\nno value reached the end of its range".to_owned(),
-        n => format!("\n{} reached the end of their range; log.jsonl says at which steps", plural(n, "value")),
+        n => format!("\n{} reached the end of their range; log.jsonl lists the steps", plural(n, "value")),
     };
     if let Some(total) = proof_bytes {
         text += &format!("\n{} of proofs", bytes(total));

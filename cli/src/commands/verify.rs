@@ -30,13 +30,14 @@ pub struct Args {
     /// A model: the run must begin with it
     #[arg(long, value_name = "MODEL")]
     genesis: Option<PathBuf>,
-    /// Proof that the run's first state is in range [default: genesis.proof in the run's directory, or beside the bundle]
+    /// Proof that the run's first state is in range [default: genesis.proof in the run's directory, or next to the
+    /// bundle]
     #[arg(long, value_name = "FILE")]
     genesis_proof: Option<PathBuf>,
-    /// Of a lone bundle: the bundle of the step before, whose update must lead to it
+    /// For a single bundle: the bundle of the previous step, whose update must lead to it
     #[arg(long, value_name = "BUNDLE")]
     after: Option<PathBuf>,
-    /// Of a lone bundle: the model before its step
+    /// For a single bundle: the model before its step
     #[arg(long, value_name = "MODEL")]
     before: Option<PathBuf>,
     /// A model: the last step must lead to it
@@ -105,7 +106,7 @@ fn offered(path: &Path, config: &Config, what: &'static str) -> Result<Model, Cl
 }
 
 fn other_state(what: &'static str, path: &Path) -> CliError {
-    Rejection::Model { what, path: path.to_owned(), reason: "its state is another".into() }.into()
+    Rejection::Model { what, path: path.to_owned(), reason: "its state is different".into() }.into()
 }
 
 /// Gives the verifier what shows the range of the state before its first step.
@@ -138,7 +139,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     for (name, given) in [("--after", &args.after), ("--before", &args.before)] {
         if given.is_some() {
             return Err(CliError::Usage(format!(
-                "{name} is for a lone bundle; {} is a directory",
+                "{name} is for a single bundle; {} is a directory",
                 args.path.display()
             )));
         }
@@ -183,7 +184,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     let bundle: Bundle = read(&args.path)?;
     if bundle.step == 0 && args.after.is_some() {
         return Err(CliError::Usage(
-            "--after: no step comes before step 0; --genesis-proof or --genesis shows it".into(),
+            "--after: no step precedes step 0; --genesis-proof or --genesis shows its range".into(),
         ));
     }
     if bundle.step > 0 && args.genesis_proof.is_some() {

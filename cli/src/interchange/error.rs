@@ -18,8 +18,7 @@ pub enum InterchangeError {
     Format(#[from] SafeTensorError),
     /// Weights in several files.
     #[error(
-        "the weights are in several files, which is not read ({file}); `save_pretrained` of `transformers` writes one \
-         {WEIGHTS_FILE} of a model as small as those here"
+        "the weights are split into several files, which is not supported ({file}); `save_pretrained` of `transformers` writes one {WEIGHTS_FILE} for models this small"
     )]
     Sharded {
         /// One of them, or their list.
@@ -27,8 +26,7 @@ pub enum InterchangeError {
     },
     /// Weights of another kind.
     #[error(
-        "the weights are a pickle of PyTorch, which is not read ({file}); `save_pretrained` of `transformers` writes \
-         {WEIGHTS_FILE}"
+        "the weights are a PyTorch pickle, which is not supported ({file}); `save_pretrained` of `transformers` writes {WEIGHTS_FILE}"
     )]
     Pickled {
         /// Its name.
@@ -36,14 +34,14 @@ pub enum InterchangeError {
     },
     /// Weights that are added to those of a model.
     #[error(
-        "these are the weights of an adapter ({file}), not of a model; `merge_and_unload` of `peft` makes one of both"
+        "these are the weights of an adapter ({file}), not of a model; `merge_and_unload` of `peft` merges the two"
     )]
     Adapter {
         /// Its name.
         file: String,
     },
     /// A directory that needs no import.
-    #[error("there is no {WEIGHTS_FILE}: this is a model or a run of this program already")]
+    #[error("there is no {WEIGHTS_FILE}: this is already a GradientCoin model or run")]
     Own,
     /// A tensor of the model is not in the file.
     #[error("`{name}` is missing")]
@@ -56,12 +54,11 @@ pub enum InterchangeError {
     NoHead,
     /// A tied model has a head of its own.
     #[error(
-        "`{HEAD}` is not the same as `{EMBEDDING}`, but config.json says `\"tie_word_embeddings\": true`; \
-         with `false` it is read as a head of its own"
+        "`{HEAD}` differs from `{EMBEDDING}`, but config.json says `\"tie_word_embeddings\": true`; with `false` it is read as a separate head"
     )]
     OtherHead,
     /// A tensor in the file is not one of the model.
-    #[error("`{name}` is no tensor of this configuration")]
+    #[error("`{name}` is not a tensor of this configuration")]
     Unknown {
         /// Its name.
         name: String,
@@ -113,7 +110,7 @@ pub enum InterchangeError {
         fault: String,
     },
     /// A file of another version of this program.
-    #[error("the file is of version {found}; version {read} is read")]
+    #[error("the file has version {found}; only version {read} is supported")]
     Version {
         /// In the file.
         found: u64,
@@ -121,7 +118,7 @@ pub enum InterchangeError {
         read: u64,
     },
     /// A file that changed after it was written.
-    #[error("the file is damaged: its checksum is not that of its content")]
+    #[error("the file is damaged: its checksum does not match its content")]
     Damaged,
     /// The state is not one of the configuration.
     #[error(transparent)]

@@ -21,7 +21,7 @@ fn too_slow() -> io::Error {
 }
 
 fn hung_up() -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, "the other side hung up")
+    io::Error::new(ErrorKind::UnexpectedEof, "the other side closed the connection")
 }
 
 /// A timeout and a break are called by different names on different systems; a signal is no end.
@@ -53,7 +53,10 @@ pub fn read(stream: &UnixStream, limit: usize, deadline: Instant) -> io::Result<
     fill(stream, &mut length, deadline)?;
     let length = u32::from_le_bytes(length) as usize;
     if length > limit {
-        return Err(io::Error::new(ErrorKind::InvalidData, format!("a frame of {length} bytes, at most {limit}")));
+        return Err(io::Error::new(
+            ErrorKind::InvalidData,
+            format!("a frame has {length} bytes; the maximum is {limit}"),
+        ));
     }
     let mut frame = vec![];
     while frame.len() < length {

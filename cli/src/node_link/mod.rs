@@ -46,7 +46,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// There is no devnet.
-    #[error("there is no devnet in {}; name its directory with {option}", dir.display())]
+    #[error("there is no devnet in {}; specify its directory with {option}", dir.display())]
     NoDevnet {
         /// Where it was looked for.
         dir: PathBuf,
@@ -54,10 +54,10 @@ pub enum NodeError {
         option: &'static str,
     },
     /// There is a genesis, but no store.
-    #[error("{} is missing: `gradientcoin devnet{}` makes it", .0.display(), dir_option(.0.parent().unwrap_or(.0)))]
+    #[error("{} is missing: `gradientcoin devnet{}` creates it", .0.display(), dir_option(.0.parent().unwrap_or(.0)))]
     NoStore(PathBuf),
     /// A process has the store and does not answer.
-    #[error("{} is in use by another process, and nobody answers at {SOCKET} beside it", .0.display())]
+    #[error("{} is in use by another process, and nothing answers at {SOCKET} next to it", .0.display())]
     InUse(PathBuf),
     /// The store fails.
     #[error("{}: {source}", path.display())]
@@ -79,13 +79,13 @@ pub enum NodeError {
     #[error("the node's answer: {0}")]
     Codec(#[from] CodecError),
     /// The node says no.
-    #[error("the node refuses: {0}")]
+    #[error("the node refused: {0}")]
     Refused(String),
     /// The directory is of another chain than the trusted one.
-    #[error("the node is of another chain than the one that is trusted")]
+    #[error("the node is on another chain than the trusted one")]
     OtherChain,
     /// The node stopped while a transaction waited.
-    #[error("the node went away, and transaction {id} is in none of its blocks: send it again once a node is running")]
+    #[error("the node stopped, and transaction {id} is in none of its blocks: send it again once a node is running")]
     Gone {
         /// Identity of the transaction, in hexadecimal.
         id: String,

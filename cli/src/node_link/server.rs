@@ -167,7 +167,7 @@ fn encoded(answer: Answer) -> Vec<u8> {
     let refused = |why: &str| codec::encode(&Answer::Refused(why.into())).unwrap_or_default();
     match codec::encode(&answer) {
         Ok(bytes) if bytes.len() <= MAX_ANSWER => bytes,
-        Ok(_) => refused("the answer is too long for the socket; ask for less"),
+        Ok(_) => refused("the answer is too long for the socket; request less"),
         Err(error) => refused(&error.to_string()),
     }
 }

@@ -56,7 +56,7 @@ fn a_newcomer_follows_the_readme_and_a_stranger_verifies() {
     let dir = dir.path();
     let child = start(dir, "");
     // 7.18: two devnets do not share a directory.
-    run(dir, DEVNET).refused_as("failed", &format!("another devnet, process {}, is at work in devnet", child.id()));
+    run(dir, DEVNET).refused_as("failed", &format!("another devnet, process {}, is using devnet", child.id()));
     // 7.13: line by line, while blocks are being made.
     let shown: Vec<String> = path_of_a_newcomer().iter().map(|line| paste(dir, line)).collect();
     let address = run(dir, "wallet address").ok()["address"].as_str().unwrap().to_owned();
@@ -66,7 +66,7 @@ fn a_newcomer_follows_the_readme_and_a_stranger_verifies() {
         (2, "balance      200 coins".to_owned()),
         (3, "1.5 coins to grad1".to_owned()),
         (4, "sends 1.5 coins to grad1".to_owned()),
-        (5, "running, 0 transactions waiting".to_owned()),
+        (5, "running, 0 transactions pending".to_owned()),
         (6, "Once ".to_owned()),
         (7, format!("{address}: 198.49 coins, proven at height ")),
     ] {
@@ -115,7 +115,7 @@ fn a_newcomer_follows_the_readme_and_a_stranger_verifies() {
     );
     assert!(rechecked["proofs"] == light["proofs"] && light["proofs"].as_u64().unwrap() >= 4 * height, "{again}");
     let kept = run(dir, "inspect light.bin").ok();
-    assert_eq!((&kept["kind"], &kept["content"]["blocks"]), (&"file of a light client".into(), &2.into()), "{kept}");
+    assert_eq!((&kept["kind"], &kept["content"]["blocks"]), (&"light client file".into(), &2.into()), "{kept}");
     assert_eq!(kept["content"]["chain"], light["chain"]);
     let digest = light["checkpoint"]["digest"].as_str().unwrap();
     assert_eq!(run(dir, "inspect c.bin").ok()["content"]["digest"], digest);

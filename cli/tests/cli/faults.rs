@@ -51,7 +51,7 @@ fn two_trainers_do_not_share_a_run() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     // 7.18: who holds it.
-    let holder = format!("r is in use: process {} trains this run", first.id());
+    let holder = format!("r is in use: process {} is training this run", first.id());
     run(dir, &train).refused_as("io", &holder);
     first.kill().unwrap();
     first.wait().unwrap();

@@ -103,7 +103,7 @@ fn wrong_usage_is_refused() {
         run(dir, arguments).refused(2, "");
     }
     run(dir, "generate --model m --seed 1").refused_as("usage", "--seed needs");
-    run(dir, "generate --model m --temperature 1025").refused_as("usage", "the temperature 1025 is not at most 1024");
+    run(dir, "generate --model m --temperature 1025").refused_as("usage", "the temperature 1025 is above 1024");
     run(dir, "generate --model none").refused_as("io", "none");
     // Tokens beyond a smaller vocabulary.
     let text = std::fs::read_to_string(dir.join("m/config.json")).unwrap();

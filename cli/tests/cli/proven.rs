@@ -92,7 +92,7 @@ fn native_training_ends_at_the_proven_state() {
     run(dir, &format!("{} --out short", train.replace("--steps 2", "--steps 1").replace("--out native", ""))).ok();
     fs::copy(dir.join("short/state.bin"), r.join("state.bin")).unwrap();
     let answer = run(dir, &format!("train --resume --steps 1 --out {}", r.display()));
-    assert!(answer.stderr.contains("the step is taken again"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("the step is repeated"), "{}", answer.stderr);
     assert_eq!(answer.ok()["steps"], 1);
     assert!(step(&r, 0).exists() && !step(&r, 1).exists());
     // A bundle that should be there is not.
@@ -109,14 +109,14 @@ fn bad_runs_are_rejected_by_the_command() {
     verify("--steps 3").refused_as("rejected", "the run has 2 proven steps, not 3");
     run(dir, "init --preset nano --seed 2 --out other").ok();
     verify("--genesis other")
-        .refused_as("rejected", "the run does not begin with this model: other: its state is another");
-    verify("--end other").refused_as("rejected", "the run does not end at this model: other: its state is another");
+        .refused_as("rejected", "the run does not begin with this model: other: its state is different");
+    verify("--end other").refused_as("rejected", "the run does not end at this model: other: its state is different");
     // The last step replayed; the first dropped; swapped; truncated.
     fs::copy(step(&r, 1), step(&r, 2)).unwrap();
-    verify("").refused_as("rejected", "step 1 stands where step 2 is expected");
+    verify("").refused_as("rejected", "found step 1, expected step 2");
     fs::remove_file(step(&r, 2)).unwrap();
     fs::rename(step(&r, 0), r.join("kept")).unwrap();
-    verify("").refused_as("rejected", "step 1 stands where step 0 is expected");
+    verify("").refused_as("rejected", "found step 1, expected step 0");
     fs::write(step(&r, 0), &fs::read(r.join("kept")).unwrap()[..5000]).unwrap();
     verify("").refused_as("rejected", "step-000000.bundle");
 }
@@ -148,7 +148,7 @@ fn verdicts_say_what_they_rely_on() {
     let proof = Path::new(&r).join("genesis.proof");
     let bytes = fs::read(&proof).unwrap();
     fs::remove_file(&proof).unwrap();
-    verify(&r).refused_as("rejected", "nothing shows that the run's first state is in range");
+    verify(&r).refused_as("rejected", "the run's first state is not shown to be in range");
     let json = verify(&format!("{r} --genesis m --steps 2")).ok();
     assert_eq!(first_state(&json), [false, true, false]);
     assert!(!has(&json, "not_checked", "which model") && !has(&json, "not_checked", "more steps"));
@@ -175,21 +175,21 @@ fn verdicts_say_what_they_rely_on() {
     assert!(has(&json, "not_checked", "--genesis-proof or --genesis"));
     assert_eq!(first_state(&verify(&format!("{first} --genesis-proof {r}/genesis.proof")).ok()), [true, false, false]);
     assert_eq!(first_state(&verify(&format!("{first} --genesis m")).ok()), [false, true, false]);
-    verify(&format!("{first} --after {second}")).refused_as("usage", "no step comes before step 0");
+    verify(&format!("{first} --after {second}")).refused_as("usage", "no step precedes step 0");
 
     // Step 1 alone: on a condition; after step 0; before the model that step 0 leads to, which is native training's.
     let json = verify(&second).conditional();
     assert_eq!(json["condition"], "the state before step 1 is in range");
     assert!(
-        has(&json, "not_checked", "step 0: they are not shown") && has(&json, "not_checked", "--after or --before")
+        has(&json, "not_checked", "step 0: they are not verified") && has(&json, "not_checked", "--after or --before")
     );
     let json = verify(&format!("{second} --genesis m")).conditional();
     assert!(has(&json, "checked", "the run names m as its first model") && has(&json, "not_checked", "step 0: "));
     verify(&format!("{second} --genesis r")).refused_as("rejected", "the run does not begin with this model");
     let json = verify(&format!("{second} --after {first} --corpus {}", corpus())).ok();
     assert_eq!((first_state(&json), json["steps"].as_array().unwrap().len()), ([false, false, true], 1));
-    assert!(has(&json, "not_checked", "step 0: they are not shown"));
-    verify(&format!("{second} --after {second}")).refused_as("rejected", "a step does not follow on the one before");
+    assert!(has(&json, "not_checked", "step 0: they are not verified"));
+    verify(&format!("{second} --after {second}")).refused_as("rejected", "a step does not follow the previous one");
     verify(&format!("{second} --genesis-proof {r}/genesis.proof")).refused_as("usage", "is for step 0");
     let one = ARGUMENTS.replace("--steps 2", "--steps 1");
     run(dir, &format!("train --model m --corpus {} {one} --out {}/one", corpus(), kept.path().display())).ok();
@@ -204,7 +204,7 @@ fn verdicts_say_what_they_rely_on() {
     fs::write(kept.path().join("other"), encode(&other).unwrap()).unwrap();
     verify(&format!("{second} --after {}/other", kept.path().display())).refused_as("rejected", "another run");
     for arguments in ["--after", "--before"] {
-        verify(&format!("{r} {arguments} m")).refused_as("usage", "is for a lone bundle");
+        verify(&format!("{r} {arguments} m")).refused_as("usage", "is for a single bundle");
     }
 }
 
@@ -250,7 +250,7 @@ fn a_state_of_another_history_is_not_proven_on() {
     fs::write(r.join("state.bin"), encode(&file).unwrap()).unwrap();
     let answer = resume("--steps 3");
     assert!(answer.stderr.contains("train --resume --from-previous"), "{}", answer.stderr);
-    answer.refused_as("file", "is not the state to which");
+    answer.refused_as("file", "is not the state that");
     assert!(step(&r, 1).exists() && !step(&r, 2).exists());
     // The state before it is kept: the step is taken again, to the same state.
     let json = resume("--from-previous --steps 2").ok();
@@ -272,14 +272,14 @@ fn malformed_bundles_are_rejected() {
     let mut version = bytes.clone();
     version[8] = 9;
     fs::write(&file, version).unwrap();
-    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program knows 1");
+    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program supports 1");
     fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
     run(dir.path(), "verify b").refused_as("rejected", "1 bytes follow the bundle");
     // Of circuits to come.
     let mut bundle: Bundle = decode(&bytes).unwrap();
     bundle.run.circuits += 1;
     fs::write(&file, encode(&bundle).unwrap()).unwrap();
-    run(dir.path(), "verify b").refused_as("rejected", "circuits of version");
+    run(dir.path(), "verify b").refused_as("rejected", "uses circuit version");
 }
 
 #[test]

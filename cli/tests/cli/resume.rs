@@ -67,16 +67,16 @@ fn what_a_kill_can_leave_is_put_right() {
     let again = format!("train --model m --corpus {} --steps 9 --out r", corpus());
     run(dir, &again).refused_as("usage", "--resume");
     for changed in ["--seed 3", "--batch 3", "--lr 0.06", "--momentum 0.5", "--prove"] {
-        run(dir, &format!("{again} --resume {changed}")).refused(2, "begun with");
+        run(dir, &format!("{again} --resume {changed}")).refused(2, "started with");
     }
     run(dir, &format!("{again} --resume --lr 0.05 --batch 8")).ok();
     // The state of another run, a bundle that cannot be.
     copy(&r, &dir.join("s"));
     fs::copy(dir.join("m/state.bin"), dir.join("s/state.bin")).unwrap();
-    run(dir, "train --out s --resume").refused_as("file", "state of another run");
+    run(dir, "train --out s --resume").refused_as("file", "state belongs to another run");
     // 7.8: fewer steps than are taken are no target.
     let before = fs::read(r.join("train.json")).unwrap();
-    run(dir, "train --out r --resume --steps 7").refused_as("usage", "the run has taken 9 steps already");
+    run(dir, "train --out r --resume --steps 7").refused_as("usage", "the run has already completed 9 steps");
     assert_eq!(fs::read(r.join("train.json")).unwrap(), before);
     fs::write(r.join("step-000042.bundle"), "").unwrap();
     run(dir, "train --out r --resume").refused_as("file", "step-000042.bundle");
@@ -116,7 +116,7 @@ fn a_flipped_bit_in_a_state_is_noticed_and_nothing_is_lost() {
     let mut older = honest.clone();
     older[8] = 1;
     fs::write(&file, older).unwrap();
-    run(dir, "train --resume --out r").refused_as("file", "the model state has version 1; this program knows 2");
+    run(dir, "train --resume --out r").refused_as("file", "the model state has version 1; this program supports 2");
 }
 
 /// 7.7, a sibling: a damaged line of the log takes none of the others with it.

@@ -28,7 +28,7 @@ fn wrong_usage_is_2() {
         assert!(answer.json["error"].as_str().is_some_and(|error| !error.is_empty()), "{arguments}");
         answer.refused(2, "");
     }
-    run(dir, "init --preset nano --out m").refused_as("usage", "holds a model already");
+    run(dir, "init --preset nano --out m").refused_as("usage", "already contains a model");
     run(dir, "train --resume --out x").refused_as("usage", "--model, --corpus and --steps");
     for (arguments, text) in [
         ("--lr 1024", "1024"),
@@ -100,7 +100,7 @@ fn a_bad_cache_is_no_obstacle() {
     let bytes = fs::read(&good).unwrap();
     fs::write(dir.join("truncated").join(name), &bytes[..bytes.len() / 2]).unwrap();
     let answer = run(dir, "init --preset nano --seed 1 --out again --cache truncated");
-    assert!(answer.stderr.contains("warning: parameters were made anew"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("warning: parameters were regenerated"), "{}", answer.stderr);
     answer.ok();
     assert_eq!(fs::read(dir.join("truncated").join(name)).unwrap(), bytes);
     let answer = run(dir, "init --preset nano --seed 1 --out third --cache m/state.bin");
@@ -118,9 +118,9 @@ fn models_are_inspected_and_malformed_files_refused() {
     let dir = with_model();
     let dir = dir.path();
     for (path, kind) in [
-        ("m", "directory of a model"),
-        ("m/state.bin", "state of a model"),
-        ("m/commitments.bin", "commitments of a state"),
+        ("m", "model directory"),
+        ("m/state.bin", "model state"),
+        ("m/commitments.bin", "state commitments"),
         ("m/config.json", "configuration"),
     ] {
         assert_eq!(run(dir, &format!("inspect {path}")).ok()["kind"], kind);
@@ -138,11 +138,11 @@ fn models_are_inspected_and_malformed_files_refused() {
     let mut version = bytes.clone();
     version[8] += 1;
     fs::write(&bad, version).unwrap();
-    run(dir, &train).refused_as("file", "version 3; this program knows 2");
+    run(dir, &train).refused_as("file", "version 3; this program supports 2");
     fs::write(&bad, [&bytes[..], &[0]].concat()).unwrap();
     run(dir, &train).refused_as("file", "the model state is damaged");
     run(dir, "inspect x").refused_as("io", "x");
-    run(dir, "inspect .").refused_as("file", "no file or directory of GradientCoin");
+    run(dir, "inspect .").refused_as("file", "not a GradientCoin file or directory");
     // The configuration beside a state must be its own.
     fs::write(&bad, &bytes).unwrap();
     let text = fs::read_to_string(dir.join("m/config.json")).unwrap();
@@ -193,11 +193,11 @@ fn numbers_that_cannot_be_held_are_refused_with_one_that_can() {
     let dir = dir.path();
     let train = |more: &str| run(dir, &format!("train --model m --corpus {} --steps 2 --out x {more}", corpus()));
     for (arguments, text) in [
-        ("--lr 7e-12", "the learning rate 7e-12 would be rounded to 0; the smallest that is not is 728e-14"),
-        ("--lr 9e-10", "over 128 predictions a step; the smallest that is not is 932e-12"),
+        ("--lr 7e-12", "the learning rate 7e-12 would be rounded to 0; the smallest possible value is 728e-14"),
+        ("--lr 9e-10", "over 128 predictions per step; the smallest possible value is 932e-12"),
         ("--momentum 0.99999999999", "would be rounded to 1; the largest is 0.9999999"),
-        ("--momentum 1e-9", "the momentum 1e-9 would be rounded to 0; the smallest that is not is 299e-10"),
-        ("--weight-decay 1e-10", "the smallest that is not is 233e-12"),
+        ("--momentum 1e-9", "the momentum 1e-9 would be rounded to 0; the smallest possible value is 299e-10"),
+        ("--weight-decay 1e-10", "the smallest possible value is 233e-12"),
         ("--schedule cosine --floor 1e-9", "the floor 1e-9 would be rounded to 0"),
     ] {
         train(arguments).refused_as("usage", text);
@@ -223,15 +223,17 @@ fn directories_of_other_kinds_are_named() {
     let dir = with_model();
     let dir = dir.path();
     let train = |more: &str| run(dir, &format!("train --model m --corpus {} --steps 2 {more}", corpus()));
-    train("--out m").refused_as("usage", "m holds a model: name another directory");
-    train("--out m --resume").refused_as("usage", "m holds a model: name another directory");
+    train("--out m").refused_as("usage", "m contains a model: specify another directory");
+    train("--out m --resume").refused_as("usage", "m contains a model: specify another directory");
     run(dir, "export m --out hub").ok();
-    train("--out hub").refused_as("usage", "hub holds a Hugging Face model");
-    run(dir, &format!("train --model hub --corpus {} --steps 2 --out x", corpus()))
-        .refused_as("file", "hub: it holds model.safetensors and no state.bin: `gradientcoin import hub --out MODEL`");
+    train("--out hub").refused_as("usage", "hub contains a Hugging Face model");
+    run(dir, &format!("train --model hub --corpus {} --steps 2 --out x", corpus())).refused_as(
+        "file",
+        "hub: it contains model.safetensors but no state.bin: `gradientcoin import hub --out MODEL`",
+    );
     run(dir, "generate --model hub").refused_as("file", "gradientcoin import hub");
     fs::create_dir(dir.join("empty")).unwrap();
-    run(dir, "generate --model empty").refused_as("file", "it holds no state.bin");
+    run(dir, "generate --model empty").refused_as("file", "it contains no state.bin");
     train("--out x --batch 600").refused_as(
         "usage",
         "a step has 9600 predictions (sequences of a contribution × contributions × context); it must have 1 to 8192",
@@ -247,15 +249,15 @@ fn a_runs_own_files_are_inspected() {
     let log = run(dir, "inspect r/log.jsonl").ok();
     assert_eq!(
         (&log["kind"], &log["content"]["lines"], &log["content"]["damaged"]),
-        (&"log of a run".into(), &3.into(), &0.into())
+        (&"run log".into(), &3.into(), &0.into())
     );
     let settings = run(dir, "inspect r/train.json").ok();
-    assert_eq!((&settings["kind"], &settings["content"]["steps"]), (&"settings of a run".into(), &3.into()));
+    assert_eq!((&settings["kind"], &settings["content"]["steps"]), (&"run settings".into(), &3.into()));
     assert_eq!(run(dir, "inspect r/state.previous.bin").ok()["content"]["steps"], 2);
     let model = run(dir, "inspect m").ok()["content"]["model_digest"].clone();
     assert_eq!(run(dir, "inspect r").ok()["content"]["genesis"]["model_digest"], model);
     fs::write(dir.join("x.bin"), "nonsense that is long enough").unwrap();
-    run(dir, "inspect x.bin").refused_as("file", "no file or directory of GradientCoin");
+    run(dir, "inspect x.bin").refused_as("file", "not a GradientCoin file or directory");
 }
 
 /// 7.10, 7.15 and 7.19, of a chain that is to begin: what it could not be made with is refused before anything is there.
@@ -265,7 +267,7 @@ fn a_devnet_that_could_not_run_is_not_begun() {
     let dir = dir.path();
     for (arguments, kind, text) in [
         ("--lr 7e-12", "usage", "the learning rate 7e-12 would be rounded to 0"),
-        ("--lr 1e-10", "usage", "over 16 predictions a step; the smallest that is not is"),
+        ("--lr 1e-10", "usage", "over 16 predictions per step; the smallest possible value is"),
         ("--lr 17", "usage", "--lr 17 is too large"),
         ("--momentum 0.99999999999", "usage", "would be rounded to 1"),
         (

@@ -187,20 +187,20 @@ fn messages_count_in_coins() {
     };
     let rich = Account { balance: grains(500_000_000), ..Account::default() };
     let rich = Map::from([(key(0).address(), rich)]);
-    refused(&mut pool, pay(0, 0, 1, 1), "a fee of 0.00000001 coins is less than the least, 0.01");
+    refused(&mut pool, pay(0, 0, 1, 1), "a fee of 0.00000001 coins is below the minimum of 0.01");
     assert_eq!(pool.insert(&rich, pay(0, 0, 10_000_000, 200_000_000)), Ok(Inserted::Added));
     let again = pool.insert(&rich, pay(0, 0, 10_000_001, 1)).unwrap_err();
     assert_eq!(
         again.to_string(),
-        "a fee of 0.10000001 coins does not replace the waiting transaction of the same nonce; 0.11 would"
+        "a fee of 0.10000001 coins is too low to replace the pending transaction with the same nonce; 0.11 would suffice"
     );
     let more = pool.insert(&rich, pay(0, 1, 1_000_000, 300_000_000)).unwrap_err();
     assert_eq!(
         more.to_string(),
-        "the sender's transaction 1: with those that wait before it, it takes 5.11 coins; the account has 5"
+        "the sender's transaction 1: with those pending before it, it spends 5.11 coins; the account has 5"
     );
     let full = MempoolError::<Infallible>::Full { least: Some(grains(5)) };
-    assert_eq!(full.to_string(), "the pool is full; a fee above 0.00000005 coins would do");
+    assert_eq!(full.to_string(), "the pool is full; a fee above 0.00000005 coins would suffice");
     assert_eq!(MempoolError::<Infallible>::Full { least: None }.to_string(), "the pool is full");
 }
 

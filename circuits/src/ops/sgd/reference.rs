@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum HyperError {
     /// P lies in `1..2^24`.
-    #[error("{0} predictions are not within 1 and 2^24 - 1")]
+    #[error("the number of predictions {0} is not between 1 and 2^24 - 1")]
     Predictions(u64),
     /// The learning rate stays below 2^10.
     #[error("the learning rate {0}/2^36 is not below 1024")]
@@ -21,10 +21,10 @@ pub enum HyperError {
     #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.9999999")]
     Momentum(Decimal),
     /// Weight decay is at most 1.
-    #[error("the weight decay {0} is not at most 1")]
+    #[error("the weight decay {0} is above 1")]
     Decay(Decimal),
     /// A number that is not 0 must not become 0.
-    #[error("the {name} {found} would be rounded to 0{over}; the smallest that is not is {least}", over = over(.predictions))]
+    #[error("the {name} {found} would be rounded to 0{over}; the smallest possible value is {least}", over = over(.predictions))]
     Small {
         /// What it is.
         name: &'static str,
@@ -38,7 +38,7 @@ pub enum HyperError {
 }
 
 fn over(predictions: &Option<u64>) -> String {
-    predictions.map_or(String::new(), |p| format!(" over {p} predictions a step"))
+    predictions.map_or(String::new(), |p| format!(" over {p} predictions per step"))
 }
 
 /// The public integers of an update.
@@ -210,17 +210,17 @@ mod tests {
             (
                 check("9e-10", "0", "0"),
                 check("932e-12", "0", "0"),
-                "the learning rate 9e-10 would be rounded to 0 over 128 predictions a step; the smallest that is not is 932e-12",
+                "the learning rate 9e-10 would be rounded to 0 over 128 predictions per step; the smallest possible value is 932e-12",
             ),
             (
                 check("0.1", "2e-8", "0"),
                 check("0.1", "299e-10", "0"),
-                "the momentum 2e-8 would be rounded to 0; the smallest that is not is 299e-10",
+                "the momentum 2e-8 would be rounded to 0; the smallest possible value is 299e-10",
             ),
             (
                 check("0.1", "0", "2e-10"),
                 check("0.1", "0", "233e-12"),
-                "the weight decay 2e-10 would be rounded to 0 over 128 predictions a step; the smallest that is not is 233e-12",
+                "the weight decay 2e-10 would be rounded to 0 over 128 predictions per step; the smallest possible value is 233e-12",
             ),
         ] {
             assert_eq!(fault.unwrap_err().to_string(), message);

@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     let mut rows = describe::record_rows(&found.record);
     let mut parts = vec![json!({ "ok": true, "on_chain": found.on_chain }), describe::record(&found.record)];
     if !found.on_chain {
-        rows.push(("stands", "on a branch beside the chain".into()));
+        rows.push(("stands", "on a side branch".into()));
     }
     if let Some(block) = &found.block {
         rows.extend(describe::content_rows(link.spec(), block)?);

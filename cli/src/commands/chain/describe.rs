@@ -44,7 +44,7 @@ pub fn record_rows(record: &Record) -> Vec<(&'static str, String)> {
         rows.push(("parent", hex(&header.parent)));
     }
     rows.push(("time", utc(header.time)));
-    rows.push(("target", format!("{:#010x}: {} tries", header.target.bits(), header.target.work().value())));
+    rows.push(("target", format!("{:#010x}: {} hashes", header.target.bits(), header.target.work().value())));
     rows.push(("chain's work", format!("{} tries", record.work.value())));
     rows.push(("step", summary.step.to_string()));
     if summary.height > 0 {

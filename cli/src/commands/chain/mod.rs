@@ -22,11 +22,11 @@ pub struct Args {
 /// What to show.
 #[derive(Subcommand)]
 enum What {
-    /// Show how far the chain is
+    /// Show the chain's status
     Status(status::Args),
     /// Show a block
     Block(block::Args),
-    /// Show a transaction, and the block that it is in
+    /// Show a transaction and its block
     Tx(tx::Args),
 }
 

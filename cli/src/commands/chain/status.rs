@@ -26,9 +26,9 @@ pub fn run(args: Args) -> Result<Output, CliError> {
 
     let running = link.is_running()?;
     let node = match status.waiting {
-        Some(waiting) => format!("running, {} waiting", plural(waiting, "transaction")),
+        Some(waiting) => format!("running, {} pending", plural(waiting, "transaction")),
         None if running => "running".to_owned(),
-        None => "not running; this is its store".to_owned(),
+        None => "not running; read from its store".to_owned(),
     };
     let mut rows = vec![
         ("chain", format!("{}, {}", spec.genesis().name, hex(spec.id()))),

@@ -22,7 +22,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Output, CliError> {
     let link = args.devnet.link()?;
     let found = answers::transaction(&link, args.id)?;
-    let none = || format!("transaction {}; `gradientcoin wallet history` lists one that still waits", hex(&args.id));
+    let none = || format!("transaction {}; `gradientcoin wallet history` lists pending ones", hex(&args.id));
     let (included, record) = found.ok_or_else(|| CliError::NotFound(none()))?;
     let tip = answers::status(&link)?.tip.summary.height;
     // The block itself counts.

@@ -27,7 +27,7 @@ pub fn look(dir: &Path) -> Result<bool, CliError> {
     let names = names(dir)?;
     let has = |name: &str| names.iter().any(|found| found == name);
     if !names.is_empty() && !has(GENESIS) && !has(LOCK) {
-        return Err(CliError::Usage(format!("{} is no devnet's directory: {}", dir.display(), told(&names))));
+        return Err(CliError::Usage(format!("{} is not a devnet directory: {}", dir.display(), told(&names))));
     }
     Ok(has(GENESIS))
 }
@@ -58,17 +58,17 @@ fn names(dir: &Path) -> Result<Vec<String>, CliError> {
 fn told(names: &[String]) -> String {
     let has = |name: &str| names.iter().any(|found| found == name);
     let kind = match () {
-        () if has("run.bin") => "a run is there",
-        () if has(model_dir::STATE) => "a model is there",
-        () if has("model.safetensors") => "a model for `import` is there",
-        () => "other files are there",
+        () if has("run.bin") => "it contains a run",
+        () if has(model_dir::STATE) => "it contains a model",
+        () if has("model.safetensors") => "it contains a model for `import`",
+        () => "it contains other files",
     };
     let more = names.len().saturating_sub(NAMES);
     let mut list = names.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 {
         list += &format!(" and {more} more");
     }
-    format!("{kind} ({list}); name an empty or a new one with --dir")
+    format!("{kind} ({list}); specify an empty or new one with --dir")
 }
 
 fn lock(path: &Path) -> Result<File, CliError> {
@@ -114,16 +114,16 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("d");
         for (files, kind) in [
-            (&["config.json", "state.bin"][..], "a model is there (config.json, state.bin)"),
-            (&["run.bin", "state.bin"], "a run is there (run.bin, state.bin)"),
-            (&["config.json", "model.safetensors"], "a model for `import` is there"),
-            (&["corpus.bin"], "other files are there (corpus.bin); name an empty or a new one with --dir"),
-            (&["1", "2", "3", "4", "5", "6"], "other files are there (1, 2, 3, 4 and 2 more)"),
+            (&["config.json", "state.bin"][..], "it contains a model (config.json, state.bin)"),
+            (&["run.bin", "state.bin"], "it contains a run (run.bin, state.bin)"),
+            (&["config.json", "model.safetensors"], "it contains a model for `import`"),
+            (&["corpus.bin"], "it contains other files (corpus.bin); specify an empty or new one with --dir"),
+            (&["1", "2", "3", "4", "5", "6"], "it contains other files (1, 2, 3, 4 and 2 more)"),
         ] {
             fs::create_dir(&dir).unwrap();
             files.iter().for_each(|file| fs::write(dir.join(file), file).unwrap());
             let message = refused(&dir);
-            assert!(message.contains("is no devnet's directory: ") && message.contains(kind), "{message}");
+            assert!(message.contains("is not a devnet directory: ") && message.contains(kind), "{message}");
             assert_eq!(names(&dir).unwrap(), files);
             fs::remove_dir_all(&dir).unwrap();
         }
@@ -140,7 +140,7 @@ mod tests {
         assert!(!first.found);
         let error = take(&dir).unwrap_err();
         let own = std::process::id();
-        let text = format!("another devnet, process {own}, is at work in {}: it has locked ", dir.display());
+        let text = format!("another devnet, process {own}, is using {}: it has locked ", dir.display());
         assert!(error.to_string().starts_with(&text), "{error}");
         assert!(error.to_string().ends_with("made/on/demand/devnet.lock"), "{error}");
         assert_eq!(error.exit_code(), 3);

@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     devnet: Devnet,
-    /// Who gets them: an address, or a key file [default: the default key]
+    /// Recipient: an address, or a key file [default: the default key]
     #[arg(value_name = "ADDRESS|FILE")]
     whose: Option<String>,
     /// Coins; the default suffices for a contributor's bond
     #[arg(long, value_name = "COINS", default_value = "200")]
     amount: Amount,
-    /// Wait until they are in a block
+    /// Wait until the coins are in a block
     #[arg(long)]
     wait: bool,
 }

@@ -40,7 +40,7 @@ pub struct Args {
 /// What else to do with a devnet.
 #[derive(Subcommand)]
 enum What {
-    /// Send coins to an address, from a key of the devnet that works for nobody; needs a running node
+    /// Send coins to an address, from a devnet key that no node uses; needs a running node
     Faucet(faucet::Args),
 }
 
@@ -69,13 +69,13 @@ fn start(args: &Start, ui: &Ui) -> Result<Output, CliError> {
     let left = args.blocks.map(|blocks| blocks.saturating_sub(made));
     let go_on = args.go_on(left.filter(|&left| left > 0));
     if let Err(error) = outcome {
-        ui.progress(&format!("{made} blocks were made and are kept; goes on with: {go_on}"));
+        ui.progress(&format!("{made} blocks were produced and are kept; resume with: {go_on}"));
         return Err(error);
     }
     let report = report::report(&shared, &chains, &args.dir, &go_on)?;
     if stop.asked.load(Ordering::Relaxed) && left.is_some_and(|left| left > 0) {
         ui.say(&report.text);
-        return Err(CliError::Interrupted(format!("stopped after {made} blocks; goes on with: {go_on}")));
+        return Err(CliError::Interrupted(format!("stopped after {made} blocks; resume with: {go_on}")));
     }
     Ok(report)
 }
@@ -95,7 +95,7 @@ fn interruptible(ui: &Ui) -> Arc<Stop> {
     let (told, ui) = (stop.clone(), ui.clone());
     interrupt::on_interrupt(move || {
         if !told.in_order.load(Ordering::Relaxed) || told.asked.swap(true, Ordering::Relaxed) {
-            interrupt::end(&ui, format!("ended at once; goes on with: {}", interrupt::this_command()));
+            interrupt::end(&ui, format!("stopped immediately; resume with: {}", interrupt::this_command()));
         }
     });
     stop

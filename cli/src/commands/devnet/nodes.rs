@@ -133,7 +133,7 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
     ui.progress(&format!("chain {}", hex(shared.spec.id())));
     let (running, keys) = (plural(count as u64, "node"), dir.join(KEYS));
     ui.progress(&format!("{running} in {}; keys in {}, passphrase `{PASSPHRASE}`", dir.display(), keys.display()));
-    ui.progress("Ctrl-C stops it; nothing that was made is lost");
+    ui.progress("Ctrl-C stops it; no completed work is lost");
     let mut all = slots;
     all.push(producer_slot);
     Ok(Running {
@@ -244,7 +244,7 @@ fn stopped(what: String, ended: std::thread::Result<Option<String>>) -> CliError
         Err(panic) => {
             let text =
                 panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            format!("it panicked, which is a bug: {}", text.unwrap_or("no reason is known"))
+            format!("it panicked, which is a bug: {}", text.unwrap_or("the reason is unknown"))
         }
     };
     CliError::Stopped { what, why }

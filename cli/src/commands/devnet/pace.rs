@@ -24,7 +24,7 @@ pub fn first_target(given: Option<u64>, spacing: u64, floor: CompactTarget, ui: 
     };
     let target = target(rate, spacing, floor);
     let tries = target.work().value();
-    ui.progress(&format!("{rate} hashes a second, {how}: {tries} tries a block, at first"));
+    ui.progress(&format!("{rate} hashes per second, {how}: initially {tries} hashes per block"));
     target
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 /// Checks and reports; `go_on` is the command that goes on with the devnet.
 pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -> Result<Output, CliError> {
     let Some(chain) = chains.first() else {
-        return Err(CliError::Stopped { what: "every node".into(), why: "none gave its chain back".into() });
+        return Err(CliError::Stopped { what: "every node".into(), why: "none returned its chain".into() });
     };
     let id = chain.tip().header.id();
     let agreeing = chains.iter().filter(|other| other.tip().header.id() == id).count();
@@ -28,7 +28,7 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -
         text += &format!("\nloss {first:.4} in the first block with gradients, {last:.4} in the last");
     }
     text += &format!(
-        "\nsupply: {} in accounts and {} maturing = {} at first and {} issued by the schedule",
+        "\nsupply: {} in accounts and {} maturing = {} at genesis and {} issued by the schedule",
         supply.held, supply.maturing, supply.genesis, supply.issued
     );
     text += &format!("\nkeys in {}, passphrase `{PASSPHRASE}`:", dir.join(KEYS).display());
@@ -39,8 +39,8 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -
         let file = dir.join(KEYS).join(file).display().to_string();
         keys.push(json!({ "file": file, "address": address.to_string(), "balance": balance.to_string() }));
     }
-    text += &format!("\nlook at it with: gradientcoin chain status{}", dir_option(dir));
-    text += &format!("\ngo on with it:   {go_on}");
+    text += &format!("\nshow its status: gradientcoin chain status{}", dir_option(dir));
+    text += &format!("\nresume it:       {go_on}");
     let json = json!({
         "ok": true,
         "chain": hex(shared.spec.id()),

@@ -29,7 +29,7 @@ const FLOOR: u32 = 0x1f00_ffff;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Start {
-    /// Directory of the devnet; a chain that is there is gone on with, as it is
+    /// Directory of the devnet; an existing chain is resumed unchanged
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
     pub dir: PathBuf,
     /// Nodes: the first produces, the next ones contribute, the others follow [default: 4, or as many as before]
@@ -41,20 +41,20 @@ pub struct Start {
     /// Blocks to make before stopping [default: until interrupted]
     #[arg(long, value_name = "N")]
     pub blocks: Option<u64>,
-    /// Seconds between the blocks of a new chain: mining follows it, and the producer waits no longer for contributions
+    /// Seconds between the blocks of a new chain: sets the mining target and the longest wait for contributions
     /// [default: 60]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub seconds_per_block: Option<u64>,
-    /// Hashes that this machine tries in a second, for a new chain's first target; 1 makes it the easiest [default: measured]
+    /// Hash rate of this machine, for a new chain's first target; 1 selects the easiest target [default: measured]
     #[arg(long, value_name = "HASHES_PER_SECOND", value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub hash_rate: Option<u64>,
     /// Model of a new chain [default: nano]
     #[arg(long, value_parser = PRESETS)]
     pub preset: Option<String>,
-    /// Corpus of a new chain; its bytes are the tokens [default: a small one of stories]
+    /// Corpus of a new chain; its bytes are the tokens [default: a small corpus of stories]
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,
-    /// Sequences of a contribution, in a new chain [default: 1]
+    /// Sequences per contribution in a new chain [default: 1]
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
     /// Learning rate of a new chain [default: 0.1]
@@ -119,7 +119,7 @@ fn schedule(
     let hyper = Hyper::new(schedule.peak().0, momentum, &Decimal::ZERO, least).map_err(|e| usage(&e))?;
     if hyper.lambda >= LAMBDA_BOUND {
         let message =
-            format!("--lr {lr} is too large: over the {least} predictions of a contribution it is not below 1");
+            format!("--lr {lr} is too large: divided by the {least} predictions of a contribution, it is not below 1");
         return Err(CliError::Usage(message));
     }
     Ok(schedule)
@@ -159,12 +159,13 @@ impl Start {
         let most = nodes.saturating_sub(1).max(1);
         let contributors = self.contributors.unwrap_or(most);
         if contributors > most {
-            let message = format!("{contributors} of {} cannot contribute, {most} can", plural(nodes.into(), "node"));
+            let message =
+                format!("{contributors} of {} cannot contribute; at most {most} can", plural(nodes.into(), "node"));
             return Err(CliError::Usage(message));
         }
         let decimal = |given: Option<Decimal>, default: &str| match given {
             Some(given) => Ok(given),
-            None => default.parse().map_err(|_| CliError::Usage(format!("{default} is no number"))),
+            None => default.parse().map_err(|_| CliError::Usage(format!("{default} is not a number"))),
         };
         let (lr, momentum, batch) = (decimal(self.lr, "0.1")?, decimal(self.momentum, "0.9")?, self.batch.unwrap_or(1));
         let schedule = schedule(config, (&lr, &momentum), (batch, contributors))?;
@@ -202,7 +203,7 @@ impl Start {
         }
         let fits = |rate: u64| pace::target(rate, rules.target_spacing, rules.floor) == genesis.target;
         if let Some(given) = self.hash_rate.filter(|given| !fits(*given)) {
-            let has = format!("blocks of {} tries at first", genesis.target.work().value());
+            let has = format!("initially {} hashes per block", genesis.target.work().value());
             return Err(contradicts("hash-rate", &given.to_string(), &has));
         }
         match &self.corpus {
@@ -221,7 +222,8 @@ impl Start {
         let mut contributing: Vec<usize> = registered.iter().copied().filter(|&node| node < nodes.into()).collect();
         if contributing.is_empty() && !registered.is_empty() && self.contributors != Some(0) {
             let needed = plural(registered[0] as u64 + 1, "node");
-            let message = format!("--nodes {nodes}: none of them contributes; the chain's contributors need {needed}");
+            let message =
+                format!("--nodes {nodes}: none of them would contribute; the chain's contributors need {needed}");
             return Err(CliError::Usage(message));
         }
         if let Some(given) = self.contributors {
@@ -229,7 +231,7 @@ impl Start {
             if given > most {
                 let (all, nodes) = (registered.len(), plural(nodes.into(), "node"));
                 let message =
-                    format!("--contributors {given}: the chain has {all}, and {most} of them are of its first {nodes}");
+                    format!("--contributors {given}: the chain has {all}, of which {most} are among its first {nodes}");
                 return Err(CliError::Usage(message));
             }
             contributing.truncate(given);
@@ -240,7 +242,7 @@ impl Start {
 
 /// An option that was given and is not what the chain has.
 fn contradicts(option: &str, given: &str, has: &str) -> CliError {
-    CliError::Usage(format!("--{option} {given}: the chain that is there has {has}, and keeps it"))
+    CliError::Usage(format!("--{option} {given}: the existing chain has {has}, and keeps it"))
 }
 
 /// A decimal without an exponent.

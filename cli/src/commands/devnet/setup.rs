@@ -115,7 +115,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     };
     let directory = directory::take(&args.dir)?;
     if directory.found != found.is_some() {
-        return Err(CliError::Usage(format!("another devnet was just made in {}", args.dir.display())));
+        return Err(CliError::Usage(format!("another devnet was just created in {}", args.dir.display())));
     }
     files::create_dir(&args.dir.join(KEYS))?;
     let count = match (&found, &new) {
@@ -191,7 +191,7 @@ fn open_store(path: &Path) -> Result<Store, CliError> {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(error) if error.is_in_use() => {
-                let holder = "a command that asks the stopped node, or another process,".to_owned();
+                let holder = "a command that queries the stopped node, or another process,".to_owned();
                 return Err(CliError::Locked { path: path.to_owned(), holder });
             }
             Err(source) => return Err(NodeError::Store { path: path.to_owned(), source }.into()),

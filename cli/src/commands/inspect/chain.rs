@@ -32,7 +32,7 @@ pub fn store_facts(path: &Path) -> Result<Facts, CliError> {
     let genesis = view.genesis()?.ok_or(ChainError::Empty)?;
     let chain = view.at_height(0)?.map(|id| hex(&id));
     let about = json!({ "chain": chain, "name": genesis.name });
-    let note = json!({ "note": "nothing of this is verified here" });
+    let note = json!({ "note": "none of this is verified here" });
     Ok(facts(joined([about, describe::record(&view.tip()?), note])))
 }
 
@@ -47,6 +47,6 @@ pub fn light_facts(path: &Path) -> Result<Facts, CliError> {
         "blocks": survey.blocks,
         "bytes": survey.bytes,
         "follows": survey.fault.map(|fault| fault.to_string()),
-        "note": "nothing of this is verified here",
+        "note": "none of this is verified here",
     })))
 }

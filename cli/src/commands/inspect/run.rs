@@ -96,7 +96,7 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
         "update_proofs": sizes(&bundle.updates),
         "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
         "canonical_opening": bundle.canonical.len(),
-        "note": "nothing of this is verified here",
+        "note": "none of this is verified here",
         "run": run,
     })))
 }

@@ -53,7 +53,7 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
         match done.recheck {
             true => {
                 let (blocks, proofs) = (blocks(opened.taken), proofs(opened.proofs));
-                ("rechecked", format!("{blocks} of the file with {proofs}, in {}", time(done.opening)))
+                ("rechecked", format!("{blocks} from the file with {proofs}, in {}", time(done.opening)))
             }
             false if opened.taken == 0 => ("from the file", blocks(0)),
             false => ("from the file", format!("{}, not rechecked (--recheck)", blocks(opened.taken))),
@@ -68,15 +68,18 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
                 each(synced.verifying)
             ),
         ),
-        ("batches", format!("{} of proofs, each one multi-scalar multiplication at its end", synced.batches)),
+        ("batches", format!("{} of proofs, each ending in one multi-scalar multiplication", synced.batches)),
         ("kept", format!("{} in {}, no tensors", bytes(file.bytes()), done.path.display())),
-        ("the node's tip", if synced.agrees { "is this one".into() } else { "is another, of no more work".to_owned() }),
+        (
+            "the node's tip",
+            if synced.agrees { "is this one".into() } else { "is another, with no more work".to_owned() },
+        ),
     ];
     for Balance { address, account, height } in &done.balances {
         rows.push(("balance", format!("{address}: {} coins, proven at height {height}", account.balance)));
     }
     if let Some((height, digest)) = &done.checkpoint {
-        rows.push(("checkpoint", format!("of height {height}, digest {}", hex(digest))));
+        rows.push(("checkpoint", format!("at height {height}, digest {}", hex(digest))));
     }
     rows.push(("not checked", "execution of the ledger, availability of tensors".into()));
     let rechecked = done.recheck.then(|| {

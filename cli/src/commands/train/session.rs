@@ -90,7 +90,7 @@ fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError>
 /// Makes a run, without writing anything.
 pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let (Some(model), Some(corpus_file), Some(steps)) = (&args.model, &args.corpus, args.steps) else {
-        let message = format!("{} holds no run: --model, --corpus and --steps are needed", args.out.display());
+        let message = format!("{} contains no run: --model, --corpus and --steps are required", args.out.display());
         return Err(CliError::Usage(message));
     };
     let model = model_dir::load(model)?;
@@ -148,7 +148,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     let step = file.step;
     let foreign = |source: &str| CliError::File { path: path.clone(), source: FileError::Foreign(source.into()) };
     if file.run != Some(id) {
-        return Err(foreign("this is the state of another run than run.bin beside it"));
+        return Err(foreign("this state belongs to another run than run.bin next to it"));
     }
     let (of_state, state) = file.open().map_err(CliError::file(&path))?;
     if of_state != config {
@@ -156,12 +156,12 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
     if let Some(steps) = args.steps.filter(|&steps| steps < step) {
         let taken = plural(step, "step");
-        let message = format!("--steps {steps}: the run has taken {taken} already; nothing was changed");
+        let message = format!("--steps {steps}: the run has already completed {taken}; nothing was changed");
         return Err(CliError::Usage(message));
     }
     same_run(args, &run, &settings)?;
     if args.prove && !settings.prove {
-        return Err(CliError::Usage("the run was begun without --prove".into()));
+        return Err(CliError::Usage("the run was started without --prove".into()));
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
@@ -178,7 +178,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     let mut warn = |text: String| ui.warn(&text);
     dir.clean(step, &mut warn)?;
     if settings.prove && !dir.is_proven_up_to(step)? {
-        let source = FileError::Foreign("bundles of steps that were taken are missing".into());
+        let source = FileError::Foreign("bundles of completed steps are missing".into());
         return Err(CliError::File { path: dir.path().to_owned(), source });
     }
     let lines = dir.reconcile_log(step, &mut warn)?;
@@ -208,7 +208,7 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
         ("--lr, --schedule, --warmup or --floor", rate && described.schedule != run.schedule),
     ];
     match differs.iter().find(|(_, differs)| *differs) {
-        Some((name, _)) => Err(CliError::Usage(format!("{name} is not what the run was begun with"))),
+        Some((name, _)) => Err(CliError::Usage(format!("{name} is not what the run was started with"))),
         None => Ok(()),
     }
 }

@@ -134,16 +134,16 @@ fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String>
         not.push(format!("that the state before step {first} is in range ({how} shows it)"));
     }
     if first > 0 {
-        not.push(format!("{}: they are not shown", span(0, first - 1)));
+        not.push(format!("{}: they are not verified", span(0, first - 1)));
     }
     if asked.genesis.is_none() {
-        not.push("which model the run begins with (--genesis compares one)".into());
+        not.push("which model the run begins with (--genesis compares it)".into());
     }
     if !verified.corpus {
         not.push("whether the batches are those that the seed assigns (--corpus compares them)".into());
     }
     if asked.whole && asked.end.is_none() && asked.steps.is_none() {
-        not.push("whether the run has more steps than these (--steps or --end tells)".into());
+        not.push("whether the run has more steps than these (--steps or --end checks this)".into());
     }
     not
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The key file; that its address is its key's is seen only when it is opened [default: the default key]
+    /// The key file; its address is checked against its key only when it is opened [default: the default key]
     file: Option<PathBuf>,
 }
 

@@ -37,7 +37,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     };
     let mut rows = vec![("address", address.to_string()), ("balance", format!("{} coins", account.balance))];
     if !proven.exists {
-        rows.push(("account", "none: proven to be absent".into()));
+        rows.push(("account", "none: proven absent".into()));
     }
     rows.extend([
         ("bond", format!("{} coins", account.bond)),

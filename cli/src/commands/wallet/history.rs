@@ -18,7 +18,7 @@ pub struct Args {
     /// An address, or a key file [default: the default key]
     #[arg(value_name = "ADDRESS|FILE")]
     whose: Option<String>,
-    /// Most transactions
+    /// Maximum number of transactions
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }
@@ -40,7 +40,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     let mut rows = vec![("address", address.to_string())];
     let mut list = vec![];
     for transaction in &waiting {
-        rows.push(("waiting", sentence(&address, transaction)));
+        rows.push(("pending", sentence(&address, transaction)));
         rows.push(("", format!("transaction {}", hex(&transaction.id()?))));
         let place = json!({ "direction": direction(&address, transaction), "waiting": true });
         list.push(describe::joined([describe::transaction(transaction)?, place]));
@@ -59,13 +59,13 @@ pub fn run(args: Args) -> Result<Output, CliError> {
         rows.push(("transactions", "none".into()));
     }
     rows.push(("checked", "signatures, and the blocks that they are in".into()));
-    rows.push(("not checked", "that none is left out".into()));
+    rows.push(("not checked", "that none is missing".into()));
     let json = json!({
         "ok": true,
         "address": address.to_string(),
         "transactions": list,
         "checked": ["signatures", "digests and work of the blocks that the transactions are in", "their places there"],
-        "not_checked": ["that none is left out", "that the blocks are of the chain of most work"],
+        "not_checked": ["that none is missing", "that the blocks are on the chain with the most work"],
     });
     Ok(Output { text: table(&rows), json })
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// File to make; an existing one is never replaced [default: the default key, $GRADIENTCOIN_KEY or a file in the
+    /// File to create; an existing one is never replaced [default: the default key, $GRADIENTCOIN_KEY or a file in the
     /// platform's data directory]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -30,8 +30,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     };
     // Before anything is asked for; the file is created only if it is not there then either.
     if path.exists() {
-        let hint = if default { "; --out makes a key in another file" } else { "" };
-        return Err(CliError::Usage(format!("{} exists already{hint}", path.display())));
+        let hint = if default { "; --out creates a key in another file" } else { "" };
+        return Err(CliError::Usage(format!("{} already exists{hint}", path.display())));
     }
     let passphrase = args.passphrase.get(Purpose::Create)?;
     let key = SecretKey::generate()?;

@@ -24,19 +24,19 @@ pub struct Args {
 /// What to do.
 #[derive(Subcommand)]
 enum What {
-    /// Make a key, in a file under a passphrase
+    /// Create a key, in a file protected by a passphrase
     Keygen(keygen::Args),
     /// Show a key file's address; needs no passphrase
     Address(address::Args),
-    /// Show what an address has, checked against the ledger root of a block
+    /// Show the balance of an address, checked against the ledger root of a block
     Balance(balance::Args),
-    /// List the transactions of an address, those that wait first
+    /// List the transactions of an address, pending ones first
     History(history::Args),
     /// Send coins; needs a running node
     Send(send::Args),
-    /// Become a contributor: locks the bond; needs a running node
+    /// Register as a contributor: locks the bond; needs a running node
     Register(transact::Signing),
-    /// Be a contributor no more: returns the bond; needs a running node
+    /// Retire as a contributor: returns the bond; needs a running node
     Retire(transact::Signing),
 }
 

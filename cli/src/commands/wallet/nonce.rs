@@ -37,19 +37,19 @@ impl Nonces {
         let Some(nonce) = given else { return Ok(next) };
         let refused = |reason: String| Err(CliError::Usage(reason));
         if nonce < self.executed {
-            return refused(format!("nonce {nonce} was executed already; the account's next is {next}"));
+            return refused(format!("nonce {nonce} was already executed; the account's next is {next}"));
         }
         let waiting = self.waiting.iter().find(|transaction| transaction.body.nonce == nonce);
         match (waiting, replace) {
             (Some(waiting), false) => {
                 let (id, what) = (hex(&waiting.id()?), describe::sentence(waiting));
                 refused(format!(
-                    "transaction {id} with nonce {nonce} waits already: {what}; with --replace this one takes its place"
+                    "transaction {id} with nonce {nonce} is already pending: {what}; --replace replaces it"
                 ))
             }
-            (None, true) => {
-                refused(format!("no transaction with nonce {nonce} waits to be replaced; the account's next is {next}"))
-            }
+            (None, true) => refused(format!(
+                "no transaction with nonce {nonce} is pending to be replaced; the account's next is {next}"
+            )),
             (None, false) if nonce > next => {
                 refused(format!("nonce {nonce} leaves a gap: the account's next is {next}"))
             }
@@ -84,13 +84,13 @@ mod tests {
             other => panic!("{other:?}"),
         };
         for replace in [false, true] {
-            refused(&none, 2, replace, "nonce 2 was executed already; the account's next is 3");
-            refused(&two, 2, replace, "nonce 2 was executed already; the account's next is 5");
+            refused(&none, 2, replace, "nonce 2 was already executed; the account's next is 3");
+            refused(&two, 2, replace, "nonce 2 was already executed; the account's next is 5");
         }
         let id = hex(&waiting(4).id().unwrap());
-        refused(&two, 4, false, &format!("transaction {id} with nonce 4 waits already: grad1"));
-        refused(&two, 4, false, "registers as a contributor; with --replace this one takes its place");
+        refused(&two, 4, false, &format!("transaction {id} with nonce 4 is already pending: grad1"));
+        refused(&two, 4, false, "registers as a contributor; --replace replaces it");
         refused(&two, 6, false, "nonce 6 leaves a gap: the account's next is 5");
-        refused(&two, 5, true, "no transaction with nonce 5 waits to be replaced; the account's next is 5");
+        refused(&two, 5, true, "no transaction with nonce 5 is pending to be replaced; the account's next is 5");
     }
 }

@@ -12,7 +12,7 @@ use ::chain::transaction::Action;
 pub struct Args {
     #[command(flatten)]
     signing: transact::Signing,
-    /// Receiver: an address, or a key file, whose address it is
+    /// Recipient: an address, or a key file
     #[arg(long, value_name = "ADDRESS|FILE")]
     to: String,
     /// Coins, with up to 8 digits after the point

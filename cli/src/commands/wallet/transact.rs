@@ -24,13 +24,13 @@ pub struct Signing {
     /// The sender's key file [default: the default key]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Coins for the block's producer
+    /// Fee in coins, for the block's producer
     #[arg(long, value_name = "COINS", default_value = "0")]
     fee: Amount,
-    /// The transaction's number among the sender's, from 0 [default: the next after those executed and waiting]
+    /// The number of the transaction among the sender's, from 0 [default: the next after those executed and pending]
     #[arg(long)]
     nonce: Option<u64>,
-    /// Take the place of the waiting transaction with the same nonce; the fee must be a tenth higher
+    /// Replace the pending transaction with the same nonce; the fee must be a tenth higher
     #[arg(long, requires = "nonce")]
     replace: bool,
     /// Wait until the transaction is in a block
@@ -83,7 +83,7 @@ pub fn carry_out(link: &NodeLink, key: &SecretKey, order: Order, ui: &Ui) -> Res
         if matches!(error, CliError::Node(NodeError::Connection { .. } | NodeError::NotRunning(_))) {
             let id = hex(&transaction.id()?);
             ui.warn(&format!(
-                "whether the node took transaction {id} is not known; `{}` tells",
+                "it is unknown whether the node accepted transaction {id}; check with `{}`",
                 link.command(&format!("wallet history {sender}"))
             ));
         }
@@ -97,7 +97,7 @@ pub fn carry_out(link: &NodeLink, key: &SecretKey, order: Order, ui: &Ui) -> Res
         parts.push(describe::place(&included, &record));
     } else {
         let history = link.command(&format!("wallet history {sender}"));
-        rows.push(("state", format!("waits for a block; it is listed by: {history}")));
+        rows.push(("state", format!("pending; listed by: {history}")));
     }
     Ok(Output { text: table(&rows), json: describe::joined(parts) })
 }

@@ -34,10 +34,13 @@ pub fn until_included(link: &NodeLink, transaction: &Transaction, ui: &Ui) -> Re
     let name = hex(&id);
     let (told, text) = (
         ui.clone(),
-        format!("transaction {name} waits still; `{}` shows its block", link.command(&format!("chain tx {name}"))),
+        format!(
+            "transaction {name} is still pending; `{}` will show its block",
+            link.command(&format!("chain tx {name}"))
+        ),
     );
     interrupt::on_interrupt(move || interrupt::end(&told, text.clone()));
-    ui.progress(&format!("transaction {name} waits for a block; Ctrl-C ends the waiting only"));
+    ui.progress(&format!("transaction {name} is pending; Ctrl-C only stops waiting for it"));
     let _spinner = ui.spinner("waiting for a block");
     let mut gone = false;
     loop {
@@ -70,13 +73,13 @@ fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &Hash) -> Result<
     let same = waiting.iter().find(|other| other.body.sender == body.sender && other.body.nonce == body.nonce);
     Ok(match same.map(Transaction::id).transpose()? {
         Some(other) if other == *id => Whereabouts::Waiting,
-        Some(other) => Whereabouts::Gone(format!("was replaced by transaction {}, which waits", hex(&other))),
+        Some(other) => Whereabouts::Gone(format!("was replaced by transaction {}, which is pending", hex(&other))),
         None if answers::account(link, &body.sender)?.account.nonce > body.nonce => Whereabouts::Gone(format!(
-            "comes in no block: another transaction with nonce {} was executed; `{}` shows it",
+            "will not be in a block: another transaction with nonce {} was executed; `{}` shows it",
             body.nonce,
             link.command(&format!("wallet history {}", body.sender))
         )),
-        None => Whereabouts::Gone("was dropped by the node, and is in no block: it may be sent again".into()),
+        None => Whereabouts::Gone("was dropped by the node and is in no block: it can be sent again".into()),
     })
 }
 

@@ -101,7 +101,7 @@ fn what_is_malformed_is_refused_by_name() {
     let missing = refused(|f| drop(f.tensors.remove(MOMENTUM)));
     assert_eq!(missing, format!("`{MOMENTUM}` is missing"));
     let unknown = refused(|f| f.put("extra", Dtype::I32, &[1], vec![0; 4]));
-    assert_eq!(unknown, "`extra` is no tensor of this configuration");
+    assert_eq!(unknown, "`extra` is not a tensor of this configuration");
     let shape = refused(|f| f.tensors.get_mut(REST).unwrap().1.reverse());
     assert_eq!(shape, format!("`{REST}` has the shape [16, 44], not [44, 16]"));
     let dtype = refused(|f| f.tensors.get_mut(REST).unwrap().0 = Dtype::F32);
@@ -124,11 +124,11 @@ fn what_is_malformed_is_refused_by_name() {
 fn unknown_versions_and_damage_are_refused() {
     assert_eq!(
         refused(|f| edit_header(f, "\"version\":1", "\"version\":2")),
-        "the file is of version 2; version 1 is read"
+        "the file has version 2; only version 1 is supported"
     );
     // Also of a version whose other keys are not known.
     let later = refused(|f| drop(f.metadata.insert(KEY.into(), r#"{"version": 9, "optimizer": "adamw"}"#.into())));
-    assert_eq!(later, "the file is of version 9; version 1 is read");
+    assert_eq!(later, "the file has version 9; only version 1 is supported");
     assert_eq!(refused(|f| f.metadata.clear()), "the metadata `gradientcoin` is missing");
     let malformed = "the metadata `gradientcoin` is malformed: ";
     for (from, to) in [("\"version\":1,", ""), ("\"step\":300", "\"step\":-1"), ("\"step\"", "\"steps\"")] {
@@ -136,7 +136,7 @@ fn unknown_versions_and_damage_are_refused() {
         assert!(message.starts_with(malformed), "{message}");
     }
     // Within their ranges, and not what was written.
-    let damaged = "the file is damaged: its checksum is not that of its content";
+    let damaged = "the file is damaged: its checksum does not match its content";
     assert_eq!(refused(|f| f.data(MOMENTUM)[0] ^= 1), damaged);
     assert_eq!(refused(|f| edit_header(f, "\"step\":300", "\"step\":301")), damaged);
     let (weights, _) = files();

@@ -149,7 +149,7 @@ fn what_does_not_fit_is_refused_by_name() {
     let missing = message(&|f| drop(f.tensors.remove(NAME)));
     assert_eq!(missing, format!("`{NAME}` is missing"));
     let unknown = message(&|f| f.put("model.extra", Dtype::F32, &[1], vec![0; 4]));
-    assert_eq!(unknown, "`model.extra` is no tensor of this configuration");
+    assert_eq!(unknown, "`model.extra` is not a tensor of this configuration");
     let shape = message(&|f| f.tensors.get_mut(NAME).unwrap().1.reverse());
     assert_eq!(shape, format!("`{NAME}` has the shape [16, 44], not [44, 16]"));
     let dtype = message(&|f| f.tensors.get_mut(NAME).unwrap().0 = Dtype::I32);
@@ -187,8 +187,8 @@ fn the_head_of_a_tied_model_must_be_its_embedding() {
     both(&mut longest);
     assert!((longest.write().len() as u64) < weights_limit(&Config::NANO));
 
-    let differs = "`lm_head.weight` is not the same as `model.embed_tokens.weight`, but config.json says \
-                   `\"tie_word_embeddings\": true`; with `false` it is read as a head of its own";
+    let differs = "`lm_head.weight` differs from `model.embed_tokens.weight`, but config.json says \
+                   `\"tie_word_embeddings\": true`; with `false` it is read as a separate head";
     let other = import(&|file| {
         both(file);
         file.data(HEAD)[0] ^= 1;
@@ -215,7 +215,7 @@ fn buffers_of_old_files_are_skipped_and_no_others() {
         "model.layers.0.self_attn.rotary_emb.cos_cached",
         "model.layers.0.self_attn.q_proj.bias",
     ] {
-        assert_eq!(with(name).unwrap_err().to_string(), format!("`{name}` is no tensor of this configuration"));
+        assert_eq!(with(name).unwrap_err().to_string(), format!("`{name}` is not a tensor of this configuration"));
     }
 }
 

@@ -54,7 +54,7 @@ fn a_node_that_hangs_up_for_ever_is_no_liar() {
     let to = SecretKey::from_seed(&[9; 32]).address();
     let send = format!("wallet send --key devnet/keys/key-0.key --to {to} --amount 1");
     for command in ["chain status", "chain block 1", "light", "generate --chain devnet --tokens 1", &send] {
-        devnet.run(command).refused_as("node", "the other side hung up");
+        devnet.run(command).refused_as("node", "the other side closed the connection");
     }
     // In the midst of catching up.
     let devnet = Devnet::new();
@@ -68,7 +68,7 @@ fn a_node_that_hangs_up_for_ever_is_no_liar() {
             write_frame(&mut stream, &codec::encode(&honest(&store, &query)).unwrap());
         }
     });
-    devnet.run("light").refused_as("node", "the other side hung up");
+    devnet.run("light").refused_as("node", "the other side closed the connection");
 }
 
 /// What was handed over before a break is handed over again, and happens once.
@@ -112,7 +112,7 @@ fn whether_a_transaction_was_taken_may_not_be_known() {
     });
     let to = SecretKey::from_seed(&[9; 32]).address();
     let answer = devnet.run(&format!("wallet send --key devnet/keys/key-0.key --to {to} --amount 1"));
-    let told = format!("is not known; `gradientcoin wallet history {}` tells", devnet.made.wallet);
+    let told = format!("; check with `gradientcoin wallet history {}`", devnet.made.wallet);
     assert!(answer.stderr.contains(&told), "{}", answer.stderr);
-    answer.refused_as("node", "the other side hung up");
+    answer.refused_as("node", "the other side closed the connection");
 }

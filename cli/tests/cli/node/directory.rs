@@ -24,15 +24,15 @@ fn options_of_a_new_chain_that_an_existing_one_contradicts_are_refused() {
     fs::write(devnet.root().join("same.txt"), "the corpus of the chain").unwrap();
     let before = content(&devnet.dir());
     for (options, text) in [
-        ("--preset micro", "--preset micro: the chain that is there has nano, and keeps it"),
-        ("--lr 0.07", "--lr 0.07: the chain that is there has 0.05, and keeps it"),
-        ("--momentum 0.9", "--momentum 0.9: the chain that is there has 0.5, and keeps it"),
-        ("--batch 2", "--batch 2: the chain that is there has 1, and keeps it"),
-        ("--seed 7", "--seed 7: the chain that is there has 1, and keeps it"),
-        ("--seconds-per-block 60", "--seconds-per-block 60: the chain that is there has 10, and keeps it"),
-        ("--hash-rate 9000", "--hash-rate 9000: the chain that is there has blocks of 2 tries at first, and keeps it"),
+        ("--preset micro", "--preset micro: the existing chain has nano, and keeps it"),
+        ("--lr 0.07", "--lr 0.07: the existing chain has 0.05, and keeps it"),
+        ("--momentum 0.9", "--momentum 0.9: the existing chain has 0.5, and keeps it"),
+        ("--batch 2", "--batch 2: the existing chain has 1, and keeps it"),
+        ("--seed 7", "--seed 7: the existing chain has 1, and keeps it"),
+        ("--seconds-per-block 60", "--seconds-per-block 60: the existing chain has 10, and keeps it"),
+        ("--hash-rate 9000", "--hash-rate 9000: the existing chain has initially 2 hashes per block, and keeps it"),
         ("--corpus other.txt", "--corpus other.txt (14 bytes of digest "),
-        ("--corpus other.txt", "): the chain that is there has 23 bytes of digest "),
+        ("--corpus other.txt", "): the existing chain has 23 bytes of digest "),
         // Equal ones are no obstacle to the next.
         ("--preset nano --lr 5e-2 --momentum 0.50 --seconds-per-block 10 --corpus same.txt --batch 9", "--batch 9: "),
     ] {
@@ -52,16 +52,18 @@ fn a_model_is_no_devnet() {
     let dir = with_model();
     let dir = dir.path();
     let before = content(&dir.join("m"));
-    let text = "m is no devnet's directory: a model is there (commitments.bin, config.json, state.bin); name an empty";
+    let text =
+        "m is not a devnet directory: it contains a model (commitments.bin, config.json, state.bin); specify an empty";
     run(dir, "devnet --dir m --blocks 0").refused_as("usage", text);
     assert_eq!(content(&dir.join("m")), before);
     // A new chain that cannot be leaves nothing behind.
     run(dir, "devnet --dir new --nodes 3 --contributors 3")
-        .refused_as("usage", "3 of 3 nodes cannot contribute, 2 can");
+        .refused_as("usage", "3 of 3 nodes cannot contribute; at most 2 can");
     assert!(!dir.join("new").exists());
     // 7.18: the option that this command has.
-    run(dir, "generate --chain m").refused_as("usage", "m holds a model, no devnet: name it with --model");
-    run(dir, "generate --chain none").refused_as("node", "there is no devnet in none; name its directory with --chain");
+    run(dir, "generate --chain m").refused_as("usage", "m contains a model, not a devnet: specify it with --model");
+    run(dir, "generate --chain none")
+        .refused_as("node", "there is no devnet in none; specify its directory with --chain");
 }
 
 /// 7.9: whatever a full disk left unfinished is finished once there is room. 7.15, 7.18: and what then stands.
@@ -92,7 +94,7 @@ fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
     // A store that is in use.
     let store = chain::store::Store::open(&dir.join("devnet/node-1.redb")).unwrap();
     let busy = run(dir, "devnet --blocks 1");
-    busy.refused_as("failed", "is at work in devnet: it has locked devnet/node-1.redb");
+    busy.refused_as("failed", "is using devnet: it has locked devnet/node-1.redb");
     drop(store);
     // 7.22: Ctrl-C before the last block: stopped in good order, and told how to go on.
     let mut command = program(dir);
@@ -104,10 +106,10 @@ fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let stopped = Answer::of(&child.wait_with_output().unwrap());
     assert!(stopped.json["error"].as_str().unwrap().starts_with("stopped after "), "{}", stopped.stderr);
-    stopped.refused_as("interrupted", "; goes on with: gradientcoin devnet --blocks 99");
+    stopped.refused_as("interrupted", "; resume with: gradientcoin devnet --blocks 99");
     // A directory that another devnet works in.
     let lock = fs::File::open(dir.join("devnet/devnet.lock")).unwrap();
     lock.try_lock().unwrap();
-    let text = "is at work in devnet: it has locked devnet/devnet.lock";
+    let text = "is using devnet: it has locked devnet/devnet.lock";
     run(dir, "devnet --blocks 1").refused_as("failed", text);
 }

@@ -21,7 +21,7 @@ fn the_default_key_is_of_the_platform_or_the_environment() {
     let home = home.path();
     let path = home.join(".local/share/gradientcoin/wallet.key");
     let shown = path.display().to_string();
-    let none = format!("there is no key in {shown}; `gradientcoin wallet keygen` makes one");
+    let none = format!("there is no key in {shown}; `gradientcoin wallet keygen` creates one");
     for command in ["wallet address", "wallet balance", "wallet history", "wallet register", "devnet faucet"] {
         with_home(home, command).refused_as("io", &none);
     }
@@ -31,7 +31,7 @@ fn the_default_key_is_of_the_platform_or_the_environment() {
         with_home(home, "wallet address").ok(),
         json!({ "ok": true, "file": shown, "address": made["address"] })
     );
-    let again = format!("{shown} exists already; --out makes a key in another file");
+    let again = format!("{shown} already exists; --out creates a key in another file");
     with_home(home, "wallet keygen").refused_as("usage", &again);
     // It is for its owner alone.
     use std::os::unix::fs::PermissionsExt;
@@ -56,7 +56,7 @@ fn coins_come_from_the_key_that_works_for_nobody() {
     assert_eq!(devnet.run(&format!("devnet faucet {nobody} --amount 1")).ok()["to"], json!(nobody.to_string()));
     assert_eq!(devnet.run("devnet faucet default.key --amount 1").ok()["nonce"], 2);
     // The default, in coins, is more than there is.
-    devnet.run("devnet faucet").refused_as("node", "it takes 206 coins; the account has 10");
+    devnet.run("devnet faucet").refused_as("node", "it spends 206 coins; the account has 10");
     node.mine(None);
     assert_eq!(devnet.run("wallet balance").ok()["balance"], "5");
     // A payment from the default key to a key file.
@@ -69,7 +69,7 @@ fn coins_come_from_the_key_that_works_for_nobody() {
     devnet.run("devnet faucet --amount 1").refused_as("io", "devnet/keys");
     devnet
         .run("devnet faucet --dir none")
-        .refused_as("node", "there is no devnet in none; name its directory with --dir");
+        .refused_as("node", "there is no devnet in none; specify its directory with --dir");
     devnet.run("devnet --nodes 2 faucet").refused(2, "--nodes");
 }
 
@@ -100,9 +100,9 @@ fn ones_transactions_are_listed_the_newest_first() {
     assert_eq!(rich[2..], [json!(["own", null, 1, false, 2]), json!(["sent", "5", 0, false, 1])]);
     let shown = devnet.shown("wallet history");
     for line in [
-        format!("waiting      sends 0.5 coins to {to}, fee 0.1, nonce 1"),
+        format!("pending      sends 0.5 coins to {to}, fee 0.1, nonce 1"),
         format!("height {height}     receives 3 coins from {}", made.wallet),
-        "not checked  that none is left out".to_owned(),
+        "not checked  that none is missing".to_owned(),
     ] {
         assert!(shown.lines().any(|l| l == line), "{line}: {shown}");
     }
@@ -132,7 +132,7 @@ fn lists_are_checked() {
             lie(history);
         }
     }
-    let nowhere = "the transaction is not in the block";
+    let nowhere = "the transaction is not in the stated block";
     refused("out of order", |answer| history(answer, |list| list.reverse()));
     refused("out of order", |answer| history(answer, |list| list.push(list[1].clone())));
     refused(nowhere, |answer| history(answer, |list| list[0].transaction.body.fee = "7".parse().unwrap()));
@@ -161,7 +161,7 @@ fn lists_are_checked() {
     });
     devnet
         .run(&format!("wallet history {}", devnet.made.wallet))
-        .refused_as("rejected", "does not concern the address");
+        .refused_as("rejected", "does not involve the requested address");
 
     // What waits is signed by its sender.
     let waiting = |text: &str, list: fn(&Devnet) -> Vec<chain::transaction::Transaction>| {
@@ -176,7 +176,7 @@ fn lists_are_checked() {
     waiting("the signature is not the signer's", |devnet| vec![forged(devnet, 1, 2, 9)]);
     waiting("too long or out of order", |devnet| vec![forged(devnet, 1, 2, 1), forged(devnet, 1, 4, 1)]);
     waiting("too long or out of order", |devnet| vec![forged(devnet, 1, 2, 1); 257]);
-    waiting("does not concern the address", |devnet| vec![forged(devnet, 8, 0, 8)]);
+    waiting("does not involve the requested address", |devnet| vec![forged(devnet, 8, 0, 8)]);
 }
 
 /// A payment of `from` to the poor one, signed by another.
@@ -200,10 +200,10 @@ fn an_address_of_another_network_is_called_that() {
     {
         devnet
             .run(&format!("{command} {bitcoin}"))
-            .refused_as("usage", "an address begins with `grad1`, not with `bc1`");
+            .refused_as("usage", "an address starts with `grad1`, not with `bc1`");
         devnet
             .run(&format!("{command} {typo}"))
-            .refused_as("usage", "an address begins with `grad1`, not with `gard1`");
+            .refused_as("usage", "an address starts with `grad1`, not with `gard1`");
         devnet.run(&format!("{command} none.key")).refused_as("io", "none.key");
     }
 }

@@ -28,7 +28,7 @@ fn the_chain_is_shown_from_the_store_and_from_a_node() {
     assert_eq!((&tip["time"], &tip["target"]), (&json!(1_760_000_030), &json!("0x207fffff")));
     assert_eq!((&tip["loss"], &tip["contributions"]), (&json!(null), &json!([])));
     let shown = devnet.shown("chain status");
-    for line in ["node           not running; this is its store", "time           2025-10-09 08:53:50 UTC"] {
+    for line in ["node           not running; read from its store", "time           2025-10-09 08:53:50 UTC"] {
         assert!(shown.lines().any(|l| l == line), "{shown}");
     }
 
@@ -41,7 +41,7 @@ fn the_chain_is_shown_from_the_store_and_from_a_node() {
     assert_eq!((&transaction["amount"], &transaction["fee"]), (&json!("5"), &json!("0.1")));
     let side = devnet.run(&format!("chain block {}", hex(&made.side))).ok();
     assert_eq!((&side["height"], &side["on_chain"]), (&json!(1), &json!(false)));
-    assert!(devnet.shown(&format!("chain block {}", hex(&made.side))).contains("on a branch beside the chain"));
+    assert!(devnet.shown(&format!("chain block {}", hex(&made.side))).contains("on a side branch"));
     let genesis = devnet.run("chain block 0").ok();
     assert_eq!((&genesis["id"], &genesis["chain_work"]), (&json!(ids[0]), &json!("0")));
     devnet.run("chain block 4").refused_as("failed", "the chain has no block of height 4");
@@ -64,7 +64,7 @@ fn the_chain_is_shown_from_the_store_and_from_a_node() {
     });
     let running = devnet.run("chain status --dir devnet").ok();
     assert_eq!((&running["running"], &running["waiting"], &running["tip"]), (&json!(true), &json!(2), tip));
-    assert!(devnet.shown("chain status").contains("running, 2 transactions waiting"));
+    assert!(devnet.shown("chain status").contains("running, 2 transactions pending"));
     assert_eq!(devnet.run("chain block tip").ok(), blocks[0]);
     assert_eq!(devnet.run(&format!("chain tx {}", hex(&made.transfer))).ok(), tx);
 }
@@ -107,7 +107,7 @@ fn losses_are_nats_a_prediction() {
     assert!(devnet.shown("chain block tip").contains("4.5000 nats, mean over 32 predictions"));
     // In a file the number of predictions is not known.
     let inspected = devnet.run("inspect block.bin").ok();
-    assert_eq!((&inspected["kind"], &inspected["content"]["id"]), (&json!("block of a chain"), &shown["id"]));
+    assert_eq!((&inspected["kind"], &inspected["content"]["id"]), (&json!("block"), &shown["id"]));
     assert_eq!((&inspected["content"]["loss"], &inspected["content"]["proof_bytes"]), (&json!(null), &json!(154)));
 }
 
@@ -116,7 +116,7 @@ fn stores_that_nobody_can_read_are_named() {
     let devnet = Devnet::new();
     devnet
         .run("chain status --dir none")
-        .refused_as("node", "there is no devnet in none; name its directory with --dir");
+        .refused_as("node", "there is no devnet in none; specify its directory with --dir");
     let store = devnet.store();
     devnet.run("chain status").refused_as("node", "node-0.redb is in use by another process");
     // A store that is soon free is waited for.
@@ -134,7 +134,7 @@ fn stores_that_nobody_can_read_are_named() {
     // Nothing but the store is missing, and none is made.
     let path = devnet.dir().join("node-0.redb");
     fs::remove_file(&path).unwrap();
-    devnet.run("chain status").refused_as("node", "node-0.redb is missing: `gradientcoin devnet` makes it");
+    devnet.run("chain status").refused_as("node", "node-0.redb is missing: `gradientcoin devnet` creates it");
     assert!(!path.exists());
     fs::write(&path, "no store").unwrap();
     devnet.run("chain status").refused_as("node", "node-0.redb");
@@ -154,7 +154,7 @@ fn a_text_from_the_model_of_the_chain() {
     let same = run_with(devnet.root(), ["generate", "--model", "m", "--prompt", "Ben", "--tokens", "20"]).ok();
     assert_eq!((&json["tokens"], &json["model_digest"]), (&same["tokens"], &same["model_digest"]));
     devnet.run("generate --chain devnet --model m").refused(2, "");
-    devnet.run("generate --chain m").refused_as("usage", "m holds a model, no devnet: name it with --model");
+    devnet.run("generate --chain m").refused_as("usage", "m contains a model, not a devnet: specify it with --model");
 }
 
 #[test]
@@ -163,14 +163,14 @@ fn files_of_a_devnet_are_inspected() {
     let genesis = devnet.run("inspect devnet/genesis.bin").ok();
     assert_eq!(
         (&genesis["kind"], &genesis["content"]["id"]),
-        (&json!("genesis of a chain"), &json!(hex(&devnet.made.ids[0])))
+        (&json!("chain genesis"), &json!(hex(&devnet.made.ids[0])))
     );
     assert_eq!((&genesis["content"]["supply"], &genesis["content"]["accounts"]), (&json!("1010"), &json!(2)));
     let dir = devnet.run("inspect devnet").ok();
-    assert_eq!((&dir["kind"], &dir["content"]), (&json!("directory of a devnet"), &genesis["content"]));
+    assert_eq!((&dir["kind"], &dir["content"]), (&json!("devnet directory"), &genesis["content"]));
     // 7.18: the store of a stopped node, and of one that somebody has.
     let store = devnet.run("inspect devnet/node-0.redb").ok();
-    assert_eq!((&store["kind"], &store["content"]["height"]), (&json!("store of a node"), &json!(3)));
+    assert_eq!((&store["kind"], &store["content"]["height"]), (&json!("node store"), &json!(3)));
     assert_eq!(store["content"]["chain"], genesis["content"]["id"]);
     let taken = devnet.store();
     devnet.run("inspect devnet/node-0.redb").refused_as("node", "node-0.redb is in use by another process");

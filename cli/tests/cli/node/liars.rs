@@ -53,19 +53,19 @@ fn about_balances() {
     refused(command, "not the one that its proof is for", proved(|p| p.account.nonce = 7));
     refused(
         command,
-        "the balance proof does not hold",
+        "the balance proof is invalid",
         proved(move |p| {
             p.account.balance = more;
             p.proof.account = Some(p.account);
         }),
     );
     let absent = |p: &mut Proved| (p.account, p.proof.account) = (Default::default(), None);
-    refused(command, "the balance proof does not hold", proved(absent));
+    refused(command, "the balance proof is invalid", proved(absent));
     refused(command, "another block", proved(|p| p.height += 1));
     refused(command, "another block", proved(|p| p.block = [0; 32]));
     refused(command, "the block's summary is not the one", found(|f| f.record.summary.ledger = [0; 32]));
-    refused(command, "it is of another block", found(|f| f.record.header.nonce += 1));
-    refused(command, "it is of another block", found(|f| f.on_chain = false));
+    refused(command, "it is for another block", found(|f| f.record.header.nonce += 1));
+    refused(command, "it is for another block", found(|f| f.on_chain = false));
 
     // The proof of a richer account.
     let devnet = Devnet::new();
@@ -74,7 +74,7 @@ fn about_balances() {
         Query::Account(_) => honest(store, &Query::Account(rich)),
         query => honest(store, &query),
     });
-    devnet.run(command).refused_as("rejected", "the balance proof does not hold");
+    devnet.run(command).refused_as("rejected", "the balance proof is invalid");
 }
 
 /// A tip of the node's own making, without the work.
@@ -121,37 +121,37 @@ fn about_the_chain() {
             }
         }
     };
-    refused("chain status", "of another chain", status(|s| s.chain = [0; 32]));
+    refused("chain status", "for another chain", status(|s| s.chain = [0; 32]));
     refused("chain status", "the block's summary is not the one", status(|s| s.tip.summary.step = 9));
     refused("chain status", "the commitments of the model state", status(|s| s.tip.state.segments[0].w[0] = [0; 32]));
     refused("chain status", "it answers another question", |answer| *answer = Answer::Blocks(vec![]));
     refused("chain block tip", "it answers another question", |answer| *answer = Answer::Submitted([0; 32]));
     // The genesis that is asked for, or lies about it.
-    refused("chain block 0", "not that of the genesis", found(|f| f.record.summary.ledger = [0; 32]));
-    refused("chain block 0", "not that of the genesis", found(|f| f.record.header.time += 1));
-    refused("chain block 0", "it is of another block", found(|f| f.record.summary.height = 1));
+    refused("chain block 0", "not the genesis block", found(|f| f.record.summary.ledger = [0; 32]));
+    refused("chain block 0", "not the genesis block", found(|f| f.record.header.time += 1));
+    refused("chain block 0", "it is for another block", found(|f| f.record.summary.height = 1));
 
     // Another genesis in the directory.
     let devnet = Devnet::new();
     let mut genesis = devnet.made.spec.genesis().clone();
     genesis.name.push('!');
     std::fs::write(devnet.dir().join("genesis.bin"), circuits::codec::encode(&genesis).unwrap()).unwrap();
-    devnet.run("chain status").refused_as("rejected", "it is of another chain");
+    devnet.run("chain status").refused_as("rejected", "it is for another chain");
 }
 
 #[test]
 fn about_blocks_and_transactions() {
     refused("chain block 1", "the block's transactions are not those", block(|b| b.transactions.clear()));
-    refused("chain block 1", "it is of another block", block(|b| b.summary.step += 1));
-    refused("chain block 1", "it is of another block", found(|f| f.block = None));
-    refused("chain block 1", "it is of another block", found(|f| f.on_chain = false));
-    refused("chain block tip", "it is of another block", found(|f| f.on_chain = false));
+    refused("chain block 1", "it is for another block", block(|b| b.summary.step += 1));
+    refused("chain block 1", "it is for another block", found(|f| f.block = None));
+    refused("chain block 1", "it is for another block", found(|f| f.on_chain = false));
+    refused("chain block tip", "it is for another block", found(|f| f.on_chain = false));
     refused("chain block 2", "it answers another question", |answer| *answer = Answer::Transaction(None));
     let devnet = Devnet::new();
     devnet.node(|store, _| honest(store, &Query::Block(chain::rpc::BlockRef::Height(2))));
-    devnet.run("chain block 1").refused_as("rejected", "it is of another block");
+    devnet.run("chain block 1").refused_as("rejected", "it is for another block");
     let side = devnet.made.side;
-    devnet.run(&format!("chain block {}", hex(&side))).refused_as("rejected", "it is of another block");
+    devnet.run(&format!("chain block {}", hex(&side))).refused_as("rejected", "it is for another block");
 
     let command = format!("chain tx {}", hex(&devnet.made.transfer));
     let included = |lie: fn(&mut chain::rpc::Included)| {
@@ -161,12 +161,12 @@ fn about_blocks_and_transactions() {
             }
         }
     };
-    let nowhere = "the transaction is not in the block";
+    let nowhere = "the transaction is not in the stated block";
     refused(&command, nowhere, included(|i| i.transaction.body.nonce = 4));
     refused(&command, nowhere, included(|i| i.transaction.signature.0[0] ^= 1));
     refused(&command, nowhere, included(|i| i.index = 1));
     refused(&command, nowhere, included(|i| i.height = 2));
-    refused(&command, "it is of another block", included(|i| i.block = [0; 32]));
+    refused(&command, "it is for another block", included(|i| i.block = [0; 32]));
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn about_the_model() {
     refused(command, "the model's weights are not those", model(|m| m.state.w[0][0] ^= 1));
     refused(command, "the model's weights are not those", model(|m| m.state.v[1][0] ^= 1));
     refused(command, "the commitments of the model state", model(|m| m.record.state.segments[0].w[0] = [0; 32]));
-    refused(command, "of another step than the block", model(|m| m.state.step = 1));
-    refused(command, "of another chain than the block", model(|m| m.state.run = None));
-    refused(command, "of another configuration", model(|m| m.state.config.push(' ')));
+    refused(command, "another step than the block", model(|m| m.state.step = 1));
+    refused(command, "another chain than the block", model(|m| m.state.run = None));
+    refused(command, "another configuration", model(|m| m.state.config.push(' ')));
     refused(command, "the model: ", model(|m| m.state.w[0].push(0)));
     refused(command, "the block's summary is not the one", model(|m| m.record.summary.state = [0; 32]));
 }
@@ -191,7 +191,7 @@ fn about_what_was_submitted() {
     });
     let to = SecretKey::from_seed(&[9; 32]).address();
     let send = format!("wallet send --key devnet/keys/key-0.key --to {to} --amount 1");
-    devnet.run(&send).refused_as("rejected", "the node took the transaction for another one");
+    devnet.run(&send).refused_as("rejected", "the node mistook the transaction for another one");
     // The nonce is not taken on trust.
     refused(&send, "not the one that its proof is for", proved(|p| p.account.nonce = 3));
 }
@@ -208,17 +208,17 @@ fn nonsense() {
         });
         devnet.run("chain status").refused_as("node", text);
     };
-    says("the other side hung up", |_| {});
-    says("the other side hung up", |stream| drop(stream.write_all(&[9, 0, 0])));
-    says("the other side hung up", |stream| drop(stream.write_all(&[9, 0, 0, 0, 1])));
-    says("a frame of 4294967295 bytes, at most", |stream| drop(stream.write_all(&[0xff; 8])));
-    says("this is no answer", |stream| write_frame(stream, b""));
-    says("this is no answer", |stream| write_frame(stream, b"GRADQURY----"));
+    says("the other side closed the connection", |_| {});
+    says("the other side closed the connection", |stream| drop(stream.write_all(&[9, 0, 0])));
+    says("the other side closed the connection", |stream| drop(stream.write_all(&[9, 0, 0, 0, 1])));
+    says("a frame has 4294967295 bytes; the maximum is", |stream| drop(stream.write_all(&[0xff; 8])));
+    says("this is not a valid answer", |stream| write_frame(stream, b""));
+    says("this is not a valid answer", |stream| write_frame(stream, b"GRADQURY----"));
     says("the answer is malformed", |stream| write_frame(stream, b"GRADANSW\x01\0\0\0\xfa"));
     // What a node says is shown harmlessly.
     let devnet = Devnet::new();
     devnet.node(|_, _| Answer::Refused("no\x1b[2J\nway".repeat(1000)));
     let answer = devnet.run("chain status");
     assert!(!answer.stderr.contains('\x1b') && answer.stderr.len() < 2000 && answer.stderr.lines().count() == 1);
-    answer.refused_as("node", "the node refuses: no\u{fffd}[2J\u{fffd}way");
+    answer.refused_as("node", "the node refused: no\u{fffd}[2J\u{fffd}way");
 }

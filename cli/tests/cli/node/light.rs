@@ -29,10 +29,10 @@ fn a_file_that_a_full_disk_tore_is_made_again() {
     assert!(path.exists());
     assert_eq!(devnet.run("light").ok()["verified"], 3);
     // What is no such file is neither taken for one nor lost; 7.18: and no debugging text says so.
-    let refused = "this is no file of a light client, or its beginning is damaged: ";
+    let refused = "this is not a light client file, or its beginning is damaged: ";
     let damaged = "x".repeat(9000);
     for (content, reason) in [
-        ("no file of ours", "it ends in the midst of a record"),
+        ("no file of ours", "it ends in the middle of a record"),
         (damaged.as_str(), "a record's checksum or length is wrong"),
     ] {
         fs::write(&path, content).unwrap();
@@ -55,7 +55,7 @@ fn a_recheck_says_what_it_checked() {
     assert_eq!((&rechecked["blocks"], &rechecked["proofs"], &rechecked["batches"]), (&json!(3), &json!(0), &json!(0)));
     assert!(rechecked["seconds"].as_f64().unwrap() > 0.0);
     let shown = devnet.shown("light --recheck");
-    assert!(shown.contains("rechecked       3 blocks of the file with 0 proofs, in "), "{shown}");
+    assert!(shown.contains("rechecked       3 blocks from the file with 0 proofs, in "), "{shown}");
     assert!(devnet.shown("light").contains("from the file   3 blocks, not rechecked (--recheck)"));
 }
 
@@ -66,9 +66,9 @@ fn what_is_not_trusted_is_rejected_and_what_is_missing_is_said() {
     let digest = |digest: &str| format!("light --file d.bin --checkpoint c.bin --digest {digest}");
     devnet.run(&digest(&"11".repeat(32))).refused_as("io", "cannot read c.bin");
     fs::write(devnet.root().join("c.bin"), "no checkpoint").unwrap();
-    devnet.run(&digest(&"11".repeat(32))).refused_as("file", "this is no checkpoint");
+    devnet.run(&digest(&"11".repeat(32))).refused_as("file", "this is not a valid checkpoint");
     // Nothing else is replaced by a checkpoint.
-    let refused = "c.bin is there and is no checkpoint: it is not replaced";
+    let refused = "c.bin exists and is not a checkpoint: it is not replaced";
     devnet.run("light --write-checkpoint c.bin").refused_as("usage", refused);
     fs::remove_file(devnet.root().join("c.bin")).unwrap();
     let written = devnet.run("light --write-checkpoint c.bin").ok();
@@ -111,6 +111,6 @@ fn an_interrupted_client_says_how_to_go_on() {
     let child = command.spawn().unwrap();
     assert!(heard.recv().unwrap().is_some());
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let line = "stopped; what was verified is kept in my light.bin; goes on with: gradientcoin --json light --file 'my light.bin'";
+    let line = "stopped; everything verified so far is kept in my light.bin; resume with: gradientcoin --json light --file 'my light.bin'";
     Outcome::of(&child.wait_with_output().unwrap()).refused_as("interrupted", line);
 }

@@ -53,7 +53,7 @@ fn two_sends_in_a_row_both_happen() {
     assert_eq!(devnet.run("wallet balance devnet/keys/key-0.key").ok()["balance"], "7");
     assert_eq!(devnet.run(&send("3")).ok()["nonce"], 2);
     // More than is left, in coins.
-    let more = "with those that wait before it, it takes 7.1 coins; the account has 7";
+    let more = "with those pending before it, it spends 7.1 coins; the account has 7";
     devnet.run(&send("4.1")).refused_as("node", more);
 }
 
@@ -63,12 +63,15 @@ fn a_nonce_that_waits_is_replaced_only_on_purpose() {
     let node = devnet.full_node();
     let first = devnet.run(&(send("1") + " --fee 0.5")).ok();
     let id = first["id"].as_str().unwrap();
-    let taken = format!("transaction {id} with nonce 0 waits already");
+    let taken = format!("transaction {id} with nonce 0 is already pending");
     devnet.run(&(send("2") + " --fee 1 --nonce 0")).refused_as("usage", &taken);
-    devnet.run(&(send("2") + " --fee 1 --nonce 1 --replace")).refused_as("usage", "no transaction with nonce 1 waits");
+    devnet
+        .run(&(send("2") + " --fee 1 --nonce 1 --replace"))
+        .refused_as("usage", "no transaction with nonce 1 is pending");
     devnet.run(&(send("2") + " --nonce 2")).refused_as("usage", "nonce 2 leaves a gap: the account's next is 1");
     devnet.run(&(send("2") + " --replace")).refused(2, "--nonce");
-    let fee = "a fee of 0.54 coins does not replace the waiting transaction of the same nonce; 0.55 would";
+    let fee =
+        "a fee of 0.54 coins is too low to replace the pending transaction with the same nonce; 0.55 would suffice";
     devnet.run(&(send("2") + " --fee 0.54 --nonce 0 --replace")).refused_as("node", fee);
     assert_eq!(waiting(&devnet, &node).iter().map(|t| hex(&t.id().unwrap())).collect::<Vec<_>>(), [id]);
 
@@ -76,7 +79,7 @@ fn a_nonce_that_waits_is_replaced_only_on_purpose() {
     let ids: Vec<String> = waiting(&devnet, &node).iter().map(|t| hex(&t.id().unwrap())).collect();
     assert_eq!(ids, [second["id"].as_str().unwrap()]);
     node.mine(None);
-    let executed = "nonce 0 was executed already; the account's next is 1";
+    let executed = "nonce 0 was already executed; the account's next is 1";
     devnet.run(&(send("2") + " --nonce 0")).refused_as("usage", executed);
     devnet.run(&(send("2") + " --nonce 0 --replace")).refused_as("usage", executed);
 }
@@ -112,7 +115,7 @@ fn waiting_ends_where_it_would_be_in_vain() {
     let child = spawn(&devnet, &(send("1") + " --wait"));
     node.until_waiting(1);
     let other = devnet.run(&(send("2") + " --nonce 0 --replace --fee 0.1")).ok();
-    let replaced = format!("was replaced by transaction {}, which waits", other["id"].as_str().unwrap());
+    let replaced = format!("was replaced by transaction {}, which is pending", other["id"].as_str().unwrap());
     ended(child).refused_as("failed", &replaced);
 
     // Another one was executed in its place.
@@ -124,19 +127,19 @@ fn waiting_ends_where_it_would_be_in_vain() {
         thread::sleep(Duration::from_millis(20));
     }
     node.mine(Some(vec![first, second]));
-    ended(child).refused_as("failed", "comes in no block: another transaction with nonce 1 was executed");
+    ended(child).refused_as("failed", "will not be in a block: another transaction with nonce 1 was executed");
 
     // Dropped.
     let child = spawn(&devnet, &(send("3") + " --wait"));
     node.until_waiting(1);
     node.forget();
-    ended(child).refused_as("failed", "was dropped by the node, and is in no block: it may be sent again");
+    ended(child).refused_as("failed", "was dropped by the node and is in no block: it can be sent again");
 
     // The node goes away.
     let child = spawn(&devnet, &(send("3") + " --wait"));
     node.until_waiting(1);
     node.stop();
-    ended(child).refused_as("node", "the node went away, and transaction ");
+    ended(child).refused_as("node", "the node stopped, and transaction ");
     devnet.run(&send("3")).refused_as("node", "no node is running in devnet: `gradientcoin devnet` starts one");
 }
 
@@ -149,10 +152,10 @@ fn who_stops_waiting_loses_nothing() {
     command.args((send("1") + " --wait").split_whitespace()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(told.any(|line| line.contains("waits for a block; Ctrl-C ends the waiting only")));
+    assert!(told.any(|line| line.contains("is pending; Ctrl-C only stops waiting for it")));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let id = hex(&waiting(&devnet, &node)[0].id().unwrap());
-    let line = format!("transaction {id} waits still; `gradientcoin chain tx {id}` shows its block");
+    let line = format!("transaction {id} is still pending; `gradientcoin chain tx {id}` will show its block");
     assert!(told.any(|told| told.contains(&line)));
     assert_eq!(child.wait().unwrap().code(), Some(130));
     node.mine(None);

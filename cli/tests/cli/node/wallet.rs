@@ -32,7 +32,7 @@ fn keys_are_made_once_and_shown() {
     assert!(address.starts_with("grad1") && address.parse::<chain::address::Address>().is_ok());
     assert_eq!(run(dir, "wallet address key", "").ok()["address"], address);
     let content = fs::read(dir.join("key")).unwrap();
-    run(dir, "wallet keygen --out key", "open sesame").refused_as("usage", "key exists already");
+    run(dir, "wallet keygen --out key", "open sesame").refused_as("usage", "key already exists");
     assert_eq!(fs::read(dir.join("key")).unwrap(), content);
     let other = run(dir, "wallet keygen --out other", "open sesame").ok();
     assert_ne!(other["address"], address);
@@ -103,7 +103,7 @@ fn transactions_are_signed_and_sent() {
     let refused = "the passphrase is wrong, or the key file is damaged";
     run(devnet.root(), &send, "wrong").refused_as("file", refused);
     devnet.run(&send.replace("1.5", "0")).refused_as("usage", "the transaction moves nothing");
-    devnet.run(&send.replace("1.5", "21000000")).refused_as("usage", "more than there can ever be");
+    devnet.run(&send.replace("1.5", "21000000")).refused_as("usage", "coins exceed the maximum supply");
     devnet.run(&send.replace("1.5", "0.000000001")).refused(2, "more than 8 digits");
     devnet.run(&send.replace("1.5", "-1")).refused(2, "");
     devnet.run(&send.replace(&to.to_string(), "grad1qq")).refused(2, "");
