@@ -6,8 +6,9 @@ use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
+use prover::proof::Stage;
 use prover::rng::fresh;
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::step::{Part, StepKeys, StepOf, StepProver, commit_state};
 use prover::trainer::{Optimizer, Trainer};
 use std::path::Path;
 use verifier::StepVerifier;
@@ -110,10 +111,15 @@ impl<'p> Setup<'p> {
 
     /// Proves the first step.
     pub fn prove(&self) -> Bundle {
+        self.prove_watched(&mut |_, _| {})
+    }
+
+    /// Proves the first step, and is told how far it is.
+    pub fn prove_watched(&self, progress: &mut dyn FnMut(Part, Stage)) -> Bundle {
         let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
         let mut state = self.state.clone();
         let at = StepOf { run: &self.run, step: 0, before: self.genesis() };
-        let proven = prover.step(at, &mut state, &self.batches, &mut |_, _| {});
+        let proven = prover.step(at, &mut state, &self.batches, progress);
         proven.expect("an honest step is proven").0
     }
 

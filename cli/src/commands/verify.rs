@@ -147,6 +147,9 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     let dir = RunDir::new(&args.path);
     let run: Run = read(&dir.run_file())?;
     let files = dir.bundles()?;
+    if files.is_empty() {
+        return Err(rejected(RunRefused::Empty));
+    }
     let proof = genesis_proof(args, &dir)?;
     if proof.is_none() && args.genesis.is_none() {
         return Err(Rejection::FirstState { path: dir.genesis_proof_file() }.into());
