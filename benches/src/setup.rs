@@ -115,7 +115,7 @@ impl<'p> Setup<'p> {
     }
 
     /// Proves the first step, and is told how far it is.
-    pub fn prove_watched(&self, progress: &mut dyn FnMut(Part, Stage)) -> Bundle {
+    pub fn prove_watched(&self, progress: &mut (dyn FnMut(Part, Stage) + Send)) -> Bundle {
         let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
         let mut state = self.state.clone();
         let at = StepOf { run: &self.run, step: 0, before: self.genesis() };

@@ -26,7 +26,7 @@ fn main() {
     let params = Params::new(DEFAULT_K);
     let spec = spec(&options.preset);
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
-    let verifier = StepVerifier::new(&params, spec.config.clone()).unwrap_or_else(|e| panic!("{e}"));
+    let verifier = StepVerifier::new(&params, &spec.config).unwrap_or_else(|e| panic!("{e}"));
     let setup = Setup::new(&params, spec, keys, verifier).accumulating(options.contributions);
     let (start, mut told): (Instant, Vec<(Duration, Part, Stage)>) = (Instant::now(), vec![]);
     setup.prove_watched(&mut |part, stage| told.push((start.elapsed(), part, stage)));

@@ -1,1 +1,122 @@
+//! The time left, on steps that were recorded with `cargo run --release -p benches --bin stages`.
 
+use super::Estimate;
+use circuits::keys::Shape;
+use circuits::model::{Config, Spec};
+use circuits::segments::Plans;
+use prover::proof::Stage;
+use prover::step::Part;
+use std::time::Duration;
+
+/// A recorded step.
+struct Record {
+    config: Config,
+    contributions: usize,
+    told: Vec<(Duration, Part, Stage)>,
+    end: Duration,
+}
+
+impl Record {
+    fn parse(text: &str) -> Self {
+        let ms = |text: &str| Duration::from_millis(text.parse().unwrap());
+        let number = |text: &str| text.parse::<usize>().unwrap();
+        let mut record =
+            Record { config: Config::preset("nano").unwrap(), contributions: 0, told: vec![], end: Duration::ZERO };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let part = || match words[1] {
+                "layers" => Part::Layers,
+                "heads" => Part::Heads,
+                "update" => Part::Update,
+                other => panic!("{other}"),
+            };
+            match words[..] {
+                ["preset", name] => record.config = Config::preset(name).unwrap(),
+                ["contributions", n] => record.contributions = number(n),
+                ["end", at] => record.end = ms(at),
+                [at, _, "committed", done, of] => {
+                    record.told.push((ms(at), part(), Stage::Committed { done: number(done), of: number(of) }))
+                }
+                [at, _, "filled"] => record.told.push((ms(at), part(), Stage::Filled)),
+                [at, _, "proving", written, of] => {
+                    record.told.push((ms(at), part(), Stage::Proving { written: number(written), of: number(of) }))
+                }
+                [at, _, "checked"] => record.told.push((ms(at), part(), Stage::Checked)),
+                _ => panic!("{line}"),
+            }
+        }
+        assert!(record.contributions > 0 && record.told.last().unwrap().0 <= record.end);
+        record
+    }
+
+    fn estimate(&self) -> Estimate {
+        let spec = Spec::new(self.config.clone());
+        let plans = Plans::new(&spec);
+        // The instances that were proven, as they were told.
+        let instances = |part| {
+            let mut found = 0;
+            for told in &self.told {
+                match *told {
+                    (_, p, Stage::Committed { done: 1, of }) if p == part => found += of,
+                    _ => {}
+                }
+            }
+            found
+        };
+        assert_eq!(instances(Part::Layers), self.contributions * self.config.layers);
+        assert_eq!(instances(Part::Heads), self.contributions);
+        Estimate::new(
+            [(Part::Layers, &plans.layer), (Part::Heads, &plans.head), (Part::Update, &plans.update)]
+                .map(|(part, plan)| (part, Shape::of(plan).unwrap(), instances(part))),
+        )
+    }
+}
+
+/// 7.22: looked at when something is told, and at the last moment before the next. A twentieth of the whole is always
+/// allowed: at the end, nothing says when the last second is over.
+#[test]
+fn the_time_left_is_within_a_factor_of_two_after_the_first_tenth() {
+    for (name, text) in [
+        ("nano-1", include_str!("records/nano-1.txt")),
+        ("nano-4", include_str!("records/nano-4.txt")),
+        ("micro-1", include_str!("records/micro-1.txt")),
+    ] {
+        let record = Record::parse(text);
+        let mut estimate = record.estimate();
+        assert_eq!(estimate.left(record.end), None, "{name}: nothing is known yet");
+        let mut done = 0.0;
+        let mut looked = 0;
+        for (i, &(at, part, stage)) in record.told.iter().enumerate() {
+            estimate.observe(part, stage, at);
+            assert!(estimate.done() >= done, "{name}: goes back at {at:?}");
+            done = estimate.done();
+            let next = record.told.get(i + 1).map_or(record.end, |next| next.0);
+            for now in [at, next].into_iter().filter(|&now| now > record.end / 10) {
+                let (left, truth) = (estimate.left(now).unwrap(), record.end - now);
+                let slack = record.end / 20;
+                assert!(
+                    left <= 2 * truth + slack && truth <= 2 * left + slack,
+                    "{name}: {left:?} shown at {now:?} of {:?} ({part:?}, {stage:?})",
+                    record.end
+                );
+                looked += 1;
+            }
+        }
+        assert!((done - 1.0).abs() < 1e-9, "{name}: ends at {done}");
+        assert!(looked > 30, "{name}: looked at {looked} moments");
+    }
+}
+
+/// A machine that is slower all over shows the same share and as much more time.
+#[test]
+fn a_slower_machine_shows_as_much_more_time() {
+    let record = Record::parse(include_str!("records/nano-1.txt"));
+    let (mut fast, mut slow) = (record.estimate(), record.estimate());
+    for &(at, part, stage) in &record.told {
+        fast.observe(part, stage, at);
+        slow.observe(part, stage, 7 * at);
+        assert_eq!(fast.done(), slow.done());
+        let (fast, slow) = (fast.left(at).unwrap(), slow.left(7 * at).unwrap());
+        assert!((slow.as_secs_f64() - 7.0 * fast.as_secs_f64()).abs() < 1e-3, "{fast:?} {slow:?}");
+    }
+}

@@ -46,7 +46,7 @@ fn wrong_usage_is_2() {
     }
     let help = program(dir).arg("--help").output().unwrap();
     assert_eq!(Answer::of(&help).code, 0);
-    for code in ["0  success", "1  rejected", "2  wrong usage", "3  failed", "4  verified, but only on a condition"] {
+    for code in ["0  success", "1  rejected", "2  wrong usage", "3  failed", "4  verified conditionally"] {
         assert!(String::from_utf8_lossy(&help.stdout).contains(code), "{code}");
     }
 }

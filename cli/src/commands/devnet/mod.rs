@@ -60,9 +60,9 @@ fn start(args: &Start, ui: &Ui) -> Result<Output, CliError> {
     let net = setup::prepare(args, ui)?;
     let shared = net.shared.clone();
     stop.in_order.store(true, Ordering::Relaxed);
-    let mut running = nodes::start(net, &args.dir, ui)?;
+    let mut running = nodes::start(net, &args.dir, args.blocks, ui)?;
     let begun = running.height();
-    let outcome = running.until(args.blocks, SETTLE, &stop.asked, ui);
+    let outcome = running.watch(SETTLE, &stop.asked, ui);
     let chains = running.stop();
     let made = chains.first().map_or(begun, |chain| chain.tip().summary.height).saturating_sub(begun);
     // What was made is there, whatever ended it.

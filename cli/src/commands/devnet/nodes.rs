@@ -89,14 +89,16 @@ pub struct Running {
     events: Receiver<Event>,
     stopping: Arc<AtomicBool>,
     height: u64,
+    /// Height of the last block that is to be made.
+    last: Option<u64>,
     /// Until all stores are closed.
     _directory: Locked,
     #[cfg(unix)]
     socket: crate::node_link::ServerHandle,
 }
 
-/// Starts all threads.
-pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
+/// Starts all threads, which make so many blocks.
+pub fn start(net: Net, dir: &Path, blocks: Option<u64>, ui: &Ui) -> Result<Running, CliError> {
     let Net { shared, chains, directory } = net;
     let count = chains.len();
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| channel()).unzip();
@@ -104,12 +106,14 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
     let (watch, events) = channel();
     let stopping = Arc::new(AtomicBool::new(false));
     let height = chains.iter().map(|chain| chain.tip().summary.height).max().unwrap_or(0);
+    let last = blocks.map(|blocks| height.saturating_add(blocks));
     // One proof at a time: several at once take as long in all, and more memory.
     let slots: Vec<Arc<Slot>> = (0..count).map(|_| Arc::new(Slot::default())).collect();
     let producer_slot = Arc::new(Slot::default());
-    let mut workers = vec![workers::produce(&shared, &producer_slot, inboxes[0].clone(), watch.clone(), &stopping)];
+    let mut workers =
+        vec![workers::produce(&shared, &producer_slot, inboxes[0].clone(), watch.clone(), (last, &stopping))];
     for &node in &shared.contributing {
-        workers.push(workers::contribute(&shared, node, &slots[node], inboxes[node].clone(), &stopping));
+        workers.push(workers::contribute(&shared, node, &slots[node], inboxes[node].clone(), (last, &stopping)));
     }
     let nodes = chains.into_iter().zip(receivers).enumerate().map(|(i, (chain, inbox))| {
         let thread = Thread {
@@ -145,6 +149,7 @@ pub fn start(net: Net, dir: &Path, ui: &Ui) -> Result<Running, CliError> {
         events,
         stopping,
         height,
+        last,
         _directory: directory,
         #[cfg(unix)]
         socket,
@@ -166,9 +171,9 @@ impl Running {
         self.height
     }
 
-    /// Watches until so many blocks are made and all nodes agree, or until it is to stop.
-    pub fn until(&mut self, blocks: Option<u64>, settle: Duration, stop: &AtomicBool, ui: &Ui) -> Result<(), CliError> {
-        let last = blocks.map(|blocks| self.height + blocks);
+    /// Watches until the last block is made and all nodes agree, or until it is to stop.
+    pub fn watch(&mut self, settle: Duration, stop: &AtomicBool, ui: &Ui) -> Result<(), CliError> {
+        let last = self.last;
         let mut watch = Watch::new(self.shared.clone(), self.height, last, ui);
         while last.is_none_or(|last| watch.height < last) && !stop.load(Ordering::Relaxed) {
             match self.events.recv_timeout(TICK) {

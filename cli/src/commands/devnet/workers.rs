@@ -108,6 +108,16 @@ impl Slot {
         }
     }
 
+    /// The same, but for a tip at the last height or above: nothing is built on it.
+    fn take_below(&self, last: Option<u64>) -> Option<Work> {
+        loop {
+            let work = self.take()?;
+            if last.is_none_or(|last| work.parent.height < last) {
+                return Some(work);
+            }
+        }
+    }
+
     /// Waits until so many contributions are ready, the time is up, or the tip moved.
     fn wait_for(&self, wanted: usize, until: Instant) {
         let mut offer = self.lock();
@@ -138,17 +148,17 @@ fn worker(shared: &Shared) -> Worker<'_> {
     }
 }
 
-/// Contributes to every new tip.
+/// Contributes to every new tip below the last height.
 pub fn contribute(
     shared: &Arc<Shared>,
     node: usize,
     slot: &Arc<Slot>,
     to: Sender<Input>,
-    stopping: &Arc<AtomicBool>,
+    (last, stopping): (Option<u64>, &Arc<AtomicBool>),
 ) -> JoinHandle<Result<(), CliError>> {
     let (shared, slot, stopping) = (shared.clone(), slot.clone(), stopping.clone());
     std::thread::spawn(move || {
-        while let Some(work) = slot.take() {
+        while let Some(work) = slot.take_below(last) {
             let _one = PROVING.lock().unwrap_or_else(PoisonError::into_inner);
             if stopping.load(Ordering::Relaxed) {
                 break;
@@ -167,20 +177,20 @@ pub fn contribute(
     })
 }
 
-/// Makes blocks: waits for contributions for as long as the spacing, then works on what there is, and changes over to more
+/// Makes blocks up to the last height: waits for contributions for as long as the spacing, then works on what there is, and changes over to more
 /// when it comes.
 pub fn produce(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
     to: Sender<Input>,
     watch: Sender<Event>,
-    stopping: &Arc<AtomicBool>,
+    (last, stopping): (Option<u64>, &Arc<AtomicBool>),
 ) -> JoinHandle<Result<(), CliError>> {
     let (shared, slot, stopping) = (shared.clone(), slot.clone(), stopping.clone());
     std::thread::spawn(move || {
         let wanted = shared.contributing.len().min(shared.spec.rules().max_contributions as usize);
         let producer = Producer { shared: &shared, slot: &slot, node: &to, watch: &watch, wanted };
-        while slot.take().is_some() {
+        while slot.take_below(last).is_some() {
             slot.wait_for(wanted, Instant::now() + shared.patience);
             if stopping.load(Ordering::Relaxed) {
                 break;
