@@ -301,6 +301,68 @@ fn degrees_that_add_up_to_too_much_are_refused() {
 }
 
 /// Tables are declared once, or alike, and are functions.
+/// Of a column something may be known on other rows alone: a copy of the rest would pass for one of that.
+#[test]
+fn what_a_copy_takes_is_known_on_its_row() {
+    let (mut b, block, limb) = limb_block();
+    let [from, to] = ["from", "to"].map(|name| b.column(block, Kind::Wire, name));
+    b.define(block, "a limb", from, limb.cur(), 0..4);
+    let (source, target) = (b.cell(block, from, 5), b.cell(block, to, 5));
+    b.copy(source, target);
+    // Half of 3 would do: an even limb.
+    b.gate(block, "odd", limb.cur() - to.cur().times(2) - Expr::int(1), 5..6);
+    assert!(matches!(fault(b), Fault::Unknown { gate, column, .. } if gate == "a copy" && column == "from"));
+}
+
+/// Of two columns that determine each other, each would be as narrow as the other was at first.
+#[test]
+fn a_range_does_not_change_after_it_was_read() {
+    let (mut b, block, _) = limb_block();
+    let [x, y] = ["x", "y"].map(|name| b.column(block, Kind::Hint, name));
+    b.define(block, "begins", y, Expr::int(1), 0..1);
+    (1..ROWS).for_each(|row| b.set(block, y, row, 0));
+    b.determine(block, "shifted", &x.cur(), x.cur() - y.at(-1).times_pow2(60), 1..ROWS);
+    b.determine(block, "back", &y.cur(), y.cur() - x.cur(), 1..ROWS);
+    assert!(matches!(fault(b), Fault::Unknown { gate, column, .. } if gate == "shifted" && column == "y"));
+
+    // Known where it is read, wider later on.
+    let (mut b, block, limb, hint) = block();
+    let other = b.column(block, Kind::Hint, "other");
+    b.define(block, "narrow", hint, limb.cur(), 0..4);
+    b.define(block, "reads", other, hint.cur(), 0..4);
+    b.define(block, "wide", hint, limb.cur().times_pow2(60), 4..ROWS);
+    assert!(matches!(fault(b), Fault::Changed { gate, column, .. } if gate == "reads" && column == "hint"));
+
+    // A constant that is set too late.
+    let (mut b, block, limb, hint) = self::block();
+    let fixed = b.column(block, Kind::Fixed, "fixed");
+    b.define(block, "product", hint, limb.cur() * fixed.cur(), 0..ROWS);
+    (0..ROWS).for_each(|row| b.set(block, fixed, row, 1 << 120));
+    assert!(matches!(fault(b), Fault::Changed { gate, column, .. } if gate == "product" && column == "fixed"));
+}
+
+/// The equation of two values of a projection would be checked nowhere.
+#[test]
+fn a_projection_is_computed_once() {
+    for copied in [false, true] {
+        let (mut b, block, limb) = limb_block();
+        let c = Col::Challenge(Challenge::Rows).cur();
+        let [x, y, z] = ["x", "y", "z"].map(|name| b.column(block, Kind::Acc, name));
+        let wide = |row: i32| limb.at(row).times_pow2(241) * c.clone();
+        b.define(block, "x", x, wide(0), 0..1);
+        if copied {
+            b.define(block, "y", y, wide(1), 0..1);
+            let [x, y, z] = [x, y, z].map(|acc| b.cell(block, acc, 0));
+            b.copy(x, z);
+            b.copy(y, z);
+        } else {
+            b.define(block, "x again", x, wide(1), 0..1);
+        }
+        let twice = if copied { "z" } else { "x" };
+        assert_eq!(fault(b), Fault::TwoValues { room: "op".into(), column: twice.into() });
+    }
+}
+
 #[test]
 fn tables_of_one_tag_have_equal_rows() {
     let with = |second: Vec<(i128, i128)>| {

@@ -117,6 +117,12 @@ pub enum CliError {
         /// Why.
         source: Box<CliError>,
     },
+    /// The proof of the last step cannot be read, or does not hold: what is proven after it would be worth nothing.
+    #[error("{source}. {ADVICE}, and proves that step again")]
+    DamagedBundle {
+        /// Why.
+        source: Box<CliError>,
+    },
     /// No text can be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -385,7 +391,9 @@ impl CliError {
             CliError::Usage(_) => "usage",
             CliError::Conditional(_) => "conditional",
             CliError::Io { .. } | CliError::Held { .. } | CliError::NoKey(_) => "io",
-            CliError::File { .. } | CliError::OtherState { .. } | CliError::DamagedState { .. } => "file",
+            CliError::File { .. } | CliError::OtherState { .. } => "file",
+            CliError::DamagedState { .. } | CliError::DamagedBundle { .. } => "file",
+            CliError::Block(_) => "rejected",
             CliError::Rejected(_) | CliError::Checkpoint(_) | CliError::Synced(_) | CliError::Free { .. } => "rejected",
             CliError::Node(NodeError::OtherChain) => "rejected",
             CliError::Node(_) => "node",

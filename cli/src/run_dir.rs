@@ -101,6 +101,12 @@ impl RunDir {
         self.0.join("genesis.proof")
     }
 
+    /// Removes the genesis proof of a run that was here before.
+    pub fn remove_genesis_proof(&self) -> Result<(), CliError> {
+        let path = self.genesis_proof_file();
+        if path.exists() { files::remove(&path) } else { Ok(()) }
+    }
+
     /// Writes the genesis proof.
     pub fn write_genesis_proof(&self, proof: &GenesisProof) -> Result<(), CliError> {
         files::encode(&self.genesis_proof_file(), proof, true)
@@ -230,8 +236,9 @@ impl RunDir {
         Ok(bundles)
     }
 
-    /// Removes what a killed process left of the step in hand: unfinished files, a bundle beyond the state.
-    pub fn clean(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<(), CliError> {
+    /// Removes what a killed process left of the step in hand: unfinished files, a bundle beyond the state. Bundles up to
+    /// that of step `last` are such; later ones are of another history.
+    pub fn clean(&self, step: u64, last: u64, warn: &mut dyn FnMut(String)) -> Result<(), CliError> {
         let failed = |source| CliError::Io { action: "list", path: self.0.clone(), source };
         for entry in fs::read_dir(&self.0).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -240,11 +247,11 @@ impl RunDir {
             }
         }
         let bundles = self.bundles()?;
-        if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > step) {
+        if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > last) {
             let source = FileError::Foreign("this bundle is ahead of the state; the state has changed".into());
             return Err(CliError::File { path: path.clone(), source });
         }
-        for (_, path) in bundles.iter().filter(|(number, _)| *number == step) {
+        for (_, path) in bundles.iter().filter(|(number, _)| *number >= step) {
             warn(format!("{} was completed, but its state was not: the step is repeated", path.display()));
             files::remove(path)?;
         }

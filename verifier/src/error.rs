@@ -246,6 +246,9 @@ pub enum RunRefused {
     /// What shows the range of a state comes before the first step.
     #[error("the first state's range must be shown before the first step")]
     TooLate,
+    /// A run has fewer steps than there are numbers: none is before step 0.
+    #[error("a step has the last number, which no step may have")]
+    LastNumber,
     /// A step is refused.
     #[error("{source} (step {step})")]
     Step {

@@ -68,7 +68,7 @@ pub struct VerifiedRun {
     pub after: StateCommitments,
     /// Every step.
     pub steps: Vec<StepSummary>,
-    /// Proofs in the multi-scalar multiplication, openings not counted.
+    /// Proofs of the steps, openings not counted.
     pub proofs: usize,
     /// Whether the batches were compared with a corpus.
     pub corpus: bool,
@@ -156,7 +156,7 @@ impl<'a> RunVerifier<'a> {
     /// Checks all of the run's genesis proof but its claims. Must come before the first step, and the run must start at
     /// its first state.
     pub fn genesis_proof(mut self, proof: &GenesisProof) -> Result<Self, RunRefused> {
-        if self.next() != 0 {
+        if self.next() != 0 || self.before != self.run.genesis {
             return Err(RunRefused::TooLate);
         }
         let refused = |source| RunRefused::Genesis(Box::new(source));
@@ -181,7 +181,7 @@ impl<'a> RunVerifier<'a> {
         Ok(self)
     }
 
-    /// Number of the step that is expected next.
+    /// Number of the step that is expected next. That of no step is the last number.
     pub fn next(&self) -> u64 {
         self.first + self.steps.len() as u64
     }
@@ -194,6 +194,9 @@ impl<'a> RunVerifier<'a> {
     /// Checks all of the next step but its claims, which are left for [`Self::finish`]. A refused step ends the run.
     pub fn step(mut self, bundle: &Bundle) -> Result<Self, RunRefused> {
         let step = self.next();
+        if step == u64::MAX {
+            return Err(RunRefused::LastNumber);
+        }
         let sequences = self.corpus.map(|corpus| self.draw(corpus, step)).transpose()?;
         let at = (self.run, step, &self.at);
         let verified = self
@@ -225,13 +228,15 @@ impl<'a> RunVerifier<'a> {
         if self.steps.is_empty() {
             return Err(RunRefused::Empty);
         }
+        let is_of_steps =
+            |claim: &Culprit| claim.step.is_some_and(|step| step >= self.first) && claim.part != Part::Canonical;
         match self.batch.finish() {
             Ok(()) => Ok(VerifiedRun {
                 before: self.before,
                 basis: self.basis,
                 after: self.at,
                 steps: self.steps,
-                proofs: self.claims.iter().filter(|claim| claim.part != Part::Canonical).count(),
+                proofs: self.claims.iter().filter(|claim| is_of_steps(claim)).count(),
                 corpus: self.corpus.is_some(),
             }),
             Err(BatchError::Empty) => Err(RunRefused::Empty),

@@ -5,7 +5,7 @@
 
 use crate::batch::Batch;
 use crate::error::{BatchError, Part, StepError};
-use crate::proof::{Ports, instances, port_encodings};
+use crate::proof::{Ports, instances};
 use circuits::curve::{F, Params, Point};
 use circuits::keys::VerifyingKey;
 use circuits::model::{Config, Spec};
@@ -83,14 +83,16 @@ impl StepVerifier {
             told(made, PUBLICS.len());
             Ok(key)
         };
-        Ok(StepVerifier {
-            spec_config: config.clone(),
-            layouts: Layouts::new(config),
-            blind: commit_canonical(params, &[]).map_err(|source| StepError::Sum { segment: 0, source })?,
-            layer: key(&plans.layer, PUBLICS[0])?,
-            head: key(&plans.head, PUBLICS[1])?,
-            update: key(&plans.update, PUBLICS[2])?,
-        })
+        let keys = [key(&plans.layer, PUBLICS[0])?, key(&plans.head, PUBLICS[1])?, key(&plans.update, PUBLICS[2])?];
+        Self::with_keys(params, config, keys)
+    }
+
+    /// The same from the keys of layer, head and update, which the caller made of the configuration: a prover has them.
+    pub fn with_keys(params: &Params, config: &Config, keys: [VerifyingKey; 3]) -> Result<Self, StepError> {
+        let [layer, head, update] = keys;
+        let blind = commit_canonical(params, &[]).map_err(|source| StepError::Sum { segment: 0, source })?;
+        let layouts = Layouts::new(config);
+        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, layer, head, update })
     }
 
     /// The configuration that the keys are of.
@@ -420,18 +422,4 @@ impl UpdatePorts<Encoding> {
         };
         StateCommitments { segments: (0..layouts.segments()).map(segment).collect() }
     }
-}
-
-/// The state to which a bundle's update proofs claim to lead. Nothing of it is verified: bytes are copied.
-pub fn claimed_after(update: &VerifyingKey, config: &Config, bundle: &Bundle) -> Result<StateCommitments, StepError> {
-    let layouts = Layouts::new(config);
-    let groups = layouts.updates().len();
-    count("update proofs", groups.div_ceil(INSTANCES_PER_PROOF), bundle.updates.len())?;
-    let mut ports = vec![];
-    for (index, proof) in bundle.updates.iter().enumerate() {
-        let instances = INSTANCES_PER_PROOF.min(groups - index * INSTANCES_PER_PROOF);
-        let refused = |source| StepError::Proof { part: "update", index, source };
-        ports.extend(port_encodings(update, instances, proof).map_err(refused)?);
-    }
-    Ok(UpdatePorts(ports).after(&layouts))
 }

@@ -340,6 +340,11 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     assert!(matches!(*source, StepError::Before { step: 1 }), "{source}");
     let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
     assert!(matches!(alone.tensors(&state).map(|_| ()), Err(RunRefused::OtherState { step: 1 })));
+    // No step comes before step 0, that with the last number neither.
+    let mut last = first.clone();
+    last.step = u64::MAX;
+    let after = RunVerifier::after(&PARAMS, &VERIFYING, &last, None).map(|_| ());
+    assert!(matches!(after, Err(RunRefused::LastNumber)), "{after:?}");
     // And a step 0 begins at its run's genesis, whatever the bundle says.
     let elsewhere = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 0, &before), None).map(|_| ());
     let Err(RunRefused::Step { step: 0, source }) = elsewhere else { panic!("another rule") };

@@ -13,7 +13,6 @@ use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use verifier::step::claimed_after;
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
 const CORPUS: &[u8] = include_bytes!("../../fixtures/corpus/stories.txt");
@@ -155,7 +154,8 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     assert!(matches!(refused(&short, &|_| ()), StepError::Run(RunError::Shape { .. })));
     // The proofs of a step's update are no genesis proof of the state that it leaves: integers and scope are others.
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
-    let after = claimed_after(&verifier.update, &spec.config, &bundle).unwrap();
+    let at = (&bundle.run, bundle.step, &bundle.before);
+    let after = verifier.verify(&params, at, &bundle, None).unwrap().after;
     let of_step = GenesisProof { updates: bundle.updates, canonical: bundle.canonical };
     let error = verifier.verify_genesis(&params, &after, &of_step).unwrap_err();
     let all = [Part::Update { index: 0 }, Part::Canonical];

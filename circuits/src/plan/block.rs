@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::interval::Interval;
 use super::known::Known;
+use super::reads::Read;
 use super::strip::Strip;
 use super::{Expr, F, LANES, field};
 use ff::Field;
@@ -217,6 +218,7 @@ pub struct Builder {
     pub(super) ports: Vec<Port>,
     pub(super) tables: BTreeMap<u64, Table>,
     pub(super) faults: Vec<Fault>,
+    pub(super) reads: Vec<Read>,
     pub(super) dot: Option<Strip>,
     pub(super) horner: Option<Strip>,
 }

@@ -78,7 +78,7 @@ impl Norm {
 
     /// The most monomials that there can be.
     fn monomials(&self) -> U256 {
-        self.powers.iter().fold(U256::ONE, |n, [low, high]| n.saturating_mul(U256::from(high - low + 1)))
+        self.powers.iter().fold(U256::ONE, |n, [low, high]| n.saturating_mul(U256::from(u32::from(high - low) + 1)))
     }
 
     /// Sum; none if a bound has more than 256 bits.

@@ -212,7 +212,8 @@ impl Compiler {
 
 impl Builder {
     /// Packs and compiles. Panics on a malformed circuit (a bug of a room, never of an input).
-    pub fn finish(self, k: u32) -> (Plan, Witness) {
+    pub fn finish(mut self, k: u32) -> (Plan, Witness) {
+        self.check_order();
         let usable = (1usize << k) - RESERVED_ROWS;
         let Packing { places, sizes } = pack(&self.blocks, usable);
 

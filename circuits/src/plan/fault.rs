@@ -37,6 +37,34 @@ pub enum Fault {
         /// The range declared.
         declared: String,
     },
+    /// A constraint's range is computed from cells of which nothing is known, or not yet, on some row.
+    #[error("{room}: `{gate}` reads `{column}` on a row on which its range is not known, or not yet")]
+    Unknown {
+        /// Of the block.
+        room: String,
+        /// The constraint.
+        gate: String,
+        /// The column.
+        column: String,
+    },
+    /// A range is not the one from which another was computed.
+    #[error("{room}: the range of `{column}` changed after `{gate}` had read it")]
+    Changed {
+        /// Of the block.
+        room: String,
+        /// The constraint.
+        gate: String,
+        /// The column.
+        column: String,
+    },
+    /// A projection is computed, or copied, twice.
+    #[error("{room}: a cell of `{column}` is computed twice")]
+    TwoValues {
+        /// Of the block.
+        room: String,
+        /// The column.
+        column: String,
+    },
     /// A constraint is said to determine a cell in which it is not linear with coefficient 1 or −1.
     #[error("{room}: `{gate}` does not determine a cell of `{column}`")]
     NotDetermined {

@@ -178,6 +178,7 @@ impl Builder {
             return self.not_determined(block, name, self.blocks[block].columns[target].name.clone());
         };
         let rest = poly.without(column);
+        self.read(block, name, &rest, &rows, target);
         let sign = Interval::new(-i128::from(sign), -i128::from(sign));
         let shown = self.interval(block, &rest).and_then(|r| Some((r.times(sign)?, self.basis(block, &rest))));
         let is_claimed = self.blocks[block].columns[target].known.as_ref().is_some_and(|known| {
@@ -222,6 +223,7 @@ impl Builder {
         rows: impl IntoIterator<Item = usize>,
     ) {
         let rows: Vec<usize> = rows.into_iter().collect();
+        self.read(block, name, &poly, &rows, index(column));
         let cases: Option<Vec<Interval>> = cases.iter().map(|case| self.interval_in(block, &poly, case)).collect();
         let shown = cases.and_then(|cases| Some((cases.into_iter().reduce(Interval::hull)?, self.basis(block, &poly))));
         self.define_phase1(block, name, column, poly, &rows);
@@ -230,6 +232,7 @@ impl Builder {
 
     /// Notes what a definition shows.
     pub(super) fn learn_definition(&mut self, block: BlockId, name: &str, target: usize, poly: &Local, rows: &[usize]) {
+        self.read(block, name, poly, rows, target);
         let column = Col::Local(target);
         let mut is_recursive = false;
         poly.cells(&mut |c, rotation| {
@@ -265,6 +268,7 @@ impl Builder {
 
     /// Notes what a copy within phase 1 shows.
     pub(super) fn learn_copy(&mut self, from: Cell, to: Cell) {
+        self.read_copied(from);
         if let Some(interval) = self.column_interval(from.block, from.column) {
             let basis = match self.column_basis(from.block, from.column) {
                 Basis::Open => Basis::AfterOpen,

@@ -19,6 +19,7 @@ mod known;
 mod owner;
 mod pack;
 mod projections;
+mod reads;
 mod strip;
 mod witness;
 

@@ -40,8 +40,8 @@ pub struct Args {
     /// A checkpoint to start a new file from; its digest must be given too
     #[arg(long, value_name = "FILE", requires = "digest")]
     checkpoint: Option<PathBuf>,
-    /// Trusted digest of the checkpoint
-    #[arg(long, value_name = "HASH", value_parser = hash, requires = "checkpoint")]
+    /// Trusted digest of the checkpoint, or of the one that the file starts from
+    #[arg(long, value_name = "HASH", value_parser = hash)]
     digest: Option<Hash>,
     /// The client's file: headers, commitments and proofs
     #[arg(long, value_name = "FILE", default_value = "light.bin")]
@@ -134,7 +134,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let checkpoint = args.write_checkpoint.as_ref().map(|path| write_checkpoint(&client, path)).transpose()?;
     let path = &args.file;
-    let done = Done { path, recheck: args.recheck, opened, opening, synced, balances, checkpoint };
+    let pinned = args.digest.is_some();
+    let done = Done { path, recheck: args.recheck, pinned, opened, opening, synced, balances, checkpoint };
     Ok(report::report(&client, &file, &done))
 }
 
@@ -232,9 +233,13 @@ fn start<'p>(
 ) -> Result<LightClient<'p>, CliError> {
     Ok(match checkpoint {
         Some(checkpoint) => {
-            // What is in our own file was trusted when it was made.
+            // What is in our own file was trusted when it was made; the report says so.
             let own = checkpoint.digest()?;
             LightClient::from_checkpoint(checker, checkpoint, &args.digest.unwrap_or(own))?
+        }
+        None if args.digest.is_some() => {
+            let message = "--digest is for a client that starts from a checkpoint; this one starts from the genesis";
+            return Err(CliError::Usage(message.into()));
         }
         None => LightClient::from_genesis(checker, trusted)?,
     })

@@ -1,6 +1,7 @@
 //! `train`: a run, natively or with proofs.
 
-use crate::error::{CliError, Rejection};
+use crate::error::{CliError, FileError};
+use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, peak_memory_kib, plural, time};
 use crate::interrupt;
 use crate::progress::ProofBar;
@@ -10,13 +11,13 @@ use circuits::curve::Params;
 use circuits::decimal::Decimal;
 use circuits::model::{Draw, draw_batch, public_loss};
 use circuits::model_file::ModelState;
-use circuits::statement::{Layouts, StateCommitments};
+use circuits::statement::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use verifier::step::claimed_after;
+use verifier::{RunRefused, RunVerifier, StepVerifier};
 
 mod session;
 
@@ -196,12 +197,14 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     }
     let params = ui.params()?;
     let keys = ui.prover_keys(&params, &session.trainer.spec)?;
-    let mut before = first_commitments(session, dir, &params, &keys, ui)?;
+    let of_proofs = [&keys.layer, &keys.head, &keys.update].map(|key| key.verifying.clone());
+    let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, of_proofs)?;
+    let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;
     let config = session.trainer.spec.config.clone();
     let sequences = (session.run.batch * session.run.accumulate) as usize;
     let size = (sequences, config.layers, Layouts::new(&config).updates().len());
-    prove_genesis(session, dir, (&params, &keys), ui)?;
+    prove_genesis(session, dir, (&params, &keys, &verifier), ui)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;
         let start = Instant::now();
@@ -234,13 +237,12 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Commitments of the state in hand, which must be those that the last proof leads to, or the genesis: whatever happened to the
-/// file, no step is proven from another state.
+/// Commitments of the state in hand, which must be those that the last proof leads to, or the genesis: whatever happened to
+/// the files, no step is proven from another state, nor after a step whose proof does not hold.
 fn first_commitments(
     session: &Session,
     dir: &RunDir,
-    params: &Params,
-    keys: &StepKeys,
+    (params, verifier): (&Params, &StepVerifier),
     ui: &Ui,
 ) -> Result<StateCommitments, CliError> {
     let committed = {
@@ -250,9 +252,16 @@ fn first_commitments(
     let (expected, proof) = match session.trainer.step.checked_sub(1) {
         None => (session.run.genesis.clone(), dir.run_file()),
         Some(last) => {
-            let bundle = dir.bundle(last)?;
-            let after = claimed_after(&keys.update.verifying, &session.trainer.spec.config, &bundle);
-            (after.map_err(Rejection::from)?, dir.bundle_file(last))
+            let damaged = |source: CliError| CliError::DamagedBundle { source: Box::new(source) };
+            let bundle = dir.bundle(last).map_err(damaged)?;
+            let refused = |error: RunRefused| {
+                let source = FileError::Foreign(error.to_string());
+                damaged(CliError::File { path: dir.bundle_file(last), source })
+            };
+            let verified = RunVerifier::starting_at(params, verifier, (&session.run, last, &bundle.before), None)
+                .and_then(|verifier| verifier.step(&bundle))
+                .and_then(RunVerifier::finish);
+            (verified.map_err(refused)?.after, dir.bundle_file(last))
         }
     };
     if committed == expected { Ok(committed) } else { Err(CliError::OtherState { state: dir.state_file(), proof }) }
@@ -262,14 +271,25 @@ fn first_commitments(
 fn prove_genesis(
     session: &Session,
     dir: &RunDir,
-    (params, keys): (&Params, &StepKeys),
+    (params, keys, verifier): (&Params, &StepKeys, &StepVerifier),
     ui: &Ui,
 ) -> Result<(), CliError> {
-    if dir.genesis_proof_file().exists() {
-        return Ok(());
-    }
+    let file = dir.genesis_proof_file();
+    let fault = if file.exists() {
+        let proof = files::decode::<GenesisProof>(&file, MAX_SMALL).map_err(|error| error.to_string());
+        let verified = proof.and_then(|proof| {
+            let verified = verifier.verify_genesis(params, &session.run.genesis, &proof);
+            verified.map_err(|error| format!("{}: {error}", file.display()))
+        });
+        match verified {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        }
+    } else {
+        format!("{} is missing", file.display())
+    };
     if session.trainer.step > 0 {
-        ui.warn("genesis.proof is missing, and the first state is gone: `verify` will require --genesis");
+        ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());
     }
     let prover = StepProver { params, keys, spec: &session.trainer.spec };

@@ -63,7 +63,7 @@ fn the_honest_run_is_accepted() {
     let json = run(dir, &format!("verify r --corpus {} --genesis m --end r --steps 2", corpus())).ok();
     assert_eq!(
         (&json["corpus_compared"], &json["verdict"], &json["proofs"]),
-        (&true.into(), &"valid".into(), &11.into())
+        (&true.into(), &"valid".into(), &10.into())
     );
     // What is proven is what the log says.
     let log = fs::read_to_string(dir.join("r/log.jsonl")).unwrap();
@@ -256,6 +256,30 @@ fn a_state_of_another_history_is_not_proven_on() {
     let json = resume("--from-previous --steps 2").ok();
     assert_eq!((&json["steps"], &json["resumed_at"]), (&2.into(), &1.into()));
     assert_eq!(fs::read(r.join("state.bin")).unwrap(), honest);
+    run(dir, &format!("verify {} --end r --genesis m", r.display())).ok();
+
+    // Nor after a step whose proof does not hold; that step can be proven again.
+    let bundle = step(&r, 1);
+    let mut damaged = fs::read(&bundle).unwrap();
+    let last = damaged.len() - 40;
+    damaged[last] ^= 1;
+    fs::write(&bundle, &damaged).unwrap();
+    let answer = resume("--steps 3");
+    assert!(answer.stderr.contains("train --resume --from-previous"), "{}", answer.stderr);
+    answer.refused_as("file", "step-000001.bundle");
+    assert!(!step(&r, 2).exists());
+    // A bundle of another run, or of another step.
+    fs::copy(step(&r, 0), &bundle).unwrap();
+    resume("--steps 3").refused_as("file", "step-000001.bundle");
+    // A genesis proof of another model does no good, which is said while there is time.
+    let proof = r.join("genesis.proof");
+    let kept = fs::read(&proof).unwrap();
+    fs::write(&proof, &kept[..100]).unwrap();
+    let answer = resume("--from-previous --steps 2");
+    assert!(answer.stderr.contains("`verify` will require --genesis"), "{}", answer.stderr);
+    answer.ok();
+    assert_eq!(fs::read(&proof).unwrap(), &kept[..100]);
+    fs::remove_file(&proof).unwrap();
     run(dir, &format!("verify {} --end r --genesis m", r.display())).ok();
 }
 

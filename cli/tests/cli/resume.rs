@@ -80,8 +80,19 @@ fn what_a_kill_can_leave_is_put_right() {
     assert_eq!(fs::read(r.join("train.json")).unwrap(), before);
     fs::write(r.join("step-000042.bundle"), "").unwrap();
     run(dir, "train --out r --resume").refused_as("file", "step-000042.bundle");
-    // No proofs, nothing to verify.
+    // Killed within the proofs of a step whose state before is damaged, too: two bundles to prove again, and no more.
     fs::remove_file(r.join("step-000042.bundle")).unwrap();
+    for beyond in [8, 9] {
+        fs::write(r.join(format!("step-00000{beyond}.bundle")), "").unwrap();
+    }
+    run(dir, "train --out r --resume --steps 9 --from-previous").ok();
+    assert!((8..10).all(|beyond| !r.join(format!("step-00000{beyond}.bundle")).exists()));
+    // What a run that was here before had proven says nothing of this one.
+    fs::write(r.join("genesis.proof"), "of another first state").unwrap();
+    fs::remove_file(r.join("state.bin")).unwrap();
+    run(dir, &again).ok();
+    assert!(!r.join("genesis.proof").exists());
+    // No proofs, nothing to verify.
     run(dir, "verify r").refused_as("rejected", "without proven steps");
 }
 

@@ -21,6 +21,7 @@ use crate::ui::Ui;
 use chain::address::{Address, SecretKey};
 use chain::amount::{Amount, GRAINS_PER_COIN};
 use chain::chain_state::{ChainError, ChainState};
+use chain::consensus::{BlockError, SemanticError};
 use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::ledger;
@@ -147,7 +148,8 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         None => read_spec()?,
     });
     spec.check_keys(&verifier)?;
-    spec.check_proof(&params, &verifier)?;
+    let refused = |error| BlockError::from(SemanticError::Genesis(Box::new(error)));
+    spec.check_proof(&params, &verifier).map_err(refused)?;
     let dataset = dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?;
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());

@@ -16,6 +16,8 @@ pub struct Done<'a> {
     pub path: &'a Path,
     /// Whether the proofs in it were verified again.
     pub recheck: bool,
+    /// Whether the user named the digest of the checkpoint that it starts from.
+    pub pinned: bool,
     /// What opening it found.
     pub opened: Opened,
     /// How long that took.
@@ -44,8 +46,20 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
     let each = |seconds: f64| if synced.blocks == 0 { 0.0 } else { seconds * 1e3 / synced.blocks as f64 };
     let verifying = Duration::from_secs_f64(synced.verifying);
     let (blocks, proofs) = (|count| plural(count, "block"), |count| plural(count, "proof"));
+    let start = client.checkpoint().map(|checkpoint| (checkpoint.record.summary.height, checkpoint.digest().ok()));
+    let mut not_checked = vec!["execution of the ledger".to_owned(), "availability of tensors".into()];
+    let starts = match &start {
+        None => "the genesis; its proof shows that the first state is in range".to_owned(),
+        Some((height, digest)) => {
+            not_checked.insert(0, format!("all before height {height}, and that the state there is in range"));
+            let digest = digest.map_or_else(String::new, |digest| format!(", digest {}", hex(&digest)));
+            let trusted = if done.pinned { "as --digest says" } else { "trusted as the file has it" };
+            format!("a checkpoint at height {height}{digest}, {trusted}")
+        }
+    };
     let mut rows = vec![
         ("chain", hex(client.checker().spec.id())),
+        ("starts from", starts),
         ("height", tip.height().to_string()),
         ("tip", hex(&tip.id)),
         ("training step", tip.summary.step.to_string()),
@@ -81,7 +95,7 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
     if let Some((height, digest)) = &done.checkpoint {
         rows.push(("checkpoint", format!("at height {height}, digest {}", hex(digest))));
     }
-    rows.push(("not checked", "execution of the ledger, availability of tensors".into()));
+    rows.push(("not checked", not_checked.join(", ")));
     let rechecked = done.recheck.then(|| {
         json!({
             "blocks": opened.taken,
@@ -93,6 +107,11 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
     let json = json!({
         "ok": true,
         "chain": hex(client.checker().spec.id()),
+        "starts_from": start.map(|(height, digest)| json!({
+            "height": height,
+            "digest": digest.map(|digest| hex(&digest)),
+            "pinned": done.pinned,
+        })),
         "height": tip.height(),
         "tip": hex(&tip.id),
         "step": tip.summary.step,
@@ -113,7 +132,7 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
             "height": balance.height,
         })).collect::<Vec<_>>(),
         "checkpoint": done.checkpoint.map(|(height, digest)| json!({ "height": height, "digest": hex(&digest) })),
-        "not_checked": ["execution of the ledger", "availability of tensors"],
+        "not_checked": not_checked,
     });
     Output { text: table(&rows), json }
 }

@@ -118,7 +118,8 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
 /// Writes the files of a run that begins; its state last.
 pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut warn = |text: String| ui.warn(&text);
-    dir.clean(0, &mut warn)?;
+    dir.clean(0, 0, &mut warn)?;
+    dir.remove_genesis_proof()?;
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
@@ -176,7 +177,9 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         dir.write_settings(&settings)?;
     }
     let mut warn = |text: String| ui.warn(&text);
-    dir.clean(step, &mut warn)?;
+    // The process may have been killed while it proved the step after the one that is repeated.
+    let last = if args.from_previous { step.saturating_add(1) } else { step };
+    dir.clean(step, last, &mut warn)?;
     if settings.prove && !dir.is_proven_up_to(step)? {
         let source = FileError::Foreign("bundles of completed steps are missing".into());
         return Err(CliError::File { path: dir.path().to_owned(), source });

@@ -46,6 +46,7 @@ fn a_file_that_a_full_disk_tore_is_made_again() {
 fn a_recheck_says_what_it_checked() {
     let devnet = Devnet::new();
     let first = devnet.run("light --recheck").ok();
+    assert_eq!(first["starts_from"], json!(null));
     let nothing = &first["rechecked"];
     assert_eq!((&nothing["blocks"], &nothing["proofs"], &first["verified"]), (&json!(0), &json!(0), &json!(3)));
     let again = devnet.run("light").ok();
@@ -74,7 +75,17 @@ fn what_is_not_trusted_is_rejected_and_what_is_missing_is_said() {
     let written = devnet.run("light --write-checkpoint c.bin").ok();
     devnet.run("light --write-checkpoint c.bin").ok();
     devnet.run(&digest(&"11".repeat(32))).refused_as("rejected", "the checkpoint's digest is not the trusted one");
-    devnet.run(&digest(written["checkpoint"]["digest"].as_str().unwrap())).ok();
+    let pinned = written["checkpoint"]["digest"].as_str().unwrap();
+    let from = devnet.run(&digest(pinned)).ok();
+    let (start, first) = (&from["starts_from"], from["not_checked"][0].as_str().unwrap());
+    assert_eq!((&start["digest"], &start["pinned"]), (&pinned.into(), &true.into()));
+    assert!(first.starts_with("all before height ") && first.ends_with("that the state there is in range"), "{from}");
+    // A file from someone else, which starts where it likes, is trusted as it is, and the report says so.
+    let again = devnet.run("light --file d.bin --recheck").ok();
+    assert_eq!((&again["starts_from"]["pinned"], &again["not_checked"][0]), (&false.into(), &first.into()));
+    let other = format!("light --file d.bin --recheck --digest {}", "11".repeat(32));
+    devnet.run(&other).refused_as("rejected", "the checkpoint's digest is not the trusted one");
+    devnet.run(&format!("light --digest {pinned}")).refused_as("usage", "this one starts from the genesis");
     devnet.run("light --file none/light.bin").refused_as("io", "none/light.bin");
 
     // 7.14: blocks that do not hold are the node's lie.
