@@ -326,7 +326,7 @@ fn a_range_does_not_change_after_it_was_read() {
     assert!(matches!(fault(b), Fault::Unknown { gate, column, .. } if gate == "shifted" && column == "y"));
 
     // Known where it is read, wider later on.
-    let (mut b, block, limb, hint) = block();
+    let (mut b, block, limb, hint) = self::block();
     let other = b.column(block, Kind::Hint, "other");
     b.define(block, "narrow", hint, limb.cur(), 0..4);
     b.define(block, "reads", other, hint.cur(), 0..4);

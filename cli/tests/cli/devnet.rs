@@ -95,9 +95,9 @@ fn a_newcomer_follows_the_readme_and_a_stranger_verifies() {
     // 7.15: what it has, it keeps.
     for (option, text) in [
         ("--nodes 1", "--nodes 1: none of them would contribute; the chain's contributors need 2 nodes"),
-        ("--contributors 2", "--contributors 2: the chain has 1, and 1 of them are of its first 3 nodes"),
-        ("--lr 0.2", "--lr 0.2: the chain that is there has 0.1, and keeps it"),
-        ("--hash-rate 1000000", "--hash-rate 1000000: the chain that is there has blocks of 65537 tries at first"),
+        ("--contributors 2", "--contributors 2: the chain has 1, of which 1 are among its first 3 nodes"),
+        ("--lr 0.2", "--lr 0.2: the existing chain has 0.1, and keeps it"),
+        ("--hash-rate 1000000", "--hash-rate 1000000: the existing chain has initially 65537 hashes per block"),
     ] {
         run(dir, &format!("devnet {option}")).refused_as("usage", text);
     }
