@@ -141,12 +141,6 @@ impl<'p> Setup<'p> {
     }
 }
 
-/// Proof bytes of a step: every proof, without the statement around them.
-pub fn proof_bytes(bundle: &Bundle) -> usize {
-    let gradients = bundle.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads));
-    gradients.chain(&bundle.updates).map(Vec::len).sum()
-}
-
 /// `2^k` scalars as random as those of a proof.
 pub fn scalars(params: &Params) -> Vec<F> {
     let mut rng = fresh().expect("the system has randomness");

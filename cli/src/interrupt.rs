@@ -4,11 +4,24 @@ use crate::error::CliError;
 use crate::ui::Ui;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-/// What Ctrl-C, or the signal that asks a process to end, does from now on; once in a process. It runs in a thread of its
-/// own. If it cannot be arranged, the process ends as any other does.
+type Action = Box<dyn FnMut() + Send>;
+
+static ACTION: Mutex<Option<Action>> = Mutex::new(None);
+
+/// What Ctrl-C, or the signal that asks a process to end, does from now on. It runs in a thread of its own. If it cannot be
+/// arranged, the process ends as any other does.
 pub fn on_interrupt(act: impl FnMut() + Send + 'static) {
-    let _ = ctrlc::set_handler(act);
+    let action = || ACTION.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_first = action().replace(Box::new(act)).is_none();
+    if is_first {
+        let _ = ctrlc::set_handler(move || {
+            if let Some(act) = action().as_mut() {
+                act();
+            }
+        });
+    }
 }
 
 /// Ends the process at once, for commands that lose nothing by it.

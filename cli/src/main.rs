@@ -58,6 +58,9 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let ui = Ui::new(cli.json, cli.cache);
+    let told = ui.clone();
+    // For commands that have no more to say.
+    interrupt::on_interrupt(move || interrupt::end(&told, "interrupted".into()));
     match cli.command.run(&ui, Cli::command()) {
         Ok(output) => {
             ui.print(&output);

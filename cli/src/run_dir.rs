@@ -127,7 +127,7 @@ impl RunDir {
 
     /// Whether training has begun here: a run's state is written last.
     pub fn begun(&self) -> bool {
-        self.run_file().exists() && self.state_file().exists()
+        self.run_file().exists() && (self.state_file().exists() || self.previous_state_file().exists())
     }
 
     /// What makes the directory unfit for a new run, if anything does: it holds something else.
@@ -252,7 +252,10 @@ impl RunDir {
             return Err(CliError::File { path: path.clone(), source });
         }
         for (_, path) in bundles.iter().filter(|(number, _)| *number >= step) {
-            warn(format!("{} was completed, but its state was not: the step is repeated", path.display()));
+            warn(format!(
+                "{} is of a step beyond the state that is resumed from: the step is repeated",
+                path.display()
+            ));
             files::remove(path)?;
         }
         Ok(())

@@ -76,7 +76,7 @@ pub enum VerifyError {
         role: Challenge,
     },
     /// The opening of canonical commitments ends with a blind of 0.
-    #[error("the opening of the output commitments is blinded")]
+    #[error("the blind is not the canonical one")]
     Blind,
     /// Nothing follows the proof.
     #[error("the proof has trailing bytes")]

@@ -1,7 +1,7 @@
 //! Prints the table of the project's README: what a proven step costs.
 
 use benches::lanes::{Lanes, ROWS};
-use benches::setup::{Setup, batch, corpus, msm, proof_bytes, scalars, spec, trainer};
+use benches::setup::{Setup, batch, corpus, msm, scalars, spec, trainer};
 use benches::stock::Stock;
 use benches::timing::{compare, median, repeat, time};
 use benches::{
@@ -107,7 +107,7 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
         ),
         ("verifying a step, keys loaded", shown(verifying)),
         ("the same, in multi-scalar multiplications of 2^k", format!("{:.1}", ratio(verifying, one_msm))),
-        ("proof bytes of a step", format!("{:.1} KiB", proof_bytes(&bundle) as f64 / 1024.0)),
+        ("proof bytes of a step", format!("{:.1} KiB", bundle.proof_bytes() as f64 / 1024.0)),
         ("a genesis proof, once a run", shown(proving_genesis)),
         ("verifying it", shown(verifying_genesis)),
         ("proof bytes of it", format!("{:.1} KiB", genesis.proof_bytes() as f64 / 1024.0)),

@@ -67,7 +67,7 @@ pub enum FileError {
         found: Hash,
     },
     /// It begins at another checkpoint.
-    #[error("the file starts at another checkpoint")]
+    #[error("the file starts at another block than the one that is given")]
     OtherCheckpoint,
     /// A record is whole, but holds no block.
     #[error("at byte {offset}: {source}")]

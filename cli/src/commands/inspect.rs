@@ -71,7 +71,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
         let mut content = facts(run_facts(&dir.run()?, &dir.run_file())?);
         content.insert("bundles".into(), dir.bundles()?.len().into());
         content.insert("genesis_proof".into(), dir.genesis_proof_file().exists().into());
-        if dir.begun() {
+        if dir.state_file().exists() {
             let state = dir.state()?;
             content.insert("steps_taken".into(), state.step.into());
         }

@@ -145,6 +145,9 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
         }
     }
     let dir = RunDir::new(&args.path);
+    if let Some(other) = dir.occupied() {
+        return Err(CliError::Usage(format!("{} contains {other}, not a run", args.path.display())));
+    }
     let run: Run = read(&dir.run_file())?;
     let files = dir.bundles()?;
     if files.is_empty() {

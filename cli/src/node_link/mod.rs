@@ -46,7 +46,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// There is no devnet.
-    #[error("there is no devnet in {}; specify its directory with {option}", dir.display())]
+    #[error("there is no devnet in {}; specify its directory with {option}, or wait if it is starting", dir.display())]
     NoDevnet {
         /// Where it was looked for.
         dir: PathBuf,
@@ -59,6 +59,9 @@ pub enum NodeError {
     /// A process has the store and does not answer.
     #[error("{} is in use by another process, and nothing answers at {SOCKET} next to it", .0.display())]
     InUse(PathBuf),
+    /// A process has the store, which was to be read by itself.
+    #[error("{} is in use by another process; if that is a devnet, `gradientcoin chain status` asks it", .0.display())]
+    Busy(PathBuf),
     /// The store fails.
     #[error("{}: {source}", path.display())]
     Store {

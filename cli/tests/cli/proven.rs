@@ -181,14 +181,14 @@ fn verdicts_say_what_they_rely_on() {
     let json = verify(&second).conditional();
     assert_eq!(json["condition"], "the state before step 1 is in range");
     assert!(
-        has(&json, "not_checked", "step 0: they are not verified") && has(&json, "not_checked", "--after or --before")
+        has(&json, "not_checked", "step 0: it is not verified") && has(&json, "not_checked", "--after or --before")
     );
     let json = verify(&format!("{second} --genesis m")).conditional();
     assert!(has(&json, "checked", "the run names m as its first model") && has(&json, "not_checked", "step 0: "));
     verify(&format!("{second} --genesis r")).refused_as("rejected", "the run does not begin with this model");
     let json = verify(&format!("{second} --after {first} --corpus {}", corpus())).ok();
     assert_eq!((first_state(&json), json["steps"].as_array().unwrap().len()), ([false, false, true], 1));
-    assert!(has(&json, "not_checked", "step 0: they are not verified"));
+    assert!(has(&json, "not_checked", "step 0: it is not verified"));
     verify(&format!("{second} --after {second}")).refused_as("rejected", "a step does not follow the previous one");
     verify(&format!("{second} --genesis-proof {r}/genesis.proof")).refused_as("usage", "is for step 0");
     let one = ARGUMENTS.replace("--steps 2", "--steps 1");
@@ -275,7 +275,7 @@ fn a_state_of_another_history_is_not_proven_on() {
         fs::write(&bundle, other).unwrap();
         let answer = resume("--steps 3");
         assert!(answer.stderr.contains("train --resume --from-previous"), "{}", answer.stderr);
-        answer.refused_as("file", "step-000001.bundle");
+        answer.refused_as("rejected", "step-000001.bundle");
         assert!(!step(&r, 2).exists());
     }
 }

@@ -90,6 +90,9 @@ fn what_a_kill_can_leave_is_put_right() {
     // What a run that was here before had proven says nothing of this one.
     fs::write(r.join("genesis.proof"), "of another first state").unwrap();
     fs::remove_file(r.join("state.bin")).unwrap();
+    let previous = r.join("state.previous.bin");
+    run(dir, "train --resume --out r").refused_as("file", "`train --resume --from-previous` resumes from it");
+    fs::remove_file(previous).unwrap();
     run(dir, &again).ok();
     assert!(!r.join("genesis.proof").exists());
     // No proofs, nothing to verify.

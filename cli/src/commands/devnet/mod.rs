@@ -19,6 +19,7 @@ mod watch;
 mod workers;
 
 use crate::error::CliError;
+use crate::format::plural;
 use crate::interrupt;
 use crate::ui::{Output, Ui};
 use clap::Subcommand;
@@ -63,7 +64,11 @@ fn start(args: &Start, ui: &Ui) -> Result<Output, CliError> {
     let mut running = nodes::start(net, &args.dir, args.blocks, ui)?;
     let begun = running.height();
     let outcome = running.watch(SETTLE, &stop.asked, ui);
+    let waiting = running.waiting();
     let chains = running.stop();
+    if waiting > 0 {
+        ui.warn(&format!("{} in no block dropped: send again what is to happen", plural(waiting, "transaction")));
+    }
     let made = chains.first().map_or(begun, |chain| chain.tip().summary.height).saturating_sub(begun);
     // What was made is there, whatever ended it.
     let left = args.blocks.map(|blocks| blocks.saturating_sub(made));

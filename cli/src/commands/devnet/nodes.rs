@@ -224,6 +224,14 @@ impl Running {
         }
     }
 
+    /// Transactions that wait at node 0. They are kept in memory alone.
+    pub fn waiting(&self) -> u64 {
+        match ask(&self.inboxes[0], Query::Status) {
+            Answer::Status(status) => status.waiting.unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Stops the nodes; gives their chains. Proofs in the making are not waited for: they end with the process, and are
     /// of no block.
     pub fn stop(self) -> Vec<ChainState> {

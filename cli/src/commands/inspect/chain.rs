@@ -25,7 +25,7 @@ pub fn is_store(path: &Path) -> bool {
 /// How far a store's chain is. A node that runs has its store to itself.
 pub fn store_facts(path: &Path) -> Result<Facts, CliError> {
     let store = Store::open(path).map_err(|error| match error.is_in_use() {
-        true => CliError::from(NodeError::InUse(path.to_owned())),
+        true => CliError::from(NodeError::Busy(path.to_owned())),
         false => NodeError::Store { path: path.to_owned(), source: error }.into(),
     })?;
     let view = store.view()?;

@@ -82,7 +82,10 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
                 each(synced.verifying)
             ),
         ),
-        ("batches", format!("{} of proofs, each ending in one multi-scalar multiplication", synced.batches)),
+        (
+            "batches",
+            format!("{} of proofs, each ending in one multi-scalar multiplication", synced.batches + opened.batches),
+        ),
         ("kept", format!("{} in {}, no tensors", bytes(file.bytes()), done.path.display())),
         (
             "the node's tip",

@@ -134,7 +134,9 @@ fn state(args: &Args, dir: &RunDir) -> Result<(ModelState, PathBuf), CliError> {
     let kept = dir.previous_state_file().exists();
     match dir.state() {
         Ok(state) => Ok((state, dir.state_file())),
-        Err(source @ CliError::File { .. }) if kept => Err(CliError::DamagedState { source: Box::new(source) }),
+        Err(source @ (CliError::File { .. } | CliError::Io { .. })) if kept => {
+            Err(CliError::DamagedState { source: Box::new(source) })
+        }
         Err(error) => Err(error),
     }
 }

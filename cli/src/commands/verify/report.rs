@@ -134,7 +134,8 @@ fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String>
         not.push(format!("that the state before step {first} is in range ({how} shows it)"));
     }
     if first > 0 {
-        not.push(format!("{}: they are not verified", span(0, first - 1)));
+        let verified = if first == 1 { "it is not verified" } else { "they are not verified" };
+        not.push(format!("{}: {verified}", span(0, first - 1)));
     }
     if asked.genesis.is_none() {
         not.push("which model the run begins with (--genesis compares it)".into());
