@@ -32,9 +32,9 @@ use ui::Ui;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  success
-  1  rejected: a proof, a file or an answer is invalid, or an audit found a hole
+  1  rejected: what was to be verified is invalid, or an audit found a hole
   2  wrong usage
-  3  failed: a file, the disk, a connection or the machine
+  3  failed: a file that cannot be read, the disk, a connection, a node that refuses, or the machine
   4  verified conditionally; the message names the condition
 130  interrupted by Ctrl-C";
 
