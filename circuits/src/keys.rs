@@ -6,7 +6,7 @@
 use crate::challenge::{MAX_TERMS, SLOTS};
 use crate::curve::{ENCODED, F, Params, Point};
 use crate::plan::halo::{PlanCircuit, with_plan};
-use crate::plan::{BoundError, Fault, Global, Plan, RESERVED_ROWS};
+use crate::plan::{BoundError, Fault, Global, Margins, Plan, RESERVED_ROWS};
 use crate::ports::WIRE_BLINDING_ROWS;
 use halo2_proofs::plonk::{self, Circuit, ConstraintSystem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -247,6 +247,8 @@ pub struct VerifyingKey {
     pub shape: Shape,
     /// Hash of all that the key means.
     pub digest: [u8; 64],
+    /// How close the circuit comes to the field's size.
+    pub margins: Margins,
     vk: plonk::VerifyingKey<Point>,
 }
 
@@ -267,19 +269,19 @@ impl VerifyingKey {
             return Err(KeyError::Publics { read: shape.publics, given: publics });
         }
         shape.publics = publics;
-        plan.check_bounds()?;
+        let margins = plan.check_bounds()?;
         let circuit = PlanCircuit { plan: plan.clone(), witness: None };
         let vk = with_plan(plan, || plonk::keygen_vk(params, &circuit))?;
-        Self::of(vk, shape)
+        Self::of(vk, shape, margins)
     }
 
-    fn of(vk: plonk::VerifyingKey<Point>, shape: Shape) -> Result<Self, KeyError> {
+    fn of(vk: plonk::VerifyingKey<Point>, shape: Shape, margins: Margins) -> Result<Self, KeyError> {
         let pinned = format!("{:?}", vk.pinned());
         if has_stock_lookup(&pinned) {
             return Err(KeyError::StockLookup);
         }
         let digest = digest(&pinned, &shape);
-        Ok(VerifyingKey { shape, digest, vk })
+        Ok(VerifyingKey { shape, digest, margins, vk })
     }
 
     /// Requires a pinned digest.
@@ -353,9 +355,10 @@ mod tests {
         let plan = toy(1).plan;
         let shape = Shape::of(&plan).unwrap();
         let stock = plonk::keygen_vk(&params, &Stock).unwrap();
-        assert!(matches!(VerifyingKey::of(stock, shape.clone()), Err(KeyError::StockLookup)));
         let own = VerifyingKey::new(&params, &plan).unwrap();
-        assert!(VerifyingKey::of(own.vk, shape).is_ok());
+        let refused = VerifyingKey::of(stock, shape.clone(), own.margins.clone());
+        assert!(matches!(refused, Err(KeyError::StockLookup)));
+        assert!(VerifyingKey::of(own.vk, shape, own.margins).is_ok());
         // A key that does not say is refused as well.
         assert!(
             has_stock_lookup("") && has_stock_lookup("lookups: [], lookups: []") && !has_stock_lookup("lookups: []")

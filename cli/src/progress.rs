@@ -201,11 +201,7 @@ impl ProofBar {
         estimate.observe(part, stage, self.start.elapsed());
         let position = (estimate.done() * UNITS as f64) as u64;
         drop(estimate);
-        self.bar.set_message(match part {
-            Part::Layers => "layers",
-            Part::Heads => "heads",
-            Part::Update => "update",
-        });
+        self.bar.set_message(part.name());
         self.bar.set_position(position);
     }
 }

@@ -49,6 +49,11 @@ impl StepKeys {
             update: key(&plans.update, PUBLICS[2])?,
         })
     }
+
+    /// The keys of layer, head and update that a verifier needs.
+    pub fn verifying(&self) -> [VerifyingKey; 3] {
+        [&self.layer, &self.head, &self.update].map(|key| key.verifying.clone())
+    }
 }
 
 /// Commitments of a state.
@@ -66,6 +71,17 @@ pub enum Part {
     Heads,
     /// The update.
     Update,
+}
+
+impl Part {
+    /// Its name, in the plural where there are several.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Layers => "layers",
+            Part::Heads => "heads",
+            Part::Update => "update",
+        }
+    }
 }
 
 /// Told how far a part of a step is; parts may be proven side by side.

@@ -41,18 +41,10 @@ fn main() {
             matches!((stage, next), (Stage::Proving { .. }, Stage::Proving { .. })) && later - at < pause
         });
         if !same_run {
-            println!("{} {} {}", at.as_millis(), name(part), words(stage));
+            println!("{} {} {}", at.as_millis(), part.name(), words(stage));
         }
     }
     println!("end {}", start.elapsed().as_millis());
-}
-
-fn name(part: Part) -> &'static str {
-    match part {
-        Part::Layers => "layers",
-        Part::Heads => "heads",
-        Part::Update => "update",
-    }
 }
 
 fn words(stage: Stage) -> String {

@@ -195,12 +195,7 @@ impl Plan {
     fn check_gates(&self, determined: &Cells) -> Result<Margin, BoundError> {
         let (mut largest, mut place) = (U256::ZERO, String::new());
         for gate in self.gates.iter().filter(|gate| gate.role == Role::Phase1) {
-            let mut cells = vec![];
-            gate.poly.cells(&mut |column, rotation| {
-                if !cells.contains(&(column, rotation)) {
-                    cells.push((column, rotation));
-                }
-            });
+            let cells = gate.poly.distinct_cells();
             let mut rows = &gate.rows[..];
             while let Some(&row) = rows.first() {
                 // Rows on which all cells stay within the spans of this one.

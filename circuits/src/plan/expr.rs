@@ -96,6 +96,20 @@ impl<C: Copy> Expr<C> {
         }
     }
 
+    /// The cells that occur, each once.
+    pub fn distinct_cells(&self) -> Vec<(C, i32)>
+    where
+        C: PartialEq,
+    {
+        let mut cells = vec![];
+        self.cells(&mut |column, rotation| {
+            if !cells.contains(&(column, rotation)) {
+                cells.push((column, rotation));
+            }
+        });
+        cells
+    }
+
     /// A canonical encoding, for finding equal expressions.
     pub(super) fn key(&self, column: &impl Fn(C) -> u64, out: &mut Vec<u8>) {
         match self {

@@ -95,6 +95,11 @@ impl Known {
     fn is_everywhere(&self) -> bool {
         self.rows.is_empty()
     }
+
+    /// Whether anything is known of the cell on a row.
+    pub(super) fn is_at(&self, row: usize) -> bool {
+        self.is_everywhere() || self.rows.get(row) == Some(&true)
+    }
 }
 
 /// A case of a definition: columns that are narrower in it than in general.

@@ -21,8 +21,9 @@ impl Builder {
     fn is_known(&self, block: BlockId, column: usize, row: usize) -> bool {
         let column = &self.blocks[block].columns[column];
         match column.kind {
-            Kind::Limb | Kind::LookupX(_) | Kind::LookupY(_) | Kind::Fixed => true,
-            _ => column.known.as_ref().is_some_and(|k| k.rows.is_empty() || k.rows.get(row) == Some(&true)),
+            // The table says it, on every row.
+            Kind::LookupX(_) | Kind::LookupY(_) => true,
+            _ => column.known.as_ref().is_some_and(|known| known.is_at(row)),
         }
     }
 
@@ -34,15 +35,8 @@ impl Builder {
     /// Notes the ranges that a constraint on `target` reads. Of `target` itself it may read the rows that it defines: a
     /// sum's range covers them all.
     pub(super) fn read(&mut self, block: BlockId, gate: &str, poly: &Local, rows: &[usize], target: usize) {
-        let mut cells = vec![];
-        poly.cells(&mut |column, rotation| {
-            if let Col::Local(column) = column
-                && !cells.contains(&(column, rotation))
-            {
-                cells.push((column, rotation));
-            }
-        });
-        for (column, rotation) in cells {
+        for (column, rotation) in poly.distinct_cells() {
+            let Col::Local(column) = column else { continue };
             let at = |row: &usize| row.checked_add_signed(rotation as isize);
             let is_own = |row: usize| column == target && rows.contains(&row);
             let known = |row| at(row).is_some_and(|at| is_own(at) || self.is_known(block, column, at));

@@ -135,7 +135,6 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
     let spinner = ui.spinner(&format!("{name} circuit"));
     let plan = Arc::new(segment.plan);
     let key = VerifyingKey::with_publics(params, &plan, public_values)?;
-    let margins = plan.check_bounds().map_err(circuits::keys::KeyError::from)?;
     let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, segment.witness, &publics, &roles)?)));
     let forge = forge.transpose().map_err(CliError::Audit)?;
     drop(spinner);
@@ -155,7 +154,7 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
         blinding_rows: key.shape.blinding_rows,
         proof_bytes: key.shape.proof_length(1),
         key_digest: hex(&key.digest),
-        margins,
+        margins: key.margins,
         findings,
     })
 }

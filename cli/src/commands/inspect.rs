@@ -27,6 +27,9 @@ mod run;
 
 use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts, schedule_facts};
 
+/// What is said of proofs and chains that are only shown.
+const UNVERIFIED: &str = "none of this is verified here";
+
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
@@ -127,7 +130,7 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let content = json!({
                 "update_proofs": sizes,
                 "canonical_opening": proof.canonical.len(),
-                "note": "none of this is verified here",
+                "note": UNVERIFIED,
             });
             Ok(("genesis proof: shows that a first state is in range", facts(content)))
         }
@@ -138,14 +141,14 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         Genesis::MAGIC => Ok(("chain genesis", genesis::facts(path)?)),
         Block::MAGIC => {
             let block: Block = files::decode(path, MAX_SMALL)?;
-            let note = json!({ "note": "none of this is verified here" });
+            let note = json!({ "note": UNVERIFIED });
             let header = describe::header(&block.header, &block.summary);
             Ok(("block", facts(joined([header, describe::content(None, &block)?, note]))))
         }
         Checkpoint::MAGIC => {
             let checkpoint: Checkpoint = files::decode(path, MAX_SMALL)?;
             let digest = json!({ "digest": hex(&checkpoint.digest()?), "headers_before": checkpoint.ancestors.len() });
-            let note = json!({ "note": "none of this is verified here" });
+            let note = json!({ "note": UNVERIFIED });
             Ok(("light client checkpoint", facts(joined([describe::record(&checkpoint.record), digest, note]))))
         }
         KeyFile::MAGIC => {

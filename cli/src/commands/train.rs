@@ -197,8 +197,7 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     }
     let params = ui.params()?;
     let keys = ui.prover_keys(&params, &session.trainer.spec)?;
-    let of_proofs = [&keys.layer, &keys.head, &keys.update].map(|key| key.verifying.clone());
-    let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, of_proofs)?;
+    let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;
     let config = session.trainer.spec.config.clone();
@@ -267,6 +266,17 @@ fn first_commitments(
     if committed == expected { Ok(committed) } else { Err(CliError::OtherState { state: dir.state_file(), proof }) }
 }
 
+/// Whether the run has a genesis proof that holds: if not, why.
+fn kept_genesis_proof(session: &Session, dir: &RunDir, params: &Params, verifier: &StepVerifier) -> Result<(), String> {
+    let file = dir.genesis_proof_file();
+    if !file.exists() {
+        return Err(format!("{} is missing", file.display()));
+    }
+    let proof: GenesisProof = files::decode(&file, MAX_SMALL).map_err(|error| error.to_string())?;
+    let verified = verifier.verify_genesis(params, &session.run.genesis, &proof);
+    verified.map_err(|error| format!("{}: {error}", file.display()))
+}
+
 /// Proves that the first state is in range, with the first step. It needs the first state: a run without it begins again.
 fn prove_genesis(
     session: &Session,
@@ -274,20 +284,7 @@ fn prove_genesis(
     (params, keys, verifier): (&Params, &StepKeys, &StepVerifier),
     ui: &Ui,
 ) -> Result<(), CliError> {
-    let file = dir.genesis_proof_file();
-    let fault = if file.exists() {
-        let proof = files::decode::<GenesisProof>(&file, MAX_SMALL).map_err(|error| error.to_string());
-        let verified = proof.and_then(|proof| {
-            let verified = verifier.verify_genesis(params, &session.run.genesis, &proof);
-            verified.map_err(|error| format!("{}: {error}", file.display()))
-        });
-        match verified {
-            Ok(()) => return Ok(()),
-            Err(fault) => fault,
-        }
-    } else {
-        format!("{} is missing", file.display())
-    };
+    let Err(fault) = kept_genesis_proof(session, dir, params, verifier) else { return Ok(()) };
     if session.trainer.step > 0 {
         ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());

@@ -24,11 +24,9 @@ impl Record {
             Record { config: Config::preset("nano").unwrap(), contributions: 0, told: vec![], end: Duration::ZERO };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
-            let part = || match words[1] {
-                "layers" => Part::Layers,
-                "heads" => Part::Heads,
-                "update" => Part::Update,
-                other => panic!("{other}"),
+            let part = || {
+                let parts = [Part::Layers, Part::Heads, Part::Update];
+                parts.into_iter().find(|part| part.name() == words[1]).unwrap()
             };
             match words[..] {
                 ["preset", name] => record.config = Config::preset(name).unwrap(),

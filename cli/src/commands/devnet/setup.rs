@@ -131,7 +131,9 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     }
     let params = Arc::new(ui.params()?);
     let model = Spec::new(config.clone());
-    let (verifier, prover) = (ui.verifier_keys(&params, &config)?, ui.prover_keys(&params, &model)?);
+    let prover = ui.prover_keys(&params, &model)?;
+    let verifier = StepVerifier::with_keys(&params, &config, prover.verifying())?;
+    let mut made = None;
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;
         let dataset = dataset(&params, &config, corpus, ui)?;
@@ -142,6 +144,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
+        made = Some(dataset);
     }
     let spec = Arc::new(match found {
         Some(spec) => spec,
@@ -150,7 +153,10 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     spec.check_keys(&verifier)?;
     let refused = |error| BlockError::from(SemanticError::Genesis(Box::new(error)));
     spec.check_proof(&params, &verifier).map_err(refused)?;
-    let dataset = dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?;
+    let dataset = match made {
+        Some(dataset) => dataset,
+        None => dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?,
+    };
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());
         return Err(CliError::File { path: corpus_file, source });

@@ -49,7 +49,8 @@ impl<'a> Watch<'a> {
             Event::Idle => {
                 self.warned = true;
                 let text = format!(
-                    "no gradient was proven within {}: the next block may have none. A new chain with a larger --seconds-per-block gives contributors more time",
+                    "no gradient was proven within {}: the next block may have none. A new chain with a larger \
+                     --seconds-per-block gives contributors more time",
                     time(self.shared.patience)
                 );
                 self.line.suspend(|| self.ui.warn(&text));

@@ -93,28 +93,21 @@ impl Slot {
         self.changed.notify_all();
     }
 
-    /// Waits for a tip that was not taken yet.
-    fn take(&self) -> Option<Work> {
+    /// Waits for a tip that was not taken yet, below the last height: nothing is built on that or above.
+    fn take(&self, last: Option<u64>) -> Option<Work> {
         let mut offer = self.lock();
         loop {
             if offer.closed {
                 return None;
             }
-            if !offer.taken && offer.work.is_some() {
+            let is_below = |work: &&Work| last.is_none_or(|last| work.parent.height < last);
+            if !offer.taken
+                && let Some(work) = offer.work.as_ref().filter(is_below).cloned()
+            {
                 offer.taken = true;
-                return offer.work.clone();
-            }
-            offer = self.changed.wait(offer).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// The same, but for a tip at the last height or above: nothing is built on it.
-    fn take_below(&self, last: Option<u64>) -> Option<Work> {
-        loop {
-            let work = self.take()?;
-            if last.is_none_or(|last| work.parent.height < last) {
                 return Some(work);
             }
+            offer = self.changed.wait(offer).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -158,7 +151,7 @@ pub fn contribute(
 ) -> JoinHandle<Result<(), CliError>> {
     let (shared, slot, stopping) = (shared.clone(), slot.clone(), stopping.clone());
     std::thread::spawn(move || {
-        while let Some(work) = slot.take_below(last) {
+        while let Some(work) = slot.take(last) {
             let _one = PROVING.lock().unwrap_or_else(PoisonError::into_inner);
             if stopping.load(Ordering::Relaxed) {
                 break;
@@ -190,7 +183,7 @@ pub fn produce(
     std::thread::spawn(move || {
         let wanted = shared.contributing.len().min(shared.spec.rules().max_contributions as usize);
         let producer = Producer { shared: &shared, slot: &slot, node: &to, watch: &watch, wanted };
-        while slot.take_below(last).is_some() {
+        while slot.take(last).is_some() {
             slot.wait_for(wanted, Instant::now() + shared.patience);
             if stopping.load(Ordering::Relaxed) {
                 break;

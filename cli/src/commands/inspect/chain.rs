@@ -1,6 +1,6 @@
 //! What a node's store and a light client's file say.
 
-use super::{Facts, facts};
+use super::{Facts, UNVERIFIED, facts};
 use crate::commands::chain::describe::{self, joined};
 use crate::error::CliError;
 use crate::format::hex;
@@ -32,7 +32,7 @@ pub fn store_facts(path: &Path) -> Result<Facts, CliError> {
     let genesis = view.genesis()?.ok_or(ChainError::Empty)?;
     let chain = view.at_height(0)?.map(|id| hex(&id));
     let about = json!({ "chain": chain, "name": genesis.name });
-    let note = json!({ "note": "none of this is verified here" });
+    let note = json!({ "note": UNVERIFIED });
     Ok(facts(joined([about, describe::record(&view.tip()?), note])))
 }
 
@@ -47,6 +47,6 @@ pub fn light_facts(path: &Path) -> Result<Facts, CliError> {
         "blocks": survey.blocks,
         "bytes": survey.bytes,
         "follows": survey.fault.map(|fault| fault.to_string()),
-        "note": "none of this is verified here",
+        "note": UNVERIFIED,
     })))
 }

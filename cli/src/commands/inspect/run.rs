@@ -1,6 +1,6 @@
 //! What a run and its files say.
 
-use super::{Facts, facts};
+use super::{Facts, UNVERIFIED, facts};
 use crate::commands::chain::describe::joined;
 use crate::error::{CliError, FileError};
 use crate::files;
@@ -96,7 +96,7 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
         "update_proofs": sizes(&bundle.updates),
         "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
         "canonical_opening": bundle.canonical.len(),
-        "note": "none of this is verified here",
+        "note": UNVERIFIED,
         "run": run,
     })))
 }
