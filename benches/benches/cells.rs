@@ -1,9 +1,9 @@
 //! A range-checked cell against the stock lookup, and columns of each kind.
 #![allow(missing_docs)]
 
+use backend::curve::{DEFAULT_K, Params};
 use benches::lanes::{Lane, Lanes, ROWS};
 use benches::stock::Stock;
-use circuits::curve::{DEFAULT_K, Params};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn cells(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("48 more columns");
     group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(1));
-    let none = Lanes::new(&params, Lane::Hint, 0);
+    let none = Lanes::new(&params, Lane::Unchecked, 0);
     group.bench_function("none", |b| b.iter(|| none.prove()));
     for lane in Lane::ALL {
         let lanes = Lanes::new(&params, lane, 48);

@@ -3,8 +3,8 @@
 //! `GRADIENTCOIN_BENCH_PRESETS=nano,micro` chooses the presets; the larger ones take long.
 #![allow(missing_docs)]
 
+use backend::curve::{DEFAULT_K, Params};
 use benches::setup::{Setup, batch, corpus, msm, presets, scalars, spec, trainer};
-use circuits::curve::{DEFAULT_K, Params};
 use criterion::{Criterion, criterion_group, criterion_main};
 use prover::step::StepKeys;
 use std::time::Duration;

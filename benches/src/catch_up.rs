@@ -4,8 +4,8 @@
 //! every time, so that the final multiplication would be too small; with each step therefore comes a claim over as many
 //! points that no other step has ([`Fresh`]).
 
-use circuits::curve::{ENCODED, F, Msm, Params, Point, PointSum};
-use circuits::keys::{Item, VerifyingKey};
+use backend::curve::{ENCODED, F, Msm, Params, Point, PointSum};
+use backend::keys::{Item, VerifyingKey};
 use circuits::statement::Bundle;
 use ff::Field;
 use group::{Curve, GroupEncoding};

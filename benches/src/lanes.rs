@@ -1,7 +1,8 @@
 //! Circuits that are nothing but full columns of one kind.
 
-use circuits::curve::{DEFAULT_K, F, Params};
-use circuits::plan::{BlockId, Builder, Challenge, Col, Declared, Interval, Kind, Plan, RESERVED_ROWS, Witness};
+use backend::curve::{DEFAULT_K, F, Params};
+use backend::{Builder, Plan, Witness};
+use plonkish::{BlockId, Challenge, Col, Declared, Interval, Kind, RESERVED_ROWS};
 use prover::proof::{ProofInstance, ProverKey, prove};
 use std::sync::Arc;
 
@@ -14,9 +15,9 @@ pub enum Lane {
     /// Looked up in the range table.
     Limb,
     /// Committed, of 24 bits.
-    Hint,
+    Unchecked,
     /// A hint in the permutation.
-    Wire,
+    Copyable,
     /// Two columns, a pair looked up in a table.
     Pair,
     /// Of phase 2, in the permutation.
@@ -25,14 +26,14 @@ pub enum Lane {
 
 impl Lane {
     /// All of them.
-    pub const ALL: [Lane; 5] = [Lane::Limb, Lane::Hint, Lane::Wire, Lane::Pair, Lane::Acc];
+    pub const ALL: [Lane; 5] = [Lane::Limb, Lane::Unchecked, Lane::Copyable, Lane::Pair, Lane::Acc];
 
     /// A name.
     pub fn name(self) -> &'static str {
         match self {
             Lane::Limb => "limb",
-            Lane::Hint => "hint",
-            Lane::Wire => "wire",
+            Lane::Unchecked => "unchecked",
+            Lane::Copyable => "copyable",
             Lane::Pair => "pair",
             Lane::Acc => "acc",
         }
@@ -51,7 +52,7 @@ fn fill(b: &mut Builder, block: BlockId, column: Col, seed: usize, bits: u32) {
     }
 }
 
-/// Three limbs, a hint, an accumulator and a looked-up pair, in every circuit so that none is without a part of the
+/// Three limbs, an unchecked column, an accumulator and a looked-up pair, in every circuit so that none is without a part of the
 /// argument, then `count` columns of one kind.
 fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     const SQUARES: u64 = 1;
@@ -59,7 +60,7 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     let b = &mut builder;
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
     let block = b.block_at("lanes", 0, ROWS);
-    let first = b.column(block, Kind::Hint, "first");
+    let first = b.column(block, Kind::Unchecked, "first");
     b.declare(block, first, Declared::outside(Interval::unsigned(24), "filled so"));
     fill(b, block, first, 0, 24);
     let limbs = 3 + if lane == Lane::Limb { count } else { 0 };
@@ -67,13 +68,13 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
         let limb = b.column(block, Kind::Limb, "limb");
         fill(b, block, limb, i, 12);
     }
-    if let Lane::Hint | Lane::Wire = lane {
-        let kind = if lane == Lane::Hint { Kind::Hint } else { Kind::Wire };
+    if let Lane::Unchecked | Lane::Copyable = lane {
+        let kind = if lane == Lane::Unchecked { Kind::Unchecked } else { Kind::Copyable };
         let mut before = None;
         for _ in 0..count {
-            let column = b.column(block, kind, "hint");
+            let column = b.column(block, kind, "unchecked");
             b.define(block, "the first again", column, first.cur(), 0..ROWS);
-            if lane == Lane::Wire {
+            if lane == Lane::Copyable {
                 let cell = b.cell(block, column, 0);
                 b.equal(before.unwrap_or(cell), cell);
                 before = Some(cell);
@@ -96,7 +97,7 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
         b.equal(before.unwrap_or(cell), cell);
         before = Some(cell);
     }
-    builder.finish(DEFAULT_K)
+    builder.compile_filled(DEFAULT_K)
 }
 
 /// A circuit of one kind of column, ready to be proven.
@@ -120,7 +121,7 @@ impl<'p> Lanes<'p> {
             let limb = builder.column(block, Kind::Limb, "limb");
             fill(&mut builder, block, limb, i, 12);
         }
-        Self::of(params, builder.finish(DEFAULT_K))
+        Self::of(params, builder.compile_filled(DEFAULT_K))
     }
 
     fn of(params: &'p Params, (plan, witness): (Plan, Witness)) -> Self {

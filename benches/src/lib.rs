@@ -3,7 +3,7 @@
 pub mod catch_up;
 pub mod lanes;
 pub mod machine;
-pub mod rooms;
+pub mod ops;
 pub mod setup;
 pub mod stock;
 pub mod timing;

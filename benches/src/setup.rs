@@ -1,6 +1,6 @@
 //! A model, its keys, and the first step of a run on the fixture corpus.
 
-use circuits::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
+use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};

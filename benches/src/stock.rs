@@ -1,7 +1,7 @@
 //! The same range checks by the stock lookup argument.
 
 use crate::lanes::{ROWS, number};
-use circuits::curve::{F, Params, Point, ProofWriter};
+use backend::curve::{F, Params, Point, ProofWriter};
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Error, ProvingKey, TableColumn, create_proof, keygen_pk, keygen_vk,
@@ -9,7 +9,7 @@ use halo2_proofs::plonk::{
 use halo2_proofs::poly::Rotation;
 use prover::rng::fresh;
 
-/// Bits of the table: it must leave room for the blinding rows, so that of 12 bits does not fit `2^12` rows.
+/// Bits of the table: it must leave space for the blinding rows, so that of 12 bits does not fit `2^12` rows.
 const TABLE_BITS: u32 = 11;
 
 /// `N` columns, each looked up on every row.

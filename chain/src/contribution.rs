@@ -3,8 +3,8 @@
 use crate::Hash;
 use crate::address::{Address, SecretKey, Signature};
 use crate::dataset::MerkleProof;
+use backend::curve::Point;
 use circuits::codec::{self, CodecError, Encoded};
-use circuits::curve::Point;
 use circuits::poseidon;
 use circuits::scope::Scope;
 use circuits::statement::{self, Encoding};

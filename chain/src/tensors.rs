@@ -4,10 +4,10 @@ use crate::Hash;
 use crate::consensus::semantic::Proven;
 use crate::contribution::{Contribution, encode_points};
 use crate::genesis::ChainSpec;
+use backend::curve::Params;
+use backend::ports::PortError;
 use circuits::codec::{self, CodecError, Encoded};
-use circuits::curve::Params;
 use circuits::model::{Config, Gradients, tensors};
-use circuits::ports::PortError;
 use circuits::tensor::Matrix;
 use serde::{Deserialize, Serialize};
 

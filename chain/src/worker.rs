@@ -8,11 +8,11 @@ use crate::contribution::{Contribution, Seat, encode_points, update_scope};
 use crate::dataset::{Dataset, DatasetError, assigned};
 use crate::genesis::ChainSpec;
 use crate::tensors::GradientTensors;
+use backend::ports::PortError;
 use circuits::codec::CodecError;
 use circuits::fixed::Saturations;
 use circuits::model::{Gradients, Spec, State};
 use circuits::ops::sgd::{self, HyperError};
-use circuits::ports::PortError;
 use prover::error::ProveError;
 use prover::step::{Progress, StepKeys, StepProver};
 
@@ -48,7 +48,7 @@ pub struct Worker<'a> {
     /// The chain.
     pub spec: &'a ChainSpec,
     /// Parameters.
-    pub params: &'a circuits::curve::Params,
+    pub params: &'a backend::curve::Params,
     /// Keys.
     pub keys: &'a StepKeys,
     /// The model and its tables.

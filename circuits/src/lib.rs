@@ -11,19 +11,7 @@ pub mod ops;
 pub mod tensor;
 
 #[cfg(feature = "proofs")]
-pub mod audit;
-#[cfg(feature = "proofs")]
-pub mod challenge;
-#[cfg(feature = "proofs")]
-pub mod curve;
-#[cfg(feature = "proofs")]
 pub mod gadgets;
-#[cfg(feature = "proofs")]
-pub mod keys;
-#[cfg(feature = "proofs")]
-pub mod plan;
-#[cfg(feature = "proofs")]
-pub mod ports;
 #[cfg(feature = "proofs")]
 pub mod poseidon;
 #[cfg(feature = "proofs")]
@@ -32,5 +20,3 @@ pub mod scope;
 pub mod segments;
 #[cfg(feature = "proofs")]
 pub mod statement;
-#[cfg(feature = "testing")]
-pub mod testing;

@@ -4,7 +4,7 @@
 //! `h₀ = domain`, `h₁ = H(h₀, length)`, `hᵢ₊₁ = H(hᵢ, 31 bytes)`. The length comes first, so no message is the
 //! beginning of another.
 
-use crate::curve::F;
+use backend::curve::F;
 use ff::{Field, FromUniformBytes, PrimeField};
 use halo2_poseidon::{ConstantLength, Hash, P128Pow5T3};
 

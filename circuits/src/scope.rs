@@ -2,8 +2,8 @@
 //! each instance a context, the scope's hash with the instance's place. The context is a public value, and thereby enters the
 //! challenges: no proof can be moved to another place, and none to another scope.
 
-use crate::curve::{CIRCUIT_VERSION, F};
 use crate::poseidon;
+use backend::curve::{CIRCUIT_VERSION, F};
 use std::fmt;
 
 /// Where an instance belongs within its scope.

@@ -9,18 +9,18 @@
 //! The context binds the instance to its statement and its place: see [`crate::scope`].
 
 use crate::codec::{self, CodecError, Encoded};
-use crate::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params as CommitmentParams, Point};
 use crate::decimal::Decimal;
 use crate::gadgets::PortLayout;
 use crate::model::{Config, ConfigError, Gradients, Params, Schedule, State};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
-use crate::plan::field;
-use crate::ports::{PortError, commit_port};
 use crate::poseidon;
 use crate::scope::Scope;
 use crate::segments::{head, layer};
 use crate::tensor::Matrix;
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params as CommitmentParams, Point};
+use backend::ports::{PortError, commit_port};
 use group::GroupEncoding;
+use plonkish::field;
 use serde::{Deserialize, Serialize};
 
 /// Digest of a model: its configuration and the digest of its state. Two models with one digest compute the same and

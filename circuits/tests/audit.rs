@@ -3,7 +3,7 @@
 
 mod common;
 
-use circuits::audit::{Choice, Findings, Forge, Report};
+use audit::{Choice, Findings, Forge, Report};
 use circuits::model::Config;
 use common::{Case, K, Values, cases, small, update_case};
 
@@ -86,7 +86,7 @@ fn a_report_adds_up() {
         assert_eq!(report.gates.iter().map(|g| g.polynomials).sum::<usize>(), plan.gates.len());
         assert_eq!(report.gates.iter().map(|g| g.degree).max(), Some(report.degree));
         assert_eq!(report.pools.values().map(|p| p.columns).sum::<usize>(), plan.advice.len());
-        assert_eq!(report.pools.values().map(|p| p.owned).sum::<usize>(), report.rooms.values().sum::<usize>());
+        assert_eq!(report.pools.values().map(|p| p.owned).sum::<usize>(), report.ops.values().sum::<usize>());
         assert_eq!(report.tables[&0], 4096);
         assert!(report.pools.values().all(|p| p.owned <= p.cells));
     }

@@ -3,23 +3,26 @@
 
 mod common;
 
-use circuits::{
+use backend::{
+    Builder, Expr, Plan,
     curve::Params,
     keys::{KeyError, VerifyingKey},
-    model::{Config, Params as Weights, Spec, sequence_gradient},
-    plan::{BoundError, Builder, Challenge, Col, Declared, Expr, Fault, Interval, Kind, Plan, check::out_of_range},
-    segments::{Plans, Segment, head, layer},
-    tensor::Tensor,
     testing::{TOY_K, toy},
 };
-use common::{Values, cases, small, update_case};
+use circuits::{
+    model::{Config, Params as Weights, Spec, sequence_gradient},
+    segments::Circuits,
+    tensor::Tensor,
+};
+use common::{Segment, Values, cases, head_segment, layer_segment, small, update_case};
+use plonkish::{BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
 use std::{fs, path::PathBuf, sync::Arc};
 
 const ROWS: usize = 8;
 
 /// The error with which a plan becomes no key.
 fn refusal(b: Builder) -> KeyError {
-    let (plan, _) = b.finish(TOY_K);
+    let (plan, _) = b.compile_filled(TOY_K);
     VerifyingKey::new(&Params::new(TOY_K), &Arc::new(plan)).expect_err("a faulty circuit")
 }
 
@@ -52,7 +55,7 @@ fn limb_block() -> (Builder, usize, Col) {
 /// A block with a limb and a hint.
 fn block() -> (Builder, usize, Col, Col) {
     let (mut b, block, limb) = limb_block();
-    let hint = b.column(block, Kind::Hint, "hint");
+    let hint = b.column(block, Kind::Unchecked, "hint");
     (b, block, limb, hint)
 }
 
@@ -68,7 +71,7 @@ fn a_product_too_many_is_refused() {
         let (mut b, block, limb, hint) = block();
         b.declare(block, hint, outside(bits));
         b.gate(block, "product", power(hint, 3) - limb.cur(), 0..ROWS);
-        let (plan, _) = b.finish(TOY_K);
+        let (plan, _) = b.compile_filled(TOY_K);
         match (fits, VerifyingKey::new(&Params::new(TOY_K), &Arc::new(plan))) {
             (true, Ok(_)) => {}
             (false, Err(KeyError::Bounds(error))) => {
@@ -111,7 +114,7 @@ fn a_running_sum_grows_with_its_rows() {
         let term = limb.cur().times_pow2(bits - 12);
         b.define(block, "begins", hint, term.clone(), 0..1);
         b.define(block, "adds up", hint, hint.at(-1) + term, 1..ROWS);
-        let (plan, _) = b.finish(TOY_K);
+        let (plan, _) = b.compile_filled(TOY_K);
         // 8 terms, and the gate subtracts as many: 2^249·16 = 2^253.
         match (fits, plan.check_bounds()) {
             (true, Ok(margins)) => assert_eq!(margins.constraint.bits, 253),
@@ -136,7 +139,7 @@ fn a_declared_range_that_a_gate_does_not_show_is_refused() {
 
     // A copy is said to lie where its source does: the gate on the copy must show it.
     let (mut b, block, limb) = limb_block();
-    let [from, to] = ["from", "to"].map(|name| b.column(block, Kind::Wire, name));
+    let [from, to] = ["from", "to"].map(|name| b.column(block, Kind::Copyable, name));
     b.declare(block, from, Declared::shown(Interval::unsigned(11), "a limb"));
     for row in 0..ROWS {
         let (from, to) = (b.cell(block, from, row), b.cell(block, to, row));
@@ -157,14 +160,14 @@ fn a_declared_range_that_a_gate_does_not_show_is_refused() {
 #[test]
 fn circular_reasons_are_refused() {
     let (mut b, block, _, hint) = block();
-    let other = b.column(block, Kind::Hint, "other");
+    let other = b.column(block, Kind::Unchecked, "other");
     b.declare(block, hint, Declared::shown(Interval::unsigned(11), "the same"));
     b.define(block, "the same", other, hint.cur(), 0..ROWS);
     b.determine(block, "the same", &hint.cur(), hint.cur() - other.cur(), 0..ROWS);
     assert!(matches!(fault(b), Fault::Range { shown, .. } if shown == "nothing"));
 
     let (mut b, block, _, hint) = self::block();
-    let other = b.column(block, Kind::Hint, "other");
+    let other = b.column(block, Kind::Unchecked, "other");
     b.declare(block, hint, Declared::equation(1 << 11));
     b.define(block, "the same", other, hint.cur(), 0..ROWS);
     let projected = ["hint", "other"].map(|name| b.column(block, Kind::Acc, name));
@@ -202,7 +205,7 @@ fn an_equation_determines_open_cells() {
     let read = |b: &mut Builder, block: usize, hint: Col| b.gate(block, "reads", hint.cur() * hint.cur(), 0..ROWS);
 
     // 24 bits for the product of two limbs; a gate may then read the hint.
-    let (plan, _) = equation(open, read).finish(TOY_K);
+    let (plan, _) = equation(open, read).compile_filled(TOY_K);
     let margins = plan.check_bounds().unwrap();
     assert_eq!((margins.equations, margins.degree, margins.coefficient.bits), (1, ROWS as u64 - 1, 25));
 
@@ -211,7 +214,7 @@ fn an_equation_determines_open_cells() {
 
     // A gate that reads a cell which no equation determines.
     let error = bound_error(equation(open, |b, block, _| {
-        let other = b.column(block, Kind::Hint, "other");
+        let other = b.column(block, Kind::Unchecked, "other");
         b.declare(block, other, open);
         b.gate(block, "reads", other.cur() * other.cur(), 2..ROWS);
     }));
@@ -224,13 +227,13 @@ fn data_of_a_port_must_be_determined_or_known() {
     let with = |declared: Option<Declared>| {
         let (mut b, block, limb) = limb_block();
         b.gate(block, "reads", limb.cur() * limb.cur(), 0..ROWS);
-        let port = b.port("out", circuits::plan::LANES, true);
+        let port = b.port("out", plonkish::LANES, true);
         let over = b.block_at("over", 0, ROWS);
         for lane in b.port_lanes(over, port, 0, "x") {
             b.set(over, lane, 3, 1);
             declared.into_iter().for_each(|declared| b.declare(over, lane, declared));
         }
-        b.finish(TOY_K).0.check_bounds()
+        b.compile_filled(TOY_K).0.check_bounds()
     };
     let name = "`over: x0`".to_owned();
     assert_eq!(with(None), Err(BoundError::Unknown { cell: name.clone(), row: 3 }));
@@ -272,7 +275,7 @@ fn sides_that_can_differ_by_half_the_field_are_refused() {
         }
         let (x, y) = (b.cell(block, x, 0), b.cell(block, y, 0));
         b.equal(x, y);
-        b.finish(TOY_K).0
+        b.compile_filled(TOY_K).0
     };
     assert_eq!(wide(252).check_bounds().unwrap().coefficient.bits, 253);
     assert!(matches!(wide(253).check_bounds(), Err(BoundError::Equation { .. })));
@@ -297,7 +300,7 @@ fn degrees_that_add_up_to_too_much_are_refused() {
     // The toy's only equation is the last of its copies between projections.
     let equation = *many.copies.iter().rfind(|c| c.0.0.min(c.1.0) >= plan.phase1).expect("an equation");
     many.copies.extend(std::iter::repeat_n(equation, 1 << 20));
-    assert!(matches!(many.check_bounds(), Err(BoundError::Degree { max: circuits::plan::MAX_DEGREE, .. })));
+    assert!(matches!(many.check_bounds(), Err(BoundError::Degree { max: plonkish::MAX_DEGREE, .. })));
 }
 
 /// Tables are declared once, or alike, and are functions.
@@ -305,7 +308,7 @@ fn degrees_that_add_up_to_too_much_are_refused() {
 #[test]
 fn what_a_copy_takes_is_known_on_its_row() {
     let (mut b, block, limb) = limb_block();
-    let [from, to] = ["from", "to"].map(|name| b.column(block, Kind::Wire, name));
+    let [from, to] = ["from", "to"].map(|name| b.column(block, Kind::Copyable, name));
     b.define(block, "a limb", from, limb.cur(), 0..4);
     let (source, target) = (b.cell(block, from, 5), b.cell(block, to, 5));
     b.copy(source, target);
@@ -318,7 +321,7 @@ fn what_a_copy_takes_is_known_on_its_row() {
 #[test]
 fn a_range_does_not_change_after_it_was_read() {
     let (mut b, block, _) = limb_block();
-    let [x, y] = ["x", "y"].map(|name| b.column(block, Kind::Hint, name));
+    let [x, y] = ["x", "y"].map(|name| b.column(block, Kind::Unchecked, name));
     b.define(block, "begins", y, Expr::int(1), 0..1);
     (1..ROWS).for_each(|row| b.set(block, y, row, 0));
     b.determine(block, "shifted", &x.cur(), x.cur() - y.at(-1).times_pow2(60), 1..ROWS);
@@ -327,7 +330,7 @@ fn a_range_does_not_change_after_it_was_read() {
 
     // Known where it is read, wider later on.
     let (mut b, block, limb, hint) = self::block();
-    let other = b.column(block, Kind::Hint, "other");
+    let other = b.column(block, Kind::Unchecked, "other");
     b.define(block, "narrow", hint, limb.cur(), 0..4);
     b.define(block, "reads", other, hint.cur(), 0..4);
     b.define(block, "wide", hint, limb.cur().times_pow2(60), 4..ROWS);
@@ -359,7 +362,7 @@ fn a_projection_is_computed_once() {
             b.define(block, "x again", x, wide(1), 0..1);
         }
         let twice = if copied { "z" } else { "x" };
-        assert_eq!(fault(b), Fault::TwoValues { room: "op".into(), column: twice.into() });
+        assert_eq!(fault(b), Fault::TwoValues { op: "op".into(), column: twice.into() });
     }
 }
 
@@ -373,7 +376,7 @@ fn tables_of_one_tag_have_equal_rows() {
         b.gate(block, "read", pair.x.cur() * limb.cur() - pair.y.cur(), 0..ROWS);
         b
     };
-    assert!(with(vec![(0, 0), (1, 5)]).finish(TOY_K).0.faults.is_empty());
+    assert!(with(vec![(0, 0), (1, 5)]).compile_filled(TOY_K).0.faults.is_empty());
     assert_eq!(fault(with(vec![(0, 0), (1, 6)])), Fault::Tables { tag: 3 });
     assert_eq!(fault(with(vec![(0, 0)])), Fault::Tables { tag: 3 });
     let mut b = Builder::new();
@@ -390,7 +393,7 @@ fn assert_within(name: &str, segment: &Segment) {
 /// Layer and head of one sequence.
 fn segments(spec: &Spec, w: &Weights, sequence: &[u8]) -> [Segment; 2] {
     let trace = sequence_gradient(spec, w, sequence).unwrap();
-    [layer::build(spec, 12, &w.layers[0], &trace.forward[0], &trace.backward[0]), head::build(spec, 12, w, &trace)]
+    [layer_segment(spec, 12, w, &trace), head_segment(spec, 12, w, &trace)]
 }
 
 #[test]
@@ -455,7 +458,7 @@ fn a_declared_range_that_is_too_small_is_noticed() {
                 if largest < 1 << 12 {
                     continue;
                 }
-                let mut narrow = plan.clone();
+                let mut narrow = Plan::clone(plan);
                 narrow.spans[column][s].interval = Interval::within(largest - 1);
                 let outside = out_of_range(&narrow, witness);
                 assert!(!outside.is_empty() && outside.iter().all(|o| o.0 == outside[0].0), "{}", case.name);
@@ -467,7 +470,7 @@ fn a_declared_range_that_is_too_small_is_noticed() {
 }
 
 /// The element as an integer below 2^127.
-fn small_integer(x: circuits::plan::F) -> Option<u128> {
+fn small_integer(x: backend::curve::F) -> Option<u128> {
     use ff::PrimeField;
     let bytes = x.to_repr();
     let low = u128::from_le_bytes(bytes[..16].try_into().unwrap());
@@ -476,8 +479,8 @@ fn small_integer(x: circuits::plan::F) -> Option<u128> {
 
 fn check(config: Config) -> [(u32, u32, u64); 2] {
     config.check().unwrap();
-    let plans = Plans::new(&Spec::new(config));
-    [&plans.layer, &plans.head].map(|plan: &Arc<Plan>| {
+    let circuits = Circuits::new(&Spec::new(config));
+    [&circuits.layer.plan, &circuits.head.plan].map(|plan: &Arc<Plan>| {
         assert_eq!(plan.faults, []);
         let margins = plan.check_bounds().unwrap();
         (margins.constraint.bits, margins.coefficient.bits, plan.lookup_terms())
@@ -488,7 +491,7 @@ fn check(config: Config) -> [(u32, u32, u64); 2] {
 fn the_presets_are_bounded() {
     for config in [Config::NANO, Config::NANO.untied(), Config::MICRO, Config::MINI] {
         for (constraint, coefficient, terms) in check(config) {
-            assert!(constraint < 180 && coefficient < 80 && terms <= circuits::challenge::MAX_TERMS);
+            assert!(constraint < 180 && coefficient < 80 && terms <= backend::challenge::MAX_TERMS);
         }
     }
 }
@@ -505,7 +508,7 @@ fn the_largest_configurations_are_bounded() {
         let found = check(config);
         println!("{hidden} {mlp} {heads} {context}: {found:?}");
         for (constraint, coefficient, terms) in found {
-            assert!(constraint < 180 && coefficient < 80 && terms <= circuits::challenge::MAX_TERMS);
+            assert!(constraint < 180 && coefficient < 80 && terms <= backend::challenge::MAX_TERMS);
         }
     }
 }

@@ -1,16 +1,18 @@
-//! The READMEs of rooms and gadgets name every constraint, with its degree.
+//! The READMEs of ops and gadgets name every constraint, with its degree.
 #![cfg(feature = "proofs")]
 
+mod common;
+
+use common::{head_segment, layer_segment, update_segment};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use circuits::{
     model::{Config, Spec, State, sequence_gradient},
     ops::sgd::Hyper,
-    segments::{head, layer, update},
 };
 
-/// Rooms with a README; what stands in `edge` and `residual` are gadgets.
-const ROOMS: [&str; 9] =
+/// Ops with a README; what stands in `edge` and `residual` are gadgets.
+const OPS: [&str; 9] =
     ["attention", "cross_entropy", "embedding", "linear", "rmsnorm", "rope", "sgd", "softmax", "swiglu"];
 
 /// The table rows of a README: degrees and text.
@@ -25,7 +27,7 @@ fn rows(path: &str) -> Vec<(Vec<usize>, String)> {
     text.lines().filter_map(row).collect()
 }
 
-/// A gate's name without its room, its lane and what a gadget's user adds to it.
+/// A gate's name without its op, its lane and what a gadget's user adds to it.
 fn plain(name: &str) -> String {
     let name = name.split(" (lane ").next().unwrap_or(name);
     let dotted = |from: &str, to: &str, name: &str| match (name.find(from), name.rfind(to)) {
@@ -58,27 +60,27 @@ fn every_constraint_is_documented() {
         let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
         let hyper = Hyper { lambda: 1 << 28, mu: 1 << 23, omega: 1 };
         let segments = [
-            layer::build(&spec, 12, &state.w.layers[0], &trace.forward[0], &trace.backward[0]),
-            head::build(&spec, 12, &state.w, &trace),
-            update::build(12, &hyper, &std::array::from_fn(|_| vec![])),
+            layer_segment(&spec, 12, &state.w, &trace),
+            head_segment(&spec, 12, &state.w, &trace),
+            update_segment(12, &hyper, &std::array::from_fn(|_| vec![])),
         ];
         for gate in segments.iter().flat_map(|s| &s.plan.gates) {
-            let (room, name) = gate.name.split_once(": ").expect("room and name");
-            if !["challenge", "lookup"].contains(&room) {
-                let degree = gates.entry((room.to_owned(), plain(name))).or_default();
+            let (op, name) = gate.name.split_once(": ").expect("op and name");
+            if !["challenge", "lookup"].contains(&op) {
+                let degree = gates.entry((op.to_owned(), plain(name))).or_default();
                 *degree = (*degree).max(gate.poly.degree() + 1);
             }
         }
     }
-    let documents: BTreeMap<&str, _> = ROOMS.iter().map(|&r| (r, rows(&format!("ops/{r}")))).collect();
+    let documents: BTreeMap<&str, _> = OPS.iter().map(|&r| (r, rows(&format!("ops/{r}")))).collect();
     let gadgets = rows("gadgets");
     let mut missing = vec![];
-    for ((room, name), degree) in &gates {
-        let room = room.split('/').next().unwrap_or(room);
-        let used: &[&str] = match room {
+    for ((op, name), degree) in &gates {
+        let op = op.split('/').next().unwrap_or(op);
+        let used: &[&str] = match op {
             "attention" => &["attention", "softmax"],
             "cross_entropy" => &["cross_entropy", "softmax", "embedding"],
-            room if ROOMS.contains(&room) => &[room],
+            op if OPS.contains(&op) => &[op],
             _ => &[],
         };
         let own = used.iter().flat_map(|r| &documents[r]);
@@ -86,9 +88,9 @@ fn every_constraint_is_documented() {
         let tail = name.split_once("i: ").map_or(name.as_str(), |(_, tail)| tail);
         let spelled = |text: &str| text.contains(&format!("`{name}`")) || text.contains(&format!("`{tail}`"));
         let found = own.chain(&gadgets).any(|(degrees, text)| spelled(text) && degrees.contains(degree));
-        let segment = room == "residual" && name == "x out is the rounded sum";
+        let segment = op == "residual" && name == "x out is the rounded sum";
         if !found && !segment {
-            missing.push(format!("{room}: {name}, degree {degree}"));
+            missing.push(format!("{op}: {name}, degree {degree}"));
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");

@@ -3,12 +3,11 @@
 
 mod common;
 
-use circuits::{
-    audit::{Choice, Forge},
-    plan::{F, Global, Plan},
-};
+use audit::{Choice, Forge};
+use backend::{Plan, curve::F};
 use common::{Case, K, Values, cases, small, update_case};
 use ff::Field;
+use plonkish::Global;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holes that the search does not find, and why.
@@ -46,14 +45,14 @@ const EFFORT: usize = 1000;
 
 type CellAt = (usize, usize);
 
-fn forge<'p>(case: &Case, plan: &'p Plan) -> Forge<'p> {
+fn forge<'p>(case: &Case, plan: &'p Plan) -> Forge<'p, F> {
     let witness = case.segment.witness.clone();
     Forge::new(plan, witness, &case.publics, &case.roles).expect("honest").without_excuses().effort(EFFORT)
 }
 
 /// Whether the search finds a hole in `plan` that was not in the honest circuit: free cells among `cells` (tried one
 /// group after the other), or phase 2 or a public value not determined.
-fn is_found(case: &Case, honest: &Forge<'_>, plan: &Plan, cells: impl Iterator<Item = Vec<CellAt>>) -> bool {
+fn is_found(case: &Case, honest: &Forge<'_, F>, plan: &Plan, cells: impl Iterator<Item = Vec<CellAt>>) -> bool {
     let forge = forge(case, plan);
     for cells in cells {
         if forge.find(&cells).is_some() {
@@ -65,13 +64,13 @@ fn is_found(case: &Case, honest: &Forge<'_>, plan: &Plan, cells: impl Iterator<I
 
 /// Gates and copies that differ by a lane alone have one name.
 fn without_lane(name: &str) -> String {
-    let (room, rest) = name.split_once(": ").unwrap_or(("", name));
-    if room == "lookup" {
+    let (op, rest) = name.split_once(": ").unwrap_or(("", name));
+    if op == "lookup" {
         return name.chars().filter(|c| !c.is_ascii_digit()).collect();
     }
     let (subject, rest) = rest.split_once(": ").unwrap_or(("", rest));
     let rest = rest.split(" (lane").next().unwrap_or(rest);
-    format!("{room}: {}: {rest}", subject.trim_end_matches(|c: char| c.is_ascii_digit()))
+    format!("{op}: {}: {rest}", subject.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// All witnesses: what one cannot show, another may.
@@ -118,7 +117,7 @@ fn every_gate_taken_out_leaves_a_hole() {
     for case in &all_cases() {
         let honest = &case.segment.plan;
         let base = forge(case, honest);
-        let mut plan = honest.clone();
+        let mut plan = Plan::clone(honest);
         let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for gate in &honest.gates {
             names.entry(without_lane(&gate.name)).or_default().insert(&gate.name);
@@ -181,7 +180,7 @@ fn every_copy_taken_out_leaves_a_hole() {
     for case in &all_cases()[1..] {
         let honest = &case.segment.plan;
         let base = forge(case, honest);
-        let mut plan = honest.clone();
+        let mut plan = Plan::clone(honest);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         let start = std::time::Instant::now();
         for i in 0..honest.copies.len() {
@@ -218,7 +217,7 @@ fn every_public_value_taken_out_leaves_a_hole() {
         let honest = &case.segment.plan;
         let base = forge(case, honest);
         for i in 0..honest.publics.len() {
-            let mut plan = honest.clone();
+            let mut plan = Plan::clone(honest);
             let (_, row) = plan.publics.remove(i);
             assert!(is_found(case, &base, &plan, std::iter::empty()), "{}: instance row {row}", case.name);
         }

@@ -2,8 +2,8 @@
 
 #[path = "oracle/gradients.rs"]
 mod gradients;
-#[path = "oracle/rooms.rs"]
-mod rooms;
+#[path = "oracle/ops.rs"]
+mod ops;
 #[path = "oracle/seed.rs"]
 mod seed;
 

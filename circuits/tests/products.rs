@@ -4,16 +4,14 @@
 
 mod common;
 
+use backend::curve::F;
 use circuits::{
     model::{LayerBackward, LayerForward, SequenceTrace},
-    plan::{
-        Challenge, F,
-        check::{Violation, violations},
-    },
-    segments::{Segment, head, layer},
+    segments::layer::{self, LayerValues},
     tensor::Wide,
 };
-use common::nano;
+use common::{Segment, head_segment, nano};
+use plonkish::{Challenge, Violation, check_witness};
 use std::collections::BTreeMap;
 
 const K: u32 = 12;
@@ -25,7 +23,7 @@ fn broken(mut segment: Segment, publics: &[F]) -> Vec<Violation> {
     assert_eq!(segment.witness.count_lookups(&segment.plan), []);
     segment.witness.fill_phase2(&segment.plan, &challenges);
     let instance: Vec<F> = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect();
-    violations(&segment.plan, &segment.witness, &instance)
+    check_witness(&segment.plan, &segment.witness, &instance)
 }
 
 fn assert_caught_by_projection(name: &str, found: &[Violation]) {
@@ -52,7 +50,10 @@ type OfLayer = (&'static str, for<'a> fn(&'a mut LayerForward, &'a mut LayerBack
 #[test]
 fn every_product_of_a_layer() {
     let (spec, state, trace) = nano();
-    let build = |f: &LayerForward, b: &LayerBackward| layer::build(&spec, K, &state.w.layers[0], f, b);
+    let build = |f: &LayerForward, b: &LayerBackward| {
+        let values = LayerValues { weights: state.w.layers[0].clone(), forward: f.clone(), backward: b.clone() };
+        Segment::new(layer::circuit(&spec, K), &values)
+    };
     assert_eq!(broken(build(&trace.forward[0], &trace.backward[0]), &[]), []);
     // The forged entries of the `[T × T]` products are masked or do not touch the maximum.
     let products: [OfLayer; 26] = [
@@ -126,7 +127,7 @@ fn every_product_of_the_head() {
             } else {
                 forge(x, anti_diagonal);
             }
-            assert_caught_by_projection(name, &broken(head::build(&spec, K, &state.w, &forged), &[loss]));
+            assert_caught_by_projection(name, &broken(head_segment(&spec, K, &state.w, &forged), &[loss]));
         }
     }
 }
@@ -139,6 +140,6 @@ fn a_gathered_row_that_is_not_the_tokens() {
     // Two errors that cancel under any single power of one challenge.
     forged.x0.data[1] += 1;
     forged.x0.data[spec.config.hidden] -= 1;
-    let found = broken(head::build(&spec, K, &state.w, &forged), &[loss]);
+    let found = broken(head_segment(&spec, K, &state.w, &forged), &[loss]);
     assert_caught_by_projection("x0", &found);
 }

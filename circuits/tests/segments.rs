@@ -1,12 +1,16 @@
 //! The segments accept honest traces, checked constraint by constraint.
 #![cfg(feature = "proofs")]
 
+mod common;
+
+use backend::curve::F;
 use circuits::{
     model::{Config, Spec, State, sequence_gradient},
     ops::sgd::{Element, Hyper},
-    plan::{Challenge, F, LANES, check::violations},
-    segments::{Segment, head, layer, update},
+    segments::layer,
 };
+use common::{Segment, head_segment, layer_segment, update_segment};
+use plonkish::{Challenge, LANES, check_witness};
 use std::collections::BTreeMap;
 
 const K: u32 = 12;
@@ -21,7 +25,7 @@ fn check(mut segment: Segment, publics: &[F]) {
     assert_eq!(missing, []);
     segment.witness.fill_phase2(&segment.plan, &challenges);
     let instance: Vec<F> = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect();
-    let found = violations(&segment.plan, &segment.witness, &instance);
+    let found = check_witness(&segment.plan, &segment.witness, &instance);
     let report: Vec<String> = found.iter().take(20).map(ToString::to_string).collect();
     println!(
         "columns {} (phase 1 {}), fixed {}, gates {}, copies {}, degree {}",
@@ -51,7 +55,7 @@ fn loss(trace: &circuits::model::SequenceTrace) -> F {
 fn an_honest_layer_is_accepted() {
     for config in [Config::NANO, Config::MICRO] {
         let (spec, state, trace) = trace_of(config);
-        check(layer::build(&spec, K, &state.w.layers[0], &trace.forward[0], &trace.backward[0]), &[]);
+        check(layer_segment(&spec, K, &state.w, &trace), &[]);
     }
 }
 
@@ -59,7 +63,7 @@ fn an_honest_layer_is_accepted() {
 fn an_honest_head_is_accepted() {
     for config in [Config::NANO, Config::NANO.untied(), Config::MICRO] {
         let (spec, state, trace) = trace_of(config);
-        check(head::build(&spec, K, &state.w, &trace), &[loss(&trace)]);
+        check(head_segment(&spec, K, &state.w, &trace), &[loss(&trace)]);
     }
 }
 
@@ -75,14 +79,14 @@ fn an_honest_update_is_accepted() {
             .collect()
     });
     let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from);
-    check(update::build(K, &hyper, &lanes), &publics);
+    check(update_segment(K, &hyper, &lanes), &publics);
 }
 
 /// Exactly the rows that the layout gives to tensors carry data; leads and gaps are forced to zero.
 #[test]
 fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
     let (spec, state, trace) = trace_of(Config::MICRO);
-    let segment = layer::build(&spec, K, &state.w.layers[0], &trace.forward[0], &trace.backward[0]);
+    let segment = layer_segment(&spec, K, &state.w, &trace);
     let layout = layer::weight_layout(&spec.config, K);
     assert!(layout.pieces.iter().flatten().any(|p| p.lead > 0), "some tensor is continued in another group");
     let expected = layout.fill(|_, _, _| true);

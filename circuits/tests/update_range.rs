@@ -1,12 +1,16 @@
 //! What an update leaves is in range, whatever enters it: the reason why a genesis proof shows that a first state is.
 #![cfg(feature = "proofs")]
 
-use circuits::challenge::{self, Challenges};
+mod common;
+
+use backend::challenge::{self, Challenges};
+use backend::{Plan, Witness, curve::F};
 use circuits::ops::sgd::Hyper;
-use circuits::plan::check::{Violation, violations};
-use circuits::plan::{F, LIMB_BITS, Plan, Witness};
-use circuits::segments::{Segment, update};
+use circuits::segments::update;
+use common::{Segment, update_segment};
 use ff::{Field, FromUniformBytes, PrimeField};
+use plonkish::LIMB_BITS;
+use plonkish::{Violation, check_witness};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -15,7 +19,7 @@ const K: u32 = 8;
 const ROW: usize = 100;
 
 /// An update of zeros: every other row stays as it is.
-static ZEROS: LazyLock<Segment> = LazyLock::new(|| update::build(K, &Hyper::IDENTITY, &Default::default()));
+static ZEROS: LazyLock<Segment> = LazyLock::new(|| update_segment(K, &Hyper::IDENTITY, &Default::default()));
 
 fn plan() -> &'static Plan {
     &ZEROS.plan
@@ -23,7 +27,7 @@ fn plan() -> &'static Plan {
 
 /// Advice column of a name in the update's block.
 fn column(name: &str) -> usize {
-    let named = |owners: &Vec<circuits::plan::Owner>| owners.iter().any(|o| o.room == "sgd" && o.column == name);
+    let named = |owners: &Vec<plonkish::Owner>| owners.iter().any(|o| o.op == "sgd" && o.column == name);
     plan().owners.iter().position(named).unwrap_or_else(|| panic!("no column {name}"))
 }
 
@@ -141,7 +145,7 @@ fn found(witness: &Witness, publics: &[F]) -> Vec<Violation> {
     assert!(witness.count_lookups(plan()).is_empty());
     let challenges: Challenges = challenge::scalars(&[5; 64]);
     witness.fill_phase2(plan(), &challenges);
-    violations(plan(), &witness, &challenge::instance(&challenges, publics))
+    check_witness(plan(), &witness, &challenge::instance(&challenges, publics))
 }
 
 proptest! {

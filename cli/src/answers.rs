@@ -3,6 +3,8 @@
 
 use crate::error::{CliError, Rejection};
 use crate::node_link::NodeLink;
+use backend::curve::Params;
+use backend::ports::PortError;
 use chain::Hash;
 use chain::address::Address;
 use chain::block::Block;
@@ -14,10 +16,8 @@ use chain::store::Location;
 use chain::transaction::{Transaction, TransactionError};
 use chain::work::{Work, meets};
 use circuits::codec::CodecError;
-use circuits::curve::Params;
 use circuits::model::{Config, State};
 use circuits::model_file::ModelFileError;
-use circuits::ports::PortError;
 use std::convert::Infallible;
 
 /// An answer that does not hold.

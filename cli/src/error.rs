@@ -7,6 +7,8 @@ use crate::node_link::NodeError;
 use crate::passphrase::PassphraseError;
 use crate::stray::Stray;
 use crate::ui::Output;
+use backend::parameters::ParamsError;
+use backend::ports::PortError;
 use chain::address::NoRandomness;
 use chain::amount::{Amount, AmountError};
 use chain::chain_state::ChainError;
@@ -19,10 +21,8 @@ use chain::worker::WorkerError;
 use circuits::codec::CodecError;
 use circuits::model::{ConfigError, DataError, GenerateError, LossError};
 use circuits::model_file::ModelFileError;
-use circuits::ports::PortError;
 use circuits::statement::RunError;
 use prover::error::ProveError;
-use prover::params::ParamsError;
 use prover::trainer::TrainError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,10 +78,13 @@ pub enum CliError {
     },
     /// A circuit cannot be audited.
     #[error(transparent)]
-    Audit(#[from] circuits::audit::AuditError),
+    Audit(#[from] audit::AuditError),
+    /// Values that a circuit cannot hold.
+    #[error(transparent)]
+    Witness(#[from] plonkish::WitnessError),
     /// A key cannot be made.
     #[error(transparent)]
-    Key(#[from] circuits::keys::KeyError),
+    Key(#[from] backend::keys::KeyError),
     /// The parameters cannot be had.
     #[error(transparent)]
     Params(#[from] ParamsError),

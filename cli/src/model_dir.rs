@@ -3,7 +3,7 @@
 use crate::error::{CliError, FileError};
 use crate::files;
 use crate::stray::Stray;
-use circuits::curve::Params;
+use backend::curve::Params;
 use circuits::model::{Config, Spec, State};
 use circuits::model_file::ModelState;
 use circuits::statement::{StateCommitments, model_digest};

@@ -4,7 +4,7 @@
 //! was told, and the share of all work that is done then: their ratio says how long all of it takes.
 
 use crate::ui::Ui;
-use circuits::keys::{Item, Shape};
+use backend::keys::{Item, Shape};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use prover::proof::Stage;
 use prover::step::{Part, StepKeys};

@@ -1,11 +1,11 @@
 //! What the user sees: results on stdout; progress and warnings on stderr.
 
 use crate::error::CliError;
-use circuits::curve::{DEFAULT_K, Params};
+use backend::curve::{DEFAULT_K, Params};
+use backend::parameters::{self, Origin};
 use circuits::model::{Config, Spec};
 use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use prover::params::{self, Origin};
 use prover::step::StepKeys;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -137,8 +137,8 @@ impl Ui {
     pub fn params(&self) -> Result<Params, CliError> {
         let _spinner = self.spinner("parameters");
         let dir = self.cache.clone().or_else(default_cache);
-        let loaded = params::load(dir.as_deref(), DEFAULT_K)?;
-        let file = dir.map(|dir| params::path(&dir, DEFAULT_K));
+        let loaded = parameters::load(dir.as_deref(), DEFAULT_K)?;
+        let file = dir.map(|dir| parameters::path(&dir, DEFAULT_K));
         let name = file.map_or_else(String::new, |file| file.display().to_string());
         if let Origin::Replaced(fault) = loaded.origin {
             self.warn(&format!("parameters were regenerated: {name}: {fault}"));

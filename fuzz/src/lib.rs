@@ -4,6 +4,10 @@
 //! A target must not panic, whatever the input is. It returns whether the input is not only read but accepted by all the
 //! rules that it tries.
 
+use backend::curve::{DEFAULT_K, F, Params, Point};
+use backend::keys::VerifyingKey;
+use backend::ports::commit_port;
+use backend::testing::{TOY_K, TOY_PUBLICS, toy};
 use chain::address::Address;
 use chain::amount::Amount;
 use chain::block::Block;
@@ -21,14 +25,10 @@ use chain::rpc::{Answer, Query};
 use chain::tensors::GradientTensors;
 use chain::transaction::{MAX_BYTES, Transaction};
 use circuits::codec::{CHECKSUM_BYTES, Encoded, checksum, decode, encode};
-use circuits::curve::{DEFAULT_K, F, Params, Point};
 use circuits::decimal::Decimal;
-use circuits::keys::VerifyingKey;
 use circuits::model::Config;
 use circuits::model_file::ModelState;
-use circuits::ports::commit_port;
 use circuits::statement::{Bundle, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
-use circuits::testing::{TOY_K, TOY_PUBLICS, toy};
 use group::GroupEncoding;
 use std::fmt::{Debug, Display};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};

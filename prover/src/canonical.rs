@@ -2,8 +2,8 @@
 
 use crate::error::ProveError;
 use crate::rng::fresh;
-use circuits::curve::{F, Params, Point, ProofWriter, columns_domain};
-use circuits::ports::{absorb_canonical, canonical_length};
+use backend::curve::{F, Params, Point, ProofWriter, columns_domain};
+use backend::ports::{absorb_canonical, canonical_length};
 use ff::Field;
 use halo2_proofs::arithmetic::eval_polynomial;
 use halo2_proofs::plonk;

@@ -1,9 +1,9 @@
 //! Why a proof could not be made.
 
-use circuits::plan::WitnessError;
-use circuits::plan::check::Violation;
-use circuits::ports::PortError;
+use backend::ports::PortError;
 use halo2_proofs::plonk;
+use plonkish::Violation;
+use plonkish::WitnessError;
 
 /// Why a proof could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +41,9 @@ pub enum ProveError {
         /// The port.
         port: String,
     },
-    /// A looked-up value is in no table.
+    /// A value lies outside what the circuit can hold.
     #[error("instance {instance}: {source}")]
-    Lookup {
+    Witness {
         /// The instance.
         instance: usize,
         /// The value.
@@ -99,5 +99,5 @@ pub enum ProveError {
     Run(#[from] circuits::statement::RunError),
     /// The key could not be made.
     #[error(transparent)]
-    Key(#[from] circuits::keys::KeyError),
+    Key(#[from] backend::keys::KeyError),
 }

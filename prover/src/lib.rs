@@ -9,8 +9,6 @@ pub mod canonical;
 #[cfg(feature = "proofs")]
 pub mod error;
 #[cfg(feature = "proofs")]
-pub mod params;
-#[cfg(feature = "proofs")]
 pub mod proof;
 #[cfg(feature = "proofs")]
 pub mod rng;

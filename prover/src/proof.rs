@@ -2,16 +2,17 @@
 
 use crate::error::ProveError;
 use crate::rng::{Draws, PortBlinding, ScriptedRng, fresh};
-use circuits::challenge::{self, Challenges};
-use circuits::curve::{ENCODED, F, Params, Point, PointSum, ProofReader, ProofWriter, columns_domain};
-use circuits::keys::VerifyingKey;
-use circuits::plan::halo::{PlanCircuit, with_plan};
-use circuits::plan::{Plan, Witness, check};
-use circuits::ports::refuse_identity;
+use backend::challenge::{self, Challenges};
+use backend::curve::{ENCODED, F, Params, Point, PointSum, ProofReader, ProofWriter, columns_domain};
+use backend::halo2::{PlanCircuit, with_plan};
+use backend::keys::VerifyingKey;
+use backend::ports::refuse_identity;
+use backend::{Plan, Witness};
 use ff::Field;
 use group::{Curve, CurveAffine, GroupEncoding};
 use halo2_proofs::plonk::{self, ProvingKey, SingleVerifier};
 use halo2_proofs::poly::commitment::Blind;
+use plonkish::check_witness;
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use std::io::{self, Write};
@@ -154,7 +155,7 @@ impl FirstPass {
                 return Err(ProveError::Mismatch { what: "a witness" });
             }
             if let Some(source) = instance.witness.count_lookups(plan).into_iter().next() {
-                return Err(ProveError::Lookup { instance: i, source });
+                return Err(ProveError::Witness { instance: i, source });
             }
             let draws = Draws::new(plan, shape, &instance.ports, &mut pass.rng)?;
             let points = commit_columns(params, &instance.witness, &draws, shape.phase1);
@@ -259,7 +260,7 @@ fn self_check(
     }
     for (i, (circuit, column)) in circuits.iter().zip(instances).enumerate() {
         let witness = circuit.witness.as_ref().expect("set above");
-        if let Some(violation) = check::violations(&key.plan, witness, column).into_iter().next() {
+        if let Some(violation) = check_witness(&key.plan, witness, column).into_iter().next() {
             return Err(ProveError::Unsatisfied { instance: i, violation });
         }
     }

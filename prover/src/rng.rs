@@ -7,10 +7,10 @@
 //! commitments at the head of the proof that are not the expected ones are an error.
 
 use crate::error::ProveError;
-use circuits::curve::F;
-use circuits::keys::Shape;
-use circuits::plan::Plan;
-use circuits::ports::WIRE_BLINDING_ROWS;
+use backend::Plan;
+use backend::curve::F;
+use backend::keys::Shape;
+use backend::ports::WIRE_BLINDING_ROWS;
 use ff::{Field, FromUniformBytes, PrimeField};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng, TryRng};
@@ -170,7 +170,7 @@ impl TryRng for ScriptedRng {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use circuits::testing::toy;
+    use backend::testing::toy;
 
     fn draws(seed: u64) -> (Shape, Draws) {
         let plan = toy(0).plan;

@@ -4,17 +4,21 @@ use crate::canonical::prove_canonical;
 use crate::error::ProveError;
 use crate::proof::{Proof, ProofInstance, ProverKey, Stage, prove};
 use crate::rng::{PortBlinding, derive_wire};
-use circuits::curve::{DEFAULT_K, F, Params, Point};
-use circuits::keys::VerifyingKey;
-use circuits::model::{Gradients, SequenceTrace, Spec, State, public_loss, sequence_gradient};
+use backend::curve::{F, Params, Point};
+use backend::keys::VerifyingKey;
+use backend::{Circuit, Witness};
+use circuits::model::{Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
-use circuits::plan::{LANES, field};
 use circuits::scope::{Place, Scope};
-use circuits::segments::{PUBLICS, Plans, head, layer, update};
+use circuits::segments::head::HeadInput;
+use circuits::segments::layer::LayerInput;
+use circuits::segments::update::UpdateValues;
+use circuits::segments::{Circuits, SegmentKind, layer, update};
 use circuits::statement::{
     Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::GroupEncoding;
+use plonkish::{LANES, field};
 use std::sync::{Mutex, PoisonError};
 
 /// What proofs of a model's steps are made with.
@@ -25,6 +29,8 @@ pub struct StepKeys {
     pub head: ProverKey,
     /// Update segment.
     pub update: ProverKey,
+    /// The circuits, compiled once.
+    pub circuits: Circuits,
 }
 
 impl StepKeys {
@@ -35,19 +41,17 @@ impl StepKeys {
 
     /// The same, telling how many keys are made, and of how many.
     pub fn generate_told(params: &Params, spec: &Spec, told: &mut dyn FnMut(usize, usize)) -> Result<Self, ProveError> {
-        let plans = Plans::new(spec);
+        let circuits = Circuits::new(spec);
         let mut made = 0;
-        let mut key = |plan, publics| -> Result<ProverKey, ProveError> {
-            let key = ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, publics)?)?;
+        let mut key = |kind: SegmentKind| -> Result<ProverKey, ProveError> {
+            let plan = circuits.plan(kind);
+            let key = ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, kind.publics())?)?;
             made += 1;
-            told(made, PUBLICS.len());
+            told(made, SegmentKind::ALL.len());
             Ok(key)
         };
-        Ok(StepKeys {
-            layer: key(&plans.layer, PUBLICS[0])?,
-            head: key(&plans.head, PUBLICS[1])?,
-            update: key(&plans.update, PUBLICS[2])?,
-        })
+        let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
+        Ok(StepKeys { layer, head, update, circuits })
     }
 
     /// The keys of layer, head and update that a verifier needs.
@@ -93,6 +97,10 @@ pub struct Gradient {
     pub contribution: Contribution,
     /// Gradient of the sum of the losses.
     pub gradients: Gradients,
+}
+
+fn filled<V>(circuit: &Circuit<V>, values: &V) -> Result<Witness, ProveError> {
+    circuit.fill(values).map_err(|source| ProveError::Witness { instance: 0, source })
 }
 
 /// Proves gradients and updates of one model.
@@ -152,7 +160,9 @@ impl StepProver<'_> {
                     wire(sequence, layer, columns),
                     wire(sequence, layer + 1, columns),
                 ];
-                pending[0].push(self.layer_instance(state, &trace, layer, scope.context(place), ports));
+                let values = LayerInput::of(&state.w, &trace, layer).compute(self.spec);
+                let witness = filled(&self.keys.circuits.layer, &values)?;
+                pending[0].push(ProofInstance { witness, publics: vec![scope.context(place)], ports });
                 self.flush(&mut pending[0], false, Part::Layers, &mut out.contribution.layers, progress)?;
             }
             let ports = vec![
@@ -163,9 +173,9 @@ impl StepProver<'_> {
                 PortBlinding::Canonical(1),
             ];
             let context = scope.context(Place::Head { sequence: sequence as u32 });
-            let segment = head::build(self.spec, DEFAULT_K, &state.w, &trace);
+            let witness = filled(&self.keys.circuits.head, &HeadInput::of(&state.w, &trace).compute(self.spec))?;
             let publics = vec![F::from(loss), context];
-            pending[1].push(ProofInstance { witness: segment.witness, publics, ports });
+            pending[1].push(ProofInstance { witness, publics, ports });
             self.flush(&mut pending[1], false, Part::Heads, &mut out.contribution.heads, progress)?;
         }
         // What is left of both kinds is proven side by side: a single proof does not keep two cores busy.
@@ -184,19 +194,6 @@ impl StepProver<'_> {
             heads.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         Ok(out)
-    }
-
-    fn layer_instance(
-        &self,
-        state: &State,
-        trace: &SequenceTrace,
-        layer: usize,
-        context: F,
-        ports: Vec<PortBlinding>,
-    ) -> ProofInstance {
-        let (w, forward, backward) = (&state.w.layers[layer], &trace.forward[layer], &trace.backward[layer]);
-        let segment = layer::build(self.spec, DEFAULT_K, w, forward, backward);
-        ProofInstance { witness: segment.witness, publics: vec![context], ports }
     }
 
     /// Proves the pending instances once they fill a proof, or at the end.
@@ -253,7 +250,7 @@ impl StepProver<'_> {
             publics.push(scope.context(place));
             let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
             ports[update::GRADIENT] = PortBlinding::Canonical(summands);
-            let witness = update::build(DEFAULT_K, hyper, &lanes).witness;
+            let witness = filled(&self.keys.circuits.update, &UpdateValues { hyper: *hyper, lanes })?;
             pending.push(ProofInstance { witness, publics, ports });
             let end = i + 1 == places.len();
             if let Some(proof) = self.flush(&mut pending, end, Part::Update, &mut proofs, progress)? {

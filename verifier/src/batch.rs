@@ -22,8 +22,8 @@
 
 use crate::error::{BatchError, VerifyError};
 use crate::proof::{Ports, check};
-use circuits::curve::{ENCODED, F, Msm, Params};
-use circuits::keys::{Item, VerifyingKey};
+use backend::curve::{ENCODED, F, Msm, Params};
+use backend::keys::{Item, VerifyingKey};
 use ff::{FromUniformBytes, PrimeField};
 
 /// Points beside the parameters' own that a folding batch gathers before it settles: some megabytes, and eight times

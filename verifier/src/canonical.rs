@@ -12,8 +12,8 @@
 use crate::batch::Batch;
 use crate::error::VerifyError;
 use crate::proof::Reader;
-use circuits::curve::{ENCODED, F, Msm, Params, Point};
-use circuits::ports::{absorb_canonical, canonical_length};
+use backend::curve::{ENCODED, F, Msm, Params, Point};
+use backend::ports::{absorb_canonical, canonical_length};
 use ff::{Field, PrimeField};
 use group::{CurveAffine, GroupEncoding};
 use halo2_proofs::plonk;

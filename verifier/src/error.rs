@@ -1,12 +1,12 @@
 //! Why a proof, a step or a run is refused: one variant for each rule. Messages name the rule, then the place.
 
+use backend::keys::KeyError;
+use backend::ports::PortError;
 use circuits::codec::CodecError;
-use circuits::keys::KeyError;
 use circuits::model::{DataError, ParamsError};
-use circuits::plan::Challenge;
-use circuits::ports::PortError;
 use circuits::scope::Place;
 use circuits::statement::RunError;
+use plonkish::Challenge;
 use std::fmt;
 
 /// Why one proof is refused. `item` counts the 32-byte items of a proof from 0.

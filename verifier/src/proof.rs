@@ -1,9 +1,9 @@
 //! Verifying a proof of one circuit.
 
 use crate::error::VerifyError;
-use circuits::challenge::{self, Challenges};
-use circuits::curve::{ENCODED, F, Msm, Params, Point, ProofReader, TranscriptChallenge};
-use circuits::keys::{Item, VerifyingKey};
+use backend::challenge::{self, Challenges};
+use backend::curve::{ENCODED, F, Msm, Params, Point, ProofReader, TranscriptChallenge};
+use backend::keys::{Item, VerifyingKey};
 use ff::PrimeField;
 use halo2_proofs::plonk::{self, VerificationStrategy};
 use halo2_proofs::poly::commitment::Guard;

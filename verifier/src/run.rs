@@ -9,7 +9,7 @@
 use crate::batch::Batch;
 use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
 use crate::step::{StepVerifier, genesis_parts, parts};
-use circuits::curve::Params;
+use backend::curve::Params;
 use circuits::model::{Config, DataError, Draw, State, draw_batch};
 use circuits::statement::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
 

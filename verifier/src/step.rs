@@ -6,18 +6,18 @@
 use crate::batch::Batch;
 use crate::error::{BatchError, Part, StepError};
 use crate::proof::{Ports, instances};
-use circuits::curve::{F, Params, Point};
-use circuits::keys::VerifyingKey;
+use backend::curve::{F, Params, Point};
+use backend::keys::VerifyingKey;
+use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
-use circuits::plan::field;
-use circuits::ports::{commit_canonical, sum};
 use circuits::scope::{Place, Scope};
-use circuits::segments::{PUBLICS, Plans, head, layer, update};
+use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statement::{
     Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
+use plonkish::field;
 
 /// Keys of a model's three circuits.
 pub struct StepVerifier {
@@ -75,15 +75,15 @@ impl StepVerifier {
 
     /// The same, telling how many keys are made, and of how many.
     pub fn new_told(params: &Params, config: &Config, told: &mut dyn FnMut(usize, usize)) -> Result<Self, StepError> {
-        let plans = Plans::new(&Spec::new(config.clone()));
+        let circuits = Circuits::new(&Spec::new(config.clone()));
         let mut made = 0;
-        let mut key = |plan, publics| -> Result<VerifyingKey, StepError> {
-            let key = VerifyingKey::with_publics(params, plan, publics)?;
+        let mut key = |kind: SegmentKind| -> Result<VerifyingKey, StepError> {
+            let key = VerifyingKey::with_publics(params, circuits.plan(kind), kind.publics())?;
             made += 1;
-            told(made, PUBLICS.len());
+            told(made, SegmentKind::ALL.len());
             Ok(key)
         };
-        let keys = [key(&plans.layer, PUBLICS[0])?, key(&plans.head, PUBLICS[1])?, key(&plans.update, PUBLICS[2])?];
+        let keys = [key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?];
         Self::with_keys(params, config, keys)
     }
 

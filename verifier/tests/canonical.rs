@@ -2,8 +2,8 @@
 
 mod common;
 
-use circuits::curve::{F, Point, ProofWriter, columns_domain};
-use circuits::ports::{absorb_canonical, canonical_length, commit_port, commit_with_blind};
+use backend::curve::{F, Point, ProofWriter, columns_domain};
+use backend::ports::{absorb_canonical, canonical_length, commit_port, commit_with_blind};
 use common::*;
 use ff::{Field, PrimeField};
 use halo2_proofs::arithmetic::eval_polynomial;

@@ -2,7 +2,10 @@
 //! holds, whatever loss and whatever end are wished for. Only what shows the first state's range tells.
 #![allow(clippy::unwrap_used)]
 
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
+use backend::parameters;
+use backend::ports::commit_port;
+use backend::{Plan, Witness};
 use circuits::fixed::Saturations;
 use circuits::model::{
     Config, HeadTrace, Params as Weights, Schedule, SequenceTrace, Spec, State, embed, embedding_backward,
@@ -10,24 +13,25 @@ use circuits::model::{
 };
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::ops::{cross_entropy, rmsnorm};
-use circuits::plan::{LANES, Plan, Witness, field};
-use circuits::ports::commit_port;
 use circuits::scope::{Place, Scope};
+use circuits::segments::head::HeadValues;
+use circuits::segments::layer::LayerValues;
+use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
 use circuits::statement::{Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
 use circuits::tensor::{Matrix, Tensor, Wide};
 use ff::Field;
 use group::GroupEncoding;
+use plonkish::{LANES, field};
 use prover::canonical::prove_canonical;
 use prover::error::ProveError;
-use prover::params;
 use prover::proof::{ProofInstance, ProverKey, prove};
 use prover::rng::{PortBlinding, derive_wire};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::sync::LazyLock;
 use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
 
-static PARAMS: LazyLock<Params> = LazyLock::new(|| params::load(None, DEFAULT_K).unwrap().params);
+static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec::new(tiny()));
 static PROVING: LazyLock<StepKeys> = LazyLock::new(|| StepKeys::generate(&PARAMS, &SPEC).unwrap());
 static VERIFYING: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &SPEC.config).unwrap());
@@ -187,18 +191,18 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let columns = PROVING.layer.plan.ports[layer::LOWER].columns;
     let wire = |boundary: u8| derive_wire(&[7; 32], scope.bytes(), &[boundary], columns);
     let canonical = || PortBlinding::Canonical(1);
-    let of_layer = layer::build(&SPEC, DEFAULT_K, &honest.w.layers[0], &trace.forward[0], &trace.backward[0]);
+    let of_layer = PROVING.circuits.layer.fill(&LayerValues::of(&honest.w, &trace, 0)).unwrap();
     let layer_instance = ProofInstance {
-        witness: of_layer.witness,
+        witness: of_layer,
         publics: vec![scope.context(Place::Layer { sequence: 0, layer: 0 })],
         ports: vec![canonical(), canonical(), wire(0), wire(1)],
     };
     let layers = prove(&PARAMS, &PROVING.layer, vec![layer_instance], &mut |_| {}).unwrap();
-    let mut of_head = head::build(&SPEC, DEFAULT_K, &honest.w, &trace);
-    overwrite(&PROVING.head.plan, &mut of_head.witness, head::WEIGHTS, &state[1][0]);
+    let mut of_head = PROVING.circuits.head.fill(&HeadValues::of(&honest.w, &trace)).unwrap();
+    overwrite(&PROVING.head.plan, &mut of_head, head::WEIGHTS, &state[1][0]);
     let loss = u64::try_from(trace.loss()).unwrap();
     let head_instance = ProofInstance {
-        witness: of_head.witness,
+        witness: of_head,
         publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],
         ports: vec![canonical(), canonical(), wire(0), wire(1), canonical()],
     };
@@ -228,7 +232,7 @@ fn update_instances(scope: &Scope, hyper: &Hyper, from: &FieldState, to: &State)
             let c = group * LANES + lane;
             (0..w[c].len()).map(|row| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, 0)).collect()
         });
-        let mut witness = update::build(DEFAULT_K, hyper, &lanes).witness;
+        let mut witness = PROVING.circuits.update.fill(&UpdateValues { hyper: *hyper, lanes }).unwrap();
         for (port, columns) in [update::WEIGHTS, update::LOW, update::MOMENTUM].into_iter().zip(&from[segment]) {
             overwrite(&PROVING.update.plan, &mut witness, port, &columns[group * LANES..][..LANES]);
         }
@@ -400,14 +404,10 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
                 (0..40).fold(moved, |e, _| circuits::ops::sgd::element(&hyper, e, 0, &mut Saturations::default()));
             assert_ne!(moved.w, 0);
             let trace = circuits::model::sequence_gradient(&SPEC, &honest.w, &TOKENS).unwrap();
-            let mut of_layer =
-                layer::build(&SPEC, DEFAULT_K, &honest.w.layers[0], &trace.forward[0], &trace.backward[0]);
-            let weights = of_layer.plan.port_columns(layer::WEIGHTS).start;
-            of_layer.witness.values[weights][idle] = field(moved.w.into());
-            assert_eq!(
-                refused(&PROVING.layer, of_layer.witness),
-                "port weights 0 row 4079 carries no data and must be zero"
-            );
+            let mut of_layer = PROVING.circuits.layer.fill(&LayerValues::of(&honest.w, &trace, 0)).unwrap();
+            let weights = PROVING.layer.plan.port_columns(layer::WEIGHTS).start;
+            of_layer.values[weights][idle] = field(moved.w.into());
+            assert_eq!(refused(&PROVING.layer, of_layer), "port weights 0 row 4079 carries no data and must be zero");
         }
     }
 }
@@ -439,7 +439,7 @@ fn genesis_of(scope: &Scope, state: &FieldState) -> GenesisProof {
             let element = |row: usize| Element { w: small(&w[c][row]), lo: small(&lo[c][row]), v: small(&v[c][row]) };
             (0..w[c].len()).map(|row| (element(row), i128::from(element(row).v) << 12)).collect()
         });
-        let witness = update::build(DEFAULT_K, &Hyper::IDENTITY, &lanes).witness;
+        let witness = PROVING.circuits.update.fill(&UpdateValues { hyper: Hyper::IDENTITY, lanes }).unwrap();
         let place = Place::Update { segment: segment as u32, group: group as u32 };
         let publics = vec![F::ZERO, F::ZERO, F::ZERO, scope.context(place)];
         ProofInstance { witness, publics, ports: vec![PortBlinding::Canonical(1); 7] }

@@ -3,14 +3,15 @@
 
 mod common;
 
-use circuits::challenge;
-use circuits::curve::F;
-use circuits::plan::check::{Violation, violations};
-use circuits::plan::{Challenge, Witness};
-use circuits::testing::toy;
+use backend::Witness;
+use backend::challenge;
+use backend::curve::F;
+use backend::testing::toy;
 use common::*;
 use ff::Field;
 use group::GroupEncoding;
+use plonkish::Challenge;
+use plonkish::{Violation, check_witness};
 use prover::error::ProveError;
 use prover::proof::prove;
 use verifier::{Batch, BatchError, VerifyError, check, verify};
@@ -60,15 +61,15 @@ fn multiplicities_chosen_after_the_challenge() {
     let challenges = drawn(&witness, &publics);
     let instances = under(&challenges, &publics);
     fill(&mut witness, &challenges);
-    let found = violations(&KEY.plan, &witness[0], &instances[0]);
+    let found = check_witness(&KEY.plan, &witness[0], &instances[0]);
     assert!(named(&found, "every value is in its table") && found.len() == 1, "{found:?}");
 
     // Entry 0 of the range table: m/pole gains 1/(pole + 5000).
-    let pole = challenges[&Challenge::Pole];
+    let pole = challenges[&Challenge::Alpha];
     let gain = pole * (pole + F::from(5000)).invert().unwrap();
     witness[0].values[column("multiplicity 0")][0] += gain;
     fill(&mut witness, &challenges);
-    assert_eq!(violations(&KEY.plan, &witness[0], &instances[0]), vec![]);
+    assert_eq!(check_witness(&KEY.plan, &witness[0], &instances[0]), vec![]);
     only_the_challenge_tells(&forge(&witness, &instances), &instances, 0);
 }
 
@@ -85,7 +86,7 @@ fn out_of_table_value_on_an_idle_row() {
     let mut toy = toy(1);
     toy.witness.values[toy.cells.limb.0][toy.cells.idle_row] = F::from(5000);
     let error = prove(&PARAMS, &KEY, vec![instance(toy, 1)], &mut |_| {}).unwrap_err();
-    assert!(matches!(error, ProveError::Lookup { instance: 0, .. }));
+    assert!(matches!(error, ProveError::Witness { instance: 0, .. }));
 }
 
 /// 3: a pair between two entries of its table, on a row where the lane is idle (tag 0).
@@ -101,7 +102,7 @@ fn a_pair_that_is_no_entry() {
     assert_eq!(witness.count_lookups(&toy.plan).len(), 2);
     let challenges = challenge::scalars(&[9; 64]);
     witness.fill_phase2(&toy.plan, &challenges);
-    let found = violations(&toy.plan, &witness, &challenge::instance(&challenges, &toy.publics));
+    let found = check_witness(&toy.plan, &witness, &challenge::instance(&challenges, &toy.publics));
     assert!(named(&found, "every value is in its table"));
 }
 
@@ -133,7 +134,7 @@ fn a_column_that_the_challenge_does_not_depend_on() {
     let instances = under(&challenges, &publics);
     // A hint on an idle row is free, so the altered witness satisfies every constraint.
     witness[0].values[column("hint 0")][toy(1).cells.idle_row] = F::from(77);
-    assert_eq!(violations(&KEY.plan, &witness[0], &instances[0]), vec![]);
+    assert_eq!(check_witness(&KEY.plan, &witness[0], &instances[0]), vec![]);
     only_the_challenge_tells(&forge(&witness, &instances), &instances, 0);
 
     let points = phase1_points(&witness, &publics);
@@ -195,7 +196,7 @@ fn a_challenge_wrong_only_in_the_last_instance() {
         *wrong.get_mut(&role).unwrap() += F::ONE;
         let mut instances = under(&right, &publics);
         instances[1] = challenge::instance(&wrong, &publics[1]);
-        if role == Challenge::Keys || role == Challenge::Pole {
+        if role == Challenge::Keys || role == Challenge::Alpha {
             fill(&mut witness[..1], &right);
             fill(&mut witness[1..], &wrong);
             only_the_challenge_tells(&forge(&witness, &instances), &instances, 1);
@@ -234,7 +235,7 @@ fn a_challenge_cell_changed_midway() {
         for row in [100, KEY.plan.usable - 1] {
             let mut forged = witness.clone();
             forged[0].values[at][row] += F::ONE;
-            let found = violations(&KEY.plan, &forged[0], &instances[0]);
+            let found = check_witness(&KEY.plan, &forged[0], &instances[0]);
             assert!(named(&found, &format!("{} is the same on every row", role.label())), "{found:?}");
             if role == Challenge::Rows {
                 assert!(matches!(refused(&forge(&forged, &instances), &instances), VerifyError::Invalid));
@@ -252,7 +253,7 @@ fn a_port_with_something_beside_its_data() {
     let challenges = drawn(&unused, &publics);
     fill(&mut unused, &challenges);
     let instances = under(&challenges, &publics);
-    let found = violations(&KEY.plan, &unused[0], &instances[0]);
+    let found = check_witness(&KEY.plan, &unused[0], &instances[0]);
     assert!(matches!(found[..], [Violation::Port(..)]), "{found:?}");
     assert!(matches!(refused(&forge(&unused, &instances), &instances), VerifyError::Invalid));
 

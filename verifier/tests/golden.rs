@@ -4,11 +4,11 @@
 //! circuits were meant to change.
 #![allow(clippy::unwrap_used)]
 
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use backend::parameters;
 use circuits::codec::{decode, encode};
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, GenesisProof, Run, RunError, StateCommitments, corpus_digest};
-use prover::params;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
@@ -32,7 +32,7 @@ fn keys(verifier: &StepVerifier) -> String {
     text
 }
 
-fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVerifier) {
+fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerifier) {
     let first = State::init(&spec.config, 1);
     let mut state = first.clone();
     let genesis = commit_state(params, spec, &state).unwrap();
@@ -61,7 +61,7 @@ fn regenerate(params: &circuits::curve::Params, spec: &Spec, verifier: &StepVeri
 
 #[test]
 fn the_pinned_step_is_accepted_under_the_pinned_keys() {
-    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(Config::NANO);
     let verifier = StepVerifier::new(&params, &spec.config).unwrap();
     if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
@@ -116,7 +116,7 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
 /// 7.1: the pinned proof shows that `nano`'s first state of seed 1 is in range, and nothing else does.
 #[test]
 fn the_pinned_genesis_proof_is_of_one_model() {
-    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(Config::NANO);
     let verifier = StepVerifier::new(&params, &spec.config).unwrap();
     let proof: GenesisProof = decode(&fs::read(fixture("nano-genesis.proof")).unwrap()).unwrap();

@@ -2,9 +2,9 @@
 
 mod common;
 
-use circuits::curve::{F, Point};
-use circuits::ports::{commit_port, commit_with_blind, sum};
-use circuits::testing::{toy, toy_sink};
+use backend::curve::{F, Point};
+use backend::ports::{commit_port, commit_with_blind, sum};
+use backend::testing::{toy, toy_sink};
 use common::*;
 use group::GroupEncoding;
 use prover::proof::{ProofInstance, Stage, prove};

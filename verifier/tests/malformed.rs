@@ -2,8 +2,8 @@
 
 mod common;
 
-use circuits::curve::{F, Params};
-use circuits::keys::Item;
+use backend::curve::{F, Params};
+use backend::keys::Item;
 use common::*;
 use ff::Field;
 use verifier::proof::port_encodings;

@@ -3,8 +3,8 @@
 
 mod common;
 
+use backend::curve::CIRCUIT_VERSION;
 use circuits::codec::{Encoded, decode, encode};
-use circuits::curve::CIRCUIT_VERSION;
 use circuits::model::{Config, Schedule};
 use circuits::statement::{Bundle, Contribution, Layouts, Run, SegmentState, StateCommitments};
 use common::{KEY, ONE, PARAMS};

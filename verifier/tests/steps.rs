@@ -1,10 +1,10 @@
 //! Steps of a cheating prover whose proofs are all valid: what is wrong is how they hang together.
 #![allow(clippy::unwrap_used)]
 
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use backend::parameters;
 use circuits::model::{Config, Schedule, Spec, State};
 use circuits::statement::{Bundle, Run};
-use prover::params;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
@@ -19,7 +19,7 @@ fn tiny() -> Config {
 
 #[test]
 fn valid_proofs_that_do_not_belong_together() {
-    let params = params::load(None, DEFAULT_K).unwrap().params;
+    let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(tiny());
     let verifier = StepVerifier::new(&params, &spec.config).unwrap();
     let keys = StepKeys::generate(&params, &spec).unwrap();

@@ -1,11 +1,11 @@
 //! Prints what verifying many steps costs, amortised, and what it is made of.
 
+use backend::curve::{DEFAULT_K, Params, Point};
 use benches::catch_up::{Fresh, Proven, multiples, vectors};
 use benches::machine;
 use benches::setup::{Setup, msm, scalars, spec};
 use benches::timing::time;
 use circuits::codec::{decode, encode};
-use circuits::curve::{DEFAULT_K, Params, Point};
 use clap::Parser;
 use group::GroupEncoding;
 use prover::step::StepKeys;

@@ -1,5 +1,6 @@
 //! Prints what a light client pays for the blocks of a chain that was made: `gradientcoin devnet` makes one.
 
+use backend::curve::DEFAULT_K;
 use benches::machine;
 use benches::timing::{repeat, time};
 use chain::block::Block;
@@ -10,7 +11,6 @@ use chain::genesis::ChainSpec;
 use chain::light::{LightClient, Nowhere, WINDOW, window};
 use chain::store::{Store, View};
 use circuits::codec;
-use circuits::curve::DEFAULT_K;
 use circuits::fixed::Saturations;
 use circuits::model::{Gradients, Spec};
 use circuits::ops::sgd;
@@ -40,7 +40,7 @@ fn main() {
     let store = Arc::new(Store::open(&options.dir.join("node-0.redb")).expect("a stopped devnet's store"));
     let view = store.view().expect("the store is read");
     let spec = Arc::new(ChainSpec::new(view.genesis().expect("the store is read").expect("a genesis")).expect("sound"));
-    let params = Arc::new(prover::params::load(None, DEFAULT_K).expect("parameters").params);
+    let params = Arc::new(backend::parameters::load(None, DEFAULT_K).expect("parameters").params);
     let keys = StepVerifier::new(&params, spec.config()).expect("the model has keys");
     let checker = Checker::new(&spec, &params, &keys).expect("the keys are the chain's");
     let height = view.height().expect("the store is read");
@@ -104,7 +104,7 @@ fn block(view: &View, height: u64) -> Arc<Block> {
 }
 
 /// Re-running a block's training: the gradients of as many sequences as the tip has, and the update.
-fn native(store: &Arc<Store>, spec: &Arc<ChainSpec>, params: &Arc<circuits::curve::Params>, runs: usize) -> Duration {
+fn native(store: &Arc<Store>, spec: &Arc<ChainSpec>, params: &Arc<backend::curve::Params>, runs: usize) -> Duration {
     let chain = ChainState::open(store.clone(), spec.clone(), params.clone()).expect("the chain opens");
     let view = store.view().expect("the store is read");
     let tip = block(&view, chain.tip().summary.height);

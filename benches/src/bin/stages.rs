@@ -1,9 +1,9 @@
 //! Records when each stage of a step's proof is reached: the command's estimate of the time left is tested on such
 //! records (`cli/src/progress/`).
 
+use backend::curve::{DEFAULT_K, Params};
 use benches::machine;
 use benches::setup::{Setup, spec};
-use circuits::curve::{DEFAULT_K, Params};
 use clap::Parser;
 use prover::proof::Stage;
 use prover::step::{Part, StepKeys};

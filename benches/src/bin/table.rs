@@ -1,14 +1,14 @@
 //! Prints the table of the project's README: what a proven step costs.
 
+use backend::curve::{DEFAULT_K, Params};
 use benches::lanes::{Lanes, ROWS};
 use benches::setup::{Setup, batch, corpus, msm, scalars, spec, trainer};
 use benches::stock::Stock;
 use benches::timing::{compare, median, repeat, time};
 use benches::{
     machine,
-    rooms::{self, Costs},
+    ops::{self, Costs},
 };
-use circuits::curve::{DEFAULT_K, Params};
 use clap::Parser;
 use prover::step::StepKeys;
 use std::hint::black_box;
@@ -33,11 +33,11 @@ struct Options {
     /// Runs of which the median is taken.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
-    /// Also what each room costs: its cells by kind, times the measured cost of a cell of that kind.
+    /// Also what each op costs: its cells by kind, times the measured cost of a cell of that kind.
     #[arg(long)]
-    rooms: bool,
+    ops: bool,
     /// Only compare range-checked cells with the stock lookup.
-    #[arg(long, conflicts_with_all = ["preset", "rooms"])]
+    #[arg(long, conflicts_with_all = ["preset", "ops"])]
     range: bool,
 }
 
@@ -68,7 +68,7 @@ fn main() {
         println!("| {name} | {} |", values.join(" | "));
     }
     range(&params, runs);
-    if options.rooms {
+    if options.ops {
         rooms_of(&params, &options.preset, runs);
     }
 }
@@ -149,14 +149,14 @@ fn rooms_of(params: &Params, presets: &[String], runs: usize) {
         println!("- {}: {:.2} µs", lane.name(), micros(*cost));
     }
     println!("\nWhat a step's cells come to at these costs (the evaluation of gates is not in it):\n");
-    println!("| room | {} |\n|---|{}", presets.join(" | "), "---:|".repeat(presets.len()));
+    println!("| op | {} |\n|---|{}", presets.join(" | "), "---:|".repeat(presets.len()));
     let specs: Vec<_> = presets.iter().map(|preset| spec(preset)).collect();
-    let proofs = specs.iter().map(|spec| shown(costs.proof * rooms::proofs_of_step(spec) as u32));
+    let proofs = specs.iter().map(|spec| shown(costs.proof * ops::proofs_of_step(spec) as u32));
     println!("| each proof, whatever is in it | {} |", proofs.collect::<Vec<_>>().join(" | "));
-    let steps: Vec<_> = specs.iter().map(rooms::of_step).collect();
-    for room in steps[0].keys() {
-        let values = steps.iter().map(|step| step.get(room).map_or("–".into(), |cells| shown(costs.of(cells))));
-        println!("| {room} | {} |", values.collect::<Vec<_>>().join(" | "));
+    let steps: Vec<_> = specs.iter().map(ops::of_step).collect();
+    for op in steps[0].keys() {
+        let values = steps.iter().map(|step| step.get(op).map_or("–".into(), |cells| shown(costs.of(cells))));
+        println!("| {op} | {} |", values.collect::<Vec<_>>().join(" | "));
     }
 }
 

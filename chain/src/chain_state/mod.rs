@@ -19,11 +19,11 @@ use crate::ledger::{self, Account};
 use crate::store::{Nodes, Store, StoreError, View};
 use crate::tensors::Complete;
 use crate::transaction::Transaction;
+use backend::curve::Params;
+use backend::ports::PortError;
 use circuits::codec::CodecError;
-use circuits::curve::Params;
 use circuits::model::{ParamsError, State};
 use circuits::model_file::ModelState;
-use circuits::ports::PortError;
 use circuits::statement::StateCommitments;
 use std::sync::Arc;
 

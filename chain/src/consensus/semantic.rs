@@ -6,7 +6,7 @@ use crate::block::Block;
 use crate::contribution::{Contribution, encode_points, leading_zeros, update_scope};
 use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
-use circuits::curve::Params;
+use backend::curve::Params;
 use circuits::statement::StateCommitments;
 use group::GroupEncoding;
 use std::sync::Arc;

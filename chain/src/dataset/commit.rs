@@ -4,8 +4,8 @@
 //! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte.
 
 use crate::Hash;
-use circuits::curve::{F, Params, Point, PointSum};
-use circuits::ports::{PortError, commit_canonical, refuse_identity};
+use backend::curve::{F, Params, Point, PointSum};
+use backend::ports::{PortError, commit_canonical, refuse_identity};
 use ff::Field;
 use group::{Curve, CurveAffine, Group, GroupEncoding};
 use rayon::prelude::*;

@@ -12,8 +12,8 @@ pub use assignment::assigned;
 pub use root::{DatasetRoot, MAX_LEAVES, MerkleProof};
 
 use crate::Hash;
-use circuits::curve::Params;
-use circuits::ports::PortError;
+use backend::curve::Params;
+use backend::ports::PortError;
 use root::Tree;
 
 /// Why a data set, or a proof about it, is refused.
@@ -128,10 +128,10 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use circuits::plan::field;
-    use circuits::ports::commit_canonical;
+    use backend::ports::commit_canonical;
     use circuits::segments::head::batch_column;
     use group::GroupEncoding;
+    use plonkish::field;
     use proptest::prelude::*;
 
     const CONTEXT: usize = 16;

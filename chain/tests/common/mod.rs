@@ -5,6 +5,7 @@
 pub mod golden;
 pub mod tip;
 
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use chain::address::{Address, SecretKey, SignatureError};
 use chain::amount::Amount;
 use chain::block::Block;
@@ -17,7 +18,6 @@ use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
 use chain::{Hash, ledger};
 use circuits::codec::decode;
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::model::{Config, Schedule, Spec, State};
 use circuits::statement::{GenesisProof, Layouts};
 use std::sync::LazyLock;

@@ -2,6 +2,8 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::{NANO, PARAMS, flipped, grains};
+use backend::curve::CIRCUIT_VERSION;
+use backend::ports::PortError;
 use chain::amount::{AmountError, MAX_SUPPLY};
 use chain::consensus::SemanticError;
 use chain::consensus::semantic::Checker;
@@ -10,10 +12,8 @@ use chain::rules::RulesError;
 use chain::work::CompactTarget;
 use chain::{dataset, ledger};
 use circuits::codec::{CodecError, decode, encode};
-use circuits::curve::CIRCUIT_VERSION;
 use circuits::model::Schedule;
 use circuits::ops::sgd::HyperError;
-use circuits::ports::PortError;
 use circuits::statement::{GenesisProof, RunError};
 use std::collections::HashSet;
 use verifier::{Part, StepError};

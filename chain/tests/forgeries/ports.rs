@@ -2,10 +2,10 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::{NANO, assert_unsealed, resign};
+use backend::curve::ENCODED;
+use backend::keys::VerifyingKey;
 use chain::block::Block;
 use chain::consensus::SemanticError;
-use circuits::curve::ENCODED;
-use circuits::keys::VerifyingKey;
 use circuits::segments::{head, layer, update};
 use circuits::statement::Encoding;
 use verifier::{BatchError, StepError};

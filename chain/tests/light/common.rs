@@ -1,5 +1,7 @@
 //! A chain of a tiny model, and branches of it that are cheap to mine.
 
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
+use backend::parameters;
 use chain::Hash;
 use chain::address::{Address, SecretKey};
 use chain::amount::Amount;
@@ -16,10 +18,8 @@ use chain::light::{Checkpoint, FileError, Keep, LightClient};
 use chain::rules::Rules;
 use chain::work::CompactTarget;
 use circuits::codec;
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::model::{Config, Schedule, Spec, State};
 use circuits::statement::GenesisProof;
-use prover::params;
 use prover::step::commit_state;
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ pub const BEGIN: u64 = 1_700_000_000;
 /// A clock that no block is ahead of.
 pub const NOW: u64 = 2 * BEGIN;
 
-pub static PARAMS: LazyLock<Params> = LazyLock::new(|| params::load(None, DEFAULT_K).unwrap().params);
+pub static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 pub static MODEL: LazyLock<Spec> = LazyLock::new(|| Spec::new(config()));
 pub static KEYS: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &MODEL.config).unwrap());
 pub static STATE: LazyLock<State> = LazyLock::new(|| State::init(&MODEL.config, 1));

@@ -1,13 +1,13 @@
 //! A chain that was proven: what is accepted in one batch, and what is named when a proof is not valid.
 
 use crate::common::*;
+use backend::curve::{ENCODED, F};
 use chain::address::Address;
 use chain::block::Block;
 use chain::consensus::{BlockError, SemanticError};
 use chain::light::{LightError, LightFile, Nowhere, Proofs, Report, window};
 use chain::worker::{Proven, Worker};
 use circuits::codec;
-use circuits::curve::{ENCODED, F};
 use circuits::model::State;
 use ff::{Field, PrimeField};
 use prover::step::StepKeys;

@@ -1,6 +1,8 @@
 //! How many bytes of a file a block takes.
 
 use crate::common::*;
+use backend::curve::DEFAULT_K;
+use backend::ports::canonical_length;
 use chain::address::Signature;
 use chain::block::Update;
 use chain::consensus::structural;
@@ -10,9 +12,7 @@ use chain::draft::{Draft, Parts};
 use chain::light::Keep;
 use chain::light::{LightFile, Proofs};
 use circuits::codec;
-use circuits::curve::DEFAULT_K;
 use circuits::model::{Config, Spec};
-use circuits::ports::canonical_length;
 use circuits::statement::{self, INSTANCES_PER_PROOF, Layouts};
 use prover::step::commit_state;
 use verifier::StepVerifier;
@@ -37,7 +37,7 @@ fn a_nano_block_of_two_contributions() {
     let gradient: Vec<_> =
         columns(&|segment| layouts.of(segment).columns()).into_iter().map(|n| vec![[0xff; 32]; n]).collect();
     let branch = Branch::new(&spec);
-    let proof = |key: &circuits::keys::VerifyingKey, instances: usize| vec![0xff; key.shape.proof_length(instances)];
+    let proof = |key: &backend::keys::VerifyingKey, instances: usize| vec![0xff; key.shape.proof_length(instances)];
     let contribution = |slot| Contribution {
         seat: Seat { parent: branch.id(), contributor: contributor().address(), slot },
         gradient: gradient.clone(),

@@ -3,6 +3,9 @@
 use crate::common::golden::produce;
 use crate::common::tip::{Refused, Tip};
 use crate::common::{PARAMS, Setting, address, key, key_of, mine, sign};
+use backend::challenge;
+use backend::curve::{ENCODED, F, Point, ProofWriter};
+use backend::halo2::{PlanCircuit, with_plan};
 use chain::address::Signature;
 use chain::block::{Block, Update};
 use chain::consensus::SemanticError;
@@ -11,14 +14,12 @@ use chain::dataset::assigned;
 use chain::draft::{Draft, Parts};
 use chain::genesis::ChainSpec;
 use chain::worker::{Proven, Worker};
-use circuits::challenge;
-use circuits::curve::{DEFAULT_K, ENCODED, F, Point, ProofWriter};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, State, sequence_gradient};
 use circuits::ops::sgd::{self, Hyper};
-use circuits::plan::halo::{PlanCircuit, with_plan};
 use circuits::scope::{Place, Scope};
-use circuits::segments::{head, layer};
+use circuits::segments::head::HeadValues;
+use circuits::segments::layer::{self, LayerValues};
 use circuits::statement;
 use halo2_proofs::plonk;
 use prover::proof::{ProofInstance, ProverKey};
@@ -153,14 +154,14 @@ impl Tiny {
         let wire = |i: usize| derive_wire(&[7; 32], &seat.contributor.0, &[i as u8], columns);
         let (weights, gradients) = (PortBlinding::Canonical(1), PortBlinding::Canonical(blind));
         let of_layer = |l: usize| {
-            let segment = layer::build(spec, DEFAULT_K, &self.state.w.layers[l], &trace.forward[l], &trace.backward[l]);
+            let witness = self.keys.circuits.layer.fill(&LayerValues::of(&self.state.w, &trace, l)).unwrap();
             let publics = vec![scope.context(Place::Layer { sequence: 0, layer: l as u32 })];
             let ports = vec![weights.clone(), gradients.clone(), wire(l), wire(l + 1)];
-            ProofInstance { witness: segment.witness, publics, ports }
+            ProofInstance { witness, publics, ports }
         };
         let loss = circuits::model::public_loss(trace.loss()).unwrap();
         let of_head = ProofInstance {
-            witness: head::build(spec, DEFAULT_K, &self.state.w, &trace).witness,
+            witness: self.keys.circuits.head.fill(&HeadValues::of(&self.state.w, &trace)).unwrap(),
             publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],
             ports: vec![weights.clone(), gradients.clone(), wire(0), wire(layers), PortBlinding::Canonical(1)],
         };

@@ -6,6 +6,7 @@
 
 pub mod disk;
 
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use chain::Hash;
 use chain::address::{Address, SecretKey, Signature};
 use chain::amount::Amount;
@@ -24,7 +25,6 @@ use chain::store::testing::Dump;
 use chain::tensors::{Complete, GradientTensors};
 use chain::transaction::{Action, Body, Transaction};
 use chain::work::CompactTarget;
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use circuits::fixed::Saturations;
 use circuits::model::{Config, Gradients, Schedule, State};
 use circuits::ops::sgd;
@@ -49,7 +49,7 @@ pub const LIMIT: u64 = 6;
 /// Parameters of all tests.
 pub static PARAMS: LazyLock<Arc<Params>> = LazyLock::new(|| {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    Arc::new(prover::params::load(Some(cache), DEFAULT_K).unwrap().params)
+    Arc::new(backend::parameters::load(Some(cache), DEFAULT_K).unwrap().params)
 });
 
 /// One layer, few cells.

@@ -1,6 +1,7 @@
 //! Unsigned integers as range-checked limbs.
 
-use crate::plan::{BlockId, Builder, Col, Expr, Kind, LIMB_BITS, Local};
+use backend::{Builder, Cells, Expr, Local};
+use plonkish::{BlockId, Col, Kind, LIMB_BITS};
 
 /// Limbs needed for `bits` bits.
 pub fn limb_count(bits: u32) -> usize {
@@ -16,7 +17,7 @@ pub struct Limbs {
 
 impl Limbs {
     /// New columns for `count` limbs.
-    pub fn place(b: &mut Builder, block: BlockId, name: &str, count: usize) -> Self {
+    pub fn place<V>(b: &mut Builder<V>, block: BlockId, name: &str, count: usize) -> Self {
         let columns = (0..count).map(|i| b.column(block, Kind::Limb, &format!("{name}.{i}"))).collect();
         Limbs { block, columns }
     }
@@ -41,25 +42,24 @@ impl Limbs {
         Expr::sum(self.columns[from..to].iter().enumerate().map(|(i, c)| c.cur().times_pow2(LIMB_BITS * i as u32)))
     }
 
-    /// Sets the integer on a row.
-    ///
-    /// # Panics
-    /// If it does not fit: the reference keeps its declared ranges.
-    pub fn set(&self, b: &mut Builder, row: usize, value: u128) {
+    /// Sets the integer on a row; one that does not fit is refused.
+    pub fn set(&self, cells: &mut Cells<'_>, row: usize, value: i128) {
         let capacity = LIMB_BITS * self.columns.len() as u32;
-        assert!(capacity >= 128 || value >> capacity == 0, "{value} does not fit {capacity} bits");
+        if value < 0 || capacity < 127 && value >> capacity != 0 {
+            return cells.refuse(self.columns[0], row);
+        }
         for (i, &column) in self.columns.iter().enumerate() {
-            let limb = (value >> (LIMB_BITS * i as u32)) & ((1 << LIMB_BITS) - 1);
-            b.set(self.block, column, row, limb as i128);
+            let limb = value.checked_shr(LIMB_BITS * i as u32).unwrap_or(0) & ((1 << LIMB_BITS) - 1);
+            cells.set(column, row, limb);
         }
     }
 
     /// Narrows the most significant limb to `bits < 12` bits on `rows`: its multiple by `2^(12−bits)` is a limb as well.
     /// `active` (0 or 1, of degree 1)
-    /// switches the check off where it is 0. The limbs must have been set.
-    pub fn narrow(
+    /// switches the check off where it is 0. The limbs are assigned before.
+    pub fn narrow<V>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
         bits: u32,
         active: Local,

@@ -1,4 +1,4 @@
-//! What rooms are made of: slabs of cells, range-checked integers, saturating division, random projections, ports.
+//! What ops are made of: slabs of cells, range-checked integers, saturating division, random projections, ports.
 
 pub mod limbs;
 pub mod port;
@@ -10,3 +10,6 @@ pub use limbs::{Limbs, limb_count};
 pub use port::{PortLayout, PortTensor};
 pub use rescale::{Rescale, Rescaled};
 pub use slab::{Placed, Slab};
+
+/// Where a part of a circuit's values is found.
+pub type Get<V, T> = fn(&V) -> &T;

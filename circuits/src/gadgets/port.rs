@@ -1,7 +1,8 @@
 //! The layout of ports: where each tensor stands in the lane groups of a port. Canonical, since commitments depend on it.
 
 use super::slab::Slab;
-use crate::plan::{Builder, LANES, RESERVED_ROWS};
+use backend::Builder;
+use plonkish::{LANES, RESERVED_ROWS};
 
 /// A tensor's name and shape; a vector is one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,10 +108,10 @@ impl PortLayout {
     }
 
     /// A slab over a tensor of the port, and the lane group of each of its pieces.
-    pub fn slab(&self, b: &mut Builder, room: &str, tensor: usize) -> (Slab, Vec<usize>) {
+    pub fn slab<V>(&self, b: &mut Builder<V>, op: &str, tensor: usize) -> (Slab, Vec<usize>) {
         let PortTensor { runs, columns, .. } = self.tensors[tensor];
         let places = self.pieces[tensor].iter().map(|p| (p.row, p.first, p.runs, p.lead));
-        let slab = Slab::over(b, room, runs, columns, places);
+        let slab = Slab::over(b, op, runs, columns, places);
         (slab, self.pieces[tensor].iter().map(|p| p.group).collect())
     }
 }

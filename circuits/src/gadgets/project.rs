@@ -5,10 +5,11 @@
 //! `(rows + columns)/p`: the difference is a non-zero polynomial of that degree in `μ, ν`.
 
 use super::slab::Placed;
-use crate::plan::{Builder, Cell, Challenge, Col, Kind, Local};
+use backend::{Builder, Local};
+use plonkish::{Cell, Challenge, Col, Kind};
 
 /// `⟨X⟩_c`: one cell per run. Elements of degree at most 2.
-pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
+pub fn inner<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge) -> Vec<Cell> {
     let (c, c2) = (Col::Challenge(challenge).cur(), Col::Square(challenge).cur());
     let power = match x.slab.lanes {
         1 => c.clone(),
@@ -35,7 +36,7 @@ pub fn inner(b: &mut Builder, x: &Placed, challenge: Challenge) -> Vec<Cell> {
 }
 
 /// `c⟨X⟩` over each group of `period` consecutive runs: for each group one cell per element of a run.
-pub fn outer(b: &mut Builder, x: &Placed, challenge: Challenge, period: usize) -> Vec<Vec<Cell>> {
+pub fn outer<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge, period: usize) -> Vec<Vec<Cell>> {
     let slab = &x.slab;
     assert_eq!(slab.runs % period, 0, "groups of equal size");
     let run_rows = slab.run_rows();
@@ -85,13 +86,13 @@ pub fn outer(b: &mut Builder, x: &Placed, challenge: Challenge, period: usize) -
 }
 
 /// `outer⟨⟨X⟩_inner⟩`, one cell.
-pub fn bilinear(b: &mut Builder, x: &Placed, outer: Challenge, inner_challenge: Challenge) -> Cell {
+pub fn bilinear<V>(b: &mut Builder<V>, x: &Placed, outer: Challenge, inner_challenge: Challenge) -> Cell {
     let runs = inner(b, x, inner_challenge);
     b.horner(&runs, outer)
 }
 
 /// Requires two tensors, possibly in different slabs, to be equal.
-pub fn link(b: &mut Builder, x: &Placed, y: &Placed) {
+pub fn link<V>(b: &mut Builder<V>, x: &Placed, y: &Placed) {
     let a = bilinear(b, x, Challenge::Rows, Challenge::Outputs);
     let c = bilinear(b, y, Challenge::Rows, Challenge::Outputs);
     b.equal(a, c);

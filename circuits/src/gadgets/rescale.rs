@@ -21,7 +21,10 @@
 
 use super::limbs::{Limbs, limb_count};
 use super::slab::{Placed, Slab};
-use crate::plan::{BlockId, Builder, Case, Col, Expr, Interval, Kind, LIMB_BITS, Local};
+use backend::{Builder, Expr, Local};
+use plonkish::{BlockId, Case, Col, Interval, Kind, LIMB_BITS};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// The division: shift (a multiple of 12), width of the result, and the largest `|x|` that can occur.
 #[derive(Clone, Copy, Debug)]
@@ -69,17 +72,25 @@ impl Rescale {
     }
 
     /// Places the division of every element of a slab; `x(run, column)` are the values.
-    pub fn place(self, b: &mut Builder, slab: &Slab, name: &str, x: impl Fn(usize, usize) -> i128) -> Rescaled {
+    pub fn place<V: 'static>(
+        self,
+        b: &mut Builder<V>,
+        slab: &Slab,
+        name: &str,
+        x: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
+    ) -> Rescaled {
+        let x = Arc::new(x);
         assert_eq!(self.shift % LIMB_BITS, 0, "{name}: remainders are whole limbs");
         let (mut ys, mut xs) = (vec![], vec![]);
         for piece in &slab.pieces {
             let (mut y_lanes, mut x_lanes) = (vec![], vec![]);
             for lane in 0..slab.lanes {
-                let values = slab.data(piece).map(|row| {
-                    let (run, column) = slab.element(piece, row, lane);
-                    (row, x(run, column))
-                });
-                let (y, x) = self.place_lane(b, piece.block, &format!("{name}{lane}"), &values.collect::<Vec<_>>());
+                let (x, shape, piece) = (x.clone(), slab.clone(), *piece);
+                let of_row = move |values: &V, row: usize| {
+                    let (run, column) = shape.element(&piece, row, lane);
+                    x(values, run, column)
+                };
+                let (y, x) = self.place_lane(b, piece.block, &format!("{name}{lane}"), slab.data(&piece), of_row);
                 y_lanes.push(y);
                 x_lanes.push(x);
             }
@@ -90,14 +101,21 @@ impl Rescale {
     }
 
     /// Places one division per row of a block; gives `y` and `x`.
-    pub fn place_lane(self, b: &mut Builder, block: BlockId, name: &str, values: &[(usize, i128)]) -> (Local, Local) {
-        let lane = self.limbs_of_lane(b, block, name, values);
+    pub fn place_lane<V: 'static>(
+        self,
+        b: &mut Builder<V>,
+        block: BlockId,
+        name: &str,
+        rows: Range<usize>,
+        x: impl Fn(&V, usize) -> i128 + Send + Sync + 'static,
+    ) -> (Local, Local) {
+        let lane = self.limbs_of_lane(b, block, name, rows.clone(), x);
         let y = match lane.flags {
             None => lane.upper.value(),
             Some(_) => {
-                let y = b.column(block, Kind::Wire, &format!("{name}.y"));
+                let y = b.column(block, Kind::Copyable, &format!("{name}.y"));
                 let meaning = "y is the quotient or the end of its range";
-                lane.define(b, &format!("{name}: {meaning}"), y, (&lane.upper, None), values.iter().map(|v| v.0));
+                lane.define(b, &format!("{name}: {meaning}"), y, (&lane.upper, None), rows);
                 y.cur()
             }
         };
@@ -105,8 +123,15 @@ impl Rescale {
     }
 
     /// Places the limbs and flags of one division per row of a block, and all constraints but those of the result.
-    pub fn limbs_of_lane(self, b: &mut Builder, block: BlockId, name: &str, values: &[(usize, i128)]) -> RescaledLane {
-        let rows = || values.iter().map(|v| v.0);
+    pub fn limbs_of_lane<V: 'static>(
+        self,
+        b: &mut Builder<V>,
+        block: BlockId,
+        name: &str,
+        on: Range<usize>,
+        x: impl Fn(&V, usize) -> i128 + Send + Sync + 'static,
+    ) -> RescaledLane {
+        let rows = || on.clone();
         let (limbs, low) = (self.limbs(), (self.shift / LIMB_BITS) as usize);
         let (range, offset) = (self.bits + self.shift, (1i128 << (self.bits - 1 + self.shift)) + self.half());
         let partial = self.bits % LIMB_BITS;
@@ -114,25 +139,28 @@ impl Rescale {
         let u = Limbs::place(b, block, name, limbs + self.extra());
         let flags = saturates.then(|| {
             [
-                b.column(block, Kind::Hint, &format!("{name}.over")),
-                b.column(block, Kind::Hint, &format!("{name}.under")),
+                b.column(block, Kind::Unchecked, &format!("{name}.over")),
+                b.column(block, Kind::Unchecked, &format!("{name}.under")),
             ]
         });
-        for &(row, x) in values {
-            let shifted = x + offset;
-            let magnitude = match flags {
-                Some([_, under]) if shifted < 0 => {
-                    b.set(block, under, row, 1);
-                    -1 - shifted
-                }
-                Some([over, _]) if shifted >> range != 0 => {
-                    b.set(block, over, row, 1);
-                    shifted - (1 << range)
-                }
-                _ => shifted,
-            };
-            u.set(b, row, u128::try_from(magnitude).expect("within the declared bound"));
-        }
+        let (assigned, on_rows) = (u.clone(), on.clone());
+        b.assign(block, move |values, cells| {
+            for row in on_rows.clone() {
+                let shifted = x(values, row) + offset;
+                let magnitude = match flags {
+                    Some([_, under]) if shifted < 0 => {
+                        cells.set(under, row, 1);
+                        -1 - shifted
+                    }
+                    Some([over, _]) if shifted >> range != 0 => {
+                        cells.set(over, row, 1);
+                        shifted - (1 << range)
+                    }
+                    _ => shifted,
+                };
+                assigned.set(cells, row, magnitude);
+            }
+        });
         let one = Expr::int(1);
         let saturated = flags.map_or(Expr::int(0), |[over, under]| over.cur() + under.cur());
         if let Some([over, under]) = flags {
@@ -181,9 +209,9 @@ pub struct RescaledLane {
 impl RescaledLane {
     /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold, less `offset`: theirs when
     /// nothing saturates, else all ones or all zeros.
-    pub fn define(
+    pub fn define<V>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
         column: Col,
         (limbs, offset): (&Limbs, Option<Local>),

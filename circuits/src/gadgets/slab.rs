@@ -1,6 +1,8 @@
 //! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
-use crate::plan::{BlockId, Builder, Cell, Col, Declared, Kind, LANES, Local, PortId};
+use backend::{Builder, Local};
+use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId};
+use std::sync::Arc;
 
 /// Most rows of one piece of a slab, its lead included: a third of the usable rows, so that pieces stack well.
 const PIECE_ROWS: usize = 1360;
@@ -37,14 +39,14 @@ pub struct Piece {
 impl Slab {
     /// A new slab in blocks of its own: with [`LANES`] lanes where it is large, in a single one where it would be so low
     /// and wide that it could not be packed well.
-    pub fn new(b: &mut Builder, room: &str, runs: usize, columns: usize) -> Self {
+    pub fn new<V>(b: &mut Builder<V>, op: &str, runs: usize, columns: usize) -> Self {
         let lanes = if runs * columns / LANES < LOW_ROWS { 1 } else { LANES };
-        Self::with_lanes(b, room, runs, columns, lanes)
+        Self::with_lanes(b, op, runs, columns, lanes)
     }
 
     /// A new slab in blocks of its own, with so many lanes.
-    pub fn with_lanes(b: &mut Builder, room: &str, runs: usize, columns: usize, lanes: usize) -> Self {
-        assert_eq!(columns % lanes, 0, "{room}: inner dimension {columns} is no multiple of {lanes}");
+    pub fn with_lanes<V>(b: &mut Builder<V>, op: &str, runs: usize, columns: usize, lanes: usize) -> Self {
+        assert_eq!(columns % lanes, 0, "{op}: inner dimension {columns} is no multiple of {lanes}");
         let run_rows = columns / lanes;
         // Pieces of almost equal height.
         let most = (PIECE_ROWS / run_rows).saturating_sub(1).max(1);
@@ -54,16 +56,16 @@ impl Slab {
             .map(|first| {
                 let here = per_piece.min(runs - first);
                 let lead = if first == 0 { 0 } else { run_rows };
-                Piece { block: b.block(room, lead + here * run_rows), first, runs: here, lead }
+                Piece { block: b.block(op, lead + here * run_rows), first, runs: here, lead }
             })
             .collect();
         Slab { pieces, runs, columns, lanes }
     }
 
     /// A slab over pieces of a port: `(row, first run, runs, lead)`.
-    pub fn over(
-        b: &mut Builder,
-        room: &str,
+    pub fn over<V>(
+        b: &mut Builder<V>,
+        op: &str,
         runs: usize,
         columns: usize,
         places: impl IntoIterator<Item = (usize, usize, usize, usize)>,
@@ -72,7 +74,7 @@ impl Slab {
         let pieces = places
             .into_iter()
             .map(|(row, first, here, lead)| Piece {
-                block: b.block_at(room, row - lead, lead + here * run_rows),
+                block: b.block_at(op, row - lead, lead + here * run_rows),
                 first,
                 runs: here,
                 lead,
@@ -113,7 +115,7 @@ impl Slab {
     }
 
     /// The cell on the last row of a run, in a column per piece.
-    pub fn end(&self, b: &Builder, columns: &[Col], run: usize) -> Cell {
+    pub fn end<V>(&self, b: &Builder<V>, columns: &[Col], run: usize) -> Cell {
         let index = self.pieces.iter().position(|p| run < p.first + p.runs).expect("a run of the slab");
         let piece = &self.pieces[index];
         b.cell(piece.block, columns[index], self.row(piece, run) + self.run_rows() - 1)
@@ -131,12 +133,12 @@ impl Slab {
     }
 
     /// One new column in each piece.
-    pub fn column(&self, b: &mut Builder, kind: Kind, name: &str) -> Vec<Col> {
+    pub fn column<V>(&self, b: &mut Builder<V>, kind: Kind, name: &str) -> Vec<Col> {
         self.pieces.iter().map(|p| b.column(p.block, kind, name)).collect()
     }
 
     /// One new column per lane in each piece.
-    pub fn lane_columns(&self, b: &mut Builder, kind: Kind, name: &str) -> Vec<Vec<Col>> {
+    pub fn lane_columns<V>(&self, b: &mut Builder<V>, kind: Kind, name: &str) -> Vec<Vec<Col>> {
         let lanes = |p: &Piece| (0..self.lanes).map(|lane| b.column(p.block, kind, &format!("{name}{lane}"))).collect();
         self.pieces.iter().map(lanes).collect()
     }
@@ -147,29 +149,38 @@ impl Slab {
         (piece.first + offset / self.run_rows(), (offset % self.run_rows()) * self.lanes + lane)
     }
 
-    /// Sets every element of lane columns.
-    pub fn fill(&self, b: &mut Builder, lanes: &[Vec<Col>], value: impl Fn(usize, usize) -> i128) {
-        for (piece, lanes) in self.pieces.iter().zip(lanes) {
-            for run in piece.first..piece.first + piece.runs {
-                let row = self.row(piece, run);
-                for column in 0..self.columns {
-                    let at = (lanes[column % self.lanes], row + column / self.lanes);
-                    b.set(piece.block, at.0, at.1, value(run, column));
+    /// Assigns every element of lane columns from the values.
+    pub fn fill<V: 'static>(
+        &self,
+        b: &mut Builder<V>,
+        lanes: &[Vec<Col>],
+        value: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
+    ) {
+        let value = Arc::new(value);
+        for (&piece, lanes) in self.pieces.iter().zip(lanes) {
+            let (value, lanes, columns, run_rows) = (value.clone(), lanes.clone(), self.columns, self.run_rows());
+            b.assign(piece.block, move |values, cells| {
+                for run in 0..piece.runs {
+                    let row = piece.lead + run * run_rows;
+                    for column in 0..columns {
+                        let (lane, row) = (lanes[column % lanes.len()], row + column / lanes.len());
+                        cells.set(lane, row, value(values, piece.first + run, column));
+                    }
                 }
-            }
+            });
         }
     }
 
     /// A new unchecked column per lane, filled: cells that other constraints must determine. Where they lie is declared,
     /// unless a gate will show it.
-    pub fn hints(
+    pub fn unchecked<V: 'static>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
         declared: Option<Declared>,
-        value: impl Fn(usize, usize) -> i128,
+        value: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
     ) -> Placed {
-        let lanes = self.lane_columns(b, Kind::Hint, name);
+        let lanes = self.lane_columns(b, Kind::Unchecked, name);
         if let Some(declared) = declared {
             self.declare(b, &lanes, declared);
         }
@@ -178,7 +189,7 @@ impl Slab {
     }
 
     /// Declares where the cells of lane columns lie.
-    pub fn declare(&self, b: &mut Builder, lanes: &[Vec<Col>], declared: Declared) {
+    pub fn declare<V>(&self, b: &mut Builder<V>, lanes: &[Vec<Col>], declared: Declared) {
         for (piece, lanes) in self.pieces.iter().zip(lanes) {
             for &column in lanes {
                 b.declare(piece.block, column, declared);
@@ -187,37 +198,46 @@ impl Slab {
     }
 
     /// New constants of the circuit, one per element.
-    pub fn constants(&self, b: &mut Builder, name: &str, value: impl Fn(usize, usize) -> i128) -> Placed {
+    pub fn constants<V>(&self, b: &mut Builder<V>, name: &str, value: impl Fn(usize, usize) -> i128) -> Placed {
         let lanes = self.lane_columns(b, Kind::Fixed, name);
-        self.fill(b, &lanes, value);
+        for (piece, lanes) in self.pieces.iter().zip(&lanes) {
+            for row in self.data(piece) {
+                for (lane, &cells) in lanes.iter().enumerate() {
+                    let (run, column) = self.element(piece, row, lane);
+                    b.set(piece.block, cells, row, value(run, column));
+                }
+            }
+        }
         self.placed(&lanes)
     }
 
     /// A new column with one value per run on each of its rows, tied together within the run; where the values lie is
     /// declared, if it is known.
-    pub fn per_run(
+    pub fn per_run<V: 'static>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
         declared: Option<Declared>,
-        value: impl Fn(usize) -> i128,
+        value: impl Fn(&V, usize) -> i128 + Send + Sync + 'static,
     ) -> Vec<Col> {
-        let columns = self.column(b, Kind::Wire, name);
+        let value = Arc::new(value);
+        let columns = self.column(b, Kind::Copyable, name);
         for (piece, &column) in self.pieces.iter().zip(&columns) {
             if let Some(declared) = declared {
                 b.declare(piece.block, column, declared);
             }
-            for run in piece.first..piece.first + piece.runs {
-                let row = self.row(piece, run);
-                for r in row..row + self.run_rows() {
-                    b.set(piece.block, column, r, value(run));
+            let (value, piece, run_rows) = (value.clone(), *piece, self.run_rows());
+            b.assign(piece.block, move |values, cells| {
+                for run in 0..piece.runs {
+                    let value = value(values, piece.first + run);
+                    (0..run_rows).for_each(|row| cells.set(column, piece.lead + run * run_rows + row, value));
                 }
-            }
+            });
             b.gate(
                 piece.block,
                 &format!("{name} is the same along a run"),
                 column.cur() - column.at(1),
-                self.inside(piece),
+                self.inside(&piece),
             );
         }
         columns
@@ -225,8 +245,8 @@ impl Slab {
 
     /// A new column that adds up `term` (per piece) along each run, in phase 1. The sum of run `t` is in the cell on the
     /// run's last row.
-    pub fn running_sum(&self, b: &mut Builder, name: &str, term: &[Local]) -> Vec<Col> {
-        let columns = self.column(b, Kind::Wire, name);
+    pub fn running_sum<V>(&self, b: &mut Builder<V>, name: &str, term: &[Local]) -> Vec<Col> {
+        let columns = self.column(b, Kind::Copyable, name);
         for ((piece, &column), term) in self.pieces.iter().zip(&columns).zip(term) {
             let starts = self.starts(piece);
             let rest: Vec<usize> = self.data(piece).filter(|r| !starts.contains(r)).collect();
@@ -248,7 +268,7 @@ impl Slab {
     }
 
     /// Requires `poly(piece, lane) = 0` on every row of elements.
-    pub fn gate(&self, b: &mut Builder, name: &str, poly: impl Fn(usize, usize) -> Local) {
+    pub fn gate<V>(&self, b: &mut Builder<V>, name: &str, poly: impl Fn(usize, usize) -> Local) {
         for (p, piece) in self.pieces.iter().enumerate() {
             for lane in 0..self.lanes {
                 b.gate(piece.block, name, poly(p, lane), self.data(piece));
@@ -258,7 +278,7 @@ impl Slab {
 
     /// As [`Self::gate`], where the constraint determines the elements of `of`, which are cells: see
     /// [`Builder::determine`].
-    pub fn determine(&self, b: &mut Builder, name: &str, of: &Placed, poly: impl Fn(usize, usize) -> Local) {
+    pub fn determine<V>(&self, b: &mut Builder<V>, name: &str, of: &Placed, poly: impl Fn(usize, usize) -> Local) {
         for (p, piece) in self.pieces.iter().enumerate() {
             for lane in 0..self.lanes {
                 b.determine(piece.block, name, &of.lane(p, lane), poly(p, lane), self.data(piece));
@@ -267,9 +287,9 @@ impl Slab {
     }
 
     /// The columns of port lanes under each piece, `groups[piece]` being its lane group, and where their cells lie.
-    pub fn port_lanes(
+    pub fn port_lanes<V>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         port: PortId,
         groups: &[usize],
         (name, declared): (&str, Declared),
@@ -280,6 +300,9 @@ impl Slab {
             .zip(groups)
             .map(|(p, &group)| b.port_lanes(p.block, port, group, name).to_vec())
             .collect();
+        for (piece, lanes) in self.pieces.iter().zip(&lanes) {
+            lanes.iter().for_each(|&column| b.carries_data(piece.block, column, self.data(piece)));
+        }
         self.declare(b, &lanes, declared);
         lanes
     }

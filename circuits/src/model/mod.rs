@@ -21,4 +21,4 @@ pub use generate::{GenerateError, Generator, START};
 pub use params::{Gradients, Layer, LayerParams, Parameters, Params, ParamsError, State, TensorSpec, tensors};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{Schedule, ScheduleError};
-pub use sequence::{LossError, SequenceError, SequenceTrace, public_loss, sequence_gradient};
+pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};

@@ -1,5 +1,6 @@
 //! The parameters of a model, in one shape for weights, gradients and optimizer state.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Config;
@@ -22,7 +23,7 @@ pub struct TensorSpec {
 }
 
 /// The parameters of one layer. `M` is [`Tensor`] for weights, [`Wide`] for gradients.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer<M> {
     /// Gain before attention, `[1 × d]`.
     pub norm1: M,

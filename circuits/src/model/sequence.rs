@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::{
-    Gradients, HeadTrace, LayerBackward, LayerForward, Params, Spec, embed, embedding_backward, head_forward_backward,
-    layer_backward, layer_forward,
+    Config, Gradients, HeadTrace, LayerBackward, LayerForward, Params, Spec, embed, embedding_backward,
+    head_forward_backward, layer_backward, layer_forward,
 };
 use crate::{
     fixed::Saturations,
@@ -50,6 +50,15 @@ pub(super) fn check_tokens(vocab: usize, tokens: &[u8]) -> Result<(), SequenceEr
         Some((position, &token)) => Err(SequenceError::Token { token, position, vocab }),
         None => Ok(()),
     }
+}
+
+/// Whether a sequence has T + 1 tokens, all of them in the vocabulary.
+pub fn check_sequence(config: &Config, sequence: &[u8]) -> Result<(), SequenceError> {
+    let expected = config.context + 1;
+    if sequence.len() != expected {
+        return Err(SequenceError::Length { expected, found: sequence.len() });
+    }
+    check_tokens(config.vocab, sequence)
 }
 
 /// Everything computed for one sequence.
@@ -100,10 +109,7 @@ impl SequenceTrace {
 /// Forward and backward over `sequence`, T + 1 tokens. `params` satisfy [`Params::check`].
 pub fn sequence_gradient(spec: &Spec, params: &Params, sequence: &[u8]) -> Result<SequenceTrace, SequenceError> {
     let config = &spec.config;
-    if sequence.len() != config.context + 1 {
-        return Err(SequenceError::Length { expected: config.context + 1, found: sequence.len() });
-    }
-    check_tokens(config.vocab, sequence)?;
+    check_sequence(config, sequence)?;
     let (tokens, targets) = (&sequence[..config.context], &sequence[1..]);
     let mut saturations = Saturations::default();
 

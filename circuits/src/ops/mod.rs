@@ -1,6 +1,6 @@
-//! One room per operation: its integer reference and, with the feature `proofs`, its circuit.
+//! One op per operation: its integer reference and, with the feature `proofs`, its circuit.
 //!
-//! | room | operation |
+//! | op | operation |
 //! |---|---|
 //! | [`embedding`] | gather of rows, scatter of their gradients |
 //! | [`linear`] | matrix product, forward and backward |

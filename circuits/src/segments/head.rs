@@ -1,20 +1,28 @@
 //! Embedding, final norm, logits and loss, forward and backward.
 
-use super::{EXP_TAGS, LOG_TAGS, PUBLIC_ROWS, Segment, WEIGHT, boundary, boundary_layout, norm_bound, read, written};
+use super::{
+    EXP_TAGS, InputError, LOG_TAGS, PUBLIC_ROWS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound, read,
+    written,
+};
 use crate::{
-    fixed::Class,
-    gadgets::{PortLayout, Slab, project},
-    model::{Config, Params, SequenceTrace, Spec, tensors},
+    fixed::{Class, Saturations},
+    gadgets::{Get, PortLayout, Slab, project},
+    model::{
+        Config, HeadTrace, LayerBackward, Params, SequenceTrace, Spec, check_sequence, embed as embed_tokens,
+        embedding_backward, head_forward_backward, tensors,
+    },
     ops::{
         cross_entropy::circuit as cross_entropy,
         embedding::circuit as embedding,
         linear::circuit::{Ports, port_tensors},
         rmsnorm::circuit::{self as rmsnorm, Norm},
-        softmax::circuit as softmax,
+        softmax::circuit::{self as softmax, FREE},
     },
-    plan::{Builder, Challenge, Declared, Interval, Kind, PortId},
     tensor::{Tensor, Wide},
 };
+use backend::{Builder, Circuit};
+use plonkish::{Challenge, Declared, Interval, Kind, PortId, Roles};
+use serde::{Deserialize, Serialize};
 
 /// Ports of the head segment, in order.
 pub const WEIGHTS: PortId = 0;
@@ -30,6 +38,10 @@ pub const BATCH: PortId = 4;
 /// Instance row of the loss.
 pub const LOSS_ROW: usize = PUBLIC_ROWS;
 
+/// Weights, batch, the residual stream from below the head and its gradient from below the layers are given.
+pub const ROLES: Roles =
+    Roles { inputs: &[(WEIGHTS, ""), (LOWER, "dx"), (UPPER, "x"), (BATCH, "")], results: &[LOSS_ROW], free: FREE };
+
 /// Layout of the weight and gradient ports.
 pub fn weight_layout(config: &Config, k: u32) -> PortLayout {
     PortLayout::new(k, port_tensors(&tensors(config), None))
@@ -40,16 +52,121 @@ pub fn batch_column(sequence: &[u8]) -> Vec<i128> {
     sequence.iter().map(|&t| i128::from(t)).collect()
 }
 
-/// Builds the segment for one sequence. `gradients` are those of this sequence.
-pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment {
+/// What the head of one sequence is computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadInput {
+    /// Embedding, `[V × d]`.
+    pub embed: Tensor,
+    /// Gain of the final norm, `[1 × d]`.
+    pub norm_f: Tensor,
+    /// Head, `[V × d]`, unless tied.
+    pub head: Option<Tensor>,
+    /// T + 1 tokens.
+    pub sequence: Vec<u8>,
+    /// Residual stream above the last layer, `[T × d]`, [`Class::Residual`].
+    pub x: Tensor,
+    /// Gradient below the first layer, `[T × d]`, [`Class::Gradient`].
+    pub dx0: Tensor,
+}
+
+/// All values of the head of one sequence.
+#[derive(Clone, Debug)]
+pub struct HeadValues {
+    /// Embedding.
+    pub embed: Tensor,
+    /// Gain of the final norm.
+    pub norm_f: Tensor,
+    /// Head, unless tied.
+    pub head: Option<Tensor>,
+    /// Inputs, T tokens.
+    pub tokens: Vec<u8>,
+    /// Targets: the inputs moved on by one.
+    pub targets: Vec<u8>,
+    /// Embedded inputs.
+    pub x0: Tensor,
+    /// Gradient below the first layer.
+    pub dx0: Tensor,
+    /// Forward and backward trace.
+    pub trace: HeadTrace,
+    /// Gradient of the embedding, of the head too where they are tied.
+    pub d_embed: Wide,
+}
+
+impl HeadValues {
+    /// Those of the head of a traced sequence.
+    pub fn of(params: &Params, trace: &SequenceTrace) -> Self {
+        let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
+        let mut d_embed = trace.d_embed.clone();
+        if params.head.is_none() {
+            d_embed.add(&trace.head.d_head);
+        }
+        HeadValues {
+            embed: params.embed.clone(),
+            norm_f: params.norm_f.clone(),
+            head: params.head.clone(),
+            tokens: trace.tokens.clone(),
+            targets: trace.targets.clone(),
+            x0: trace.x0.clone(),
+            dx0: dx0.clone(),
+            trace: trace.head.clone(),
+            d_embed,
+        }
+    }
+}
+
+impl HeadInput {
+    /// Input of the head of a traced sequence.
+    pub fn of(params: &Params, trace: &SequenceTrace) -> Self {
+        let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
+        HeadInput {
+            embed: params.embed.clone(),
+            norm_f: params.norm_f.clone(),
+            head: params.head.clone(),
+            sequence: trace.tokens.iter().chain(trace.targets.last()).copied().collect(),
+            x: trace.head.x.clone(),
+            dx0: dx0.clone(),
+        }
+    }
+
+    /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
+    pub fn check(&self, config: &Config) -> Result<(), InputError> {
+        let (table, edge) = ((config.vocab, config.hidden), (config.context, config.hidden));
+        check_tensor("embed", &self.embed, table, Class::Weight)?;
+        check_tensor("norm_f", &self.norm_f, (1, config.hidden), Class::Weight)?;
+        match &self.head {
+            Some(head) if !config.tied => check_tensor("head", head, table, Class::Weight)?,
+            None if config.tied => {}
+            _ => return Err(InputError::Tied),
+        }
+        check_sequence(config, &self.sequence)?;
+        check_tensor("x", &self.x, edge, Class::Residual)?;
+        check_tensor("dx0", &self.dx0, edge, Class::Gradient)
+    }
+
+    /// Forward and backward.
+    pub fn compute(self, spec: &Spec) -> HeadValues {
+        let HeadInput { embed, norm_f, head, sequence, x, dx0 } = self;
+        let (tokens, targets) = (sequence[..sequence.len() - 1].to_vec(), sequence[1..].to_vec());
+        let x0 = embed_tokens(&embed, &tokens);
+        let mut none = Saturations::default();
+        let trace = head_forward_backward(spec, head.as_ref().unwrap_or(&embed), &norm_f, &x, &targets, &mut none);
+        let mut d_embed = embedding_backward(spec, &dx0, &tokens);
+        if spec.config.tied {
+            d_embed.add(&trace.d_head);
+        }
+        HeadValues { embed, norm_f, head, tokens, targets, x0, dx0, trace, d_embed }
+    }
+}
+
+/// The circuit of the head of one sequence.
+pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
     let (config, tables) = (&spec.config, &spec.tables);
     let (context, d, vocab) = (config.context, config.hidden, config.vocab);
     let layout = weight_layout(config, k);
     let edges = boundary_layout(config, k);
-    let head = &trace.head;
     let int = |x: &Tensor, i: usize, j: usize| i128::from(x.at(i, j));
 
-    let mut builder = Builder::new();
+    let mut builder = Builder::<HeadValues>::for_values();
     let b = &mut builder;
     b.port("weights", layout.columns(), true);
     b.port("gradients", layout.columns(), true);
@@ -62,52 +179,52 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     let tokens = b.column(batch, Kind::Port(BATCH, 0), "token");
     let below = Interval::new(0, vocab as i128 - 1);
     b.declare(batch, tokens, Declared::shown(below, "a copy of the index of a one-hot row"));
-    for (t, &token) in trace.tokens.iter().chain(trace.targets.last()).enumerate() {
-        b.set(batch, tokens, t, token.into());
-    }
-    let token_cell = |b: &Builder, t: usize| b.cell(batch, tokens, t);
-    let one_hot = |b: &mut Builder, room: &str, index: &[u8], first: usize| {
-        let slab = Slab::new(b, room, context, vocab);
+    b.carries_data(batch, tokens, 0..context + 1);
+    b.assign(batch, move |v, cells| {
+        for (t, &token) in v.tokens.iter().chain(v.targets.last()).enumerate() {
+            cells.set(tokens, t, token.into());
+        }
+    });
+    let token_cell = |b: &Builder<_>, t: usize| b.cell(batch, tokens, t);
+    let one_hot = |b: &mut Builder<_>, op: &str, index: Get<_, Vec<u8>>, first: usize| {
+        let slab = Slab::new(b, op, context, vocab);
         let cells: Vec<_> = (0..context).map(|t| token_cell(b, first + t)).collect();
         embedding::one_hot(b, &slab, index, |t| cells[t])
     };
-    let input = one_hot(b, "embedding", &trace.tokens, 0);
+    let input = one_hot(b, "embedding", |v| &v.tokens, 0);
 
     // Weights.
     let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
-    let mut d_embed = trace.d_embed.clone();
-    if config.tied {
-        d_embed.add(&head.d_head);
-    }
-    let wide = |x: &Wide, i: usize, j: usize| x.at(i, j);
-    let (embed, d_embed) = ports.tensor(b, "embed", |v, j| int(&w.embed, v, j), |v, j| wide(&d_embed, v, j));
+    let (embed, d_embed) = ports.tensor(b, "embed", move |v, i, j| int(&v.embed, i, j), |v, i, j| v.d_embed.at(i, j));
     let (gain, dgain) = {
-        let dgain = &head.norm_backward.dgain;
-        let (w, g) = ports.tensor(b, "norm_f", |i, j| int(&w.norm_f, i, j), |i, j| wide(dgain, i, j));
+        let dgain = |v: &HeadValues, i, j| v.trace.norm_backward.dgain.at(i, j);
+        let (w, g) = ports.tensor(b, "norm_f", move |v, i, j| int(&v.norm_f, i, j), dgain);
         (project::inner(b, &w, Challenge::Outputs)[0], project::inner(b, &g, Challenge::Outputs)[0])
     };
-    let untied = w.head.as_ref().map(|m| ports.tensor(b, "head", |v, j| int(m, v, j), |v, j| wide(&head.d_head, v, j)));
+    let untied = (!config.tied).then(|| {
+        let head = move |v: &HeadValues, i, j| v.head.as_ref().map_or(0, |head| int(head, i, j));
+        ports.tensor(b, "head", head, |v, i, j| v.trace.d_head.at(i, j))
+    });
     let (output, d_output) = untied.as_ref().map_or((&embed, &d_embed), |(w, g)| (w, g));
 
     // The edges.
-    let dx0 = trace.backward.first().map_or(&head.norm_backward.dx, |l| l.dx_in());
-    let x0 = boundary(b, (&edges, LOWER), "edge", (0, written()), |t, j| int(&trace.x0, t, j));
-    let dx0 = boundary(b, (&edges, LOWER), "edge", (1, read()), |t, j| int(dx0, t, j));
-    let x = boundary(b, (&edges, UPPER), "rmsnorm", (0, read()), |t, j| int(&head.x, t, j));
-    let dx = boundary(b, (&edges, UPPER), "edge", (1, written()), |t, j| int(&head.norm_backward.dx, t, j));
+    let x0 = boundary(b, (&edges, LOWER), "edge", (0, written()), move |v, t, j| int(&v.x0, t, j));
+    let dx0 = boundary(b, (&edges, LOWER), "edge", (1, read()), move |v, t, j| int(&v.dx0, t, j));
+    let x = boundary(b, (&edges, UPPER), "rmsnorm", (0, read()), move |v, t, j| int(&v.trace.x, t, j));
+    let dx = boundary(b, (&edges, UPPER), "edge", (1, written()), move |v, t, j| int(&v.trace.norm_backward.dx, t, j));
 
     // Final norm, over the upper edge.
     let norm = rmsnorm::place(
         b,
         &x.slab,
         &x,
-        Norm {
-            forward: &head.norm,
-            backward: &head.norm_backward,
-            gain: &w.norm_f,
-            x: &head.x,
-            zdh: &head.zdh,
-            dh: &head.dh,
+        &Norm {
+            forward: |v| &v.trace.norm,
+            backward: |v| &v.trace.norm_backward,
+            gain: |v| &v.norm_f,
+            x: |v| &v.trace.x,
+            zdh: |v| &v.trace.zdh,
+            dh: |v| &v.trace.dh,
             dres: None,
             eps24: config.eps24(),
             zdh_bound: (vocab as u128) << (24 + 16),
@@ -118,27 +235,27 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
     project::link(b, &norm.dx, &dx);
 
     // Logits, softmax, loss.
-    let target = one_hot(b, "cross_entropy", &trace.targets, 1);
+    let target = one_hot(b, "cross_entropy", |v| &v.targets, 1);
     let slab = target.slab.clone();
     // From the widths alone: |h| may be smaller, which only spares limbs.
     let logit_range = Declared::equation((d as u128 * WEIGHT) << (Class::Feature.bits() - 1));
-    let logits = slab.hints(b, "logit", Some(logit_range), |t, v| head.logits.at(t, v));
+    let logits = slab.unchecked(b, "logit", Some(logit_range), |v, t, j| v.trace.logits.at(t, j));
     let soft = softmax::place(
         b,
         &slab,
-        (&logits, &head.logits),
+        (&logits, |v| &v.trace.logits),
         |_, _| true,
-        (&head.loss.softmax, &tables.head, EXP_TAGS),
+        (|v| &v.trace.loss.softmax, &tables.head, EXP_TAGS),
         d as u128 * norm_bound(d) * WEIGHT,
     );
-    let loss = cross_entropy::place(b, &slab, &soft, &target, (&head.loss, &tables.log, LOG_TAGS));
+    let loss = cross_entropy::place(b, &slab, &soft, &target, (|v| &v.trace.loss, &tables.log, LOG_TAGS));
     b.public(loss, LOSS_ROW);
     let scale = i128::from(tables.head.out_scale);
     let dlog = soft.p.zip(&target, |p, y| p - y.times(scale));
 
     // The products.
-    let rows = |b: &mut Builder, x| project::outer(b, x, Challenge::Rows, context).remove(0);
-    let dot = |b: &mut Builder, x: &[_], y: &[_]| b.dot(&project::pairs(x, y));
+    let rows = |b: &mut Builder<_>, x| project::outer(b, x, Challenge::Rows, context).remove(0);
+    let dot = |b: &mut Builder<_>, x: &[_], y: &[_]| b.dot(&project::pairs(x, y));
     let (input_rows, input_keys) = (rows(b, &input), project::inner(b, &input, Challenge::Keys));
     let (dlog_rows, dlog_keys) = (rows(b, &dlog), project::inner(b, &dlog, Challenge::Keys));
     let (h_rows, h_out) = (rows(b, &norm.h), project::inner(b, &norm.h, Challenge::Outputs));
@@ -172,6 +289,5 @@ pub fn build(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment 
         let product = b.sum(&[(outer, 1), (scatter, 1 << 12)]);
         b.equal(y, product);
     }
-    let (plan, witness) = builder.finish(k);
-    Segment { plan, witness }
+    builder.compile(k)
 }

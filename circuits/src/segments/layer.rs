@@ -1,20 +1,29 @@
 //! One transformer layer, forward and backward. All layers of a model share this circuit.
 
-use super::{EDGE, EXP_TAGS, SIGMOID_TAGS, Segment, WEIGHT, boundary, boundary_layout, norm_bound, read, written};
+use super::{
+    EDGE, EXP_TAGS, InputError, SIGMOID_TAGS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound, read,
+    written,
+};
 use crate::{
-    fixed::Class,
-    gadgets::{PortLayout, Rescale, Slab, project},
-    model::{Config, LayerBackward, LayerForward, LayerParams, Spec, tensors},
+    fixed::{Class, Saturations},
+    gadgets::{Get, PortLayout, Rescale, Slab, project},
+    model::{
+        Config, LayerBackward, LayerForward, LayerParams, Params, SequenceTrace, Spec, layer_backward, layer_forward,
+        tensors,
+    },
     ops::{
         attention::circuit::{self as attention, Attention},
         linear::circuit::{self as linear, Input, OutputGradient, Ports, Weight},
         rmsnorm::circuit::{self as rmsnorm, Norm},
         rope,
+        softmax::circuit::FREE,
         swiglu::circuit::{self as swiglu, Swiglu},
     },
-    plan::{Builder, Challenge, Declared, Interval, PortId},
     tensor::{Matrix, Tensor, Wide},
 };
+use backend::{Builder, Circuit};
+use plonkish::{Challenge, Declared, Interval, PortId, Roles};
+use serde::{Deserialize, Serialize};
 
 /// Ports of the layer segment, in order.
 pub const WEIGHTS: PortId = 0;
@@ -24,6 +33,9 @@ pub const GRADIENTS: PortId = 1;
 pub const LOWER: PortId = 2;
 /// Residual stream and gradient above the layer.
 pub const UPPER: PortId = 3;
+
+/// Weights, the residual stream from below and its gradient from above are given.
+pub const ROLES: Roles = Roles { inputs: &[(WEIGHTS, ""), (LOWER, "x"), (UPPER, "dx")], results: &[], free: FREE };
 
 const X_OUT: &str = "x out is the rounded sum";
 
@@ -36,8 +48,66 @@ fn int<E: Copy + Into<i128> + Default>(x: &Matrix<E>, i: usize, j: usize) -> i12
     x.data[i * x.cols + j].into()
 }
 
-/// Builds the segment for one layer of one sequence.
-pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBackward) -> Segment {
+/// What a layer of one sequence is computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerInput {
+    /// Weights of the layer.
+    pub weights: LayerParams,
+    /// Residual stream below, `[T × d]`, [`Class::Residual`].
+    pub x: Tensor,
+    /// Gradient above, `[T × d]`, [`Class::Gradient`].
+    pub dx: Tensor,
+}
+
+/// All values of a layer of one sequence.
+#[derive(Clone, Debug)]
+pub struct LayerValues {
+    /// Weights.
+    pub weights: LayerParams,
+    /// Forward trace.
+    pub forward: LayerForward,
+    /// Backward trace.
+    pub backward: LayerBackward,
+}
+
+impl LayerValues {
+    /// Those of a layer of a traced sequence.
+    pub fn of(params: &Params, trace: &SequenceTrace, layer: usize) -> Self {
+        let (forward, backward) = (trace.forward[layer].clone(), trace.backward[layer].clone());
+        LayerValues { weights: params.layers[layer].clone(), forward, backward }
+    }
+}
+
+impl LayerInput {
+    /// Input of a layer of a traced sequence.
+    pub fn of(params: &Params, trace: &SequenceTrace, layer: usize) -> Self {
+        let (forward, backward) = (&trace.forward[layer], &trace.backward[layer]);
+        LayerInput { weights: params.layers[layer].clone(), x: forward.x.clone(), dx: backward.dx_out.clone() }
+    }
+
+    /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
+    pub fn check(&self, config: &Config) -> Result<(), InputError> {
+        for (tensor, spec) in
+            self.weights.fields().into_iter().zip(tensors(config).iter().filter(|t| t.layer == Some(0)))
+        {
+            check_tensor(&spec.name, tensor, (spec.rows, spec.cols), Class::Weight)?;
+        }
+        let shape = (config.context, config.hidden);
+        check_tensor("x", &self.x, shape, Class::Residual)?;
+        check_tensor("dx", &self.dx, shape, Class::Gradient)
+    }
+
+    /// Forward and backward.
+    pub fn compute(self, spec: &Spec) -> LayerValues {
+        let mut none = Saturations::default();
+        let forward = layer_forward(spec, &self.weights, &self.x, &mut none);
+        let backward = layer_backward(spec, &self.weights, &forward, &self.dx, &mut none);
+        LayerValues { weights: self.weights, forward, backward }
+    }
+}
+
+/// The circuit of a layer of one sequence.
+pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     let (config, tables) = (&spec.config, &spec.tables);
     let (context, d, mlp) = (config.context, config.hidden, config.mlp);
     let (feature, gradient, residual) = (Class::Feature.bits(), Class::Gradient.bits(), Class::Residual.bits());
@@ -45,7 +115,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let layout = weight_layout(config, k);
     let edges = boundary_layout(config, k);
 
-    let mut builder = Builder::new();
+    let mut builder = Builder::<LayerValues>::for_values();
     let b = &mut builder;
     b.port("weights", layout.columns(), true);
     b.port("gradients", layout.columns(), true);
@@ -54,43 +124,43 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
 
     // Weights.
     let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
-    let vector = |b: &mut Builder, name: &str, w: &Tensor, dw: &Wide| {
-        let (w, dw) = ports.tensor(b, name, |i, j| int(w, i, j), |i, j| int(dw, i, j));
+    let vector = |b: &mut Builder<_>, name: &str, w: Get<_, Tensor>, dw: Get<_, Wide>| {
+        let (w, dw) = ports.tensor(b, name, move |v, i, j| int(w(v), i, j), move |v, i, j| int(dw(v), i, j));
         (project::inner(b, &w, Challenge::Outputs)[0], project::inner(b, &dw, Challenge::Outputs)[0])
     };
-    let matrix = |b: &mut Builder, name: &str, w: &Tensor, dw: &Wide| -> Weight {
-        ports.matrix(b, name, |i, j| int(w, i, j), |i, j| int(dw, i, j))
+    let matrix = |b: &mut Builder<_>, name: &str, w: Get<_, Tensor>, dw: Get<_, Wide>| -> Weight {
+        ports.matrix(b, name, move |v, i, j| int(w(v), i, j), move |v, i, j| int(dw(v), i, j))
     };
-    let (gain1, dgain1) = vector(b, "norm1", &w.norm1, &g.grads.norm1);
-    let wq = matrix(b, "wq", &w.wq, &g.grads.wq);
-    let wk = matrix(b, "wk", &w.wk, &g.grads.wk);
-    let wv = matrix(b, "wv", &w.wv, &g.grads.wv);
-    let wo = matrix(b, "wo", &w.wo, &g.grads.wo);
-    let (gain2, dgain2) = vector(b, "norm2", &w.norm2, &g.grads.norm2);
-    let wg = matrix(b, "wg", &w.wg, &g.grads.wg);
-    let wu = matrix(b, "wu", &w.wu, &g.grads.wu);
-    let wd = matrix(b, "wd", &w.wd, &g.grads.wd);
+    let (gain1, dgain1) = vector(b, "norm1", |v| &v.weights.norm1, |v| &v.backward.grads.norm1);
+    let wq = matrix(b, "wq", |v| &v.weights.wq, |v| &v.backward.grads.wq);
+    let wk = matrix(b, "wk", |v| &v.weights.wk, |v| &v.backward.grads.wk);
+    let wv = matrix(b, "wv", |v| &v.weights.wv, |v| &v.backward.grads.wv);
+    let wo = matrix(b, "wo", |v| &v.weights.wo, |v| &v.backward.grads.wo);
+    let (gain2, dgain2) = vector(b, "norm2", |v| &v.weights.norm2, |v| &v.backward.grads.norm2);
+    let wg = matrix(b, "wg", |v| &v.weights.wg, |v| &v.backward.grads.wg);
+    let wu = matrix(b, "wu", |v| &v.weights.wu, |v| &v.backward.grads.wu);
+    let wd = matrix(b, "wd", |v| &v.weights.wd, |v| &v.backward.grads.wd);
 
     // The edges.
-    let x_in = boundary(b, (&edges, LOWER), "rmsnorm", (0, read()), |t, j| int(&f.x, t, j));
-    let dx_in = boundary(b, (&edges, LOWER), "edge", (1, written()), |t, j| int(g.dx_in(), t, j));
+    let x_in = boundary(b, (&edges, LOWER), "rmsnorm", (0, read()), |v, t, j| int(&v.forward.x, t, j));
+    let dx_in = boundary(b, (&edges, LOWER), "edge", (1, written()), |v, t, j| int(v.backward.dx_in(), t, j));
     let rounded = Declared::shown(Interval::within(EDGE), X_OUT);
-    let x_out = boundary(b, (&edges, UPPER), "residual", (0, rounded), |t, j| int(&f.x_out, t, j));
-    let dx_out = boundary(b, (&edges, UPPER), "edge", (1, read()), |t, j| int(&g.dx_out, t, j));
+    let x_out = boundary(b, (&edges, UPPER), "residual", (0, rounded), |v, t, j| int(&v.forward.x_out, t, j));
+    let dx_out = boundary(b, (&edges, UPPER), "edge", (1, read()), |v, t, j| int(&v.backward.dx_out, t, j));
 
     // First norm, over the lower edge.
     let norm1 = rmsnorm::place(
         b,
         &x_in.slab,
         &x_in,
-        Norm {
-            forward: &f.norm1,
-            backward: &g.norm1,
-            gain: &w.norm1,
-            x: &f.x,
-            zdh: &g.zdh1,
-            dh: &g.dh1,
-            dres: Some(g.dx_mid()),
+        &Norm {
+            forward: |v| &v.forward.norm1,
+            backward: |v| &v.backward.norm1,
+            gain: |v| &v.weights.norm1,
+            x: |v| &v.forward.x,
+            zdh: |v| &v.backward.zdh1,
+            dh: |v| &v.backward.dh1,
+            dres: Some(|v| v.backward.dx_mid()),
             eps24: config.eps24(),
             zdh_bound: 3 * d as u128 * grad_max * WEIGHT,
         },
@@ -101,32 +171,34 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
 
     // Attention.
     let wide_feature = d as u128 * h_bound * WEIGHT;
-    let rotated = |b: &mut Builder, name: &str, z: &Wide, dq: &Wide| {
+    let rotated = |b: &mut Builder<_>, name: &str, z: Get<_, Wide>, dq: Get<_, Wide>| {
         let slab = Slab::with_lanes(b, "rope", context, d, 2); // a pair in a row
         // From the widths alone: |h| may be smaller, which only spares limbs.
         let z_range = Declared::equation((d as u128 * WEIGHT) << (feature - 1));
-        let wide = slab.hints(b, &format!("wide {name}"), Some(z_range), |t, j| int(z, t, j));
+        let wide = slab.unchecked(b, &format!("wide {name}"), Some(z_range), move |v, t, j| int(z(v), t, j));
         let dq_range = Declared::equation(attention::wide_gradient_bound(context));
-        let grad = slab.hints(b, &format!("wide d{name}"), Some(dq_range), |t, j| int(dq, t, j));
+        let grad = slab.unchecked(b, &format!("wide d{name}"), Some(dq_range), move |v, t, j| int(dq(v), t, j));
         let forward = (1, feature, wide_feature);
         let y = rope::circuit::place(b, &slab, name, (&wide, z), &tables.rope, forward);
         let back = (-1, gradient, attention::wide_gradient_bound(context));
         let dz = rope::circuit::place(b, &slab, &format!("d{name}"), (&grad, dq), &tables.rope, back);
         (wide, y, grad, dz)
     };
-    let (zq, q, dq, dzq) = rotated(b, "q", &f.zq, &g.attention.dq);
-    let (zk, key, dk, dzk) = rotated(b, "k", &f.zk, &g.attention.dk);
+    let (zq, q, dq, dzq) = rotated(b, "q", |v| &v.forward.zq, |v| &v.backward.attention.dq);
+    let (zk, key, dk, dzk) = rotated(b, "k", |v| &v.forward.zk, |v| &v.backward.attention.dk);
     let att = attention::place(
         b,
-        Attention {
+        &Attention {
             heads: config.heads,
-            forward: &f.attention,
-            backward: &g.attention,
+            forward: |v| &v.forward.attention,
+            scores: |v| &v.forward.attention.scores,
+            softmax: |v| &v.forward.attention.softmax,
+            backward: |v| &v.backward.attention,
             table: &tables.attention,
             tags: EXP_TAGS,
             kappa: tables.kappa,
-            zdo: &g.zdo,
-            zv: &f.zv,
+            zdo: |v| &v.backward.zdo,
+            zv: |v| &v.forward.zv,
             zdo_bound: d as u128 * grad_max * WEIGHT,
             zv_bound: wide_feature,
         },
@@ -144,20 +216,20 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
         b,
         &mid,
         "x mid",
-        |t, j| int(&f.zx_mid, t, j),
+        |v, t, j| int(&v.forward.zx_mid, t, j),
     );
     let norm2 = rmsnorm::place(
         b,
         &mid,
         &x_mid.y,
-        Norm {
-            forward: &f.norm2,
-            backward: &g.norm2,
-            gain: &w.norm2,
-            x: &f.x_mid,
-            zdh: &g.zdh2,
-            dh: &g.dh2,
-            dres: Some(&g.dx_out),
+        &Norm {
+            forward: |v| &v.forward.norm2,
+            backward: |v| &v.backward.norm2,
+            gain: |v| &v.weights.norm2,
+            x: |v| &v.forward.x_mid,
+            zdh: |v| &v.backward.zdh2,
+            dh: |v| &v.backward.dh2,
+            dres: Some(|v| &v.backward.dx_out),
             eps24: config.eps24(),
             zdh_bound: 2 * mlp as u128 * grad_max * WEIGHT,
         },
@@ -172,14 +244,14 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let gated = swiglu::place(
         b,
         &unit,
-        Swiglu {
-            forward: &f.swiglu,
-            backward: &g.swiglu,
+        &Swiglu {
+            forward: |v| &v.forward.swiglu,
+            backward: |v| &v.backward.swiglu,
             table: &tables.sigmoid,
             tags: SIGMOID_TAGS,
-            gate: (&f.zg, &f.z),
-            up: (&f.zu, &f.u),
-            ds: (&g.zds, &g.ds),
+            gate: (|v| &v.forward.zg, |v| &v.forward.z),
+            up: (|v| &v.forward.zu, |v| &v.forward.u),
+            ds: (|v| &v.backward.zds, |v| &v.backward.ds),
             wide_bound: wide_feature,
             zds_bound: d as u128 * grad_max * WEIGHT,
         },
@@ -190,7 +262,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
         b,
         &x_out.slab,
         "x out",
-        |t, j| int(&f.zx_out, t, j),
+        |v, t, j| int(&v.forward.zx_out, t, j),
     );
     x_out.slab.determine(b, X_OUT, &x_out, |p, l| out.y.lane(p, l) - x_out.lane(p, l));
 
@@ -199,7 +271,7 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     let o = Input::project(b, &att.o);
     let h2 = Input::project(b, &norm2.h);
     let s = Input::project(b, &gated.s);
-    let by_rows = |b: &mut Builder, x, inner| project::bilinear(b, x, Challenge::Rows, inner);
+    let by_rows = |b: &mut Builder<_>, x, inner| project::bilinear(b, x, Challenge::Rows, inner);
     for (y, w) in [(&zq, &wq), (&zk, &wk), (&att.zv, &wv)] {
         let y = by_rows(b, y, Challenge::Outputs);
         linear::forward(b, y, &h1, w);
@@ -238,6 +310,5 @@ pub fn build(spec: &Spec, k: u32, w: &LayerParams, f: &LayerForward, g: &LayerBa
     ] {
         linear::weight_gradient(b, w, x, dy);
     }
-    let (plan, witness) = builder.finish(k);
-    Segment { plan, witness }
+    builder.compile(k)
 }

@@ -1,18 +1,109 @@
-//! The three circuits: layer, head and update. Rooms are composed here; what crosses between segments is a port.
+//! The three circuits: layer, head and update. Ops are composed here; what crosses between segments is a port.
 
+mod circuits;
 pub mod head;
 pub mod layer;
-mod plans;
 pub mod update;
 
-pub use plans::{PUBLICS, Plans};
+pub use circuits::Circuits;
 
 use crate::{
+    fixed::Class,
     gadgets::{Placed, PortLayout, PortTensor},
-    model::Config,
+    model::{Config, SequenceError},
     ops::{cross_entropy::circuit::LogTags, softmax::circuit::ExpTags, swiglu::circuit::SigmoidTags},
-    plan::{Builder, Declared, Interval, Plan, PortId, Witness},
+    tensor::Tensor,
 };
+use backend::Builder;
+use plonkish::{Declared, Interval, PortId, Roles};
+use serde::{Deserialize, Serialize};
+
+/// Which of the three circuits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SegmentKind {
+    /// One transformer layer.
+    Layer,
+    /// Embedding, final norm, logits and loss.
+    Head,
+    /// The optimizer over one lane group.
+    Update,
+}
+
+impl SegmentKind {
+    /// All of them.
+    pub const ALL: [SegmentKind; 3] = [SegmentKind::Layer, SegmentKind::Head, SegmentKind::Update];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            SegmentKind::Layer => "layer",
+            SegmentKind::Head => "head",
+            SegmentKind::Update => "update",
+        }
+    }
+
+    /// Public values of an instance, its context included.
+    pub fn publics(self) -> usize {
+        match self {
+            SegmentKind::Layer => 1,
+            SegmentKind::Head => 2,
+            SegmentKind::Update => 4,
+        }
+    }
+
+    /// What an auditor must know of it.
+    pub fn roles(self) -> Roles {
+        match self {
+            SegmentKind::Layer => layer::ROLES,
+            SegmentKind::Head => head::ROLES,
+            SegmentKind::Update => update::ROLES,
+        }
+    }
+}
+
+/// Why values are none of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// A tensor has another shape.
+    #[error("`{name}` has the shape {found:?}, not {expected:?}")]
+    Shape {
+        /// Of the tensor.
+        name: String,
+        /// Rows and columns by the configuration.
+        expected: (usize, usize),
+        /// Rows and columns found.
+        found: (usize, usize),
+    },
+    /// An integer is outside its range.
+    #[error("element {index} of `{name}` is outside its range")]
+    Range {
+        /// Of the tensor.
+        name: String,
+        /// Of the element, in row-major order.
+        index: usize,
+    },
+    /// A tied model has no head of its own; an untied one has.
+    #[error("the head does not fit a configuration with tied, or untied, embeddings")]
+    Tied,
+    /// The public integers of an update are outside their ranges.
+    #[error("the optimizer's integers are outside their ranges")]
+    Hyper,
+    /// The tokens are none of the configuration.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+}
+
+/// Refuses a tensor of another shape, and integers outside the range of their class.
+fn check_tensor(name: &str, tensor: &Tensor, expected: (usize, usize), class: Class) -> Result<(), InputError> {
+    if tensor.shape() != expected || tensor.data.len() != expected.0 * expected.1 {
+        return Err(InputError::Shape { name: name.into(), expected, found: tensor.shape() });
+    }
+    let range = Interval::signed(class.bits());
+    match tensor.data.iter().position(|&x| !range.contains(Interval::new(x.into(), x.into()))) {
+        Some(index) => Err(InputError::Range { name: name.into(), index }),
+        None => Ok(()),
+    }
+}
 
 /// Largest `|w|`: weights have 17 bits.
 const WEIGHT: u128 = 1 << 16;
@@ -23,16 +114,7 @@ const SIGMOID_TAGS: SigmoidTags = SigmoidTags { value: 3, slope: 4 };
 const LOG_TAGS: LogTags = LogTags { power: 5, ln_power: 6, value: 7, chord: 8 };
 
 /// First instance row after the challenges.
-pub const PUBLIC_ROWS: usize = crate::plan::Challenge::ALL.len();
-
-/// A circuit with the values of one instance.
-#[derive(Clone, Debug)]
-pub struct Segment {
-    /// The circuit.
-    pub plan: Plan,
-    /// The values; phase 2 and multiplicities are not filled in.
-    pub witness: Witness,
-}
+pub const PUBLIC_ROWS: usize = plonkish::Challenge::ALL.len();
 
 /// Layout of the port between two segments: the residual stream and its gradient.
 pub fn boundary_layout(config: &Config, k: u32) -> PortLayout {
@@ -54,14 +136,14 @@ fn read() -> Declared {
 }
 
 /// A tensor of a boundary port as cells, and where they lie.
-fn boundary(
-    b: &mut Builder,
+fn boundary<V: 'static>(
+    b: &mut Builder<V>,
     (layout, port): (&PortLayout, PortId),
-    room: &str,
+    op: &str,
     (tensor, declared): (usize, Declared),
-    value: impl Fn(usize, usize) -> i128,
+    value: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
 ) -> Placed {
-    let (slab, groups) = layout.slab(b, room, tensor);
+    let (slab, groups) = layout.slab(b, op, tensor);
     let lanes = slab.port_lanes(b, port, &groups, (&layout.tensors[tensor].name, declared));
     slab.fill(b, &lanes, value);
     slab.placed(&lanes)

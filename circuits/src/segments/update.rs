@@ -1,15 +1,17 @@
 //! The optimizer over one lane group of ports: the same circuit for every chunk of every model.
 
-use super::{PUBLIC_ROWS, Segment};
+use super::{InputError, PUBLIC_ROWS};
 use crate::{
     fixed::{Class, LOW_BITS},
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper,
-        circuit::{self as sgd, HyperColumns, Lane},
+        circuit::{self as sgd, GRADIENT_BOUND, HyperColumns, LAMBDA_BOUND, Lane},
     },
-    plan::{BlockId, Builder, Col, Declared, Interval, Kind, LANES, PortId, RESERVED_ROWS},
 };
+use backend::{Builder, Circuit};
+use plonkish::{BlockId, Col, Declared, Interval, Kind, LANES, PortId, RESERVED_ROWS, Roles};
+use serde::{Deserialize, Serialize};
 
 /// Ports of the update segment, in order: what enters, then what leaves.
 pub const WEIGHTS: PortId = 0;
@@ -45,10 +47,55 @@ fn ranges() -> [Declared; 7] {
     [before(w), before(lo), before(v), gradient, after(w), after(lo), after(v)]
 }
 
-/// Builds the segment for one lane group: for each lane the elements by row (missing ones are zero).
-pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
+/// Weights, low parts, momentum and gradient are given.
+pub const ROLES: Roles =
+    Roles { inputs: &[(WEIGHTS, ""), (LOW, ""), (MOMENTUM, ""), (GRADIENT, "")], results: &[], free: &[] };
+
+/// The values of the update of one lane group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateValues {
+    /// Public integers.
+    pub hyper: Hyper,
+    /// For each lane the elements and their gradients by row; missing ones are zero.
+    pub lanes: [Vec<(Element, i128)>; LANES],
+}
+
+impl UpdateValues {
+    fn element(&self, lane: usize, row: usize) -> (Hyper, Element, i128) {
+        let (element, gradient) = self.lanes[lane].get(row).copied().unwrap_or_default();
+        (self.hyper, element, gradient)
+    }
+
+    /// Refuses integers outside their ranges, and more elements than a circuit of `2^k` rows holds.
+    pub fn check(&self, k: u32) -> Result<(), InputError> {
+        let rows = (1usize << k) - RESERVED_ROWS;
+        let Hyper { lambda, mu, omega } = self.hyper;
+        if lambda >= LAMBDA_BOUND || mu >> HYPER_BITS[1] != 0 || omega >> HYPER_BITS[2] != 0 {
+            return Err(InputError::Hyper);
+        }
+        for lane in &self.lanes {
+            if lane.len() > rows {
+                return Err(InputError::Shape { name: "update".into(), expected: (rows, 1), found: (lane.len(), 1) });
+            }
+            let in_range = |&(Element { w, lo, v }, g): &(Element, i128)| {
+                let signed = |x: i64, class: Class| (x >> (class.bits() - 1)) == x >> 63;
+                signed(w, Class::Weight)
+                    && (0..1 << LOW_BITS).contains(&lo)
+                    && signed(v, Class::Momentum)
+                    && g.unsigned_abs() <= GRADIENT_BOUND
+            };
+            if let Some(row) = lane.iter().position(|element| !in_range(element)) {
+                return Err(InputError::Range { name: "update".into(), index: row });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The circuit of one lane group.
+pub fn circuit(k: u32) -> Circuit<UpdateValues> {
     let rows = (1usize << k) - RESERVED_ROWS;
-    let mut builder = Builder::new();
+    let mut builder = Builder::<UpdateValues>::for_values();
     let b = &mut builder;
     for name in ["w", "lo", "v", "g", "w new", "lo new", "v new"] {
         b.port(name, LANES, true);
@@ -60,20 +107,17 @@ pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Se
             b.declare(block, column, declared);
         }
     }
-    let [lambda, mu, omega] = [
-        ("lambda", hyper.lambda, HYPER_BITS[0]),
-        ("mu", hyper.mu, HYPER_BITS[1]),
-        ("omega", hyper.omega, HYPER_BITS[2]),
-    ]
-    .map(|(name, value, bits)| constant_column(b, block, name, (value, bits)));
+    let of_hyper: [(&str, fn(&Hyper) -> u64, u32); 3] = [
+        ("lambda", |hyper| hyper.lambda, HYPER_BITS[0]),
+        ("mu", |hyper| hyper.mu, HYPER_BITS[1]),
+        ("omega", |hyper| hyper.omega, HYPER_BITS[2]),
+    ];
+    let [lambda, mu, omega] = of_hyper.map(|(name, value, bits)| constant_column(b, block, name, (value, bits)));
     for (column, row) in [lambda, mu, omega].into_iter().zip(HYPER_ROWS) {
         let cell = b.cell(block, column, 0);
         b.public(cell, row);
     }
-    let zero = (Element { w: 0, lo: 0, v: 0 }, 0);
-    for (i, elements) in lanes.iter().enumerate() {
-        let mut elements = elements.clone();
-        elements.resize(rows, zero);
+    for i in 0..LANES {
         let lane = Lane {
             w: ports[WEIGHTS][i],
             lo: ports[LOW][i],
@@ -83,20 +127,25 @@ pub fn build(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Se
             lo_new: ports[NEW_LOW][i],
             v_new: ports[NEW_MOMENTUM][i],
         };
-        sgd::place(b, block, &i.to_string(), (lane, HyperColumns { lambda, mu, omega }), hyper, &elements);
+        let element = move |values: &UpdateValues, row: usize| values.element(i, row);
+        sgd::place(b, block, &i.to_string(), (lane, HyperColumns { lambda, mu, omega }), element);
     }
-    let (plan, witness) = builder.finish(k);
-    Segment { plan, witness }
+    builder.compile(k)
 }
 
 /// A column that holds a public value of so many bits on every row.
-fn constant_column(b: &mut Builder, block: BlockId, name: &str, (value, bits): (u64, u32)) -> Col {
-    let column = b.column(block, Kind::Wire, name);
+fn constant_column(
+    b: &mut Builder<UpdateValues>,
+    block: BlockId,
+    name: &str,
+    (value, bits): (fn(&Hyper) -> u64, u32),
+) -> Col {
+    let column = b.column(block, Kind::Copyable, name);
     b.declare(block, column, Declared::outside(Interval::unsigned(bits), "the verifier computes the public value"));
     let rows = b.rows(block);
-    for row in 0..rows {
-        b.set(block, column, row, value.into());
-    }
+    b.assign(block, move |values, cells| {
+        (0..rows).for_each(|row| cells.set(column, row, value(&values.hyper).into()));
+    });
     b.gate(block, &format!("{name} is the same on every row"), column.cur() - column.at(1), 0..rows - 1);
     column
 }

@@ -1,17 +1,50 @@
-//! Small segments for the audit: every room, few cells, and witnesses from all corners of their ranges.
+//! Small segments for the audit: every op, few cells, and witnesses from all corners of their ranges.
 #![allow(dead_code)]
 
+use backend::{Circuit, Plan, Witness, curve::F};
 use circuits::{
-    audit::{self, Roles},
     fixed::Saturations,
     model::{
-        Config, SequenceTrace, Spec, State, head_forward_backward, layer_backward, layer_forward, sequence_gradient,
+        Config, Params, SequenceTrace, Spec, State, head_forward_backward, layer_backward, layer_forward,
+        sequence_gradient,
     },
     ops::sgd::{Element, Hyper},
-    plan::{F, LANES},
-    segments::{Segment, head, layer, update},
+    segments::{
+        head::{self, HeadValues},
+        layer::{self, LayerValues},
+        update::{self, UpdateValues},
+    },
     tensor::Tensor,
 };
+use plonkish::{LANES, Roles};
+use std::sync::Arc;
+
+/// A circuit with the values of one instance.
+pub struct Segment {
+    pub plan: Arc<Plan>,
+    pub witness: Witness,
+}
+
+impl Segment {
+    pub fn new<V>(circuit: Circuit<V>, values: &V) -> Self {
+        Segment { witness: circuit.fill(values).unwrap(), plan: circuit.plan }
+    }
+}
+
+/// A layer of a traced sequence.
+pub fn layer_segment(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment {
+    Segment::new(layer::circuit(spec, k), &LayerValues::of(w, trace, 0))
+}
+
+/// The head of a traced sequence.
+pub fn head_segment(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment {
+    Segment::new(head::circuit(spec, k), &HeadValues::of(w, trace))
+}
+
+/// The update of one lane group.
+pub fn update_segment(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
+    Segment::new(update::circuit(k), &UpdateValues { hyper: *hyper, lanes: lanes.clone() })
+}
 
 /// A segment with its public values and roles.
 pub struct Case {
@@ -109,15 +142,14 @@ pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
         trace.head =
             head_forward_backward(&spec, state.w.head_matrix(), &state.w.norm_f, &x, &trace.targets, &mut none);
     }
-    let l = layer::build(&spec, k, &state.w.layers[0], &trace.forward[0], &trace.backward[0]);
-    let h = head::build(&spec, k, &state.w, &trace);
+    let (l, h) = (layer_segment(&spec, k, &state.w, &trace), head_segment(&spec, k, &state.w, &trace));
     vec![
-        Case { name: format!("layer, {values:?}"), segment: l, publics: vec![], roles: audit::LAYER },
+        Case { name: format!("layer, {values:?}"), segment: l, publics: vec![], roles: layer::ROLES },
         Case {
             name: format!("head, {values:?}"),
             segment: h,
             publics: vec![F::from(circuits::model::public_loss(trace.head.loss.total).unwrap())],
-            roles: audit::HEAD,
+            roles: head::ROLES,
         },
     ]
 }
@@ -137,7 +169,8 @@ pub fn update_case(k: u32) -> Case {
             .collect()
     });
     let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-    Case { name: "update".into(), segment: update::build(k, &hyper, &lanes), publics, roles: audit::UPDATE }
+    let segment = update_segment(k, &hyper, &lanes);
+    Case { name: "update".into(), segment, publics, roles: update::ROLES }
 }
 
 /// Nano at the start of training, on one sequence.

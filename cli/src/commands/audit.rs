@@ -4,13 +4,17 @@ use crate::error::CliError;
 use crate::format::{bytes, hex, plural};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
-use circuits::audit::{self, Choice, Findings, Forge, Report, Roles};
-use circuits::curve::{DEFAULT_K, F, Params};
-use circuits::keys::VerifyingKey;
+use audit::{Choice, Findings, Forge, Report};
+use backend::curve::{F, Params};
+use backend::keys::VerifyingKey;
+use backend::{Plan, Witness};
 use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
-use circuits::plan::{LANES, Margins};
-use circuits::segments::{PUBLICS, Segment, head, layer, update};
+use circuits::segments::head::HeadValues;
+use circuits::segments::layer::LayerValues;
+use circuits::segments::update::UpdateValues;
+use circuits::segments::{Circuits, SegmentKind};
+use plonkish::{LANES, Margins};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -37,11 +41,10 @@ pub struct Args {
 
 /// A circuit with honest values of one instance.
 struct Subject {
-    name: &'static str,
-    segment: Segment,
+    kind: SegmentKind,
+    plan: Arc<Plan>,
+    witness: Witness,
     publics: Vec<F>,
-    roles: Roles,
-    public_values: usize,
 }
 
 /// Runs the command.
@@ -67,7 +70,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 }
 
 /// One layer, the head and an update, with the values of a first training step.
-fn subjects(config: Config) -> Result<[Subject; 3], CliError> {
+fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 1);
     let vocab = spec.config.vocab;
@@ -80,26 +83,18 @@ fn subjects(config: Config) -> Result<[Subject; 3], CliError> {
         let element = |i| Element { w: value(i), lo: value(i).rem_euclid(1 << 24), v: value(i) << 15 };
         (0..4000).map(|i| (element(i), i128::from(value(i)) << (i % 40))).collect()
     });
-    let w = &state.w;
-    let subject =
-        |name, segment, publics, roles, public_values| Subject { name, segment, publics, roles, public_values };
-    Ok([
-        subject(
-            "layer",
-            layer::build(&spec, DEFAULT_K, &w.layers[0], &trace.forward[0], &trace.backward[0]),
-            vec![],
-            audit::LAYER,
-            PUBLICS[0],
-        ),
-        subject("head", head::build(&spec, DEFAULT_K, w, &trace), vec![F::from(loss)], audit::HEAD, PUBLICS[1]),
-        subject(
-            "update",
-            update::build(DEFAULT_K, &hyper, &lanes),
-            [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec(),
-            audit::UPDATE,
-            PUBLICS[2],
-        ),
-    ])
+    let circuits = Circuits::new(&spec);
+    let witnesses = [
+        circuits.layer.fill(&LayerValues::of(&state.w, &trace, 0))?,
+        circuits.head.fill(&HeadValues::of(&state.w, &trace))?,
+        circuits.update.fill(&UpdateValues { hyper, lanes })?,
+    ];
+    let publics = [vec![], vec![F::from(loss)], [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec()];
+    let subject = |((kind, witness), publics): ((SegmentKind, Witness), Vec<F>)| {
+        let plan = circuits.plan(kind).clone();
+        Subject { kind, plan, witness, publics }
+    };
+    Ok(SegmentKind::ALL.into_iter().zip(witnesses).zip(publics).map(subject).collect())
 }
 
 /// What an audit says of one circuit.
@@ -131,11 +126,11 @@ impl Audited {
 }
 
 fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) -> Result<Audited, CliError> {
-    let Subject { name, segment, publics, roles, public_values } = subject;
+    let Subject { kind, plan, witness, publics } = subject;
+    let name = kind.name();
     let spinner = ui.spinner(&format!("{name} circuit"));
-    let plan = Arc::new(segment.plan);
-    let key = VerifyingKey::with_publics(params, &plan, public_values)?;
-    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, segment.witness, &publics, &roles)?)));
+    let key = VerifyingKey::with_publics(params, &plan, kind.publics())?;
+    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles())?)));
     let forge = forge.transpose().map_err(CliError::Audit)?;
     drop(spinner);
     let findings = forge.map(|(choice, forge)| {
@@ -226,15 +221,15 @@ fn describe(text: &mut String, circuit: &Audited) {
         report.table_columns,
         report.lookup_terms
     );
-    for (room, cells) in &report.rooms {
+    for (op, cells) in &report.ops {
         let rows = cells.div_ceil(report.usable_rows);
-        let _ = writeln!(text, "  component {room}: {cells} cells ({rows} columns' worth)");
+        let _ = writeln!(text, "  component {op}: {cells} cells ({rows} columns' worth)");
     }
     for gate in &report.gates {
         let _ = writeln!(text, "  gate {} | degree {} | {} rows", gate.name, gate.degree, gate.rows);
     }
     for range in &report.declared {
-        let _ = writeln!(text, "  range {}: {} within {}, {}", range.room, range.column, range.range, range.because);
+        let _ = writeln!(text, "  range {}: {} within {}, {}", range.op, range.column, range.range, range.because);
     }
     let _ = writeln!(
         text,
@@ -267,9 +262,9 @@ fn describe_holes(text: &mut String, name: &str, findings: &Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use circuits::audit::Unnoticed;
-    use circuits::plan::Margin;
-    use circuits::testing::toy;
+    use audit::Unnoticed;
+    use backend::testing::toy;
+    use plonkish::Margin;
 
     fn audited(findings: Option<Findings>) -> Audited {
         let margin = Margin { bits: 9, place: "there".into() };
@@ -306,10 +301,10 @@ mod tests {
     #[test]
     fn holes_are_listed_before_the_verdict() {
         let hole = Unnoticed {
-            cell: "room: column".into(),
+            cell: "op: column".into(),
             row: 7,
             change: "+1".into(),
-            with: vec!["room: column, row 7".into()],
+            with: vec!["op: column, row 7".into()],
             downstream: None,
         };
         let findings = Findings {
@@ -324,7 +319,7 @@ mod tests {
         assert_eq!(
             lines[..4],
             [
-                "toy: UNNOTICED room: column, row 7: +1",
+                "toy: UNNOTICED op: column, row 7: +1",
                 "toy: UNDETERMINED in phase 2: acc 1, row 2",
                 "toy: UNREAD instance row 9",
                 "toy: LOOKUPS: a value outside every table passes",

@@ -6,7 +6,7 @@ use crate::format::{bytes, hex, plural, time};
 use crate::progress::ProofBar;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
-use circuits::curve::{CIRCUIT_VERSION, Params};
+use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::statement::{Bundle, GenesisProof, Layouts, Run, corpus_digest, model_digest};
 use prover::step::{StepOf, StepProver, commit_state};

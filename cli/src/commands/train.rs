@@ -7,7 +7,7 @@ use crate::interrupt;
 use crate::progress::ProofBar;
 use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, Ui};
-use circuits::curve::Params;
+use backend::curve::Params;
 use circuits::decimal::Decimal;
 use circuits::model::{Draw, draw_batch, public_loss};
 use circuits::model_file::ModelState;

@@ -1,9 +1,9 @@
 //! The time left, on steps that were recorded with `cargo run --release -p benches --bin stages`.
 
 use super::Estimate;
-use circuits::keys::Shape;
+use backend::keys::Shape;
 use circuits::model::{Config, Spec};
-use circuits::segments::Plans;
+use circuits::segments::Circuits;
 use prover::proof::Stage;
 use prover::step::Part;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Record {
 
     fn estimate(&self) -> Estimate {
         let spec = Spec::new(self.config.clone());
-        let plans = Plans::new(&spec);
+        let circuits = Circuits::new(&spec);
         // The instances that were proven, as they were told.
         let instances = |part| {
             let mut found = 0;
@@ -64,8 +64,12 @@ impl Record {
         assert_eq!(instances(Part::Layers), self.contributions * self.config.layers);
         assert_eq!(instances(Part::Heads), self.contributions);
         Estimate::new(
-            [(Part::Layers, &plans.layer), (Part::Heads, &plans.head), (Part::Update, &plans.update)]
-                .map(|(part, plan)| (part, Shape::of(plan).unwrap(), instances(part))),
+            [
+                (Part::Layers, &circuits.layer.plan),
+                (Part::Heads, &circuits.head.plan),
+                (Part::Update, &circuits.update.plan),
+            ]
+            .map(|(part, plan)| (part, Shape::of(plan).unwrap(), instances(part))),
         )
     }
 }

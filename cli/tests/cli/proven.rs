@@ -1,12 +1,11 @@
 //! A proven run: killed, resumed, verified, and tampered with in every way that needs no new proof.
 
 use crate::common::{copy, corpus, program, run, with_model};
+use backend::curve::DEFAULT_K;
 use circuits::codec::{decode, encode};
-use circuits::curve::DEFAULT_K;
 use circuits::model::Config;
 use circuits::model_file::ModelState;
 use circuits::statement::{Bundle, Run};
-use prover::params;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -306,7 +305,7 @@ fn malformed_bundles_are_rejected() {
 #[test]
 fn each_rule_of_a_run_has_its_error() {
     let r = proven().dir.path().join("r");
-    let params = params::load(Some(&crate::common::cache()), DEFAULT_K).unwrap().params;
+    let params = backend::parameters::load(Some(&crate::common::cache()), DEFAULT_K).unwrap().params;
     let honest: Run = decode(&fs::read(r.join("run.bin")).unwrap()).unwrap();
     let bundles: Vec<Bundle> = (0..2).map(|s| decode(&fs::read(step(&r, s)).unwrap()).unwrap()).collect();
     let keys = StepVerifier::new(&params, &honest.check().unwrap()).unwrap();

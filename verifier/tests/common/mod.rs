@@ -1,12 +1,12 @@
 //! What the tests of this crate share: keys of the small circuits, honest proofs, and a prover that forges.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use circuits::challenge::{self, Challenges};
-use circuits::curve::{ENCODED, F, Params, ProofWriter};
-use circuits::keys::VerifyingKey;
-use circuits::plan::Witness;
-use circuits::plan::halo::{PlanCircuit, with_plan};
-use circuits::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
+use backend::Witness;
+use backend::challenge::{self, Challenges};
+use backend::curve::{ENCODED, F, Params, ProofWriter};
+use backend::halo2::{PlanCircuit, with_plan};
+use backend::keys::VerifyingKey;
+use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use ff::PrimeField;
 use halo2_proofs::plonk;
 use prover::proof::{Proof, ProofInstance, ProverKey, prove};
@@ -108,7 +108,7 @@ pub fn column(name: &str) -> usize {
 pub fn stock_accepts(proof: &[u8], instances: &[Vec<F>]) -> bool {
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
-    let mut transcript = circuits::curve::ProofReader::init(proof);
+    let mut transcript = backend::curve::ProofReader::init(proof);
     let strategy = plonk::SingleVerifier::new(&PARAMS);
     plonk::verify_proof(&PARAMS, KEY.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
 }

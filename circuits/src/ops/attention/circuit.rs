@@ -4,23 +4,31 @@
 use super::{AttentionBackward, AttentionForward};
 use crate::{
     fixed::Class,
-    gadgets::{Placed, Rescale, Slab, project},
+    gadgets::{Get, Placed, Rescale, Slab, project},
     ops::{
-        softmax::circuit::{self as softmax, ExpTags},
+        softmax::{
+            Softmax,
+            circuit::{self as softmax, ExpTags},
+        },
         tables::ExpTable,
     },
-    plan::{Builder, Cell, Challenge, Declared, Interval},
+    tensor::Wide,
 };
+use backend::Builder;
+use plonkish::{Cell, Challenge, Declared, Interval};
 
 /// Values and bounds of an attention.
-#[derive(Clone, Copy, Debug)]
-pub struct Attention<'a> {
+pub struct Attention<'a, V> {
     /// Number of heads.
     pub heads: usize,
     /// Forward trace.
-    pub forward: &'a AttentionForward,
+    pub forward: Get<V, AttentionForward>,
+    /// Scores, of the forward trace.
+    pub scores: Get<V, Wide>,
+    /// Softmax, of the forward trace.
+    pub softmax: Get<V, Softmax>,
     /// Backward trace.
-    pub backward: &'a AttentionBackward,
+    pub backward: Get<V, AttentionBackward>,
     /// Exponential table.
     pub table: &'a ExpTable,
     /// Its tags.
@@ -28,16 +36,16 @@ pub struct Attention<'a> {
     /// `round(2^12/√hd)`.
     pub kappa: i64,
     /// Wide product behind `dO`, frac 36.
-    pub zdo: &'a crate::tensor::Wide,
+    pub zdo: Get<V, Wide>,
     /// Wide product behind `v`, frac 24.
-    pub zv: &'a crate::tensor::Wide,
+    pub zv: Get<V, Wide>,
     /// Bound on `|zdo|`.
     pub zdo_bound: u128,
     /// Bound on `|zv|`.
     pub zv_bound: u128,
 }
 
-/// What other rooms read of an attention; wide values are to be constrained.
+/// What other ops read of an attention; wide values are to be constrained.
 #[derive(Clone, Debug)]
 pub struct AttentionCells {
     /// Output before `Wo`.
@@ -56,60 +64,73 @@ pub struct AttentionCells {
 
 /// Places the attention between rotated `q` and `k`, which stand in slabs of their own together with hints for the wide
 /// gradients `dq`, `dk`.
-pub fn place(b: &mut Builder, a: Attention<'_>, q: &Placed, k: &Placed, dq: Placed, dk: Placed) -> AttentionCells {
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
+    a: &Attention<'_, V>,
+    q: &Placed,
+    k: &Placed,
+    dq: Placed,
+    dk: Placed,
+) -> AttentionCells {
+    let Attention { zdo, zv, forward, scores: scores_of, softmax: softmax_of, backward, .. } = *a;
+    let kappa = i128::from(a.kappa);
     let (context, d) = (q.slab.runs, q.slab.columns);
     let head_dim = d / a.heads;
     let (feature, gradient) = (Class::Feature.bits(), Class::Gradient.bits());
 
     let v_slab = Slab::new(b, "attention/v", context, d);
-    let v = Rescale { shift: 12, bits: feature, bound: a.zv_bound }.place(b, &v_slab, "v", |t, j| a.zv.at(t, j));
+    let v =
+        Rescale { shift: 12, bits: feature, bound: a.zv_bound }.place(b, &v_slab, "v", move |v, t, j| zv(v).at(t, j));
     // P is at most 2^12 and rows of P sum to at most 2^12 + T/2.
     let dv_bound = (context as u128) << (12 + gradient - 1);
-    let dv =
-        Rescale { shift: 12, bits: gradient, bound: dv_bound }.place(b, &v_slab, "dv", |t, j| a.backward.zdv.at(t, j));
+    let dv = Rescale { shift: 12, bits: gradient, bound: dv_bound }
+        .place(b, &v_slab, "dv", move |v, t, j| backward(v).zdv.at(t, j));
     let o_slab = Slab::new(b, "attention/o", context, d);
     let zo_bound = ((1 << 12) + context as u128) << (feature - 1);
-    let o = Rescale { shift: 12, bits: feature, bound: zo_bound }.place(b, &o_slab, "o", |t, j| a.forward.zo.at(t, j));
-    let d_o = Rescale { shift: 12, bits: gradient, bound: a.zdo_bound }.place(b, &o_slab, "dO", |t, j| a.zdo.at(t, j));
+    let o = Rescale { shift: 12, bits: feature, bound: zo_bound }
+        .place(b, &o_slab, "o", move |v, t, j| forward(v).zo.at(t, j));
+    let d_o = Rescale { shift: 12, bits: gradient, bound: a.zdo_bound }
+        .place(b, &o_slab, "dO", move |v, t, j| zdo(v).at(t, j));
 
     // Scores and probabilities, heads stacked.
     let rows = a.heads * context;
     let slab = Slab::new(b, "attention/scores", rows, context);
     let score_bound = (head_dim as u128) << (2 * (feature - 1));
-    let scores = slab.hints(b, "score", Some(Declared::equation(score_bound)), |i, j| a.forward.scores.at(i, j));
+    let scores =
+        slab.unchecked(b, "score", Some(Declared::equation(score_bound)), move |v, i, j| scores_of(v).at(i, j));
     let soft = softmax::place(
         b,
         &slab,
-        (&scores, &a.forward.scores),
-        |i, j| j <= i % context,
-        (&a.forward.softmax, a.table, a.tags),
+        (&scores, scores_of),
+        move |i, j| j <= i % context,
+        (softmax_of, a.table, a.tags),
         score_bound,
     );
     // |dP| ≤ hd·2^(23+35), |ρ| ≤ (2^12 + T)·|dP|.
     let dp_bound = (head_dim as u128) << (feature + gradient - 2);
-    let dp = slab.hints(b, "dP", Some(Declared::equation(dp_bound)), |i, j| a.backward.dp.at(i, j));
+    let dp = slab.unchecked(b, "dP", Some(Declared::equation(dp_bound)), move |v, i, j| backward(v).dp.at(i, j));
     let terms = Placed::row_sums(&slab, |p, l| soft.p.lane(p, l) * dp.lane(p, l));
     let total = slab.running_sum(b, "P·dP", &terms);
     // The limbs of P alone say less of a row's sum: P < 2^12.
     let rho_range = Declared::shown(Interval::within((context as u128 * dp_bound) << 12), "rho is the sum of P·dP");
-    let rho = slab.per_run(b, "rho", Some(rho_range), |i| a.backward.rho[i]);
+    let rho = slab.per_run(b, "rho", Some(rho_range), move |v, i| backward(v).rho[i]);
     for (p, piece) in slab.pieces.iter().enumerate() {
         let ends = slab.ends(piece);
         b.determine(piece.block, "rho is the sum of P·dP", &rho[p].cur(), total[p].cur() - rho[p].cur(), ends);
     }
-    let kappa = i128::from(a.kappa);
     let ds_bound = (((2u128 << 12) + context as u128) * dp_bound) << 24;
-    let p_of = |i: usize, j: usize| i128::from(a.forward.softmax.p.at(i, j));
-    let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }
-        .place(b, &slab, "dS", |i, j| p_of(i, j) * (4096 * a.backward.dp.at(i, j) - a.backward.rho[i]) * kappa);
+    let ds = Rescale { shift: 48, bits: gradient, bound: ds_bound }.place(b, &slab, "dS", move |v, i, j| {
+        let backward = backward(v);
+        i128::from(softmax_of(v).p.at(i, j)) * (4096 * backward.dp.at(i, j) - backward.rho[i]) * kappa
+    });
     slab.gate(b, "dS is P·(4096·dP − rho)·kappa rounded", |p, l| {
         ds.x.lane(p, l) - (soft.p.lane(p, l) * (dp.lane(p, l).times(4096) - rho[p].cur())).times(kappa)
     });
 
     // Projections.
     let heads = Heads { heads: a.heads, context, head_dim };
-    let by_outer = |b: &mut Builder, x: &Placed, c: Challenge| project::outer(b, x, c, context).remove(0);
-    let by_feature = |b: &mut Builder, x: &Placed| project::inner(b, &x.split(a.heads), Challenge::Outputs);
+    let by_outer = |b: &mut Builder<V>, x: &Placed, c: Challenge| project::outer(b, x, c, context).remove(0);
+    let by_feature = |b: &mut Builder<V>, x: &Placed| project::inner(b, &x.split(a.heads), Challenge::Outputs);
     let (q_rows, k_keys) = (by_outer(b, q, Challenge::Rows), by_outer(b, k, Challenge::Keys));
     let (v_keys, do_rows) = (by_outer(b, &v.y, Challenge::Keys), by_outer(b, &d_o.y, Challenge::Rows));
     let [q_out, k_out, v_out, do_out] = [q, k, &v.y, &d_o.y].map(|x| by_feature(b, x));
@@ -163,7 +184,7 @@ impl Heads {
         cells.iter().skip(head).step_by(self.heads).copied().collect()
     }
 
-    fn check(&self, b: &mut Builder, product: Cell, left: &[Cell], right: &[Cell]) {
+    fn check<V>(&self, b: &mut Builder<V>, product: Cell, left: &[Cell], right: &[Cell]) {
         let dot = b.dot(&project::pairs(left, right));
         b.equal(product, dot);
     }

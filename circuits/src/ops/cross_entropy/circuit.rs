@@ -2,10 +2,11 @@
 
 use super::Loss;
 use crate::{
-    gadgets::{Limbs, Placed, Slab},
+    gadgets::{Get, Limbs, Placed, Slab},
     ops::{softmax::circuit::SoftmaxCells, tables::LogTable},
-    plan::{Builder, Cell, Expr, Kind},
 };
+use backend::{Builder, Expr};
+use plonkish::{Cell, Kind};
 
 /// Tags of the logarithm's tables.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +25,12 @@ pub struct LogTags {
 const POWERS: usize = 35;
 
 /// Places the losses of the rows of `soft`, whose targets are `hot`; the sum of the losses is the cell returned.
-pub fn place(
-    b: &mut Builder,
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
     slab: &Slab,
     soft: &SoftmaxCells,
     hot: &Placed,
-    (loss, table, tags): (&Loss, &LogTable, LogTags),
+    (loss, table, tags): (Get<V, Loss>, &LogTable, LogTags),
 ) -> Cell {
     let rows = |column: &[i64]| column.iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
     b.table(tags.power, (0..POWERS).map(|p| (p as i128, 1i128 << (34 - p))).collect());
@@ -42,8 +43,8 @@ pub fn place(
 
     let n = slab.runs;
     let block = b.block("cross_entropy/loss", n);
-    let distance = b.column(block, Kind::Wire, "distance");
-    let sum = b.column(block, Kind::Wire, "sum");
+    let distance = b.column(block, Kind::Copyable, "distance");
+    let sum = b.column(block, Kind::Copyable, "sum");
     let power = b.lookup(block, tags.power, "power", 0..n);
     let ln_power = b.lookup(block, tags.ln_power, "ln power", 0..n);
     let value = b.lookup(block, tags.value, "ln value", 0..n);
@@ -51,26 +52,32 @@ pub fn place(
     let fraction = Limbs::place(b, block, "fraction", 2);
     let step = Limbs::place(b, block, "step", 2);
     let rest = Limbs::place(b, block, "rest", 2);
-    let total = b.column(block, Kind::Wire, "total");
-    for (t, position) in loss.positions.iter().enumerate() {
+    let total = b.column(block, Kind::Copyable, "total");
+    for t in 0..n {
         for (from, to) in [(&distances, distance), (&soft.sum, sum)] {
             let (from, to) = (slab.end(b, from, t), b.cell(block, to, t));
             b.copy(from, to);
         }
-        let (p, i) = (position.b as usize, position.i);
-        for (pair, x, y) in [
-            (power, p, 1i64 << (34 - p)),
-            (ln_power, p, table.lnpow[p]),
-            (value, i, table.ln0[i]),
-            (chord, i, table.ln1[i]),
-        ] {
-            b.set(block, pair.x, t, x as i128);
-            b.set(block, pair.y, t, y.into());
-        }
-        fraction.set(b, t, position.f as u128);
-        step.set(b, t, position.chord as u128);
-        rest.set(b, t, (table.ln1[i] * position.f + (1 << 23) - (position.chord << 24)) as u128);
     }
+    let (table, limbs) = (table.clone(), [&fraction, &step, &rest].map(Clone::clone));
+    b.assign(block, move |v, cells| {
+        let [fraction, step, rest] = &limbs;
+        for (t, position) in loss(v).positions.iter().enumerate() {
+            let (p, i) = (position.b as usize, position.i);
+            for (pair, x, y) in [
+                (power, p, 1i64 << (34 - p)),
+                (ln_power, p, table.lnpow[p]),
+                (value, i, table.ln0[i]),
+                (chord, i, table.ln1[i]),
+            ] {
+                cells.set(pair.x, t, x as i128);
+                cells.set(pair.y, t, y.into());
+            }
+            fraction.set(cells, t, position.f.into());
+            step.set(cells, t, position.chord.into());
+            rest.set(cells, t, (table.ln1[i] * position.f + (1 << 23) - (position.chord << 24)).into());
+        }
+    });
     b.gate(
         block,
         "sum·2^(34−b) = 2^34 + i·2^24 + fraction",

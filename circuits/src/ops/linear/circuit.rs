@@ -7,8 +7,9 @@ use crate::{
     fixed::Class,
     gadgets::{Placed, PortLayout, project},
     model::TensorSpec,
-    plan::{Builder, Cell, Challenge, Declared, Interval, PortId},
 };
+use backend::Builder;
+use plonkish::{Cell, Challenge, Declared, Interval, PortId};
 
 /// A weight matrix (`[in × out]`) and its gradient, projected where they stand in their ports.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub struct OutputGradient {
 
 impl Input {
     /// Projects an input.
-    pub fn project(b: &mut Builder, x: &Placed) -> Self {
+    pub fn project<V>(b: &mut Builder<V>, x: &Placed) -> Self {
         let by_rows = project::outer(b, x, Challenge::Rows, x.slab.runs).remove(0);
         Input { by_rows, by_inputs: project::inner(b, x, Challenge::Inputs) }
     }
@@ -49,7 +50,7 @@ impl Input {
 
 impl OutputGradient {
     /// Projects a gradient.
-    pub fn project(b: &mut Builder, dy: &Placed) -> Self {
+    pub fn project<V>(b: &mut Builder<V>, dy: &Placed) -> Self {
         let by_rows = project::outer(b, dy, Challenge::Rows, dy.slab.runs).remove(0);
         OutputGradient { by_rows, by_outputs: project::inner(b, dy, Challenge::Outputs) }
     }
@@ -73,12 +74,12 @@ pub const GRADIENT_OF_PREDICTION: u128 = 1 << (Class::Feature.bits() - 1 + Class
 
 impl Ports<'_> {
     /// A tensor of the ports and its gradient, on the same rows. Values: `w(run, column)`, `g(run, column)`.
-    pub fn tensor(
+    pub fn tensor<V: 'static>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
-        w: impl Fn(usize, usize) -> i128,
-        g: impl Fn(usize, usize) -> i128,
+        w: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
+        g: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
     ) -> (Placed, Placed) {
         let tensor = self.layout.tensors.iter().position(|t| t.name == name).expect("a tensor of the port");
         let (slab, groups) = self.layout.slab(b, "linear", tensor);
@@ -92,12 +93,12 @@ impl Ports<'_> {
     }
 
     /// A weight matrix, projected.
-    pub fn matrix(
+    pub fn matrix<V: 'static>(
         &self,
-        b: &mut Builder,
+        b: &mut Builder<V>,
         name: &str,
-        w: impl Fn(usize, usize) -> i128,
-        g: impl Fn(usize, usize) -> i128,
+        w: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
+        g: impl Fn(&V, usize, usize) -> i128 + Send + Sync + 'static,
     ) -> Weight {
         let (w, g) = self.tensor(b, name, w, g);
         Weight {
@@ -109,20 +110,20 @@ impl Ports<'_> {
 }
 
 /// `Y = X·W`, where `y = μ⟨⟨Y⟩_ν⟩`.
-pub fn forward(b: &mut Builder, y: Cell, x: &Input, w: &Weight) {
+pub fn forward<V>(b: &mut Builder<V>, y: Cell, x: &Input, w: &Weight) {
     let product = b.dot(&project::pairs(&x.by_rows, &w.by_outputs));
     b.equal(y, product);
 }
 
 /// `dX = Σ dY·Wᵀ`, where `dx = μ⟨⟨dX⟩_λ⟩`.
-pub fn input_gradient(b: &mut Builder, dx: Cell, terms: &[(&OutputGradient, &Weight)]) {
+pub fn input_gradient<V>(b: &mut Builder<V>, dx: Cell, terms: &[(&OutputGradient, &Weight)]) {
     let products: Vec<_> = terms.iter().map(|(dy, w)| (b.dot(&project::pairs(&dy.by_rows, &w.by_inputs)), 1)).collect();
     let product = b.sum(&products);
     b.equal(dx, product);
 }
 
 /// `dW = Xᵀ·dY`.
-pub fn weight_gradient(b: &mut Builder, w: &Weight, x: &Input, dy: &OutputGradient) {
+pub fn weight_gradient<V>(b: &mut Builder<V>, w: &Weight, x: &Input, dy: &OutputGradient) {
     let product = b.dot(&project::pairs(&x.by_inputs, &dy.by_outputs));
     b.equal(w.gradient, product);
 }

@@ -3,35 +3,35 @@
 use super::{NormBackward, NormForward};
 use crate::{
     fixed::Class,
-    gadgets::{Limbs, Placed, Rescale, Slab, limb_count, project},
-    plan::{Builder, Cell, Challenge, Declared, Expr, Interval, Kind, LIMB_BITS},
+    gadgets::{Get, Limbs, Placed, Rescale, Slab, limb_count, project},
     tensor::{Tensor, Wide},
 };
+use backend::{Builder, Expr};
+use plonkish::{Cell, Challenge, Declared, Interval, Kind, LIMB_BITS};
 
 /// Values and bounds of one norm.
-#[derive(Clone, Copy, Debug)]
-pub struct Norm<'a> {
+pub struct Norm<V> {
     /// Forward trace.
-    pub forward: &'a NormForward,
+    pub forward: Get<V, NormForward>,
     /// Backward trace.
-    pub backward: &'a NormBackward,
+    pub backward: Get<V, NormBackward>,
     /// `[1 × d]`.
-    pub gain: &'a Tensor,
+    pub gain: Get<V, Tensor>,
     /// Input `[T × d]`.
-    pub x: &'a Tensor,
+    pub x: Get<V, Tensor>,
     /// The wide product behind `dh`, frac 36.
-    pub zdh: &'a Wide,
+    pub zdh: Get<V, Wide>,
     /// `dh`, frac 24.
-    pub dh: &'a Tensor,
+    pub dh: Get<V, Tensor>,
     /// The gradient that bypasses the norm.
-    pub dres: Option<&'a Tensor>,
+    pub dres: Option<Get<V, Tensor>>,
     /// `round(eps·2^24)`.
     pub eps24: u64,
     /// Bound on `|zdh|`.
     pub zdh_bound: u128,
 }
 
-/// What other rooms read of a norm.
+/// What other ops read of a norm.
 #[derive(Clone, Debug)]
 pub struct NormCells {
     /// Output.
@@ -46,8 +46,15 @@ pub struct NormCells {
 
 /// Places a norm over `slab`, in which `x` stands. `gain` and `dgain` are the projections over `Outputs` of the gain and
 /// of its gradient in their ports.
-pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cell, dgain: Cell) -> NormCells {
-    let Norm { forward, backward, .. } = norm;
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
+    slab: &Slab,
+    x: &Placed,
+    norm: &Norm<V>,
+    gain: Cell,
+    dgain: Cell,
+) -> NormCells {
+    let Norm { forward, backward, x: x_of, gain: gain_of, zdh, dh: dh_of, dres: dres_of, .. } = *norm;
     let d = slab.columns;
     let int = |x: &Tensor, t: usize, j: usize| i128::from(x.at(t, j));
     let root_d = (d as u128).isqrt() + 1;
@@ -55,35 +62,45 @@ pub fn place(b: &mut Builder, slab: &Slab, x: &Placed, norm: Norm<'_>, gain: Cel
     let square = slab.running_sum(b, "sum of squares", &Placed::row_sums(slab, |p, l| x.lane(p, l).square()));
     let inv_range = Interval::unsigned(limb_count(INV_BITS) as u32 * LIMB_BITS);
     let inv_range = Declared::shown(inv_range, "inv is not negative");
-    let inv = slab.per_run(b, "inv", Some(inv_range), |t| forward.inv[t].into());
+    let inv = slab.per_run(b, "inv", Some(inv_range), move |v, t| forward(v).inv[t].into());
     let gain_range = Declared::equation(1 << (Class::Weight.bits() - 1));
-    let gains = slab.hints(b, "gain", Some(gain_range), |_, j| int(norm.gain, 0, j));
+    let gains = slab.unchecked(b, "gain", Some(gain_range), move |v, _, j| int(gain_of(v), 0, j));
     for run in project::inner(b, &gains, Challenge::Outputs) {
         b.equal(run, gain);
     }
 
-    let n = Rescale { shift: 24, bits: Class::Feature.bits(), bound: root_d << 36 }
-        .place(b, slab, "n", |t, j| int(norm.x, t, j) * i128::from(forward.inv[t]));
+    let n =
+        Rescale { shift: 24, bits: Class::Feature.bits(), bound: root_d << 36 }
+            .place(b, slab, "n", move |v, t, j| int(x_of(v), t, j) * i128::from(forward(v).inv[t]));
     slab.gate(b, "n is x·inv rounded", |p, l| n.x.lane(p, l) - x.lane(p, l) * inv[p].cur());
-    let h =
-        Rescale { shift: 12, bits: Class::Feature.bits(), bound: (root_d << 12) << 16 }
-            .place(b, slab, "h", |t, j| int(&forward.n, t, j) * int(norm.gain, 0, j));
+    let h = Rescale { shift: 12, bits: Class::Feature.bits(), bound: (root_d << 12) << 16 }.place(
+        b,
+        slab,
+        "h",
+        move |v, t, j| int(&forward(v).n, t, j) * int(gain_of(v), 0, j),
+    );
     slab.gate(b, "h is n·gain rounded", |p, l| h.x.lane(p, l) - n.y.lane(p, l) * gains.lane(p, l));
 
-    let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }
-        .place(b, slab, "dh", |t, j| norm.zdh.at(t, j));
+    let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }.place(
+        b,
+        slab,
+        "dh",
+        move |v, t, j| zdh(v).at(t, j),
+    );
     let c =
         slab.running_sum(b, "c", &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)));
     let cbar_range = Declared::shown(Interval::signed(CBAR_BITS), "cbar is in range");
-    let cbar = slab.per_run(b, "cbar", Some(cbar_range), |t| backward.cbar[t].into());
+    let cbar = slab.per_run(b, "cbar", Some(cbar_range), move |v, t| backward(v).cbar[t].into());
     let dres_range = Declared::equation(1 << (Class::Gradient.bits() - 1));
-    let dres = norm.dres.map(|dres| slab.hints(b, "dres", Some(dres_range), |t, j| int(dres, t, j)));
+    let dres = dres_of.map(|dres| slab.unchecked(b, "dres", Some(dres_range), move |v, t, j| int(dres(v), t, j)));
     // |inv| ≤ 2^36/√eps24, |dh·gain| ≤ 2^51, |n·cbar| ≤ (√d·2^12)·(2^51·√d·2^12/2^24).
     let inv_bound = (1u128 << 36) / u128::from(norm.eps24).isqrt().max(1) + 1;
     let bound = inv_bound * ((1 << 51) + root_d * root_d * (1 << 51)) + (1 << 71);
-    let dx_value = |t: usize, j: usize| {
-        let product = int(norm.dh, t, j) * int(norm.gain, 0, j) - int(&forward.n, t, j) * i128::from(backward.cbar[t]);
-        i128::from(forward.inv[t]) * product + (norm.dres.map_or(0, |r| int(r, t, j)) << 36)
+    let dx_value = move |v: &V, t: usize, j: usize| {
+        let (forward, backward) = (forward(v), backward(v));
+        let from_gain = int(dh_of(v), t, j) * int(gain_of(v), 0, j);
+        let product = from_gain - int(&forward.n, t, j) * i128::from(backward.cbar[t]);
+        i128::from(forward.inv[t]) * product + (dres_of.map_or(0, |dres| int(dres(v), t, j)) << 36)
     };
     let dx = Rescale { shift: 36, bits: Class::Gradient.bits(), bound }.place(b, slab, "dx", dx_value);
     slab.gate(b, "dx is inv·(dh·gain − n·cbar) + dres·2^36 rounded", |p, l| {
@@ -108,12 +125,12 @@ const INV_BITS: u32 = 37;
 const CBAR_BITS: u32 = 60;
 
 /// `inv` is the largest integer with `inv²·M ≤ d·2^72`, and `cbar = round(c / (d·2^24))`: one row per token.
-fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate::plan::Col>; 4]) {
-    let Norm { forward, backward, .. } = norm;
+fn per_token<V: 'static>(b: &mut Builder<V>, slab: &Slab, norm: &Norm<V>, columns: [&Vec<plonkish::Col>; 4]) {
+    let Norm { forward, backward, .. } = *norm;
     let (d, runs) = (slab.columns as i128, slab.runs);
     let block = b.block("rmsnorm/token", runs);
     let names = ["sum of squares", "inv", "c", "cbar"];
-    let [square, inv, c, cbar] = names.map(|name| b.column(block, Kind::Wire, name));
+    let [square, inv, c, cbar] = names.map(|name| b.column(block, Kind::Copyable, name));
     for run in 0..runs {
         for (from, to) in columns.iter().zip([square, inv, c, cbar]) {
             let (from, to) = (slab.end(b, from, run), b.cell(block, to, run));
@@ -133,17 +150,22 @@ fn per_token(b: &mut Builder, slab: &Slab, norm: Norm<'_>, columns: [&Vec<crate:
     let remainder_limbs = limb_count((divisor as u128).ilog2() + 1);
     let remainder = Limbs::place(b, block, "remainder", remainder_limbs);
     let complement = Limbs::place(b, block, "d·2^24 − 1 − remainder", remainder_limbs);
-    for t in 0..runs {
-        let (square, inv) = (forward.square[t] as i128, i128::from(forward.inv[t]));
-        width.set(b, t, inv as u128);
-        below.set(b, t, (target - inv * inv * square) as u128);
-        above.set(b, t, ((inv + 1) * (inv + 1) * square - target - 1) as u128);
-        let cbar = i128::from(backward.cbar[t]);
-        quotient.set(b, t, (cbar + (1 << (CBAR_BITS - 1))) as u128);
-        let r = backward.c[t] + divisor / 2 - cbar * divisor;
-        remainder.set(b, t, r as u128);
-        complement.set(b, t, (divisor - 1 - r) as u128);
-    }
+    let limbs = [&width, &below, &above, &quotient, &remainder, &complement].map(Clone::clone);
+    b.assign(block, move |v, cells| {
+        let [width, below, above, quotient, remainder, complement] = &limbs;
+        let (forward, backward) = (forward(v), backward(v));
+        for t in 0..runs {
+            let (square, inv) = (forward.square[t] as i128, i128::from(forward.inv[t]));
+            width.set(cells, t, inv);
+            below.set(cells, t, target - inv * inv * square);
+            above.set(cells, t, (inv + 1) * (inv + 1) * square - target - 1);
+            let cbar = i128::from(backward.cbar[t]);
+            quotient.set(cells, t, cbar + (1 << (CBAR_BITS - 1)));
+            let r = backward.c[t] + divisor / 2 - cbar * divisor;
+            remainder.set(cells, t, r);
+            complement.set(cells, t, divisor - 1 - r);
+        }
+    });
     b.determine(block, "inv is not negative", &inv.cur(), inv.cur() - width.value(), rows());
     b.gate(block, "inv is not too large", below.value() - Expr::int(target) + inv.cur().square() * m(), rows());
     let next = || inv.cur() + Expr::int(1);

@@ -1,30 +1,32 @@
 //! Rotation of wide products into features, and of wide gradients back.
 
 use crate::{
-    gadgets::{Placed, Rescale, Slab},
+    gadgets::{Get, Placed, Rescale, Slab},
     ops::tables::RopeTable,
-    plan::Builder,
     tensor::Wide,
 };
+use backend::Builder;
+use std::sync::Arc;
 
 /// Rotates `z` (placed by its caller), by `sign = 1` forward and `−1` backward; result of `bits` bits.
 /// `bound` bounds `|z|`.
-pub fn place(
-    b: &mut Builder,
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
     slab: &Slab,
     name: &str,
-    (z, values): (&Placed, &Wide),
+    (z, values): (&Placed, Get<V, Wide>),
     table: &RopeTable,
     (sign, bits, bound): (i128, u32, u128),
 ) -> Placed {
-    let angle = |t: usize, j: usize| {
+    let table = Arc::new(table.clone());
+    let angle = move |t: usize, j: usize| {
         let (cos, sin) = table.at(t, (j / 2) % table.pairs);
         (i128::from(cos), sign * i128::from(sin))
     };
     let cos = slab.constants(b, &format!("{name} cos"), |t, j| angle(t, j).0);
     let sin = slab.constants(b, &format!("{name} sin"), |t, j| angle(t, j).1);
-    let y = Rescale { shift: 24, bits, bound: (2 * bound) << 12 }.place(b, slab, name, |t, j| {
-        let (cos, sin) = angle(t, j);
+    let y = Rescale { shift: 24, bits, bound: (2 * bound) << 12 }.place(b, slab, name, move |v, t, j| {
+        let ((cos, sin), values) = (angle(t, j), values(v));
         let (even, odd) = (values.at(t, j & !1), values.at(t, j | 1));
         if j % 2 == 0 { even * cos - odd * sin } else { even * sin + odd * cos }
     });

@@ -4,10 +4,11 @@
 
 use super::{Element, Hyper};
 use crate::{
-    fixed::{Class, LOW_BITS},
+    fixed::{Class, LOW_BITS, rescale},
     gadgets::{Limbs, Rescale},
-    plan::{BlockId, Builder, Col, Expr},
 };
+use backend::{Builder, Expr};
+use plonkish::{BlockId, Col};
 
 /// Largest `|g|` that the update's circuit takes: the sum over all predictions of a step.
 pub const GRADIENT_BOUND: u128 = 1 << 71;
@@ -45,31 +46,39 @@ pub struct HyperColumns {
     pub omega: Col,
 }
 
-/// Places the update of `elements` (one per row, gradients beside them) in `block`.
-pub fn place(
-    b: &mut Builder,
+/// Places the update of one element and its gradient per row, as `element` finds them, on all rows of `block`.
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
     block: BlockId,
     name: &str,
     (lane, columns): (Lane, HyperColumns),
-    hyper: &Hyper,
-    elements: &[(Element, i128)],
+    element: impl Fn(&V, usize) -> (Hyper, Element, i128) + Clone + Send + Sync + 'static,
 ) {
-    let n = elements.len();
-    let (lambda, mu, omega) = (i128::from(hyper.lambda), i128::from(hyper.mu), i128::from(hyper.omega));
-    for (row, &(e, g)) in elements.iter().enumerate() {
-        for (column, value) in [(lane.w, e.w.into()), (lane.lo, e.lo.into()), (lane.v, e.v.into()), (lane.g, g)] {
-            b.set(block, column, row, value);
+    let n = b.rows(block);
+    let of_element = element.clone();
+    let entering = [lane.w, lane.lo, lane.v, lane.g];
+    entering.iter().for_each(|&column| b.carries_data(block, column, 0..n));
+    b.assign(block, move |values, cells| {
+        for row in 0..n {
+            let (_, e, g) = of_element(values, row);
+            for (column, value) in entering.into_iter().zip([e.w.into(), e.lo.into(), e.v.into(), g]) {
+                cells.set(column, row, value);
+            }
         }
-    }
-    let momentum: Vec<(usize, i128)> = elements
-        .iter()
-        .map(|&(e, g)| mu * i128::from(e.v) + ((g + omega * i128::from(e.w)) << 12))
-        .enumerate()
-        .collect();
+    });
+    let momentum = |hyper: Hyper, e: Element, g: i128| {
+        i128::from(hyper.mu) * i128::from(e.v) + ((g + i128::from(hyper.omega) * i128::from(e.w)) << 12)
+    };
+    let of_element = element.clone();
+    let momentum_of_row = move |values: &V, row: usize| {
+        let (hyper, e, g) = of_element(values, row);
+        momentum(hyper, e, g)
+    };
     // μ < 2^24, |v| ≤ 2^35, ω < 2^48, |w| ≤ 2^16.
     let bound = (1u128 << 59) + (GRADIENT_BOUND << 12) + (1 << 76);
     let bits = Class::Momentum.bits();
-    let division = Rescale { shift: 24, bits, bound }.limbs_of_lane(b, block, &format!("v'{name}"), &momentum);
+    let division =
+        Rescale { shift: 24, bits, bound }.limbs_of_lane(b, block, &format!("v'{name}"), 0..n, momentum_of_row);
     b.gate(
         block,
         &format!("v'{name}: x = mu·v + (g + omega·w)·2^12"),
@@ -81,19 +90,16 @@ pub fn place(
     let offset = Some(Expr::pow2(bits - 1));
     division.define(b, &format!("v'{name}: new momentum"), lane.v_new, (&division.upper, offset), 0..n);
 
-    let moved: Vec<(usize, i128)> = elements
-        .iter()
-        .zip(&momentum)
-        .map(|(&(e, _), &(row, x))| {
-            let v = i128::from(crate::fixed::rescale(x, 24, bits).value);
-            let state = (i128::from(e.w) << LOW_BITS) + i128::from(e.lo);
-            (row, (state << 24) - lambda * v)
-        })
-        .collect();
+    let moved_of_row = move |values: &V, row: usize| {
+        let (hyper, e, g) = element(values, row);
+        let v = i128::from(rescale(momentum(hyper, e, g), 24, Class::Momentum.bits()).value);
+        let state = (i128::from(e.w) << LOW_BITS) + i128::from(e.lo);
+        (state << 24) - i128::from(hyper.lambda) * v
+    };
     let bits = Class::Weight.bits() + LOW_BITS;
     // λ < 2^36, |v'| ≤ 2^35, |W36| ≤ 2^40.
     let bound = (1u128 << 71) + (1 << 64);
-    let division = Rescale { shift: 24, bits, bound }.limbs_of_lane(b, block, &format!("w'{name}"), &moved);
+    let division = Rescale { shift: 24, bits, bound }.limbs_of_lane(b, block, &format!("w'{name}"), 0..n, moved_of_row);
     b.gate(
         block,
         &format!("w'{name}: x = (w·2^24 + lo)·2^24 − lambda·v'"),

@@ -1,5 +1,6 @@
 //! The update of one element, and its public integers.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
@@ -42,7 +43,7 @@ fn over(predictions: &Option<u64>) -> String {
 }
 
 /// The public integers of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hyper {
     /// λ = round(lr36 / P), frac 36, below 2^46.
     pub lambda: u64,
@@ -110,7 +111,7 @@ pub fn check_rounding(
 }
 
 /// One element of the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Element {
     /// Weight in use, [`Class::Weight`].
     pub w: i64,

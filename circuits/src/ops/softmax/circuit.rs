@@ -3,24 +3,25 @@
 
 use super::Softmax;
 use crate::{
-    audit::Free,
-    gadgets::{Limbs, Placed, Slab, limb_count},
+    gadgets::{Get, Limbs, Placed, Slab, limb_count},
     ops::tables::{EXP_LO_ROWS, ExpTable},
-    plan::{Builder, Col, Declared, Expr, Interval, Kind, LIMB_BITS, Local},
     tensor::Wide,
 };
+use backend::{Builder, Expr, Local};
+use plonkish::{Col, Declared, Free, Interval, Kind, LIMB_BITS};
+use std::sync::Arc;
 
 /// What is free: several elements may share the maximum.
 pub const FREE: &[Free] = &[Free {
-    rooms: ROOMS,
+    ops: OPS,
     column: "is the maximum",
     along: &["maximum marks"],
     reason: "any of the elements that share the maximum may be marked; the maximum is the same",
 }];
 
-const ROOMS: &[&str] = &["attention/scores", "cross_entropy"];
+const OPS: &[&str] = &["attention/scores", "cross_entropy"];
 
-/// What other rooms read of a softmax.
+/// What other ops read of a softmax.
 #[derive(Clone, Debug)]
 pub struct SoftmaxCells {
     /// Probabilities.
@@ -42,7 +43,7 @@ pub struct ExpTags {
 
 impl ExpTags {
     /// Declares the tables.
-    pub fn declare(self, b: &mut Builder, table: &ExpTable) {
+    pub fn declare<V>(self, b: &mut Builder<V>, table: &ExpTable) {
         let rows = |column: &[i64]| column.iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
         b.table(self.lo, rows(&table.lo));
         b.table(self.hi, rows(&table.hi));
@@ -50,12 +51,12 @@ impl ExpTags {
 }
 
 /// Places the softmax of `scores` (`|score| ≤ bound`), live where `live(run, column)`.
-pub fn place(
-    b: &mut Builder,
+pub fn place<V: 'static>(
+    b: &mut Builder<V>,
     slab: &Slab,
-    scores: (&Placed, &Wide),
-    live: impl Fn(usize, usize) -> bool,
-    (trace, table, tags): (&Softmax, &ExpTable, ExpTags),
+    scores: (&Placed, Get<V, Wide>),
+    live: impl Fn(usize, usize) -> bool + Copy + Send + Sync + 'static,
+    (trace, table, tags): (Get<V, Softmax>, &ExpTable, ExpTags),
     bound: u128,
 ) -> SoftmaxCells {
     tags.declare(b, table);
@@ -64,20 +65,16 @@ pub fn place(
     // The largest score is one of them.
     let score = b.interval(slab.pieces[0].block, &placed.lane(0, 0));
     let max_range = score.map(|score| Declared::shown(score, "the maximum has distance 0; one maximum is marked"));
-    let max = slab.per_run(b, "max", max_range, |i| trace.max[i].into());
+    let max = slab.per_run(b, "max", max_range, move |v, i| trace(v).max[i].into());
     let sum_bound = slab.columns as u128 * (table.hi[0] * table.lo[0]) as u128;
     let sum_range = Declared::shown(Interval::new(0, sum_bound as i128), "sum is that of the exponentials");
-    let sum = slab.per_run(b, "sum", Some(sum_range), |i| trace.sum[i].into());
-    let argmax: Vec<usize> = (0..slab.runs)
-        .map(|i| {
-            (0..slab.columns)
-                .find(|&j| live(i, j) && values.at(i, j) == i128::from(trace.max[i]))
-                .expect("a row has a maximum")
-        })
-        .collect();
-    let top = slab.hints(b, "is the maximum", None, |i, j| (argmax[i] == j).into());
+    let sum = slab.per_run(b, "sum", Some(sum_range), move |v, i| trace(v).sum[i].into());
+    // Of those that share the maximum the first is marked.
+    let top = slab.unchecked(b, "is the maximum", None, move |v, i, j| {
+        let is_maximum = |j| live(i, j) && values(v).at(i, j) == i128::from(trace(v).max[i]);
+        (is_maximum(j) && !(0..j).any(is_maximum)).into()
+    });
     let distance = slab.expressions(|p, l| mask.lane(p, l) * (max[p].cur() - placed.lane(p, l)));
-    let value = |i: usize, j: usize| if live(i, j) { i128::from(trace.max[i]) - values.at(i, j) } else { 0 };
 
     // Distance = t·2^12 + rest, or beyond the table: t at its end and the rest in more limbs. Floored, not rounded, so
     // that no distance is negative: the maximum is the largest live score.
@@ -87,6 +84,7 @@ pub fn place(
     let p_limbs = limb_count((table.out_scale as u128).ilog2() + 1);
     let remainder_limbs = limb_count((2 * sum_bound).ilog2() + 1);
 
+    let shared = Arc::new(table.clone());
     let mut exponentials: Vec<Vec<Local>> = vec![];
     let mut probabilities: Vec<Vec<Local>> = vec![];
     for (p, piece) in slab.pieces.iter().enumerate() {
@@ -96,31 +94,36 @@ pub fn place(
             let lo = b.lookup(block, tags.lo, &format!("exp lo{lane}"), slab.data(piece));
             let hi = b.lookup(block, tags.hi, &format!("exp hi{lane}"), slab.data(piece));
             let rest = Limbs::place(b, block, &format!("rest{lane}"), 1 + extra);
-            let far = b.column(block, Kind::Hint, &format!("far{lane}"));
+            let far = b.column(block, Kind::Unchecked, &format!("far{lane}"));
             let prob = Limbs::place(b, block, &format!("p{lane}"), p_limbs);
             let remainder = Limbs::place(b, block, &format!("remainder{lane}"), remainder_limbs);
             let complement = Limbs::place(b, block, &format!("complement{lane}"), remainder_limbs);
-            for row in slab.data(piece) {
-                let (i, j) = slab.element(piece, row, lane);
-                let shifted = value(i, j);
-                let t = (shifted >> LIMB_BITS).min(end - 1);
-                let is_far = shifted >> LIMB_BITS >= end;
-                let (t_lo, t_hi) = (t % EXP_LO_ROWS as i128, t / EXP_LO_ROWS as i128);
-                let (e_lo, e_hi) = (i128::from(table.lo[t_lo as usize]), i128::from(table.hi[t_hi as usize]));
-                b.set(block, lo.x, row, t_lo);
-                b.set(block, lo.y, row, e_lo);
-                b.set(block, hi.x, row, t_hi);
-                b.set(block, hi.y, row, e_hi);
-                b.set(block, far, row, is_far.into());
-                rest.set(b, row, (shifted - ((t + i128::from(is_far)) << LIMB_BITS)) as u128);
-                let e = if live(i, j) { e_lo * e_hi } else { 0 };
-                let (sum, p) = (i128::from(trace.sum[i]), i128::from(trace.p.at(i, j)));
-                let r = 2 * e * i128::from(table.out_scale) + sum - p * 2 * sum;
-                prob.set(b, row, p as u128);
-                remainder.set(b, row, r as u128);
-                complement.set(b, row, (2 * sum - 1 - r) as u128);
-            }
-            let rows = || slab.data(piece);
+            let (factors, shape, piece) = (shared.clone(), slab.clone(), *piece);
+            let limbs = [&rest, &prob, &remainder, &complement].map(Clone::clone);
+            b.assign(block, move |v, cells| {
+                let ([rest, prob, remainder, complement], trace, values) = (&limbs, trace(v), values(v));
+                for row in shape.data(&piece) {
+                    let (i, j) = shape.element(&piece, row, lane);
+                    let shifted = if live(i, j) { i128::from(trace.max[i]) - values.at(i, j) } else { 0 };
+                    let t = (shifted >> LIMB_BITS).min(end - 1);
+                    let is_far = shifted >> LIMB_BITS >= end;
+                    let (t_lo, t_hi) = (t % EXP_LO_ROWS as i128, t / EXP_LO_ROWS as i128);
+                    let (e_lo, e_hi) = (i128::from(factors.lo[t_lo as usize]), i128::from(factors.hi[t_hi as usize]));
+                    cells.set(lo.x, row, t_lo);
+                    cells.set(lo.y, row, e_lo);
+                    cells.set(hi.x, row, t_hi);
+                    cells.set(hi.y, row, e_hi);
+                    cells.set(far, row, is_far.into());
+                    rest.set(cells, row, shifted - ((t + i128::from(is_far)) << LIMB_BITS));
+                    let e = if live(i, j) { e_lo * e_hi } else { 0 };
+                    let (sum, p) = (i128::from(trace.sum[i]), i128::from(trace.p.at(i, j)));
+                    let r = 2 * e * i128::from(factors.out_scale) + sum - p * 2 * sum;
+                    prob.set(cells, row, p);
+                    remainder.set(cells, row, r);
+                    complement.set(cells, row, 2 * sum - 1 - r);
+                }
+            });
+            let rows = || slab.data(&piece);
             let name = |what: &str| format!("{what} (lane {lane})");
             let t = || hi.x.cur().times(EXP_LO_ROWS as i128) + lo.x.cur();
             let one = || Expr::int(1);

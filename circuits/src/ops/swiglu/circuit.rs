@@ -4,11 +4,13 @@
 use super::{SwigluBackward, SwigluForward};
 use crate::{
     fixed::Class,
-    gadgets::{Limbs, Placed, Rescale, Slab},
+    gadgets::{Get, Limbs, Placed, Rescale, Slab},
     ops::tables::SigmoidTable,
-    plan::{Builder, Expr, LIMB_BITS, Local},
     tensor::{Tensor, Wide},
 };
+use backend::{Builder, Expr, Local};
+use plonkish::LIMB_BITS;
+use std::sync::Arc;
 
 /// Tags of the sigmoid's tables: value and slope.
 #[derive(Clone, Copy, Debug)]
@@ -20,29 +22,28 @@ pub struct SigmoidTags {
 }
 
 /// Values and bounds of a gated unit.
-#[derive(Clone, Copy, Debug)]
-pub struct Swiglu<'a> {
+pub struct Swiglu<'a, V> {
     /// Forward trace.
-    pub forward: &'a SwigluForward,
+    pub forward: Get<V, SwigluForward>,
     /// Backward trace.
-    pub backward: &'a SwigluBackward,
+    pub backward: Get<V, SwigluBackward>,
     /// The tables.
     pub table: &'a SigmoidTable,
     /// Their tags.
     pub tags: SigmoidTags,
     /// Wide gate `h·Wg`, frac 24, and the gate.
-    pub gate: (&'a Wide, &'a Tensor),
+    pub gate: (Get<V, Wide>, Get<V, Tensor>),
     /// Wide up `h·Wu`, frac 24, and up.
-    pub up: (&'a Wide, &'a Tensor),
+    pub up: (Get<V, Wide>, Get<V, Tensor>),
     /// Wide `dy·Wdᵀ`, frac 36, and `ds`.
-    pub ds: (&'a Wide, &'a Tensor),
+    pub ds: (Get<V, Wide>, Get<V, Tensor>),
     /// Bound on the wide gate and up.
     pub wide_bound: u128,
     /// Bound on the wide `ds`.
     pub zds_bound: u128,
 }
 
-/// What other rooms read of a gated unit; wide values are to be constrained.
+/// What other ops read of a gated unit; wide values are to be constrained.
 #[derive(Clone, Debug)]
 pub struct SwigluCells {
     /// Wide gate.
@@ -60,7 +61,8 @@ pub struct SwigluCells {
 }
 
 /// Places the gated unit in `slab`, `[T × f]`.
-pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
+pub fn place<V: 'static>(b: &mut Builder<V>, slab: &Slab, g: &Swiglu<'_, V>) -> SwigluCells {
+    let Swiglu { forward, backward, gate: (zg, z_of), up: (zu, u_of), ds: (zds, ds_of), .. } = *g;
     let (feature, gradient) = (Class::Feature.bits(), Class::Gradient.bits());
     let rows = |column: &[i64]| column[..1024].iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
     b.table(g.tags.value, rows(&g.table.value));
@@ -68,28 +70,30 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
     let int = |x: &Tensor, t: usize, j: usize| i128::from(x.at(t, j));
 
     let z = Rescale { shift: 12, bits: Class::Gate.bits(), bound: g.wide_bound }
-        .place(b, slab, "z", |t, j| g.gate.0.at(t, j));
-    let u = Rescale { shift: 12, bits: feature, bound: g.wide_bound }.place(b, slab, "u", |t, j| g.up.0.at(t, j));
+        .place(b, slab, "z", move |v, t, j| zg(v).at(t, j));
+    let u =
+        Rescale { shift: 12, bits: feature, bound: g.wide_bound }.place(b, slab, "u", move |v, t, j| zu(v).at(t, j));
     let sig = sigmoid(b, slab, &z.y, g);
 
     let s = Rescale { shift: 24, bits: feature, bound: 1 << (17 + 12 + 23) }
-        .place(b, slab, "s", |t, j| int(g.gate.1, t, j) * int(&g.forward.sig, t, j) * int(g.up.1, t, j));
+        .place(b, slab, "s", move |v, t, j| int(z_of(v), t, j) * int(&forward(v).sig, t, j) * int(u_of(v), t, j));
     slab.gate(b, "s is z·sig·u rounded", |p, l| s.x.lane(p, l) - z.y.lane(p, l) * sig.lane(p, l) * u.y.lane(p, l));
 
-    let ds = Rescale { shift: 12, bits: gradient, bound: g.zds_bound }.place(b, slab, "ds", |t, j| g.ds.0.at(t, j));
+    let ds =
+        Rescale { shift: 12, bits: gradient, bound: g.zds_bound }.place(b, slab, "ds", move |v, t, j| zds(v).at(t, j));
     let du = Rescale { shift: 24, bits: gradient, bound: 1 << (35 + 17 + 12) }
-        .place(b, slab, "du", |t, j| int(g.ds.1, t, j) * int(g.gate.1, t, j) * int(&g.forward.sig, t, j));
+        .place(b, slab, "du", move |v, t, j| int(ds_of(v), t, j) * int(z_of(v), t, j) * int(&forward(v).sig, t, j));
     slab.gate(b, "du is ds·z·sig rounded", |p, l| {
         du.x.lane(p, l) - ds.y.lane(p, l) * z.y.lane(p, l) * sig.lane(p, l)
     });
-    let tau = slab.hints(b, "tau", None, |t, j| int(&g.backward.tau, t, j));
+    let tau = slab.unchecked(b, "tau", None, move |v, t, j| int(&backward(v).tau, t, j));
     slab.determine(b, "tau is sig·2^24 + z·sig·(4096 − sig)", &tau, |p, l| {
         let sig = sig.lane(p, l);
         tau.lane(p, l) - sig.clone().times_pow2(24) - z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
     });
     // |tau| ≤ 2^36 + 2^17·2^22.
     let dz = Rescale { shift: 48, bits: gradient, bound: 1 << (35 + 23 + 40) }
-        .place(b, slab, "dz", |t, j| int(g.ds.1, t, j) * int(g.up.1, t, j) * int(&g.backward.tau, t, j));
+        .place(b, slab, "dz", move |v, t, j| int(ds_of(v), t, j) * int(u_of(v), t, j) * int(&backward(v).tau, t, j));
     slab.gate(b, "dz is ds·u·tau rounded", |p, l| {
         dz.x.lane(p, l) - ds.y.lane(p, l) * u.y.lane(p, l) * tau.lane(p, l)
     });
@@ -97,7 +101,8 @@ pub fn place(b: &mut Builder, slab: &Slab, g: Swiglu<'_>) -> SwigluCells {
 }
 
 /// `sig = floor((SIG0[idx] + SIG1[idx]·f + 2^11) / 2^12)` with `z + 2^17 = 256·idx + f`.
-fn sigmoid(b: &mut Builder, slab: &Slab, z: &Placed, g: Swiglu<'_>) -> Placed {
+fn sigmoid<V: 'static>(b: &mut Builder<V>, slab: &Slab, z: &Placed, g: &Swiglu<'_, V>) -> Placed {
+    let (shared, (_, z_of)) = (Arc::new(g.table.clone()), g.gate);
     let mut lanes_of_pieces: Vec<Vec<Local>> = vec![];
     for (p, piece) in slab.pieces.iter().enumerate() {
         let block = piece.block;
@@ -108,18 +113,23 @@ fn sigmoid(b: &mut Builder, slab: &Slab, z: &Placed, g: Swiglu<'_>) -> Placed {
             let fraction = Limbs::place(b, block, &format!("fraction{lane}"), 1);
             let sig = Limbs::place(b, block, &format!("sig{lane}"), 1);
             let rest = Limbs::place(b, block, &format!("sig rest{lane}"), 1);
-            for row in slab.data(piece) {
-                let (t, j) = slab.element(piece, row, lane);
-                let s = g.table.look_up(g.gate.1.at(t, j));
-                b.set(block, value.x, row, s.idx as i128);
-                b.set(block, value.y, row, g.table.value[s.idx].into());
-                b.set(block, slope.x, row, s.idx as i128);
-                b.set(block, slope.y, row, g.table.slope[s.idx].into());
-                fraction.set(b, row, s.f as u128);
-                sig.set(b, row, s.sig as u128);
-                rest.set(b, row, (s.sigma + (1 << 11) - (s.sig << LIMB_BITS)) as u128);
-            }
-            let rows = || slab.data(piece);
+            let (table, shape, piece) = (shared.clone(), slab.clone(), *piece);
+            let limbs = [&fraction, &sig, &rest].map(Clone::clone);
+            b.assign(block, move |v, cells| {
+                let ([fraction, sig, rest], z) = (&limbs, z_of(v));
+                for row in shape.data(&piece) {
+                    let (t, j) = shape.element(&piece, row, lane);
+                    let s = table.look_up(z.at(t, j));
+                    cells.set(value.x, row, s.idx as i128);
+                    cells.set(value.y, row, table.value[s.idx].into());
+                    cells.set(slope.x, row, s.idx as i128);
+                    cells.set(slope.y, row, table.slope[s.idx].into());
+                    fraction.set(cells, row, s.f.into());
+                    sig.set(cells, row, s.sig.into());
+                    rest.set(cells, row, (s.sigma + (1 << 11) - (s.sig << LIMB_BITS)).into());
+                }
+            });
+            let rows = || slab.data(&piece);
             fraction.narrow(b, &format!("fraction{lane}"), 8, Expr::int(1), rows());
             let name = |what: &str| format!("{what} (lane {lane})");
             b.gate(

@@ -7,7 +7,7 @@ use crate::format::plural;
 use crate::model_dir;
 use crate::run_dir::{LogLine, RunDir, Settings};
 use crate::ui::Ui;
-use circuits::curve::CIRCUIT_VERSION;
+use backend::curve::CIRCUIT_VERSION;
 use circuits::decimal::{Decimal, DecimalError};
 use circuits::model::{Config, Schedule, State, check_corpus};
 use circuits::model_file::ModelState;

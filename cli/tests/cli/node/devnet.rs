@@ -2,6 +2,7 @@
 
 use super::full_node::FullNode;
 use crate::common::{Answer as Outcome, cache, copy, program};
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use chain::Hash;
 use chain::address::{Address, SecretKey};
 use chain::amount::Amount;
@@ -21,7 +22,6 @@ use chain::tensors::Complete;
 use chain::transaction::{Action, Body, Transaction};
 use chain::work::CompactTarget;
 use circuits::codec;
-use circuits::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use circuits::model::{Config, Schedule, State};
 use std::fs;
 use std::io::{Read, Write};
@@ -167,7 +167,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-fn genesis(balances: &[(Address, Amount)], state: &State, params: &circuits::curve::Params, keys: Hash) -> Genesis {
+fn genesis(balances: &[(Address, Amount)], state: &State, params: &backend::curve::Params, keys: Hash) -> Genesis {
     let config = Config::NANO;
     let layouts = circuits::statement::Layouts::new(&config);
     let mut balances = balances.to_vec();
@@ -239,7 +239,7 @@ fn make() -> Made {
     let [rich_key, poor_key] = [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]));
     let (rich, poor) = (rich_key.address(), poor_key.address());
 
-    let params = Arc::new(prover::params::load(Some(&cache()), DEFAULT_K).unwrap().params);
+    let params = Arc::new(backend::parameters::load(Some(&cache()), DEFAULT_K).unwrap().params);
     let keys = StepVerifier::new(&params, &Config::NANO).unwrap();
     let state = State::init(&Config::NANO, 1);
     let genesis = genesis(&[(rich, coins("1000")), (wallet, coins("10"))], &state, &params, keys_digest(&keys));

@@ -66,14 +66,14 @@ fn a_model_is_no_devnet() {
         .refused_as("node", "there is no devnet in none; specify its directory with --chain");
 }
 
-/// 7.9: whatever a full disk left unfinished is finished once there is room. 7.15, 7.18: and what then stands.
+/// 7.9: whatever a full disk left unfinished is finished once there is op. 7.15, 7.18: and what then stands.
 #[test]
 fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     // Nobody contributes: nothing is proven here.
     let devnet = "devnet --nodes 2 --contributors 0 --hash-rate 1 --blocks 1 --seconds-per-block 600";
-    // In blocks of 512 bytes or 1024: room for keys; for the corpus too; for the genesis too, but for no store.
+    // In blocks of 512 bytes or 1024: op for keys; for the corpus too; for the genesis too, but for no store.
     for (blocks, file) in [(4, "corpus.bin"), (350, "node-0.redb")] {
         limited(dir, blocks, devnet).refused(3, file);
         assert!(dir.join("devnet/devnet.lock").exists());

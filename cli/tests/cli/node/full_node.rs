@@ -2,6 +2,7 @@
 
 use super::devnet::{Devnet, read_frame, write_frame};
 use crate::common::cache;
+use backend::curve::{DEFAULT_K, Params};
 use chain::address::SecretKey;
 use chain::chain_state::ChainState;
 use chain::consensus::semantic::Checker;
@@ -11,7 +12,6 @@ use chain::rpc::Query;
 use chain::tensors::Complete;
 use chain::transaction::Transaction;
 use circuits::codec;
-use circuits::curve::{DEFAULT_K, Params};
 use circuits::model::Config;
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -21,7 +21,7 @@ use std::thread;
 use verifier::StepVerifier;
 
 static PARAMS: LazyLock<Arc<Params>> =
-    LazyLock::new(|| Arc::new(prover::params::load(Some(&cache()), DEFAULT_K).unwrap().params));
+    LazyLock::new(|| Arc::new(backend::parameters::load(Some(&cache()), DEFAULT_K).unwrap().params));
 static KEYS: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &Config::NANO).unwrap());
 
 /// None once it is stopped: its store is closed, and connections are hung up on.

@@ -1,0 +1,41 @@
+//! The three circuits of a model: what keys are made of, and what values fill.
+
+use super::head::HeadValues;
+use super::layer::LayerValues;
+use super::update::UpdateValues;
+use super::{SegmentKind, head, layer, update};
+use crate::model::Spec;
+use backend::curve::DEFAULT_K;
+use backend::{Circuit, Plan};
+use std::sync::Arc;
+
+/// The circuits of a model's segments.
+#[derive(Debug)]
+pub struct Circuits {
+    /// Layer segment.
+    pub layer: Circuit<LayerValues>,
+    /// Head segment.
+    pub head: Circuit<HeadValues>,
+    /// Update segment, the same for every model.
+    pub update: Circuit<UpdateValues>,
+}
+
+impl Circuits {
+    /// Compiles the circuits of a model. They depend on its configuration alone.
+    pub fn new(spec: &Spec) -> Self {
+        Circuits {
+            layer: layer::circuit(spec, DEFAULT_K),
+            head: head::circuit(spec, DEFAULT_K),
+            update: update::circuit(DEFAULT_K),
+        }
+    }
+
+    /// The plan of a segment.
+    pub fn plan(&self, kind: SegmentKind) -> &Arc<Plan> {
+        match kind {
+            SegmentKind::Layer => &self.layer.plan,
+            SegmentKind::Head => &self.head.plan,
+            SegmentKind::Update => &self.update.plan,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Single operations: every case of `ops.json`.
+
+use circuits::{
+    fixed::Saturations,
+    model::{Config, Schedule},
+    ops::{
+        attention, cross_entropy, embedding, linear, rmsnorm, rope,
+        sgd::{self, Element, Hyper},
+        swiglu,
+        tables::{RopeTable, Tables},
+    },
+    tensor::{Matrix, Tensor},
+};
+use serde_json::Value;
+
+use crate::{cases, floats, integers};
+
+/// How far a result may lie from the oracle's: `ulps` units of its last place plus `relative` of its largest element.
+///
+/// An output's own rounding is half a unit; what an op takes from a rounded intermediate or a table is relative to the
+/// size of the output.
+#[derive(Clone, Copy)]
+struct Bound {
+    frac: u32,
+    ulps: f64,
+    relative: f64,
+}
+
+const fn bound(frac: u32, ulps: f64, relative: f64) -> Bound {
+    Bound { frac, ulps, relative }
+}
+
+/// Exact up to the 12 digits of the file.
+const fn exact(frac: u32) -> Bound {
+    bound(frac, 0.0, 1e-11)
+}
+
+/// One case, and what was found of it.
+struct Case {
+    value: Value,
+    checked: Vec<String>,
+    saturations: Saturations,
+}
+
+impl Case {
+    fn title(&self) -> String {
+        format!("{} {}", self.value["op"].as_str().unwrap(), self.value["case"].as_str().unwrap())
+    }
+
+    fn input(&self, name: &str, frac: u64) -> (usize, usize, Vec<i64>) {
+        let input = &self.value["inputs"][name];
+        assert_eq!(input["frac"].as_u64(), Some(frac), "{}: {name}", self.title());
+        let (rows, cols) = match integers(&input["shape"])[..] {
+            [cols] => (1, cols),
+            [rows, cols] => (rows, cols),
+            _ => panic!("{}: {name}", self.title()),
+        };
+        (rows as usize, cols as usize, integers(&input["data"]))
+    }
+
+    fn tensor(&self, name: &str, frac: u64) -> Tensor {
+        let (rows, cols, data) = self.input(name, frac);
+        Tensor::new(rows, cols, data).unwrap()
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        self.input(name, 0).2.into_iter().map(|x| u8::try_from(x).unwrap()).collect()
+    }
+
+    fn parameter(&self, name: &str) -> &Value {
+        &self.value["params"][name]
+    }
+
+    /// A decimal as written, never through a float.
+    fn decimal<D: std::str::FromStr<Err: std::fmt::Debug>>(&self, name: &str) -> D {
+        self.parameter(name).to_string().parse().unwrap()
+    }
+
+    fn check<E: Copy + Into<i128>>(&mut self, name: &str, found: &[E], bound: Bound) {
+        let expected = floats(&self.value["outputs"][name]["data"]);
+        assert_eq!(found.len(), expected.len(), "{}: {name}", self.title());
+        let largest = expected.iter().fold(0f64, |m, x| m.max(x.abs()));
+        let scale = 2f64.powi(bound.frac as i32);
+        let error = found.iter().zip(&expected).map(|(&x, y)| (x.into() as f64 / scale - y).abs()).fold(0.0, f64::max);
+        println!(
+            "{}: {name} is off by at most {:.2} ulps, {:.1e} of the largest",
+            self.title(),
+            error * scale,
+            error / largest
+        );
+        let allowed = bound.ulps / scale + bound.relative * largest;
+        assert!(error <= allowed, "{}: {name} is off by {error:e}, {allowed:e} are allowed", self.title());
+        self.checked.push(name.to_owned());
+    }
+
+    fn run(mut self) {
+        match self.value["op"].as_str().unwrap() {
+            "rmsnorm" => self.rmsnorm(),
+            "rope" => self.rope(),
+            "attention" => self.attention(),
+            "swiglu" => self.swiglu(),
+            "cross_entropy" => self.cross_entropy(),
+            "embedding" => self.embedding(),
+            "linear" => self.linear(),
+            "sgd" => self.sgd(),
+            op => panic!("the op {op} has no test"),
+        }
+        let mut outputs: Vec<String> = self.value["outputs"].as_object().unwrap().keys().cloned().collect();
+        outputs.sort();
+        self.checked.sort();
+        assert_eq!(self.checked, outputs, "{}: every output is compared", self.title());
+        assert_eq!(self.saturations.total(), 0, "{}", self.title());
+    }
+
+    /// `n` is off by half a unit of 2^-12, which the gain passes on to `h`, and `n·cbar` to `dx`. `tiny` has a mean square
+    /// near eps, where the 0.14 % by which `eps24` is larger count.
+    fn rmsnorm(&mut self) {
+        let tiny = self.value["case"] == "tiny";
+        let (x, gain) = (self.tensor("x", 12), self.tensor("gain", 12));
+        let (dh, dres) = (self.tensor("dh", 24), self.tensor("dres", 24));
+        let mut s = Saturations::default();
+        let norm = rmsnorm::forward(&x, &gain, Config::NANO.eps24(), &mut s);
+        let back = rmsnorm::backward(&norm, &gain, &dh, Some(&dres), &mut s);
+        self.saturations = s;
+        let eps = if tiny { 7e-4 } else { 0.0 };
+        self.check("h", &norm.h.data, bound(12, 1.5, eps));
+        self.check("dx", &back.dx.data, bound(24, 1.0, 2e-4 + eps));
+        self.check("dgain", &back.dgain.data, bound(36, 1.0, 2e-4 + eps));
+    }
+
+    /// Sine and cosine are off by 2^-13.
+    fn rope(&mut self) {
+        let (z, dq) = (self.tensor("z", 24).widen(), self.tensor("dq", 36).widen());
+        let heads = self.parameter("heads").as_u64().unwrap() as usize;
+        let table = RopeTable::new(z.rows, z.cols / heads, &Config::NANO.rope_theta);
+        assert_eq!(self.parameter("theta").as_f64(), Some(10_000.0));
+        let mut s = Saturations::default();
+        let (q, dz) = (rope::forward(&z, &table, &mut s), rope::backward(&dq, &table, &mut s));
+        self.saturations = s;
+        self.check("q", &q.data, bound(12, 0.5, 2f64.powi(-12)));
+        self.check("dz", &dz.data, bound(24, 0.5, 2f64.powi(-12)));
+    }
+
+    /// `P` is off by half a unit and by 2^-12 of itself, and by what the rounded distance and the tables of the
+    /// exponential add; sums over up to 32 keys follow. Gradients of the scores are differences of larger numbers.
+    fn attention(&mut self) {
+        let [q, k, v] = ["q", "k", "v"].map(|name| self.tensor(name, 12));
+        let d_o = self.tensor("do", 24);
+        let heads = self.parameter("heads").as_u64().unwrap() as usize;
+        let mut config = Config::NANO;
+        (config.context, config.hidden, config.heads) = (q.rows, q.cols, heads);
+        let tables = Tables::new(&config);
+        let mut s = Saturations::default();
+        let forward = attention::forward(&q, &k, &v, heads, &tables.attention, &mut s);
+        let back = attention::backward(&forward, &q, &k, &v, &d_o, heads, tables.kappa, &mut s);
+        self.saturations = s;
+        self.check("o", &forward.o.data, bound(12, 2.0, 5e-4));
+        self.check("dv", &back.dv.data, bound(24, 1.0, 1e-3));
+        self.check("dq", &back.dq.data, bound(36, 1.0, 2e-3));
+        self.check("dk", &back.dk.data, bound(36, 1.0, 2e-3));
+        if self.value["outputs"].get("p").is_some() {
+            self.check("p", &forward.softmax.p.data, bound(12, 2.0, 0.0));
+            // The oracle's is the gradient of the unscaled score as well.
+            self.check("ds", &back.ds.data, bound(24, 1.0, 2e-3));
+        }
+    }
+
+    /// The sigmoid is off by δ ≤ 1.6 units of 2^-12 (a test of the tables), hence silu' by δ·(1 + |z|).
+    fn swiglu(&mut self) {
+        let (z, u, ds) = (self.tensor("gate", 12), self.tensor("up", 12), self.tensor("ds", 24));
+        let table = Tables::new(&Config::NANO).sigmoid;
+        let mut s = Saturations::default();
+        let forward = swiglu::forward(&z, &u, &table, &mut s);
+        let back = swiglu::backward(&z, &forward.sig, &u, &ds, &mut s);
+        self.saturations = s;
+        let delta = 1.6 / 4096.0;
+        let upstream = ds.data.iter().zip(&u.data).map(|(ds, u)| (ds * u).abs()).max().unwrap() as f64 / 4096.0;
+        let gate = z.max_abs() as f64 / 4096.0;
+        self.check("s", &forward.s.data, bound(12, 0.5, delta));
+        self.check("dup", &back.du.data, bound(24, 0.5, delta));
+        self.check("dgate", &back.dz.data, bound(24, 0.5 + delta * (1.0 + gate) * upstream, 0.0));
+    }
+
+    /// An exponential is off by 2^-13 of itself for the rounded distance, as much for `EXP_LO`, and half a unit of
+    /// `EXP_HI`, of which the largest has 2^15. The chord of the logarithm is off by less than 2^-22.
+    fn cross_entropy(&mut self) {
+        let logits = self.tensor("logits", 24).widen();
+        let targets = self.bytes("targets");
+        let mut config = Config::NANO;
+        config.vocab = logits.cols;
+        let tables = Tables::new(&config);
+        let loss = cross_entropy::forward_backward(&logits, &targets, &tables.head, &tables.log);
+        let losses: Vec<i64> = loss.positions.iter().map(|p| p.loss).collect();
+        let nats = 2f64.powi(24 - 11);
+        self.check("losses", &losses, bound(24, nats, 0.0));
+        self.check("sum", &[loss.total], bound(24, nats * losses.len() as f64, 0.0));
+        self.check("p", &loss.softmax.p.data, bound(24, 2.0, 5e-4));
+        self.check("dlogits", &loss.dlog.data, bound(24, 2.0, 5e-4));
+    }
+
+    fn embedding(&mut self) {
+        let (table, dx) = (self.tensor("table", 12), self.tensor("dx", 24));
+        let tokens = self.bytes("tokens");
+        self.check("x", &embedding::forward(&table, &tokens).data, exact(12));
+        let mut sum = Matrix::zeros(table.rows, table.cols);
+        embedding::backward(&dx, &tokens, &mut sum);
+        self.check("dtable", &sum.data, exact(36));
+    }
+
+    fn linear(&mut self) {
+        let (x, w, dy) = (self.tensor("x", 12), self.tensor("w", 12), self.tensor("dy", 24));
+        self.check("y", &linear::forward(&x, &w).data, exact(24));
+        self.check("dx", &linear::input_gradient(&dy, &w).data, exact(36));
+        self.check("dw", &linear::weight_gradient(&x, &dy).data, exact(36));
+    }
+
+    /// Errors of one step: the momentum is rounded to 2^-24, as are μ and ω; λ has 36 bits. Decay reads the weight in
+    /// use, which is up to 2^-12 below the one that is kept.
+    fn sgd(&mut self) {
+        let (w, lo) = (self.input("w", 12).2, self.input("lo", 0).2);
+        let steps = self.tensor("g", 36);
+        let rate = Schedule::constant(&self.decimal("lr")).unwrap().lr_at(0);
+        let predictions = self.parameter("predictions").as_u64().unwrap();
+        let hyper = Hyper::new(rate, &self.decimal("momentum"), &self.decimal("weight_decay"), predictions).unwrap();
+        let mut s = Saturations::default();
+        let mut state: Vec<Element> = w.iter().zip(&lo).map(|(&w, &lo)| Element { w, lo, v: 0 }).collect();
+        let (mut ws, mut vs) = (vec![], vec![]);
+        for step in 0..steps.rows {
+            for (e, &g) in state.iter_mut().zip(steps.row(step)) {
+                *e = sgd::element(&hyper, *e, g.into(), &mut s);
+                ws.push((e.w << 24) + e.lo);
+                vs.push(e.v);
+            }
+        }
+        self.saturations = s;
+        let real = |name: &str| self.parameter(name).as_f64().unwrap();
+        let (count, lr, decay) = (steps.rows as f64, real("lr"), real("weight_decay"));
+        let ulp = 2f64.powi(-24);
+        let largest = vs.iter().map(|v: &i64| v.abs()).max().unwrap() as f64 * ulp;
+        let momentum = count * (ulp + ulp / 2.0 * largest + predictions as f64 * decay / 4096.0);
+        let weight = count * (lr / predictions as f64 * momentum + (1.0 + largest) * 2f64.powi(-36));
+        self.check("w", &ws, bound(36, weight * 2f64.powi(36), 0.0));
+        self.check("v", &vs, bound(24, momentum / ulp, 0.0));
+    }
+}
+
+#[test]
+fn every_room_is_that_of_the_oracle() {
+    let all = cases("ops.json");
+    assert!(all.len() >= 20);
+    for value in all {
+        Case { value, checked: vec![], saturations: Saturations::default() }.run();
+    }
+}

@@ -1,0 +1,402 @@
+//! A plan turned around: for each cell, what reads it.
+
+use super::Roles;
+use plonkish::{Assignment, Expr, Field, Global, Lane, Owner, Plan};
+use std::collections::{HashMap, HashSet};
+
+/// A cell: `column · rows + row`.
+pub(super) type CellId = u32;
+
+/// For each cell a list.
+pub(super) struct Csr<T> {
+    start: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T: Copy + Default> Csr<T> {
+    /// `emit` is called twice and must give the same pairs.
+    fn build(cells: usize, emit: impl Fn(&mut dyn FnMut(CellId, T))) -> Self {
+        let mut start = vec![0u32; cells + 1];
+        emit(&mut |cell, _| start[cell as usize + 1] += 1);
+        for i in 0..cells {
+            start[i + 1] += start[i];
+        }
+        let mut next = start.clone();
+        let mut items = vec![T::default(); start[cells] as usize];
+        emit(&mut |cell, item| {
+            let at = &mut next[cell as usize];
+            items[*at as usize] = item;
+            *at += 1;
+        });
+        Csr { start, items }
+    }
+
+    pub fn of(&self, cell: CellId) -> &[T] {
+        &self.items[self.start[cell as usize] as usize..self.start[cell as usize + 1] as usize]
+    }
+}
+
+/// What a gate is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Phase 1 and constants alone.
+    Local,
+    /// Reads a challenge, or a cell computed from one.
+    Phase2,
+    /// Part of the lookup argument: decided by membership in the tables instead.
+    Lookup,
+}
+
+/// One assignment of phase 2.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Op {
+    /// Row of a define step.
+    Define { step: u32, row: u32 },
+    /// Copy.
+    Copy { from: CellId, to: CellId },
+}
+
+pub(super) struct Index<'p, F> {
+    pub plan: &'p Plan<F>,
+    pub rows: usize,
+    pub class: Vec<Class>,
+    /// Advice cells of each gate, relative to its row.
+    pub cells_of_gate: Vec<Vec<(usize, i32)>>,
+    /// Gates (and their rows) that read a cell, but for those of the lookup argument.
+    pub gates: Csr<(u32, u32)>,
+    pub copies: Csr<u32>,
+    pub publics: Csr<u32>,
+    pub ops: Vec<Op>,
+    /// Assignments that read a cell.
+    pub readers: Csr<u32>,
+    /// Whether a copy is the enforcement of an assignment.
+    pub assigned: Vec<bool>,
+    /// Whether the first cell of an equation (a copy that is no assignment) is its result; else the second is.
+    pub first_is_result: Vec<bool>,
+    /// Assignments that read phase-1 cells for the result of an equation.
+    pub result: Vec<bool>,
+    /// Assignment of a phase-2 cell, or `u32::MAX`.
+    assigns: Vec<u32>,
+    pub lanes: Vec<Lane>,
+    /// Lane of a phase-1 column.
+    pub lane_of: Vec<Option<u32>>,
+    /// `(tag, x) ↦ y` of the tables.
+    pub follow: HashMap<(u64, [u8; 32]), F>,
+    /// Largest x of each table.
+    pub last: HashMap<u64, u64>,
+    /// For each advice column and owner, a number that the digits of one integer share, and the digit's place.
+    families: Vec<Vec<(u32, u32)>>,
+    /// Cells given from outside.
+    pub input: Vec<bool>,
+    pub result_publics: &'static [usize],
+    /// Other values of the challenge columns: a forger does not know the challenges, so that what he computes must be
+    /// right for any.
+    other: HashMap<usize, F>,
+}
+
+impl<'p, F: Field> Index<'p, F> {
+    pub fn new(plan: &'p Plan<F>, roles: &Roles) -> Self {
+        let rows = plan.usable;
+        let cells = plan.advice.len() * rows;
+        let id = |(column, row): (usize, usize)| (column * rows + row) as CellId;
+        let lookup_columns: HashSet<usize> = plan
+            .helpers
+            .iter()
+            .map(|h| h.column)
+            .chain(plan.tables.iter().flat_map(|t| [t.quotient, t.multiplicity]))
+            .chain([plan.running])
+            .collect();
+        let mut class = vec![];
+        let mut cells_of_gate = vec![];
+        for gate in &plan.gates {
+            let mut cells: Vec<(usize, i32)> = vec![];
+            gate.poly.cells(&mut |column, rotation| {
+                if let Global::Advice(a) = column
+                    && !cells.contains(&(a, rotation))
+                {
+                    cells.push((a, rotation));
+                }
+            });
+            class.push(if cells.iter().any(|(c, _)| lookup_columns.contains(c)) {
+                Class::Lookup
+            } else if cells.iter().any(|&(c, _)| c >= plan.phase1) {
+                Class::Phase2
+            } else {
+                Class::Local
+            });
+            cells_of_gate.push(cells);
+        }
+        let held: HashSet<usize> = plan.challenge.values().chain(plan.square.values()).copied().collect();
+        let gates = Csr::build(cells, |emit| {
+            for (g, gate) in plan.gates.iter().enumerate().filter(|(g, _)| class[*g] != Class::Lookup) {
+                for &(column, rotation) in cells_of_gate[g].iter().filter(|(c, _)| !held.contains(c)) {
+                    for &row in &gate.rows {
+                        emit(id((column, at(row, rotation))), (g as u32, row as u32));
+                    }
+                }
+            }
+        });
+        let copies = Csr::build(cells, |emit| {
+            for (i, &(a, b)) in plan.copies.iter().enumerate() {
+                emit(id(a), i as u32);
+                emit(id(b), i as u32);
+            }
+        });
+        let publics = Csr::build(cells, |emit| {
+            for (i, &(cell, _)) in plan.publics.iter().enumerate() {
+                emit(id(cell), i as u32);
+            }
+        });
+
+        let mut ops = vec![];
+        let mut copied = HashSet::new();
+        for (s, step) in plan.assignments.iter().enumerate() {
+            match step {
+                Assignment::Define { rows, .. } => {
+                    ops.extend(rows.iter().map(|&row| Op::Define { step: s as u32, row: row as u32 }));
+                }
+                Assignment::Copy { from, to } => {
+                    copied.insert((id(*from), id(*to)));
+                    ops.push(Op::Copy { from: id(*from), to: id(*to) });
+                }
+            }
+        }
+        let assigned: Vec<bool> = plan.copies.iter().map(|&(a, b)| copied.contains(&(id(a), id(b)))).collect();
+        let readers = Csr::build(cells, |emit| {
+            for (i, &op) in ops.iter().enumerate() {
+                for cell in reads(plan, op) {
+                    emit(cell, i as u32);
+                }
+            }
+        });
+
+        let mut input = vec![false; cells];
+        for &(port, name) in roles.inputs {
+            for column in plan.port_columns(port) {
+                for owner in plan.owners[column].iter().filter(|o| o.column.starts_with(name)) {
+                    let first = column * rows + owner.first;
+                    input[first..first + owner.rows].fill(true);
+                }
+            }
+        }
+
+        // The two sides of equations.
+        let mut assigns = vec![u32::MAX; cells];
+        for (i, &op) in ops.iter().enumerate() {
+            assigns[target(plan, rows, op) as usize] = i as u32;
+        }
+        let ports = plan.port_rows.len();
+        let mut result = vec![false; ops.len()];
+        let mut first_is_result = vec![true; plan.copies.len()];
+        for (i, &(a, b)) in plan.copies.iter().enumerate() {
+            if assigned[i] || (a.0 < plan.phase1 && b.0 < plan.phase1) {
+                continue;
+            }
+            // The side that is made of outputs alone is the result; else the first, by convention.
+            let sides = [a, b].map(|side| Cone::of(plan, id(side), &ops, &assigns));
+            let is_output = |&cell: &CellId| (cell as usize) < ports * rows && !input[cell as usize];
+            first_is_result[i] = !sides[1].leaves.iter().all(is_output) || sides[0].leaves.iter().all(is_output);
+            for &op in &sides[usize::from(!first_is_result[i])].leaf_ops {
+                result[op as usize] = true;
+            }
+        }
+
+        let mut numbers = HashMap::new();
+        let mut family = |owner: &Owner| {
+            // "n0.2" is a digit of "n0".
+            let (stem, place) = owner.column.rsplit_once('.').unwrap_or((&owner.column, ""));
+            let next = numbers.len() as u32;
+            (*numbers.entry((owner.block, stem.to_owned())).or_insert(next), place.parse().unwrap_or(0))
+        };
+        let families = plan.owners.iter().map(|owners| owners.iter().map(&mut family).collect()).collect();
+        let drawn = super::drawn::<F>(0xa5);
+        let other = (plan.challenge.iter().map(|(ch, &column)| (column, drawn[ch])))
+            .chain(plan.square.iter().map(|(ch, &column)| (column, drawn[ch].square())))
+            .collect();
+        let lanes: Vec<Lane> = plan.helpers.iter().flat_map(|h| h.lanes.iter().copied()).collect();
+        let mut lane_of = vec![None; plan.phase1];
+        for (i, lane) in lanes.iter().enumerate() {
+            lane_of[lane.x] = Some(i as u32);
+            if let Some((y, _)) = lane.pair {
+                lane_of[y] = Some(i as u32);
+            }
+        }
+        let mut follow = HashMap::new();
+        let mut last = HashMap::new();
+        for (tag, x, y) in plan.table_rows.keys() {
+            follow.insert((*tag, *x), from_bytes(y));
+            let x = small(from_bytes::<F>(x)).unwrap_or(0) as u64;
+            let last = last.entry(*tag).or_insert(x);
+            *last = x.max(*last);
+        }
+        Index {
+            plan,
+            rows,
+            class,
+            cells_of_gate,
+            gates,
+            copies,
+            publics,
+            ops,
+            readers,
+            assigned,
+            first_is_result,
+            result,
+            assigns,
+            lanes,
+            lane_of,
+            follow,
+            last,
+            families,
+            input,
+            result_publics: roles.results,
+            other,
+        }
+    }
+
+    pub fn id(&self, (column, row): (usize, usize)) -> CellId {
+        (column * self.rows + row) as CellId
+    }
+
+    pub fn place(&self, cell: CellId) -> (usize, usize) {
+        (cell as usize / self.rows, cell as usize % self.rows)
+    }
+
+    /// Phase-1 cells that a cell is computed from.
+    pub fn leaves(&self, cell: CellId) -> Vec<CellId> {
+        Cone::of(self.plan, cell, &self.ops, &self.assigns).leaves
+    }
+
+    /// Phase-1 cells that an assignment reads.
+    pub fn phase1_reads(&self, op: u32) -> Vec<CellId> {
+        let mut cells = reads(self.plan, self.ops[op as usize]);
+        cells.retain(|&cell| (cell as usize) < self.plan.phase1 * self.rows);
+        cells
+    }
+
+    pub fn target(&self, op: Op) -> CellId {
+        target(self.plan, self.rows, op)
+    }
+
+    pub fn eval(&self, values: &[F], poly: &Expr<F, Global>, row: usize) -> F {
+        poly.eval(&|column, rotation| match column {
+            Global::Advice(a) => values[a * self.rows + at(row, rotation)],
+            Global::Fixed(f) => self.plan.fixed[f][at(row, rotation)],
+        })
+    }
+
+    /// As [`Self::eval`], under other challenges.
+    pub fn eval_otherwise(&self, values: &[F], poly: &Expr<F, Global>, row: usize) -> F {
+        poly.eval(&|column, rotation| match column {
+            Global::Advice(a) => {
+                self.other.get(&a).copied().unwrap_or_else(|| values[a * self.rows + at(row, rotation)])
+            }
+            Global::Fixed(f) => self.plan.fixed[f][at(row, rotation)],
+        })
+    }
+
+    pub fn tag(&self, lane: u32, row: usize) -> u64 {
+        let tag = self.lanes[lane as usize].pair.map_or(F::from(0), |(_, tag)| self.plan.fixed[tag][row]);
+        small(tag).unwrap_or(0) as u64
+    }
+
+    /// Number of the integer that an owned cell is a digit of, and its place in it.
+    pub fn family(&self, cell: CellId) -> (u32, u32) {
+        let (column, row) = self.place(cell);
+        let next = self.plan.owners[column].partition_point(|o| o.first <= row);
+        next.checked_sub(1).map_or((u32::MAX, 0), |owner| self.families[column][owner])
+    }
+
+    pub fn is_first_component(&self, cell: CellId) -> bool {
+        let (column, _) = self.place(cell);
+        self.lane_of[column].is_some_and(|lane| self.lanes[lane as usize].x == column)
+    }
+
+    /// Largest value of a cell by its table: a limb's, or the x of a pair's; none for other cells.
+    pub fn cap(&self, cell: CellId) -> Option<u64> {
+        let (column, row) = self.place(cell);
+        let lane = self.lane_of[column]?;
+        (self.lanes[lane as usize].x == column).then(|| self.last[&self.tag(lane, row)])
+    }
+}
+
+fn target<F: Field>(plan: &Plan<F>, rows: usize, op: Op) -> CellId {
+    match op {
+        Op::Copy { to, .. } => to,
+        Op::Define { step, row } => match &plan.assignments[step as usize] {
+            Assignment::Define { column, .. } => (column * rows) as CellId + row,
+            Assignment::Copy { .. } => unreachable!("made from a define step"),
+        },
+    }
+}
+
+/// What a phase-2 cell is computed from.
+struct Cone {
+    leaves: Vec<CellId>,
+    /// Assignments that read a leaf.
+    leaf_ops: Vec<u32>,
+}
+
+impl Cone {
+    fn of<F: Field>(plan: &Plan<F>, cell: CellId, ops: &[Op], assigns: &[u32]) -> Self {
+        let phase1_cells = plan.phase1 * plan.usable;
+        let (mut cone, mut seen, mut open) = (Cone { leaves: vec![], leaf_ops: vec![] }, HashSet::new(), vec![cell]);
+        while let Some(cell) = open.pop() {
+            if (cell as usize) < phase1_cells {
+                cone.leaves.push(cell);
+                continue;
+            }
+            let op = assigns[cell as usize];
+            if op == u32::MAX || !seen.insert(op) {
+                continue;
+            }
+            let cells = reads(plan, ops[op as usize]);
+            if cells.iter().any(|&cell| (cell as usize) < phase1_cells) {
+                cone.leaf_ops.push(op);
+            }
+            open.extend(cells);
+        }
+        cone
+    }
+}
+
+/// The cells that an assignment reads, challenges apart.
+fn reads<F: Field>(plan: &Plan<F>, op: Op) -> Vec<CellId> {
+    let mut cells = vec![];
+    match op {
+        Op::Copy { from, .. } => cells.push(from),
+        Op::Define { step, row } => {
+            if let Assignment::Define { poly, .. } = &plan.assignments[step as usize] {
+                let is_challenge =
+                    |column| plan.challenge.values().chain(plan.square.values()).any(|&held| held == column);
+                poly.cells(&mut |column, rotation| {
+                    if let Global::Advice(a) = column
+                        && !is_challenge(a)
+                    {
+                        let cell = (a * plan.usable + at(row as usize, rotation)) as CellId;
+                        if !cells.contains(&cell) {
+                            cells.push(cell);
+                        }
+                    }
+                });
+            }
+        }
+    }
+    cells
+}
+
+/// A row and a rotation.
+pub(super) fn at(row: usize, rotation: i32) -> usize {
+    (row as i64 + i64::from(rotation)) as usize
+}
+
+/// A field element that is a small integer.
+pub(super) fn small<F: Field>(x: F) -> Option<u128> {
+    let repr = x.to_repr();
+    let (low, high) = repr.split_at(16);
+    (high == [0; 16]).then(|| low.iter().rev().fold(0, |sum, &byte| sum << 8 | u128::from(byte)))
+}
+
+fn from_bytes<F: Field>(bytes: &[u8; 32]) -> F {
+    F::from_repr(*bytes).expect("written by the plan")
+}

@@ -1,0 +1,167 @@
+//! What a circuit is made of.
+
+use plonkish::{DeclaredRange, Field, Global, Plan, RESERVED_ROWS};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PortReport {
+    /// Name.
+    pub name: String,
+    /// Columns.
+    pub columns: usize,
+    /// Whether its blinding is canonical.
+    pub canonical: bool,
+    /// Rows that carry data, over all columns.
+    pub data: usize,
+}
+
+/// Gates of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GateReport {
+    /// `op: constraint`.
+    pub name: String,
+    /// Degree, the selector included.
+    pub degree: usize,
+    /// Polynomials of this name.
+    pub polynomials: usize,
+    /// Rows on which they are enforced, over all polynomials.
+    pub rows: usize,
+}
+
+/// Columns of one pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PoolReport {
+    /// Columns.
+    pub columns: usize,
+    /// Cells that ops own.
+    pub owned: usize,
+    /// Cells over all usable rows.
+    pub cells: usize,
+}
+
+/// What a circuit is made of. The size of its proofs and the digest of its key follow from it but are computed by
+/// `keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Log2 of the rows.
+    pub k: u32,
+    /// Rows that cells may use.
+    pub usable_rows: usize,
+    /// Rows kept free for blinding.
+    pub reserved_rows: usize,
+    /// Ports, in order.
+    pub ports: Vec<PortReport>,
+    /// Advice columns of phase 1, ports included.
+    pub phase1_columns: usize,
+    /// Advice columns of phase 2.
+    pub phase2_columns: usize,
+    /// Fixed columns, selectors included.
+    pub fixed_columns: usize,
+    /// Columns by what they hold (`port`, `limb`, `hint`, `wire`, …), with their use.
+    pub pools: BTreeMap<String, PoolReport>,
+    /// Advice cells of each op.
+    pub ops: BTreeMap<String, usize>,
+    /// Highest degree of a gate.
+    pub degree: usize,
+    /// Gates by name.
+    pub gates: Vec<GateReport>,
+    /// Rows of each table, by tag; 0 is the range of a limb.
+    pub tables: BTreeMap<u64, usize>,
+    /// Columns over which the tables are spread.
+    pub table_columns: usize,
+    /// Lanes of limbs.
+    pub limb_lanes: usize,
+    /// Lanes of pairs.
+    pub pair_lanes: usize,
+    /// Helper columns of the lookup argument.
+    pub helpers: usize,
+    /// Copy constraints.
+    pub copies: usize,
+    /// Columns in the permutation argument, without the instance.
+    pub copied_columns: usize,
+    /// Cells compared with the instance.
+    pub publics: usize,
+    /// For each rotation, the advice columns queried at it.
+    pub rotations: BTreeMap<i32, usize>,
+    /// Queries of advice columns.
+    pub advice_queries: usize,
+    /// Terms of the lookup argument of an instance.
+    pub lookup_terms: u64,
+    /// Ranges of cells that are declared rather than shown by a table or a gate alone.
+    pub declared: Vec<DeclaredRange>,
+}
+
+impl Report {
+    /// Of a plan.
+    pub fn of<F: Field>(plan: &Plan<F>) -> Self {
+        let mut gates: BTreeMap<&str, GateReport> = BTreeMap::new();
+        let mut queries: BTreeSet<(usize, i32)> = BTreeSet::new();
+        for gate in &plan.gates {
+            let report = gates.entry(&gate.name).or_insert_with(|| GateReport {
+                name: gate.name.clone(),
+                degree: 0,
+                polynomials: 0,
+                rows: 0,
+            });
+            report.degree = report.degree.max(gate.poly.degree() + 1);
+            report.polynomials += 1;
+            report.rows += gate.rows.len();
+            gate.poly.cells(&mut |column, rotation| {
+                if let Global::Advice(a) = column {
+                    queries.insert((a, rotation));
+                }
+            });
+        }
+        let mut rotations = BTreeMap::new();
+        for &(_, rotation) in &queries {
+            *rotations.entry(rotation).or_insert(0) += 1;
+        }
+        let mut tables = BTreeMap::new();
+        for (tag, _, _) in plan.table_rows.keys() {
+            *tables.entry(*tag).or_insert(0) += 1;
+        }
+        let ports = plan.ports.iter().enumerate().map(|(i, port)| PortReport {
+            name: port.name.clone(),
+            columns: port.columns,
+            canonical: port.canonical,
+            data: plan.port_columns(i).map(|c| plan.port_rows[c].iter().filter(|d| **d).count()).sum(),
+        });
+        let mut pools: BTreeMap<String, PoolReport> = BTreeMap::new();
+        for (column, owners) in plan.advice.iter().zip(&plan.owners) {
+            // "limb 3" is of the pool "limb", "lookup x 3" of "lookup".
+            let name = column.name.split(' ').next().unwrap_or_default();
+            let pool = pools.entry(name.to_owned()).or_default();
+            pool.columns += 1;
+            pool.cells += plan.usable;
+            pool.owned += owners.iter().map(|o| o.rows).sum::<usize>();
+        }
+        let lanes = || plan.helpers.iter().flat_map(|h| &h.lanes);
+        Report {
+            k: plan.k,
+            usable_rows: plan.usable,
+            reserved_rows: RESERVED_ROWS,
+            ports: ports.collect(),
+            phase1_columns: plan.phase1,
+            phase2_columns: plan.advice.len() - plan.phase1,
+            fixed_columns: plan.fixed.len(),
+            pools,
+            ops: plan.ops.clone(),
+            degree: plan.degree(),
+            gates: gates.into_values().collect(),
+            tables,
+            table_columns: plan.tables.len(),
+            limb_lanes: lanes().filter(|l| l.pair.is_none()).count(),
+            pair_lanes: lanes().filter(|l| l.pair.is_some()).count(),
+            helpers: plan.helpers.len(),
+            copies: plan.copies.len(),
+            copied_columns: plan.advice.iter().filter(|c| c.equality).count(),
+            publics: plan.publics.len(),
+            rotations,
+            advice_queries: queries.len(),
+            lookup_terms: plan.lookup_terms(),
+            declared: plan.declared.clone(),
+        }
+    }
+}

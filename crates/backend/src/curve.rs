@@ -1,0 +1,48 @@
+//! The one file that names the field, the curve, the parameters and the transcript.
+//!
+//! A later circuit version that verifies proofs inside proofs changes this file and [`CIRCUIT_VERSION`].
+
+use halo2_proofs::poly::{EvaluationDomain, commitment};
+use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
+
+/// The field of every cell.
+pub type F = pasta_curves::Fp;
+
+/// A commitment. Vesta, whose scalar field is [`F`].
+pub type Point = pasta_curves::EqAffine;
+
+/// Sums of commitments.
+pub type PointSum = pasta_curves::Eq;
+
+/// The commitment scheme's parameters.
+pub type Params = commitment::Params<Point>;
+
+/// The claim, still to be evaluated, that a proof leaves behind.
+pub type Msm<'params> = commitment::MSM<'params, Point>;
+
+/// A challenge of the transcript.
+pub type TranscriptChallenge = Challenge255<Point>;
+
+/// The transcript that a proof is written to.
+pub type ProofWriter<W> = Blake2bWrite<W, Point, TranscriptChallenge>;
+
+/// The transcript that a proof is read from.
+pub type ProofReader<R> = Blake2bRead<R, Point, TranscriptChallenge>;
+
+/// Names the curve in hashes and file names.
+pub const CURVE: &str = "vesta";
+
+/// Bytes of an encoded point, and of an encoded scalar.
+pub const ENCODED: usize = 32;
+
+/// Version of everything that a proof's meaning depends on and that its key does not show: the transcript, the
+/// derivation of challenges, the layout of instances.
+pub const CIRCUIT_VERSION: u32 = 2;
+
+/// Log2 of the rows of a circuit, unless a plan says otherwise.
+pub const DEFAULT_K: u32 = 12;
+
+/// The evaluation domain of `2^k` rows; it serves to make columns, not quotients.
+pub fn columns_domain(k: u32) -> EvaluationDomain<F> {
+    EvaluationDomain::new(1, k)
+}

@@ -1,0 +1,162 @@
+//! A plan as a stock Halo2 circuit.
+
+use crate::curve::F;
+use crate::{Plan, Witness};
+use ff::Field;
+use halo2_proofs::{
+    circuit::{Layouter, SimpleFloorPlanner, Value},
+    plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, VirtualCells},
+    poly::Rotation,
+};
+use plonkish::{Expr, Global};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+thread_local! {
+    // `Circuit::configure` has no argument: the plan in force on this thread is its missing parameter.
+    static PLAN: RefCell<Option<Arc<Plan>>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with `plan` as the circuit that [`PlanCircuit`] configures on this thread.
+pub fn with_plan<T>(plan: &Arc<Plan>, f: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<Plan>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PLAN.with(|p| *p.borrow_mut() = self.0.take());
+        }
+    }
+    let _restore = Restore(PLAN.with(|p| p.borrow_mut().replace(plan.clone())));
+    f()
+}
+
+/// A plan with or without a witness. Use inside [`with_plan`].
+#[derive(Clone, Debug)]
+pub struct PlanCircuit {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The witness; `None` to make keys.
+    pub witness: Option<Arc<Witness>>,
+}
+
+/// The columns of a configured plan.
+#[derive(Clone, Debug)]
+pub struct PlanConfig {
+    advice: Vec<Column<Advice>>,
+    fixed: Vec<Column<Fixed>>,
+    /// 1 on rows of a port column that must be zero; per port column.
+    idle: Vec<Column<Fixed>>,
+    instance: Column<Instance>,
+}
+
+impl PlanConfig {
+    fn expression(&self, cells: &mut VirtualCells<'_, F>, poly: &Expr<F, Global>) -> Expression<F> {
+        match poly {
+            Expr::Const(c) => Expression::Constant(*c),
+            Expr::Cell(Global::Advice(a), rotation) => cells.query_advice(self.advice[*a], Rotation(*rotation)),
+            Expr::Cell(Global::Fixed(f), rotation) => {
+                assert_eq!(*rotation, 0, "fixed cells are read on the current row");
+                cells.query_fixed(self.fixed[*f])
+            }
+            Expr::Add(a, b) => self.expression(cells, a) + self.expression(cells, b),
+            Expr::Mul(a, b) => self.expression(cells, a) * self.expression(cells, b),
+            Expr::Scale(a, c) => self.expression(cells, a) * *c,
+        }
+    }
+}
+
+impl Circuit<F> for PlanCircuit {
+    type Config = PlanConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+
+    fn without_witnesses(&self) -> Self {
+        PlanCircuit { plan: self.plan.clone(), witness: None }
+    }
+
+    fn configure(meta: &mut ConstraintSystem<F>) -> PlanConfig {
+        let plan = PLAN.with(|p| p.borrow().clone()).expect("configured inside with_plan");
+        let advice: Vec<_> = plan.advice.iter().map(|_| meta.advice_column()).collect();
+        let fixed = plan.fixed.iter().map(|_| meta.fixed_column()).collect();
+        let idle: Vec<_> = plan.port_rows.iter().map(|_| meta.fixed_column()).collect();
+        let instance = meta.instance_column();
+        meta.enable_equality(instance);
+        for (column, a) in plan.advice.iter().zip(&advice) {
+            if column.equality {
+                meta.enable_equality(*a);
+            }
+        }
+        let config = PlanConfig { advice, fixed, idle, instance };
+        for gate in &plan.gates {
+            meta.create_gate("", |cells| {
+                let selector = cells.query_fixed(config.fixed[gate.selector]);
+                vec![selector * config.expression(cells, &gate.poly)]
+            });
+        }
+        for (i, &idle) in config.idle.iter().enumerate() {
+            let canonical = is_canonical(&plan, i);
+            let port = config.advice[i];
+            meta.create_gate("port: zero where no data stands", |cells| {
+                let (flag, value) = (cells.query_fixed(idle), cells.query_advice(port, Rotation::cur()));
+                if canonical {
+                    // `flag` is 1 on data: unassigned rows, the blinding rows included, are forced to zero.
+                    vec![(Expression::Constant(F::ONE) - flag) * value]
+                } else {
+                    vec![flag * value]
+                }
+            });
+        }
+        config
+    }
+
+    fn synthesize(&self, config: PlanConfig, mut layouter: impl Layouter<F>) -> Result<(), Error> {
+        let plan = &self.plan;
+        let public_cells = layouter.assign_region(
+            || "plan",
+            |mut region| {
+                for (column, values) in config.fixed.iter().zip(&plan.fixed) {
+                    for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != F::ZERO) {
+                        region.assign_fixed(|| "", *column, row, || Value::known(*value))?;
+                    }
+                }
+                for (i, column) in config.idle.iter().enumerate() {
+                    let canonical = is_canonical(plan, i);
+                    for (row, &data) in plan.port_rows[i].iter().enumerate() {
+                        if data == canonical {
+                            region.assign_fixed(|| "", *column, row, || Value::known(F::ONE))?;
+                        }
+                    }
+                }
+                if let Some(witness) = &self.witness {
+                    for (column, values) in config.advice.iter().zip(&witness.values) {
+                        for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != F::ZERO) {
+                            region.assign_advice(|| "", *column, row, || Value::known(*value))?;
+                        }
+                    }
+                }
+                let mut named = HashMap::new();
+                let ends = plan.copies.iter().flat_map(|&(a, b)| [a, b]);
+                for cell @ (column, row) in ends.chain(plan.publics.iter().map(|p| p.0)) {
+                    if let std::collections::hash_map::Entry::Vacant(entry) = named.entry(cell) {
+                        let value = match &self.witness {
+                            Some(w) => Value::known(w.values[column][row]),
+                            None => Value::unknown(),
+                        };
+                        entry.insert(region.assign_advice(|| "", config.advice[column], row, || value)?.cell());
+                    }
+                }
+                for (a, b) in &plan.copies {
+                    region.constrain_equal(named[a], named[b])?;
+                }
+                Ok(plan.publics.iter().map(|(cell, row)| (named[cell], *row)).collect::<Vec<_>>())
+            },
+        )?;
+        for (cell, row) in public_cells {
+            layouter.constrain_instance(cell, config.instance, row)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_canonical(plan: &Plan, column: usize) -> bool {
+    plan.port_of_column(column).is_some_and(|port| port.canonical)
+}

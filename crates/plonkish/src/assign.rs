@@ -1,0 +1,139 @@
+//! From values to a witness: what is assigned to the cells of phase 1 once a circuit's values are known.
+
+use super::block::{BlockId, Builder, Cell, Col, Local, index};
+use super::compile::{Global, Plan};
+use super::{Expr, Field, Witness, WitnessError, field};
+use std::fmt;
+use std::sync::Arc;
+
+/// Sets cells of one block from values.
+type FromValues<F, V> = Box<dyn Fn(&V, &mut Cells<'_, F>) + Send + Sync>;
+
+/// How cells of phase 1 are filled, in the order in which the circuit was written.
+pub(super) enum Fill<F, V> {
+    /// From the values.
+    Assign { block: BlockId, from: FromValues<F, V> },
+    /// A value known when the circuit was written.
+    Set { cell: Cell, value: F },
+    /// `column(row) := poly(row)` for each row in turn.
+    Define { block: BlockId, column: usize, poly: Local<F>, rows: Vec<usize> },
+    /// `to := from`.
+    Copy { from: Cell, to: Cell },
+}
+
+impl<F, V> fmt::Debug for Fill<F, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fill::Assign { .. } => "Assign",
+            Fill::Set { .. } => "Set",
+            Fill::Define { .. } => "Define",
+            Fill::Copy { .. } => "Copy",
+        })
+    }
+}
+
+/// The same over the grid.
+enum GridFill<F, V> {
+    Assign { block: BlockId, from: FromValues<F, V> },
+    Set { at: (usize, usize), value: F },
+    Define { column: usize, poly: Expr<F, Global>, rows: Vec<usize> },
+    Copy { from: (usize, usize), to: (usize, usize) },
+}
+
+/// A plan, and how values of type `V` fill it.
+pub struct Circuit<F, V> {
+    /// The plan.
+    pub plan: Arc<Plan<F>>,
+    fills: Vec<GridFill<F, V>>,
+}
+
+impl<F: fmt::Debug, V> fmt::Debug for Circuit<F, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Circuit").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// The cells of a block while values are assigned to them.
+pub struct Cells<'w, F> {
+    plan: &'w Plan<F>,
+    block: BlockId,
+    values: &'w mut [Vec<F>],
+    error: &'w mut Option<WitnessError>,
+}
+
+impl<F: Field> Cells<'_, F> {
+    /// Sets a cell to an integer.
+    pub fn set(&mut self, column: Col, row: usize, value: i128) {
+        self.set_field(column, row, field(value));
+    }
+
+    /// Sets a cell to a field element.
+    pub fn set_field(&mut self, column: Col, row: usize, value: F) {
+        let (column, row) = self.plan.locate(Cell { block: self.block, column: index(column), row });
+        self.values[column][row] = value;
+    }
+
+    /// Notes that a value lies outside what the cell's op declares: there is no witness of such values.
+    pub fn refuse(&mut self, column: Col, row: usize) {
+        let (column, row) = self.plan.locate(Cell { block: self.block, column: index(column), row });
+        let cell = self.plan.cell_name(column, row);
+        self.error.get_or_insert(WitnessError::OutOfRange { cell, row });
+    }
+}
+
+impl<F: Field, V> Circuit<F, V> {
+    pub(super) fn new(plan: Plan<F>, fills: Vec<Fill<F, V>>) -> Self {
+        let over_grid = |fill| match fill {
+            Fill::Assign { block, from } => GridFill::Assign { block, from },
+            Fill::Set { cell, value } => GridFill::Set { at: plan.locate(cell), value },
+            Fill::Define { block, column, poly, rows } => {
+                let (column, first) = plan.locate(Cell { block, column, row: 0 });
+                GridFill::Define {
+                    column,
+                    poly: poly.map(&|c| plan.global(block, c)),
+                    rows: rows.into_iter().map(|row| first + row).collect(),
+                }
+            }
+            Fill::Copy { from, to } => GridFill::Copy { from: plan.locate(from), to: plan.locate(to) },
+        };
+        let fills = fills.into_iter().map(over_grid).collect();
+        Circuit { plan: Arc::new(plan), fills }
+    }
+
+    /// The plan alone.
+    pub fn into_plan(self) -> Plan<F> {
+        Arc::unwrap_or_clone(self.plan)
+    }
+
+    /// The witness of some values: phase 1 but for the multiplicities of the lookup argument. Values that an op's cells
+    /// cannot hold are refused.
+    pub fn fill(&self, values: &V) -> Result<Witness<F>, WitnessError> {
+        let plan = &*self.plan;
+        let mut witness = Witness { values: vec![vec![F::ZERO; plan.usable]; plan.advice.len()] };
+        let mut error = None;
+        for fill in &self.fills {
+            match fill {
+                GridFill::Assign { block, from } => {
+                    let values_of_cells = &mut witness.values;
+                    from(values, &mut Cells { plan, block: *block, values: values_of_cells, error: &mut error });
+                }
+                GridFill::Set { at, value } => witness.values[at.0][at.1] = *value,
+                GridFill::Define { column, poly, rows } => {
+                    for &row in rows {
+                        witness.values[*column][row] = witness.eval(plan, poly, row);
+                    }
+                }
+                GridFill::Copy { from, to } => witness.values[to.0][to.1] = witness.values[from.0][from.1],
+            }
+        }
+        error.map_or(Ok(witness), Err)
+    }
+}
+
+impl<F: Field, V> Builder<F, V> {
+    /// Assigns cells of a block from the values, once they are known. Cells of a port must be said to carry data
+    /// ([`Self::carries_data`]).
+    pub fn assign(&mut self, block: BlockId, from: impl Fn(&V, &mut Cells<'_, F>) + Send + Sync + 'static) {
+        self.fills.push(Fill::Assign { block, from: Box::new(from) });
+    }
+}

@@ -1,0 +1,310 @@
+//! That constraints, which hold modulo p, are equations of integers: no constraint of phase 1 can reach p/2, nor can the
+//! difference of a coefficient on the two sides of an equation between projections.
+//!
+//! What the cells of phase 1 are known to lie within is noted while the circuit is built (`known`). *Open* cells are
+//! those that an equation determines: there one side must be made of open cells alone, each a coefficient of its own,
+//! and no coefficient of the other side may exceed what is declared of them.
+//!
+//! The lookup argument is left out: it is an identity of rational functions over the field, which says of cells that they
+//! are entries of a table, as field elements. So are the gates that compute projections: they hold whatever the cells are.
+
+use super::Field;
+use super::block::{Block, Builder, Kind, Role};
+use super::compile::{Global, Plan};
+use super::interval::{Interval, bits, half};
+use super::known::{Basis, Because};
+use super::pack::Place;
+use super::projections::{Cells, Projections};
+use ethnum::U256;
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+
+/// Consecutive rows of a phase-1 column of whose cells something is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First row.
+    pub first: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Where the integers lie that the cells stand for.
+    pub interval: Interval,
+    /// What the range rests on.
+    pub basis: Basis,
+}
+
+/// A range that is declared rather than shown by a table or a gate alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct DeclaredRange {
+    /// The block's op.
+    pub op: String,
+    /// The column's name in its block.
+    pub column: String,
+    /// The range.
+    pub range: String,
+    /// Why it holds.
+    pub because: String,
+}
+
+/// How close a circuit comes to the field's size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Margin {
+    /// Bits of the largest magnitude.
+    pub bits: u32,
+    /// Where it can occur.
+    pub place: String,
+}
+
+/// How close a circuit comes to the field's size, of 255 bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Margins {
+    /// Constraints of phase 1.
+    pub constraint: Margin,
+    /// Coefficients of the equations between projections.
+    pub coefficient: Margin,
+    /// Number of equations between projections.
+    pub equations: usize,
+    /// What their degrees in the challenges add up to.
+    pub degree: u64,
+}
+
+/// Why constraints of a circuit may hold in the field and fail as equations of integers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BoundError {
+    /// Nothing bounds a cell that a constraint reads.
+    #[error("the range of {cell}, row {row}, is unknown")]
+    Unknown {
+        /// Op and column.
+        cell: String,
+        /// Row of the grid.
+        row: usize,
+    },
+    /// A constraint of phase 1 can be a multiple of p without being zero.
+    #[error("`{gate}` can reach half the field's size on row {row}")]
+    Gate {
+        /// The constraint.
+        gate: String,
+        /// A row.
+        row: usize,
+    },
+    /// A gate that computes no projection reads challenges or projections.
+    #[error("`{gate}` constrains phase 2 without computing it")]
+    Phase2 {
+        /// The constraint.
+        gate: String,
+    },
+    /// A coefficient of a projection can reach half the field's size.
+    #[error("a coefficient of the projection in {cell}, row {row}, can reach half the field's size")]
+    Projection {
+        /// Op and column.
+        cell: String,
+        /// Row of the grid.
+        row: usize,
+    },
+    /// The sides of an equation can differ by half the field's size.
+    #[error("the sides of the equation {left} = {right} can differ by half the field's size in a coefficient")]
+    Equation {
+        /// One side's cell.
+        left: String,
+        /// The other's.
+        right: String,
+    },
+    /// An equation with open cells that it does not determine one by one, from cells of firm range.
+    #[error("the equation {left} = {right} does not determine its cells one by one from others")]
+    Mixed {
+        /// One side's cell.
+        left: String,
+        /// The other's.
+        right: String,
+    },
+    /// An equation leaves cells outside the range that is declared of them.
+    #[error("the equation {left} = {right} allows ±2^{shown} for cells declared to lie within ±2^{declared}")]
+    Declared {
+        /// One side's cell.
+        left: String,
+        /// The other's.
+        right: String,
+        /// Exponent of the bound on the side that determines.
+        shown: u32,
+        /// Exponent of the bound declared.
+        declared: u32,
+    },
+    /// A cell is declared to be determined by an equation, and none does.
+    #[error("no equation determines {cell}, row {row}")]
+    Undetermined {
+        /// Op and column.
+        cell: String,
+        /// Row of the grid.
+        row: usize,
+    },
+    /// The degrees of the equations add up to more than the probability of a false equation allows for.
+    #[error("the degrees of the equations add up to {found}, more than {max}")]
+    Degree {
+        /// Their sum.
+        found: u64,
+        /// The most allowed.
+        max: u64,
+    },
+}
+
+/// The most that the degrees of an instance's equations between projections may add up to.
+pub const MAX_DEGREE: u64 = 1 << 20;
+
+impl<F: Field> Plan<F> {
+    /// Where the integer lies that a phase-1 cell stands for; none if nothing is known.
+    pub fn span(&self, column: usize, row: usize) -> Option<&Span> {
+        let spans = self.spans.get(column)?;
+        let next = spans.partition_point(|s| s.first <= row);
+        spans[..next].last().filter(|s| row < s.first + s.rows)
+    }
+
+    /// Finds out whether the constraints are equations of integers.
+    pub fn check_bounds(&self) -> Result<Margins, BoundError> {
+        let mut projections = Projections::new(self);
+        projections.compute()?;
+        let (coefficient, equations, degree) = projections.check_equations()?;
+        if degree > MAX_DEGREE {
+            return Err(BoundError::Degree { found: degree, max: MAX_DEGREE });
+        }
+        self.check_ports(&projections.determined)?;
+        let constraint = self.check_gates(&projections.determined)?;
+        Ok(Margins { constraint, coefficient, equations, degree })
+    }
+
+    pub(super) fn cell_name(&self, column: usize, row: usize) -> String {
+        self.owner(column, row)
+            .map_or_else(|| format!("`{}`", self.advice[column].name), |o| format!("`{}: {}`", o.op, o.column))
+    }
+
+    pub(super) fn unknown(&self, column: usize, row: usize) -> BoundError {
+        BoundError::Unknown { cell: self.cell_name(column, row), row }
+    }
+
+    /// Whoever reads a port relies on what is declared of its data.
+    fn check_ports(&self, determined: &Cells) -> Result<(), BoundError> {
+        for (column, data) in self.port_rows.iter().enumerate() {
+            for row in (0..data.len()).filter(|&row| data[row]) {
+                let span = self.span(column, row).ok_or_else(|| self.unknown(column, row))?;
+                if span.basis == Basis::Open && !determined.contains((column, row)) {
+                    return Err(BoundError::Undetermined { cell: self.cell_name(column, row), row });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `determined` holds the open cells that an equation determines.
+    fn check_gates(&self, determined: &Cells) -> Result<Margin, BoundError> {
+        let (half, mut largest, mut place) = (half::<F>(), U256::ZERO, String::new());
+        for gate in self.gates.iter().filter(|gate| gate.role == Role::Phase1) {
+            let cells = gate.poly.distinct_cells();
+            let mut rows = &gate.rows[..];
+            while let Some(&row) = rows.first() {
+                // Rows on which all cells stay within the spans of this one.
+                let (mut end, mut ranges) = (usize::MAX, HashMap::new());
+                for &(column, rotation) in &cells {
+                    let Global::Advice(a) = column else { continue };
+                    if a >= self.phase1 {
+                        return Err(BoundError::Phase2 { gate: gate.name.clone() });
+                    }
+                    let at = shifted(row, rotation);
+                    let span = self.span(a, at).ok_or_else(|| self.unknown(a, at))?;
+                    end = end.min(shifted(span.first + span.rows, -rotation));
+                    ranges.insert((column, rotation), span.interval);
+                }
+                let (here, rest) = rows.split_at(rows.partition_point(|&r| r < end));
+                rows = rest;
+                for &(column, rotation) in &cells {
+                    match column {
+                        Global::Fixed(f) => {
+                            let values = here.iter().map(|&r| Interval::of(self.fixed[f][r]));
+                            ranges.extend(values.reduce(Interval::hull).map(|hull| ((column, rotation), hull)));
+                        }
+                        Global::Advice(a)
+                            if self.span(a, shifted(row, rotation)).is_some_and(|s| s.basis == Basis::Open) =>
+                        {
+                            let mut at = here.iter().map(|&r| shifted(r, rotation));
+                            if let Some(row) = at.find(|&at| !determined.contains((a, at))) {
+                                return Err(BoundError::Undetermined { cell: self.cell_name(a, row), row });
+                            }
+                        }
+                        Global::Advice(_) => {}
+                    }
+                }
+                let interval = gate.poly.interval(&|column, rotation| ranges.get(&(column, rotation)).copied());
+                match interval.map(Interval::magnitude).filter(|m| *m <= half) {
+                    Some(magnitude) if magnitude > largest => (largest, place) = (magnitude, gate.name.clone()),
+                    Some(_) => {}
+                    None => return Err(BoundError::Gate { gate: gate.name.clone(), row }),
+                }
+            }
+        }
+        Ok(Margin { bits: bits(largest), place })
+    }
+}
+
+pub(super) fn shifted(row: usize, rotation: i32) -> usize {
+    row.saturating_add_signed(rotation as isize)
+}
+
+/// Where the integers in each phase-1 column lie, from what is known of the columns of blocks.
+pub(super) fn spans<F: Field, V>(
+    builder: &Builder<F, V>,
+    places: &[Place],
+    columns: &[Vec<Global>],
+    phase1: usize,
+) -> Vec<Vec<Span>> {
+    let mut spans: Vec<Vec<Span>> = vec![vec![]; phase1];
+    for (b, (block, place)) in builder.blocks.iter().zip(places).enumerate() {
+        for (i, column) in block.columns.iter().enumerate() {
+            let Global::Advice(a) = columns[b][i] else { continue };
+            let Some(interval) = builder.column_interval(b, i).filter(|_| a < phase1) else { continue };
+            let basis = column.known.as_ref().map_or(Basis::Firm, |known| known.basis);
+            for (first, rows) in known_rows(block, i) {
+                spans[a].push(Span { first: place.row + first, rows, interval, basis });
+            }
+        }
+    }
+    for spans in &mut spans {
+        spans.sort_by_key(|s| s.first);
+    }
+    spans
+}
+
+/// Stretches (first row, number of rows) of a column of which something is known.
+fn known_rows<F>(block: &Block<F>, column: usize) -> Vec<(usize, usize)> {
+    let rows: &[bool] = block.columns[column].known.as_ref().map_or(&[], |known| &known.rows);
+    if rows.is_empty() {
+        return vec![(0, block.rows)];
+    }
+    let mut stretches: Vec<(usize, usize)> = vec![];
+    for row in (0..rows.len()).filter(|&row| rows[row]) {
+        match stretches.last_mut() {
+            Some((first, count)) if *first + *count == row => *count += 1,
+            _ => stretches.push((row, 1)),
+        }
+    }
+    stretches
+}
+
+/// The declared ranges, once for each op, column and range.
+pub(super) fn declared<F: Field, V>(builder: &Builder<F, V>) -> Vec<DeclaredRange> {
+    let mut found = BTreeSet::new();
+    for block in &builder.blocks {
+        for column in &block.columns {
+            let Some((known, because)) = column.known.as_ref().and_then(|k| Some((k, k.because?))) else { continue };
+            let because = match because {
+                Because::Shown(by) => format!("shown by: {by}"),
+                Because::Equation => "an equation between projections".to_owned(),
+                Because::Outside(by) => format!("from outside: {by}"),
+            };
+            let place = if matches!(column.kind, Kind::Port(..)) { "port " } else { "" };
+            found.insert(DeclaredRange {
+                op: block.op.clone(),
+                column: format!("{place}{}", column.name.trim_end_matches(|c: char| c.is_ascii_digit())),
+                range: known.interval.to_string(),
+                because,
+            });
+        }
+    }
+    found.into_iter().collect()
+}

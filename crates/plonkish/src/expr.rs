@@ -1,0 +1,169 @@
+//! Polynomial expressions over cells.
+
+use super::{Field, field};
+use std::ops::{Add, Mul, Neg, Sub};
+
+/// A polynomial in cells; `C` names a column (block-local while an op is built, global afterwards).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr<F, C> {
+    /// A constant.
+    Const(F),
+    /// The cell of a column at a rotation from the current row.
+    Cell(C, i32),
+    /// Sum of two.
+    Add(Box<Expr<F, C>>, Box<Expr<F, C>>),
+    /// Product of two.
+    Mul(Box<Expr<F, C>>, Box<Expr<F, C>>),
+    /// Product with a constant.
+    Scale(Box<Expr<F, C>>, F),
+}
+
+impl<F: Field, C: Copy> Expr<F, C> {
+    /// A signed integer constant.
+    pub fn int(x: i128) -> Self {
+        Expr::Const(field(x))
+    }
+
+    /// `2^e`.
+    pub fn pow2(e: u32) -> Self {
+        Expr::Const(F::from(2).pow_vartime([u64::from(e)]))
+    }
+
+    /// `self · 2^e`.
+    pub fn times_pow2(self, e: u32) -> Self {
+        Expr::Scale(Box::new(self), F::from(2).pow_vartime([u64::from(e)]))
+    }
+
+    /// `self · x`.
+    pub fn times(self, x: i128) -> Self {
+        Expr::Scale(Box::new(self), field(x))
+    }
+
+    /// `self²`.
+    pub fn square(self) -> Self {
+        self.clone() * self
+    }
+
+    /// Sum of many; zero if there are none.
+    pub fn sum(terms: impl IntoIterator<Item = Self>) -> Self {
+        terms.into_iter().reduce(|a, b| a + b).unwrap_or(Expr::Const(F::ZERO))
+    }
+
+    /// Total degree, every cell counting one.
+    pub fn degree(&self) -> usize {
+        match self {
+            Expr::Const(_) => 0,
+            Expr::Cell(..) => 1,
+            Expr::Add(a, b) => a.degree().max(b.degree()),
+            Expr::Mul(a, b) => a.degree() + b.degree(),
+            Expr::Scale(a, _) => a.degree(),
+        }
+    }
+
+    /// The value, given the cells'.
+    pub fn eval(&self, cell: &impl Fn(C, i32) -> F) -> F {
+        match self {
+            Expr::Const(c) => *c,
+            Expr::Cell(c, rotation) => cell(*c, *rotation),
+            Expr::Add(a, b) => a.eval(cell) + b.eval(cell),
+            Expr::Mul(a, b) => a.eval(cell) * b.eval(cell),
+            Expr::Scale(a, c) => a.eval(cell) * c,
+        }
+    }
+
+    /// The same expression over other columns.
+    pub fn map<D: Copy>(&self, column: &impl Fn(C) -> D) -> Expr<F, D> {
+        match self {
+            Expr::Const(c) => Expr::Const(*c),
+            Expr::Cell(c, rotation) => Expr::Cell(column(*c), *rotation),
+            Expr::Add(a, b) => Expr::Add(Box::new(a.map(column)), Box::new(b.map(column))),
+            Expr::Mul(a, b) => Expr::Mul(Box::new(a.map(column)), Box::new(b.map(column))),
+            Expr::Scale(a, c) => Expr::Scale(Box::new(a.map(column)), *c),
+        }
+    }
+
+    /// Calls `f` on each cell that occurs.
+    pub fn cells(&self, f: &mut impl FnMut(C, i32)) {
+        match self {
+            Expr::Const(_) => {}
+            Expr::Cell(c, rotation) => f(*c, *rotation),
+            Expr::Add(a, b) | Expr::Mul(a, b) => {
+                a.cells(f);
+                b.cells(f);
+            }
+            Expr::Scale(a, _) => a.cells(f),
+        }
+    }
+
+    /// The cells that occur, each once.
+    pub fn distinct_cells(&self) -> Vec<(C, i32)>
+    where
+        C: PartialEq,
+    {
+        let mut cells = vec![];
+        self.cells(&mut |column, rotation| {
+            if !cells.contains(&(column, rotation)) {
+                cells.push((column, rotation));
+            }
+        });
+        cells
+    }
+
+    /// A canonical encoding, for finding equal expressions.
+    pub(super) fn key(&self, column: &impl Fn(C) -> u64, out: &mut Vec<u8>) {
+        match self {
+            Expr::Const(c) => {
+                out.push(0);
+                out.extend(c.to_repr());
+            }
+            Expr::Cell(c, rotation) => {
+                out.push(1);
+                out.extend(column(*c).to_le_bytes());
+                out.extend(rotation.to_le_bytes());
+            }
+            Expr::Add(a, b) => {
+                out.push(2);
+                a.key(column, out);
+                b.key(column, out);
+            }
+            Expr::Mul(a, b) => {
+                out.push(3);
+                a.key(column, out);
+                b.key(column, out);
+            }
+            Expr::Scale(a, c) => {
+                out.push(4);
+                out.extend(c.to_repr());
+                a.key(column, out);
+            }
+        }
+    }
+}
+
+impl<F: Field, C: Copy> Add for Expr<F, C> {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Expr::Add(Box::new(self), Box::new(other))
+    }
+}
+
+impl<F: Field, C: Copy> Sub for Expr<F, C> {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        self + -other
+    }
+}
+
+impl<F: Field, C: Copy> Mul for Expr<F, C> {
+    type Output = Self;
+    fn mul(self, other: Self) -> Self {
+        Expr::Mul(Box::new(self), Box::new(other))
+    }
+}
+
+impl<F: Field, C: Copy> Neg for Expr<F, C> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Expr::Scale(Box::new(self), -F::ONE)
+    }
+}

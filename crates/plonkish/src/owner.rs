@@ -1,0 +1,51 @@
+//! From a cell of the grid back to the op and column that wrote it.
+
+use super::Field;
+use super::block::Block;
+use super::compile::{Global, Plan};
+use super::pack::Place;
+
+/// Consecutive cells of an advice column that one column of a block holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// First row.
+    pub first: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of the block; columns of one block stand side by side.
+    pub block: usize,
+    /// The block's op.
+    pub op: String,
+    /// The column's name in its block.
+    pub column: String,
+}
+
+impl<F: Field> Plan<F> {
+    /// Who owns a cell; none for padding.
+    pub fn owner(&self, column: usize, row: usize) -> Option<&Owner> {
+        let owners = &self.owners[column];
+        let next = owners.partition_point(|o| o.first <= row);
+        owners[..next].last().filter(|o| row < o.first + o.rows)
+    }
+}
+
+pub(super) fn owners<F>(
+    blocks: &[Block<F>],
+    places: &[Place],
+    columns: &[Vec<Global>],
+    advice: usize,
+) -> Vec<Vec<Owner>> {
+    let mut owners: Vec<Vec<Owner>> = vec![vec![]; advice];
+    for (b, (block, place)) in blocks.iter().zip(places).enumerate() {
+        for (local, &column) in block.columns.iter().zip(&columns[b]) {
+            if let Global::Advice(a) = column {
+                let (op, column) = (block.op.clone(), local.name.clone());
+                owners[a].push(Owner { first: place.row, rows: block.rows, block: b, op, column });
+            }
+        }
+    }
+    for column in &mut owners {
+        column.sort_by_key(|o| o.first);
+    }
+    owners
+}

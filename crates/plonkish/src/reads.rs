@@ -1,0 +1,89 @@
+//! Ranges are computed in the order in which a circuit is written, each from those that are known by then. So what was
+//! read must be known on the rows on which it was read, and must stay as it was; and a projection is computed once, so
+//! that no equation of it is left unchecked.
+
+use super::Field;
+use super::block::{BlockId, Builder, Cell, Col, Kind, Local, Step};
+use super::fault::Fault;
+use super::interval::Interval;
+use std::collections::HashSet;
+
+/// A range from which a constraint's own was computed.
+#[derive(Debug)]
+pub(super) struct Read {
+    block: BlockId,
+    column: usize,
+    interval: Interval,
+    /// The constraint that read it.
+    gate: String,
+}
+
+impl<F: Field, V> Builder<F, V> {
+    fn is_known(&self, block: BlockId, column: usize, row: usize) -> bool {
+        let column = &self.blocks[block].columns[column];
+        match column.kind {
+            // The table says it, on every row.
+            Kind::LookupX(_) | Kind::LookupY(_) => true,
+            _ => column.known.as_ref().is_some_and(|known| known.is_at(row)),
+        }
+    }
+
+    fn fault_in(&self, block: BlockId, column: usize) -> (String, String) {
+        let b = &self.blocks[block];
+        (b.op.clone(), b.columns[column].name.clone())
+    }
+
+    /// Notes the ranges that a constraint on `target` reads. Of `target` itself it may read the rows that it defines: a
+    /// sum's range covers them all.
+    pub(super) fn read(&mut self, block: BlockId, gate: &str, poly: &Local<F>, rows: &[usize], target: usize) {
+        for (column, rotation) in poly.distinct_cells() {
+            let Col::Local(column) = column else { continue };
+            let at = |row: &usize| row.checked_add_signed(rotation as isize);
+            let is_own = |row: usize| column == target && rows.contains(&row);
+            let known = |row| at(row).is_some_and(|at| is_own(at) || self.is_known(block, column, at));
+            if !rows.iter().all(known) {
+                let (op, column) = self.fault_in(block, column);
+                self.faults.push(Fault::Unknown { op, gate: gate.into(), column });
+            } else if column != target
+                && let Some(interval) = self.column_interval(block, column)
+            {
+                self.reads.push(Read { block, column, interval, gate: gate.into() });
+            }
+        }
+    }
+
+    /// The same of a copy. What nothing is known of can be copied: that says nothing of the copy.
+    pub(super) fn read_copied(&mut self, from: Cell) {
+        let Some(interval) = self.column_interval(from.block, from.column) else { return };
+        if !self.is_known(from.block, from.column, from.row) {
+            let (op, column) = self.fault_in(from.block, from.column);
+            return self.faults.push(Fault::Unknown { op, gate: "a copy".into(), column });
+        }
+        self.reads.push(Read { block: from.block, column: from.column, interval, gate: "a copy".into() });
+    }
+
+    /// Notes a fault for each range that is another than what was read, and for each projection with two values.
+    pub(super) fn check_order(&mut self) {
+        for Read { block, column, interval, gate } in std::mem::take(&mut self.reads) {
+            if self.column_interval(block, column) != Some(interval) {
+                let (op, column) = self.fault_in(block, column);
+                self.faults.push(Fault::Changed { op, gate, column });
+            }
+        }
+        let mut defined = HashSet::new();
+        let mut twice = vec![];
+        for step in &self.steps {
+            let (block, column, rows) = match step {
+                Step::Define { block, column, rows, .. } => (*block, *column, &rows[..]),
+                Step::Copy { to, .. } => (to.block, to.column, std::slice::from_ref(&to.row)),
+            };
+            if rows.iter().any(|&row| !defined.insert((block, column, row))) {
+                twice.push((block, column));
+            }
+        }
+        for (block, column) in twice {
+            let (op, column) = self.fault_in(block, column);
+            self.faults.push(Fault::TwoValues { op, column });
+        }
+    }
+}
