@@ -9,7 +9,7 @@ use backend::keys::{Item, VerifyingKey};
 use circuits::statement::Bundle;
 use ff::Field;
 use group::{Curve, GroupEncoding};
-use prover::rng::fresh;
+use prover::blinding::fresh;
 use rayon::prelude::*;
 use verifier::batch::SETTLE_AT;
 use verifier::{Batch, StepVerifier};

@@ -3,7 +3,8 @@
 use backend::curve::{DEFAULT_K, F, Params};
 use backend::{Builder, Plan, Witness};
 use plonkish::{BlockId, Challenge, Col, Declared, Interval, Kind, RESERVED_ROWS};
-use prover::proof::{ProofInstance, ProverKey, prove};
+use prover::engine::{ProofInstance, prove};
+use prover::key::ProverKey;
 use std::sync::Arc;
 
 /// Rows that a cell can stand on.

@@ -3,12 +3,13 @@
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::decimal::Decimal;
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::segments::SegmentKind;
 use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
-use prover::proof::Stage;
-use prover::rng::fresh;
-use prover::step::{Part, StepKeys, StepOf, StepProver, commit_state};
+use prover::blinding::fresh;
+use prover::engine::Stage;
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use prover::trainer::{Optimizer, Trainer};
 use std::path::Path;
 use verifier::StepVerifier;
@@ -115,8 +116,8 @@ impl<'p> Setup<'p> {
     }
 
     /// Proves the first step, and is told how far it is.
-    pub fn prove_watched(&self, progress: &mut (dyn FnMut(Part, Stage) + Send)) -> Bundle {
-        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
+    pub fn prove_watched(&self, progress: &mut (dyn FnMut(SegmentKind, Stage) + Send)) -> Bundle {
+        let prover = StepProver::new(self.params, &self.keys, &self.spec);
         let mut state = self.state.clone();
         let at = StepOf { run: &self.run, step: 0, before: self.genesis() };
         let proven = prover.step(at, &mut state, &self.batches, progress);
@@ -125,7 +126,7 @@ impl<'p> Setup<'p> {
 
     /// Proves that the first state is in range.
     pub fn prove_genesis(&self) -> GenesisProof {
-        let prover = StepProver { params: self.params, keys: &self.keys, spec: &self.spec };
+        let prover = StepProver::new(self.params, &self.keys, &self.spec);
         prover.genesis(&self.state, &mut |_, _| {}).expect("a state in range is proven").0
     }
 

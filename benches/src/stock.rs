@@ -7,7 +7,7 @@ use halo2_proofs::plonk::{
     Advice, Circuit, Column, ConstraintSystem, Error, ProvingKey, TableColumn, create_proof, keygen_pk, keygen_vk,
 };
 use halo2_proofs::poly::Rotation;
-use prover::rng::fresh;
+use prover::blinding::fresh;
 
 /// Bits of the table: it must leave space for the blinding rows, so that of 12 bits does not fit `2^12` rows.
 const TABLE_BITS: u32 = 11;

@@ -75,7 +75,7 @@ impl Proven {
 
 impl<'a> Worker<'a> {
     fn prover(&self) -> StepProver<'a> {
-        StepProver { params: self.params, keys: self.keys, spec: self.model }
+        StepProver::new(self.params, self.keys, self.model)
     }
 
     /// The sequences that a seat is assigned, with their leaves.
@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
         let hyper = self.spec.hyper(parent.step, count)?;
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
-        let (proofs, after) = self.prover().update(&scope, state, &sum, count.into(), &hyper, progress)?;
+        let (proofs, after) = self.prover().update(&scope, state, (&sum, count.into()), &hyper, progress)?;
         sgd::apply(&hyper, state, &sum, &mut Saturations::default());
         let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
         let canonical = self.prover().outputs(&gradients, state, &after)?;

@@ -5,9 +5,10 @@
 
 use crate::ui::Ui;
 use backend::keys::{Item, Shape};
+use circuits::segments::SegmentKind;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use prover::proof::Stage;
-use prover::step::{Part, StepKeys};
+use prover::engine::Stage;
+use prover::step::StepKeys;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
 /// The work of one kind of proofs.
 #[derive(Clone, Debug)]
 struct Work {
-    part: Part,
+    part: SegmentKind,
     shape: Shape,
     /// Instances in all, and those of finished proofs.
     instances: usize,
@@ -91,7 +92,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// For so many instances of each circuit.
-    pub fn new(parts: impl IntoIterator<Item = (Part, Shape, usize)>) -> Self {
+    pub fn new(parts: impl IntoIterator<Item = (SegmentKind, Shape, usize)>) -> Self {
         let work = parts.into_iter().map(|(part, shape, instances)| Work {
             part,
             shape,
@@ -103,7 +104,7 @@ impl Estimate {
     }
 
     /// Notes a stage; `now` is the time since the beginning.
-    pub fn observe(&mut self, part: Part, stage: Stage, now: Duration) {
+    pub fn observe(&mut self, part: SegmentKind, stage: Stage, now: Duration) {
         let Some(work) = self.work.iter_mut().find(|work| work.part == part) else { return };
         if let Stage::Committed { of, .. } = stage {
             work.in_hand.0 = of;
@@ -159,16 +160,16 @@ const UNITS: u64 = 1000;
 impl ProofBar {
     /// For the proof of a first state, in so many lane groups.
     pub fn genesis(ui: &Ui, keys: &StepKeys, groups: usize) -> Self {
-        let parts = [(Part::Update, keys.update.verifying.shape.clone(), groups)];
+        let parts = [(SegmentKind::Update, keys.update.verifying.shape.clone(), groups)];
         Self::new(ui, "proving the first state".into(), Estimate::new(parts))
     }
 
     /// For a step of so many sequences, layers and lane groups.
     pub fn step(ui: &Ui, step: u64, keys: &StepKeys, (sequences, layers, groups): (usize, usize, usize)) -> Self {
         let parts = [
-            (Part::Layers, keys.layer.verifying.shape.clone(), sequences * layers),
-            (Part::Heads, keys.head.verifying.shape.clone(), sequences),
-            (Part::Update, keys.update.verifying.shape.clone(), groups),
+            (SegmentKind::Layer, keys.layer.verifying.shape.clone(), sequences * layers),
+            (SegmentKind::Head, keys.head.verifying.shape.clone(), sequences),
+            (SegmentKind::Update, keys.update.verifying.shape.clone(), groups),
         ];
         Self::new(ui, format!("proving step {step}"), Estimate::new(parts))
     }
@@ -196,7 +197,7 @@ impl ProofBar {
     }
 
     /// Notes a stage.
-    pub fn observe(&mut self, part: Part, stage: Stage) {
+    pub fn observe(&mut self, part: SegmentKind, stage: Stage) {
         let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
         estimate.observe(part, stage, self.start.elapsed());
         let position = (estimate.done() * UNITS as f64) as u64;

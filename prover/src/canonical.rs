@@ -1,7 +1,7 @@
 //! Shows that commitments have blind 1: one opening for all output ports of a block.
 
+use crate::blinding::fresh;
 use crate::error::ProveError;
-use crate::rng::fresh;
 use backend::curve::{F, Params, Point, ProofWriter, columns_domain};
 use backend::ports::{absorb_canonical, canonical_length};
 use ff::Field;

@@ -1,5 +1,6 @@
 //! Why a proof could not be made.
 
+use crate::task::InputDigest;
 use backend::ports::PortError;
 use halo2_proofs::plonk;
 use plonkish::Violation;
@@ -85,6 +86,18 @@ pub enum ProveError {
     /// halo2 refused.
     #[error("halo2: {0}")]
     Halo2(#[from] plonk::Error),
+    /// A task's input is not at hand.
+    #[error("the task's input {digest:?} is missing")]
+    MissingInput {
+        /// Its name.
+        digest: InputDigest,
+    },
+    /// A task's input is none of the model.
+    #[error("a task's input: {0}")]
+    Input(#[from] circuits::segments::InputError),
+    /// An input cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] circuits::codec::CodecError),
     /// A sequence is not one of the model.
     #[error(transparent)]
     Sequence(#[from] circuits::model::SequenceError),

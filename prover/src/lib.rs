@@ -5,12 +5,18 @@
 pub mod trainer;
 
 #[cfg(feature = "proofs")]
+pub mod blinding;
+#[cfg(feature = "proofs")]
 pub mod canonical;
+#[cfg(feature = "proofs")]
+pub mod engine;
 #[cfg(feature = "proofs")]
 pub mod error;
 #[cfg(feature = "proofs")]
-pub mod proof;
+mod execute;
 #[cfg(feature = "proofs")]
-pub mod rng;
+pub mod key;
 #[cfg(feature = "proofs")]
 pub mod step;
+#[cfg(feature = "proofs")]
+pub mod task;

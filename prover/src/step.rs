@@ -1,25 +1,24 @@
 //! Proofs of a training step: gradient proofs of its contributions, then the update proof.
 
+use crate::blinding::{PortBlinding, derive_wire};
 use crate::canonical::prove_canonical;
+use crate::engine::{Engine, Halo2, Stage};
 use crate::error::ProveError;
-use crate::proof::{Proof, ProofInstance, ProverKey, Stage, prove};
-use crate::rng::{PortBlinding, derive_wire};
-use backend::curve::{F, Params, Point};
+use crate::key::ProverKey;
+use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
+use backend::curve::{ENCODED, F, Params};
 use backend::keys::VerifyingKey;
-use backend::{Circuit, Witness};
 use circuits::model::{Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::scope::{Place, Scope};
-use circuits::segments::head::HeadInput;
+use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, SegmentKind, layer, update};
 use circuits::statement::{
-    Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
-use group::GroupEncoding;
 use plonkish::{LANES, field};
-use std::sync::{Mutex, PoisonError};
 
 /// What proofs of a model's steps are made with.
 pub struct StepKeys {
@@ -54,6 +53,15 @@ impl StepKeys {
         Ok(StepKeys { layer, head, update, circuits })
     }
 
+    /// The key of a segment.
+    pub fn of(&self, segment: SegmentKind) -> &ProverKey {
+        match segment {
+            SegmentKind::Layer => &self.layer,
+            SegmentKind::Head => &self.head,
+            SegmentKind::Update => &self.update,
+        }
+    }
+
     /// The keys of layer, head and update that a verifier needs.
     pub fn verifying(&self) -> [VerifyingKey; 3] {
         [&self.layer, &self.head, &self.update].map(|key| key.verifying.clone())
@@ -66,30 +74,17 @@ pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<State
     committed.map_err(|source| ProveError::Port { instance: 0, source })
 }
 
-/// Which part of a step is being proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Layers of a contribution.
-    Layers,
-    /// Heads of a contribution.
-    Heads,
-    /// The update.
-    Update,
-}
+/// Told how far the proof of some instances of a segment is; proofs may be made side by side.
+pub type Progress<'a> = dyn FnMut(SegmentKind, Stage) + Send + 'a;
 
-impl Part {
-    /// Its name, in the plural where there are several.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Layers => "layers",
-            Part::Heads => "heads",
-            Part::Update => "update",
-        }
+/// A contribution of proofs, in the order of their tasks.
+pub fn assemble_gradient(losses: Vec<u64>, tasks: &[Task], proofs: Vec<Vec<u8>>) -> Contribution {
+    let (mut layers, mut heads) = (vec![], vec![]);
+    for (task, proof) in tasks.iter().zip(proofs) {
+        if task.segment == SegmentKind::Layer { layers.push(proof) } else { heads.push(proof) }
     }
+    Contribution { losses, layers, heads }
 }
-
-/// Told how far a part of a step is; parts may be proven side by side.
-pub type Progress<'a> = dyn FnMut(Part, Stage) + Send + 'a;
 
 /// A contribution's proofs, and its gradient.
 pub struct Gradient {
@@ -97,10 +92,6 @@ pub struct Gradient {
     pub contribution: Contribution,
     /// Gradient of the sum of the losses.
     pub gradients: Gradients,
-}
-
-fn filled<V>(circuit: &Circuit<V>, values: &V) -> Result<Witness, ProveError> {
-    circuit.fill(values).map_err(|source| ProveError::Witness { instance: 0, source })
 }
 
 /// Proves gradients and updates of one model.
@@ -112,6 +103,28 @@ pub struct StepProver<'a> {
     pub keys: &'a StepKeys,
     /// The model.
     pub spec: &'a Spec,
+    /// What makes the proofs.
+    pub engine: &'a dyn Engine,
+}
+
+/// A gradient to be proven.
+pub struct GradientTasks {
+    /// The tasks: layers, then heads.
+    pub tasks: Vec<Task>,
+    /// What they are computed from.
+    pub inputs: Inputs,
+    /// Sum of the losses of each sequence, frac 24.
+    pub losses: Vec<u64>,
+    /// Gradient of the sum of the losses.
+    pub gradients: Gradients,
+}
+
+/// An update to be proven.
+pub struct UpdateTasks {
+    /// The tasks.
+    pub tasks: Vec<Task>,
+    /// What they are computed from.
+    pub inputs: Inputs,
 }
 
 /// Where a step stands in its run.
@@ -125,8 +138,56 @@ pub struct StepOf<'a> {
     pub before: &'a StateCommitments,
 }
 
-impl StepProver<'_> {
-    /// Proves the gradient of a contribution's batch, each sequence of T + 1 tokens.
+impl<'a> StepProver<'a> {
+    /// A prover with the stock engine.
+    pub fn new(params: &'a Params, keys: &'a StepKeys, spec: &'a Spec) -> Self {
+        StepProver { params, keys, spec, engine: &Halo2 }
+    }
+
+    /// The tasks of the gradient of a contribution's batch, each sequence of T + 1 tokens.
+    pub fn gradient_tasks(&self, scope: &Scope, state: &State, batch: &[Vec<u8>]) -> Result<GradientTasks, ProveError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
+        let (config, layers) = (&self.spec.config, self.spec.config.layers);
+        let columns = self.keys.layer.plan.ports[layer::LOWER].columns;
+        let wire = |sequence: usize, boundary: usize| {
+            let name: Vec<u8> = [sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
+            derive_wire(&secret, scope.bytes(), &name, columns)
+        };
+        let canonical = || PortBlinding::Canonical(1);
+        let (mut inputs, mut losses, mut gradients) = (Inputs::default(), vec![], Gradients::zeros(config));
+        let weights = state.w.layers.iter().map(|layer| inputs.put(Input::LayerWeights(layer.clone())));
+        let weights = weights.collect::<Result<Vec<_>, _>>()?;
+        let head_weights = inputs.put(Input::HeadWeights(HeadWeights::of(&state.w)))?;
+        let (mut of_layers, mut of_heads) = (vec![], vec![]);
+        for (s, tokens) in batch.iter().enumerate() {
+            let trace = sequence_gradient(self.spec, &state.w, tokens)?;
+            trace.accumulate(&mut gradients);
+            let loss = public_loss(trace.loss())?;
+            losses.push(loss);
+            for (l, &weights) in weights.iter().enumerate() {
+                let entering = inputs.put(Input::Entering(LayerInput::of(&state.w, &trace, l).entering))?;
+                of_layers.push(TaskInstance {
+                    inputs: InstanceInputs::Layer { weights, entering },
+                    publics: vec![scope.context(Place::Layer { sequence: s as u32, layer: l as u32 })],
+                    ports: vec![canonical(), canonical(), wire(s, l), wire(s, l + 1)],
+                });
+            }
+            let head = HeadInput::of(&state.w, &trace);
+            let sequence = inputs.put(Input::Sequence(head.sequence))?;
+            let entering = inputs.put(Input::Entering(head.entering))?;
+            of_heads.push(TaskInstance {
+                inputs: InstanceInputs::Head { weights: head_weights, sequence, entering },
+                publics: vec![F::from(loss), scope.context(Place::Head { sequence: s as u32 })],
+                ports: vec![canonical(), canonical(), wire(s, 0), wire(s, layers), canonical()],
+            });
+        }
+        let mut tasks = cut(config, SegmentKind::Layer, of_layers, INSTANCES_PER_PROOF);
+        tasks.extend(cut(config, SegmentKind::Head, of_heads, INSTANCES_PER_PROOF));
+        Ok(GradientTasks { tasks, inputs, losses, gradients })
+    }
+
+    /// Proves the gradient of a contribution's batch.
     pub fn gradient(
         &self,
         scope: &Scope,
@@ -134,88 +195,41 @@ impl StepProver<'_> {
         batch: &[Vec<u8>],
         progress: &mut Progress<'_>,
     ) -> Result<Gradient, ProveError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
-        let wire = |sequence: usize, boundary: usize, columns: usize| {
-            let name: Vec<u8> = [sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
-            derive_wire(&secret, scope.bytes(), &name, columns)
-        };
-        let layers = self.spec.config.layers;
-        let columns = self.keys.layer.plan.ports[layer::LOWER].columns;
-        let mut out = Gradient {
-            contribution: Contribution { losses: vec![], layers: vec![], heads: vec![] },
-            gradients: Gradients::zeros(&self.spec.config),
-        };
-        let mut pending: [Vec<ProofInstance>; 2] = [vec![], vec![]];
-        for (sequence, tokens) in batch.iter().enumerate() {
-            let trace = sequence_gradient(self.spec, &state.w, tokens)?;
-            trace.accumulate(&mut out.gradients);
-            let loss = public_loss(trace.loss())?;
-            out.contribution.losses.push(loss);
-            for layer in 0..layers {
-                let place = Place::Layer { sequence: sequence as u32, layer: layer as u32 };
-                let ports = vec![
-                    PortBlinding::Canonical(1),
-                    PortBlinding::Canonical(1),
-                    wire(sequence, layer, columns),
-                    wire(sequence, layer + 1, columns),
-                ];
-                let values = LayerInput::of(&state.w, &trace, layer).compute(self.spec);
-                let witness = filled(&self.keys.circuits.layer, &values)?;
-                pending[0].push(ProofInstance { witness, publics: vec![scope.context(place)], ports });
-                self.flush(&mut pending[0], false, Part::Layers, &mut out.contribution.layers, progress)?;
-            }
-            let ports = vec![
-                PortBlinding::Canonical(1),
-                PortBlinding::Canonical(1),
-                wire(sequence, 0, columns),
-                wire(sequence, layers, columns),
-                PortBlinding::Canonical(1),
-            ];
-            let context = scope.context(Place::Head { sequence: sequence as u32 });
-            let witness = filled(&self.keys.circuits.head, &HeadInput::of(&state.w, &trace).compute(self.spec))?;
-            let publics = vec![F::from(loss), context];
-            pending[1].push(ProofInstance { witness, publics, ports });
-            self.flush(&mut pending[1], false, Part::Heads, &mut out.contribution.heads, progress)?;
-        }
-        // What is left of both kinds is proven side by side: a single proof does not keep two cores busy.
-        let [mut layers, mut heads] = pending;
-        let Contribution { layers: layer_proofs, heads: head_proofs, .. } = &mut out.contribution;
-        let shared = Mutex::new(progress);
-        let report = |part: Part, stage: Stage| {
-            let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            progress(part, stage);
-        };
-        std::thread::scope(|scope| {
-            let heads = scope.spawn(|| {
-                self.flush(&mut heads, true, Part::Heads, head_proofs, &mut |part, stage| report(part, stage))
-            });
-            self.flush(&mut layers, true, Part::Layers, layer_proofs, &mut |part, stage| report(part, stage))?;
-            heads.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })?;
-        Ok(out)
+        let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(scope, state, batch)?;
+        let proofs = self.execute_all(&tasks, &inputs, progress)?;
+        Ok(Gradient { contribution: assemble_gradient(losses, &tasks, proofs), gradients })
     }
 
-    /// Proves the pending instances once they fill a proof, or at the end.
-    fn flush(
+    /// The tasks of the update of `state` by the sum of `summands` contributions' gradients.
+    pub fn update_tasks(
         &self,
-        pending: &mut Vec<ProofInstance>,
-        end: bool,
-        part: Part,
-        proofs: &mut Vec<Vec<u8>>,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<Proof>, ProveError> {
-        if pending.is_empty() || (!end && pending.len() < INSTANCES_PER_PROOF) {
-            return Ok(None);
+        scope: &Scope,
+        state: &State,
+        (gradients, summands): (&Gradients, u64),
+        hyper: &Hyper,
+    ) -> Result<UpdateTasks, ProveError> {
+        let config = &self.spec.config;
+        let layouts = Layouts::new(config);
+        let (mut inputs, mut instances) = (Inputs::default(), vec![]);
+        for segment in 0..layouts.segments() {
+            let [w, lo, v] = layouts.state_columns(segment, state);
+            let g = layouts.gradient_columns(segment, gradients);
+            for group in 0..layouts.of(segment).groups {
+                let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+                    let c = group * LANES + lane;
+                    let element = |row: usize| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, g[c][row]);
+                    (0..w[c].len()).map(element).collect()
+                });
+                let values = inputs.put(Input::Update(UpdateValues { hyper: *hyper, lanes }))?;
+                let place = Place::Update { segment: segment as u32, group: group as u32 };
+                let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
+                publics.push(scope.context(place));
+                let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
+                ports[update::GRADIENT] = PortBlinding::Canonical(summands);
+                instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
+            }
         }
-        let key = match part {
-            Part::Layers => &self.keys.layer,
-            Part::Heads => &self.keys.head,
-            Part::Update => &self.keys.update,
-        };
-        let proof = prove(self.params, key, std::mem::take(pending), &mut |stage| progress(part, stage))?;
-        proofs.push(proof.bytes.clone());
-        Ok(Some(proof))
+        Ok(UpdateTasks { tasks: cut(config, SegmentKind::Update, instances, INSTANCES_PER_PROOF), inputs })
     }
 
     /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
@@ -224,46 +238,32 @@ impl StepProver<'_> {
         &self,
         scope: &Scope,
         state: &State,
-        gradients: &Gradients,
-        summands: u64,
+        summed: (&Gradients, u64),
         hyper: &Hyper,
         progress: &mut Progress<'_>,
     ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
-        let layouts = Layouts::new(&self.spec.config);
-        let mut pending = vec![];
-        let mut proofs = vec![];
-        let mut after: Vec<[Vec<Encoding>; 3]> = vec![Default::default(); layouts.segments()];
-        let places = layouts.updates();
-        let mut columns = None;
-        for (i, &(segment, group)) in places.iter().enumerate() {
-            if group == 0 {
-                columns = Some((layouts.state_columns(segment, state), layouts.gradient_columns(segment, gradients)));
-            }
-            let ([w, lo, v], g) = columns.as_ref().expect("a segment begins with group 0");
-            let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
-                let c = group * LANES + lane;
-                let element = |row: usize| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, g[c][row]);
-                (0..w[c].len()).map(element).collect()
-            });
-            let place = Place::Update { segment: segment as u32, group: group as u32 };
-            let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-            publics.push(scope.context(place));
-            let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
-            ports[update::GRADIENT] = PortBlinding::Canonical(summands);
-            let witness = filled(&self.keys.circuits.update, &UpdateValues { hyper: *hyper, lanes })?;
-            pending.push(ProofInstance { witness, publics, ports });
-            let end = i + 1 == places.len();
-            if let Some(proof) = self.flush(&mut pending, end, Part::Update, &mut proofs, progress)? {
-                let first = i + 1 - proof.ports.len();
-                for (&(segment, _), ports) in places[first..].iter().zip(&proof.ports) {
-                    for (into, port) in after[segment].iter_mut().zip(&ports[update::NEW_WEIGHTS..]) {
-                        into.extend(port.iter().map(Point::to_bytes));
-                    }
-                }
+        let UpdateTasks { tasks, inputs } = self.update_tasks(scope, state, summed, hyper)?;
+        let proofs = self.execute_all(&tasks, &inputs, progress)?;
+        let after = self.assemble_state(&tasks, &proofs)?;
+        Ok((proofs, after))
+    }
+
+    /// The commitments of the state after an update, which stand at the heads of its proofs.
+    fn assemble_state(&self, tasks: &[Task], proofs: &[Vec<u8>]) -> Result<StateCommitments, ProveError> {
+        let (layouts, shape) = (Layouts::new(&self.spec.config), &self.keys.update.verifying.shape);
+        let mut segments: Vec<SegmentState> = vec![SegmentState::default(); layouts.segments()];
+        let mut places = layouts.updates().into_iter();
+        for (task, proof) in tasks.iter().zip(proofs) {
+            let items = proof.as_chunks::<ENCODED>().0;
+            let ports = shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)?;
+            for (ports, (segment, _)) in ports.iter().zip(&mut places) {
+                let SegmentState { w, lo, v } = &mut segments[segment];
+                w.extend(&ports[update::NEW_WEIGHTS]);
+                lo.extend(&ports[update::NEW_LOW]);
+                v.extend(&ports[update::NEW_MOMENTUM]);
             }
         }
-        let segments = after.into_iter().map(|[w, lo, v]| SegmentState { w, lo, v }).collect();
-        Ok((proofs, StateCommitments { segments }))
+        Ok(StateCommitments { segments })
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.
@@ -276,7 +276,7 @@ impl StepProver<'_> {
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
         let (scope, gradients) = (GenesisProof::scope(config, &committed), state.identity_gradient(config));
-        let (updates, after) = self.update(&scope, state, &gradients, 1, &Hyper::IDENTITY, progress)?;
+        let (updates, after) = self.update(&scope, state, (&gradients, 1), &Hyper::IDENTITY, progress)?;
         if after != committed {
             return Err(ProveError::Mismatch { what: "the state after the identity" });
         }
@@ -325,7 +325,7 @@ impl StepProver<'_> {
             proven.push(gradient);
         }
         let scope = Run::update_scope(&id, at.step, &digest);
-        let (updates, after) = self.update(&scope, state, &sum, proven.len() as u64, &hyper, progress)?;
+        let (updates, after) = self.update(&scope, state, (&sum, proven.len() as u64), &hyper, progress)?;
         let mut saturations = circuits::fixed::Saturations::default();
         circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
         let gradients: Vec<&Gradients> = proven.iter().map(|p| &p.gradients).collect();

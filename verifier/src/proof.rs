@@ -145,14 +145,9 @@ fn challenges(key: &VerifyingKey, proof: &[u8], instances: &[Vec<F>]) -> Challen
     challenge::scalars(&challenge::digest(shape.k, &key.digest, instances, &phase1))
 }
 
-/// Sorts the items at the head of a proof, all instances' advice commitments, by port.
+/// As [`Shape::by_port`](backend::keys::Shape::by_port).
 fn by_port<T: Copy>(key: &VerifyingKey, expected: usize, items: &[T]) -> Result<Vec<Vec<Vec<T>>>, VerifyError> {
-    let port = |first: usize, columns: &std::ops::Range<usize>| {
-        let item = first + columns.start;
-        let items = items.get(item..first + columns.end).ok_or(VerifyError::Point { item })?;
-        Ok(items.to_vec())
-    };
-    (0..expected).map(|i| key.shape.ports.iter().map(|p| port(i * key.shape.advice, p)).collect()).collect()
+    key.shape.by_port(expected, items).ok_or(VerifyError::Point { item: items.len() })
 }
 
 fn items<'a>(key: &VerifyingKey, expected: usize, proof: &'a [u8]) -> impl Iterator<Item = (Item, &'a [u8; ENCODED])> {

@@ -23,10 +23,11 @@ use circuits::tensor::{Matrix, Tensor, Wide};
 use ff::Field;
 use group::GroupEncoding;
 use plonkish::{LANES, field};
+use prover::blinding::{PortBlinding, derive_wire};
 use prover::canonical::prove_canonical;
+use prover::engine::{ProofInstance, prove};
 use prover::error::ProveError;
-use prover::proof::{ProofInstance, ProverKey, prove};
-use prover::rng::{PortBlinding, derive_wire};
+use prover::key::ProverKey;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::sync::LazyLock;
 use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
@@ -46,7 +47,7 @@ fn tiny() -> Config {
 }
 
 fn prover() -> StepProver<'static> {
-    StepProver { params: &PARAMS, keys: &PROVING, spec: &SPEC }
+    StepProver::new(&PARAMS, &PROVING, &SPEC)
 }
 
 const TOKENS: [u8; 5] = [1, 5, 2, 7, 3];

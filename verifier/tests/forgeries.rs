@@ -12,8 +12,8 @@ use ff::Field;
 use group::GroupEncoding;
 use plonkish::Challenge;
 use plonkish::{Violation, check_witness};
+use prover::engine::prove;
 use prover::error::ProveError;
-use prover::proof::prove;
 use verifier::{Batch, BatchError, VerifyError, check, verify};
 
 fn refused(proof: &[u8], instances: &[Vec<F>]) -> VerifyError {
@@ -132,8 +132,8 @@ fn a_column_that_the_challenge_does_not_depend_on() {
     let challenges = drawn(&witness, &publics);
     fill(&mut witness, &challenges);
     let instances = under(&challenges, &publics);
-    // A hint on an idle row is free, so the altered witness satisfies every constraint.
-    witness[0].values[column("hint 0")][toy(1).cells.idle_row] = F::from(77);
+    // An unchecked cell on an idle row is free, so the altered witness satisfies every constraint.
+    witness[0].values[column("unchecked 0")][toy(1).cells.idle_row] = F::from(77);
     assert_eq!(check_witness(&KEY.plan, &witness[0], &instances[0]), vec![]);
     only_the_challenge_tells(&forge(&witness, &instances), &instances, 0);
 

@@ -49,7 +49,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
         weight_decay: "0".parse().unwrap(),
     };
     let keys_made = StepKeys::generate(params, spec).unwrap();
-    let prover = StepProver { params, keys: &keys_made, spec };
+    let prover = StepProver::new(params, &keys_made, spec);
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
         prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_, _| {}).unwrap();

@@ -37,7 +37,7 @@ fn valid_proofs_that_do_not_belong_together() {
         momentum: "0.9".parse().unwrap(),
         weight_decay: "0".parse().unwrap(),
     };
-    let prover = StepProver { params: &params, keys: &keys, spec: &spec };
+    let prover = StepProver::new(&params, &keys, &spec);
     let batch = vec![vec![1, 5, 2, 7, 3], vec![5, 2, 7, 3, 3]];
     let assigned = std::slice::from_ref(&batch);
     let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(assigned));
@@ -67,7 +67,7 @@ fn valid_proofs_that_do_not_belong_together() {
     let hyper = run.hyper(&spec.config, 0).unwrap();
     let mut gradients = again.gradients;
     gradients.layers[1].wq.data[5] += 1;
-    let (updates, _) = prover.update(&of_update, &state, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &state, (&gradients, 1), &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::GradientSum { segment: 1 })));
 
@@ -75,14 +75,14 @@ fn valid_proofs_that_do_not_belong_together() {
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
     stale.v.layers[0].wo.data[3] += 1;
-    let (updates, _) = prover.update(&of_update, &stale, &gradients, 1, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &stale, (&gradients, 1), &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::State { port: "momentum", .. })));
 
     // A faster learning rate than the schedule's.
     let mut faster = hyper;
     faster.lambda += 1;
-    let (updates, _) = prover.update(&of_update, &state, &gradients, 1, &faster, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, &state, (&gradients, 1), &faster, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     // The opening is of the honest update's commitments.
     let refused = verify(&forged);

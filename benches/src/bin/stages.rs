@@ -4,9 +4,10 @@
 use backend::curve::{DEFAULT_K, Params};
 use benches::machine;
 use benches::setup::{Setup, spec};
+use circuits::segments::SegmentKind;
 use clap::Parser;
-use prover::proof::Stage;
-use prover::step::{Part, StepKeys};
+use prover::engine::Stage;
+use prover::step::StepKeys;
 use std::time::{Duration, Instant};
 use verifier::StepVerifier;
 
@@ -28,7 +29,7 @@ fn main() {
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
     let verifier = StepVerifier::new(&params, &spec.config).unwrap_or_else(|e| panic!("{e}"));
     let setup = Setup::new(&params, spec, keys, verifier).accumulating(options.contributions);
-    let (start, mut told): (Instant, Vec<(Duration, Part, Stage)>) = (Instant::now(), vec![]);
+    let (start, mut told): (Instant, Vec<(Duration, SegmentKind, Stage)>) = (Instant::now(), vec![]);
     setup.prove_watched(&mut |part, stage| told.push((start.elapsed(), part, stage)));
     println!("# {}", machine::description());
     println!("preset {}", options.preset);

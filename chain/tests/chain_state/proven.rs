@@ -42,7 +42,7 @@ fn proven_blocks_move_the_chain_and_are_taken_back() {
     let mut genesis = genesis(&config, &params, &state);
     (genesis.keys, genesis.dataset) = (keys_digest(&keys), dataset.root());
     let proving = StepKeys::generate(&params, &model).unwrap();
-    let prover = StepProver { params: &params, keys: &proving, spec: &model };
+    let prover = StepProver::new(&params, &proving, &model);
     (genesis.proof, _) = prover.genesis(&state, &mut |_, _| {}).unwrap();
     let mut tree = Tree::of(ChainSpec::new(genesis).unwrap(), params.clone(), state);
     let spec = tree.spec.clone();

@@ -23,9 +23,10 @@ use circuits::codec::{decode, encode};
 use circuits::model::{Config, MAX_LAYERS, State};
 use circuits::model_file::ModelState;
 use circuits::statement::Bundle;
+use prover::blinding::{PortBlinding, derive_wire};
 use prover::canonical::prove_canonical;
-use prover::proof::{ProofInstance, ProverKey, prove};
-use prover::rng::{PortBlinding, derive_wire};
+use prover::engine::{ProofInstance, prove};
+use prover::key::ProverKey;
 use std::fs;
 
 /// Files of a target's corpus that follow from the golden chain.

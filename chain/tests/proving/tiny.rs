@@ -22,8 +22,10 @@ use circuits::segments::head::HeadValues;
 use circuits::segments::layer::{self, LayerValues};
 use circuits::statement;
 use halo2_proofs::plonk;
-use prover::proof::{ProofInstance, ProverKey};
-use prover::rng::{Draws, PortBlinding, ScriptedRng, derive_wire};
+use prover::blinding::{PortBlinding, derive_wire};
+use prover::engine::ProofInstance;
+use prover::engine::script::{Draws, ScriptedRng};
+use prover::key::ProverKey;
 use prover::step::{StepKeys, StepProver};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -53,7 +55,7 @@ pub static TINY: LazyLock<Tiny> = LazyLock::new(|| {
     let mut state = State::init(&setting.model.config, 1);
     state.v.iter_mut().for_each(|v| v.data.iter_mut().enumerate().for_each(|(i, v)| *v = 1000 + i as i64));
     let keys = StepKeys::generate(&PARAMS, &setting.model).unwrap();
-    let prover = StepProver { params: &PARAMS, keys: &keys, spec: &setting.model };
+    let prover = StepProver::new(&PARAMS, &keys, &setting.model);
     let (proof, _) = prover.genesis(&state, &mut |_, _| {}).unwrap();
     let spec = ChainSpec::new(setting.genesis(&state, proof)).unwrap();
     let worker = Worker { spec: &spec, params: &PARAMS, keys: &keys, model: &setting.model, dataset: &setting.dataset };
@@ -68,7 +70,7 @@ pub static TINY: LazyLock<Tiny> = LazyLock::new(|| {
 
 impl Tiny {
     pub fn prover(&self) -> StepProver<'_> {
-        StepProver { params: &PARAMS, keys: &self.keys, spec: &self.setting.model }
+        StepProver::new(&PARAMS, &self.keys, &self.setting.model)
     }
 
     pub fn refused(&self, block: &Block) -> Refused {
@@ -116,7 +118,7 @@ impl Tiny {
     ) -> Update {
         let scope = self.scope(contributions);
         let prover = self.prover();
-        let (proofs, after) = prover.update(&scope, state, sum, summands, hyper, &mut |_, _| {}).unwrap();
+        let (proofs, after) = prover.update(&scope, state, (sum, summands), hyper, &mut |_, _| {}).unwrap();
         let mut moved = state.clone();
         sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();

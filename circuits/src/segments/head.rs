@@ -1,8 +1,8 @@
 //! Embedding, final norm, logits and loss, forward and backward.
 
 use super::{
-    EXP_TAGS, InputError, LOG_TAGS, PUBLIC_ROWS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound, read,
-    written,
+    EXP_TAGS, Entering, InputError, LOG_TAGS, PUBLIC_ROWS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound,
+    read, written,
 };
 use crate::{
     fixed::{Class, Saturations},
@@ -53,20 +53,45 @@ pub fn batch_column(sequence: &[u8]) -> Vec<i128> {
 }
 
 /// What the head of one sequence is computed from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadInput {
+    /// Weights of the head.
+    pub weights: HeadWeights,
+    /// T + 1 tokens.
+    pub sequence: Vec<u8>,
+    /// Residual stream above the last layer and gradient below the first.
+    pub entering: Entering,
+}
+
+/// The weights of a head segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadWeights {
     /// Embedding, `[V × d]`.
     pub embed: Tensor,
     /// Gain of the final norm, `[1 × d]`.
     pub norm_f: Tensor,
     /// Head, `[V × d]`, unless tied.
     pub head: Option<Tensor>,
-    /// T + 1 tokens.
-    pub sequence: Vec<u8>,
-    /// Residual stream above the last layer, `[T × d]`, [`Class::Residual`].
-    pub x: Tensor,
-    /// Gradient below the first layer, `[T × d]`, [`Class::Gradient`].
-    pub dx0: Tensor,
+}
+
+impl HeadWeights {
+    /// Those of a model.
+    pub fn of(params: &Params) -> Self {
+        let Params { embed, norm_f, head, .. } = params;
+        HeadWeights { embed: embed.clone(), norm_f: norm_f.clone(), head: head.clone() }
+    }
+
+    /// Refuses tensors of other shapes than the configuration's, and integers outside their range.
+    pub fn check(&self, config: &Config) -> Result<(), InputError> {
+        let table = (config.vocab, config.hidden);
+        check_tensor("embed", &self.embed, table, Class::Weight)?;
+        check_tensor("norm_f", &self.norm_f, (1, config.hidden), Class::Weight)?;
+        match &self.head {
+            Some(head) if !config.tied => check_tensor("head", head, table, Class::Weight),
+            None if config.tied => Ok(()),
+            _ => Err(InputError::Tied),
+        }
+    }
 }
 
 /// All values of the head of one sequence.
@@ -119,33 +144,23 @@ impl HeadInput {
     pub fn of(params: &Params, trace: &SequenceTrace) -> Self {
         let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
         HeadInput {
-            embed: params.embed.clone(),
-            norm_f: params.norm_f.clone(),
-            head: params.head.clone(),
+            weights: HeadWeights::of(params),
             sequence: trace.tokens.iter().chain(trace.targets.last()).copied().collect(),
-            x: trace.head.x.clone(),
-            dx0: dx0.clone(),
+            entering: Entering { x: trace.head.x.clone(), dx: dx0.clone() },
         }
     }
 
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
     pub fn check(&self, config: &Config) -> Result<(), InputError> {
-        let (table, edge) = ((config.vocab, config.hidden), (config.context, config.hidden));
-        check_tensor("embed", &self.embed, table, Class::Weight)?;
-        check_tensor("norm_f", &self.norm_f, (1, config.hidden), Class::Weight)?;
-        match &self.head {
-            Some(head) if !config.tied => check_tensor("head", head, table, Class::Weight)?,
-            None if config.tied => {}
-            _ => return Err(InputError::Tied),
-        }
+        self.weights.check(config)?;
         check_sequence(config, &self.sequence)?;
-        check_tensor("x", &self.x, edge, Class::Residual)?;
-        check_tensor("dx0", &self.dx0, edge, Class::Gradient)
+        self.entering.check(config)
     }
 
     /// Forward and backward.
     pub fn compute(self, spec: &Spec) -> HeadValues {
-        let HeadInput { embed, norm_f, head, sequence, x, dx0 } = self;
+        let HeadInput { weights: HeadWeights { embed, norm_f, head }, sequence, entering: Entering { x, dx: dx0 } } =
+            self;
         let (tokens, targets) = (sequence[..sequence.len() - 1].to_vec(), sequence[1..].to_vec());
         let x0 = embed_tokens(&embed, &tokens);
         let mut none = Saturations::default();

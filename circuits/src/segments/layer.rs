@@ -1,8 +1,8 @@
 //! One transformer layer, forward and backward. All layers of a model share this circuit.
 
 use super::{
-    EDGE, EXP_TAGS, InputError, SIGMOID_TAGS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound, read,
-    written,
+    EDGE, EXP_TAGS, Entering, InputError, SIGMOID_TAGS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound,
+    read, written,
 };
 use crate::{
     fixed::{Class, Saturations},
@@ -23,7 +23,6 @@ use crate::{
 };
 use backend::{Builder, Circuit};
 use plonkish::{Challenge, Declared, Interval, PortId, Roles};
-use serde::{Deserialize, Serialize};
 
 /// Ports of the layer segment, in order.
 pub const WEIGHTS: PortId = 0;
@@ -49,14 +48,12 @@ fn int<E: Copy + Into<i128> + Default>(x: &Matrix<E>, i: usize, j: usize) -> i12
 }
 
 /// What a layer of one sequence is computed from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerInput {
     /// Weights of the layer.
     pub weights: LayerParams,
-    /// Residual stream below, `[T × d]`, [`Class::Residual`].
-    pub x: Tensor,
-    /// Gradient above, `[T × d]`, [`Class::Gradient`].
-    pub dx: Tensor,
+    /// Residual stream below and gradient above.
+    pub entering: Entering,
 }
 
 /// All values of a layer of one sequence.
@@ -82,7 +79,8 @@ impl LayerInput {
     /// Input of a layer of a traced sequence.
     pub fn of(params: &Params, trace: &SequenceTrace, layer: usize) -> Self {
         let (forward, backward) = (&trace.forward[layer], &trace.backward[layer]);
-        LayerInput { weights: params.layers[layer].clone(), x: forward.x.clone(), dx: backward.dx_out.clone() }
+        let entering = Entering { x: forward.x.clone(), dx: backward.dx_out.clone() };
+        LayerInput { weights: params.layers[layer].clone(), entering }
     }
 
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
@@ -92,16 +90,14 @@ impl LayerInput {
         {
             check_tensor(&spec.name, tensor, (spec.rows, spec.cols), Class::Weight)?;
         }
-        let shape = (config.context, config.hidden);
-        check_tensor("x", &self.x, shape, Class::Residual)?;
-        check_tensor("dx", &self.dx, shape, Class::Gradient)
+        self.entering.check(config)
     }
 
     /// Forward and backward.
     pub fn compute(self, spec: &Spec) -> LayerValues {
         let mut none = Saturations::default();
-        let forward = layer_forward(spec, &self.weights, &self.x, &mut none);
-        let backward = layer_backward(spec, &self.weights, &forward, &self.dx, &mut none);
+        let forward = layer_forward(spec, &self.weights, &self.entering.x, &mut none);
+        let backward = layer_backward(spec, &self.weights, &forward, &self.entering.dx, &mut none);
         LayerValues { weights: self.weights, forward, backward }
     }
 }

@@ -42,6 +42,15 @@ impl SegmentKind {
         }
     }
 
+    /// What a step has of it, for people.
+    pub fn plural(self) -> &'static str {
+        match self {
+            SegmentKind::Layer => "layers",
+            SegmentKind::Head => "heads",
+            SegmentKind::Update => "update",
+        }
+    }
+
     /// Public values of an instance, its context included.
     pub fn publics(self) -> usize {
         match self {
@@ -91,6 +100,24 @@ pub enum InputError {
     /// The tokens are none of the configuration.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
+}
+
+/// What enters a layer or a head of one sequence from its neighbours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entering {
+    /// Residual stream: below a layer, above the last one for a head. `[T × d]`, [`Class::Residual`].
+    pub x: Tensor,
+    /// Gradient: above a layer, below the first one for a head. `[T × d]`, [`Class::Gradient`].
+    pub dx: Tensor,
+}
+
+impl Entering {
+    /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
+    pub fn check(&self, config: &Config) -> Result<(), InputError> {
+        let shape = (config.context, config.hidden);
+        check_tensor("x", &self.x, shape, Class::Residual)?;
+        check_tensor("dx", &self.dx, shape, Class::Gradient)
+    }
 }
 
 /// Refuses a tensor of another shape, and integers outside the range of their class.

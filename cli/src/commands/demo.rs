@@ -59,7 +59,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     dir.write_run(&run)?;
     let (prover_keys, verifier_keys) = (ui.prover_keys(&params, &spec)?, ui.verifier_keys(&params, &spec.config)?);
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
-    let prover = StepProver { params: &params, keys: &prover_keys, spec: &spec };
+    let prover = StepProver::new(&params, &prover_keys, &spec);
     let groups = Layouts::new(&spec.config).updates().len();
     {
         let mut bar = ProofBar::genesis(ui, &prover_keys, groups);

@@ -212,7 +212,7 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, number, &keys, size);
-        let prover = StepProver { params: &params, keys: &keys, spec: &session.trainer.spec };
+        let prover = StepProver::new(&params, &keys, &session.trainer.spec);
         let (bundle, after) = prover.step(
             StepOf { run: &session.run, step: number, before: &before },
             &mut state,
@@ -289,7 +289,7 @@ fn prove_genesis(
         ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());
     }
-    let prover = StepProver { params, keys, spec: &session.trainer.spec };
+    let prover = StepProver::new(params, keys, &session.trainer.spec);
     let groups = Layouts::new(&session.trainer.spec.config).updates().len();
     let mut bar = ProofBar::genesis(ui, keys, groups);
     let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;

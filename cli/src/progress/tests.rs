@@ -4,15 +4,16 @@ use super::Estimate;
 use backend::keys::Shape;
 use circuits::model::{Config, Spec};
 use circuits::segments::Circuits;
-use prover::proof::Stage;
-use prover::step::Part;
+use circuits::segments::SegmentKind;
+use prover::engine::Stage;
+
 use std::time::Duration;
 
 /// A recorded step.
 struct Record {
     config: Config,
     contributions: usize,
-    told: Vec<(Duration, Part, Stage)>,
+    told: Vec<(Duration, SegmentKind, Stage)>,
     end: Duration,
 }
 
@@ -25,7 +26,7 @@ impl Record {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
             let part = || {
-                let parts = [Part::Layers, Part::Heads, Part::Update];
+                let parts = [SegmentKind::Layer, SegmentKind::Head, SegmentKind::Update];
                 parts.into_iter().find(|part| part.name() == words[1]).unwrap()
             };
             match words[..] {
@@ -61,13 +62,13 @@ impl Record {
             }
             found
         };
-        assert_eq!(instances(Part::Layers), self.contributions * self.config.layers);
-        assert_eq!(instances(Part::Heads), self.contributions);
+        assert_eq!(instances(SegmentKind::Layer), self.contributions * self.config.layers);
+        assert_eq!(instances(SegmentKind::Head), self.contributions);
         Estimate::new(
             [
-                (Part::Layers, &circuits.layer.plan),
-                (Part::Heads, &circuits.head.plan),
-                (Part::Update, &circuits.update.plan),
+                (SegmentKind::Layer, &circuits.layer.plan),
+                (SegmentKind::Head, &circuits.head.plan),
+                (SegmentKind::Update, &circuits.update.plan),
             ]
             .map(|(part, plan)| (part, Shape::of(plan).unwrap(), instances(part))),
         )

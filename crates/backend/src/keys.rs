@@ -230,6 +230,15 @@ impl Shape {
         ]
     }
 
+    /// Sorts the items at the head of a proof of `n` instances, all their advice commitments, by port:
+    /// `[instance][port][column]`. None if there are too few.
+    pub fn by_port<T: Copy>(&self, n: usize, items: &[T]) -> Option<Vec<Vec<Vec<T>>>> {
+        let port = |first: usize, columns: &Range<usize>| {
+            items.get(first + columns.start..first + columns.end).map(<[T]>::to_vec)
+        };
+        (0..n).map(|i| self.ports.iter().map(|p| port(i * self.advice, p)).collect()).collect()
+    }
+
     /// The exact length in bytes of a proof of `n` instances.
     pub fn proof_length(&self, n: usize) -> usize {
         self.items(n).iter().map(|&(_, count)| count).sum::<usize>() * ENCODED

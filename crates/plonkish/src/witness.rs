@@ -7,7 +7,7 @@ use ff::BatchInvert;
 use std::collections::BTreeMap;
 
 /// Values of all advice cells, column by column over the usable rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Witness<F> {
     /// `values[column][row]`.
     pub values: Vec<Vec<F>>,

@@ -1,0 +1,73 @@
+//! How ports are blinded: canonically, or by a secret that both ends of a wire share.
+
+use crate::error::ProveError;
+use backend::curve::F;
+use backend::ports::WIRE_BLINDING_ROWS;
+use ff::FromUniformBytes;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+
+/// How a port's columns are blinded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PortBlinding {
+    /// Rows 0 and this blind: 1 for a tensor's own commitment, N for a sum of N.
+    Canonical(u64),
+    /// A secret, the same at both ends of a wire; one for each column of the port.
+    Secret(Vec<ColumnBlinding>),
+}
+
+/// The blinding of one column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnBlinding {
+    /// The last rows of the column. If halo2 blinds more rows than these, those before are zero, so that circuits with
+    /// different numbers of blinding rows can share a wire.
+    pub rows: Vec<F>,
+    /// The blind.
+    pub blind: F,
+}
+
+/// The blinding of a secret wire of `columns` columns. `statement` must hold the whole statement with its context, and
+/// `wire` name the wire within it: a secret never blinds two wires the same way, and both ends derive the same.
+pub fn derive_wire(secret: &[u8; 32], statement: &[u8], wire: &[u8], columns: usize) -> PortBlinding {
+    let element = |column: usize, draw: usize| {
+        let mut state =
+            blake2b_simd::Params::new().hash_length(64).key(secret).personal(b"GradCoin-a-wire-").to_state();
+        for part in [statement, wire] {
+            state.update(&(part.len() as u64).to_le_bytes());
+            state.update(part);
+        }
+        state.update(&(column as u64).to_le_bytes());
+        state.update(&(draw as u64).to_le_bytes());
+        F::from_uniform_bytes(state.finalize().as_array())
+    };
+    let column = |c: usize| ColumnBlinding {
+        rows: (0..WIRE_BLINDING_ROWS).map(|draw| element(c, draw)).collect(),
+        blind: element(c, WIRE_BLINDING_ROWS),
+    };
+    PortBlinding::Secret((0..columns).map(column).collect())
+}
+
+/// A generator seeded by the operating system.
+pub fn fresh() -> Result<ChaCha20Rng, ProveError> {
+    ChaCha20Rng::try_from_rng(&mut getrandom::SysRng).map_err(|_| ProveError::NoRandomness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wires_depend_on_everything() {
+        let of = |secret: u8, statement: &[u8], wire: &[u8]| match derive_wire(&[secret; 32], statement, wire, 2) {
+            PortBlinding::Secret(columns) => columns,
+            PortBlinding::Canonical(_) => unreachable!(),
+        };
+        let base = of(1, b"ab", b"c");
+        assert_eq!(base, of(1, b"ab", b"c"));
+        assert_ne!(base[0], base[1]);
+        for other in [of(2, b"ab", b"c"), of(1, b"a", b"bc"), of(1, b"ab", b"d")] {
+            assert!(other.iter().zip(&base).all(|(x, y)| x != y));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The stock engine: commit to phase 1, draw the challenges, fill phase 2, prove.
+
+use super::script::{Draws, ScriptedRng};
+use super::{Engine, Proof, ProofInstance, Stage};
+use crate::blinding::fresh;
+use crate::error::ProveError;
+use crate::key::ProverKey;
+use backend::challenge::{self, Challenges};
+use backend::curve::{ENCODED, F, Params, Point, PointSum, ProofWriter, columns_domain};
+use backend::halo2::{PlanCircuit, with_plan};
+use backend::ports::refuse_identity;
+use backend::{Plan, Witness};
+use ff::Field;
+use group::{Curve, CurveAffine, GroupEncoding};
+use halo2_proofs::plonk;
+use halo2_proofs::poly::commitment::Blind;
+use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// The stock prover, `halo2_proofs::plonk::create_proof`, in two passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Halo2;
+
+impl Engine for Halo2 {
+    fn name(&self) -> &'static str {
+        "halo2"
+    }
+
+    fn prove(
+        &self,
+        params: &Params,
+        key: &ProverKey,
+        instances: &mut [ProofInstance],
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Proof, ProveError> {
+        FirstPass::commit(params, key, instances, progress)?.finish(params, key, instances, progress)
+    }
+}
+
+/// Commitments to phase 1, and what the rest of the proof needs beside the witnesses.
+struct FirstPass {
+    draws: Vec<Draws>,
+    /// For each instance, the commitments of its phase-1 columns.
+    points: Vec<Vec<Point>>,
+    challenges: Challenges,
+    rng: ChaCha20Rng,
+}
+
+impl FirstPass {
+    /// Commits to phase 1 and draws the challenges.
+    fn commit(
+        params: &Params,
+        key: &ProverKey,
+        instances: &mut [ProofInstance],
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Self, ProveError> {
+        let (plan, shape) = (&key.plan, &key.verifying.shape);
+        if params.k() != plan.k {
+            return Err(ProveError::Mismatch { what: "the number of rows" });
+        }
+        if instances.is_empty() {
+            return Err(ProveError::NoInstances);
+        }
+        let count = instances.len();
+        let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
+        for (i, instance) in instances.iter_mut().enumerate() {
+            if instance.publics.len() != shape.publics {
+                let (expected, found) = (shape.publics, instance.publics.len());
+                return Err(ProveError::Publics { instance: i, expected, found });
+            }
+            let values = &instance.witness.values;
+            if values.len() != shape.advice || values.iter().any(|v| v.len() != plan.usable) {
+                return Err(ProveError::Mismatch { what: "a witness" });
+            }
+            if let Some(source) = instance.witness.count_lookups(plan).into_iter().next() {
+                return Err(ProveError::Witness { instance: i, source });
+            }
+            let draws = Draws::new(plan, shape, &instance.ports, &mut rng)?;
+            let points = commit_columns(params, &instance.witness, &draws, shape.phase1);
+            refuse_identity(&points).map_err(|source| ProveError::Port { instance: i, source })?;
+            all_draws.push(draws);
+            all_points.push(points);
+            progress(Stage::Committed { done: i + 1, of: count });
+        }
+        let unset: Vec<Vec<F>> =
+            instances.iter().map(|instance| [&[F::ZERO; challenge::SLOTS][..], &instance.publics].concat()).collect();
+        let encoded: Vec<Vec<u8>> =
+            all_points.iter().map(|points| points.iter().flat_map(GroupEncoding::to_bytes).collect()).collect();
+        let encoded: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+        let digest = challenge::digest(plan.k, &key.verifying.digest, &unset, &encoded);
+        Ok(FirstPass { draws: all_draws, points: all_points, challenges: challenge::scalars(&digest), rng })
+    }
+
+    /// Fills phase 2 and proves.
+    fn finish(
+        self,
+        params: &Params,
+        key: &ProverKey,
+        instances: &mut [ProofInstance],
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Proof, ProveError> {
+        let FirstPass { draws, points, challenges, rng } = self;
+        let (plan, shape) = (&key.plan, &key.verifying.shape);
+        instances.par_iter_mut().for_each(|instance| instance.witness.fill_phase2(plan, &challenges));
+        progress(Stage::Filled);
+
+        let columns: Vec<Vec<F>> = instances.iter().map(|i| challenge::instance(&challenges, &i.publics)).collect();
+        let length = shape.proof_length(instances.len());
+        let mut rng = ScriptedRng::new(&draws, rng);
+        let mut transcript = ProofWriter::init(Tally { bytes: Vec::with_capacity(length), of: length, progress });
+        lent(plan, instances, |circuits| {
+            with_columns(&columns, |columns| {
+                with_plan(plan, || {
+                    plonk::create_proof(params, key.halo2(), circuits, columns, &mut rng, &mut transcript)
+                })
+            })
+        })?;
+        let bytes = transcript.finalize().bytes;
+
+        // What this module leans on in the pinned halo2: the length, the order of draws, the order of commitments.
+        if bytes.len() != length || !rng.exhausted() {
+            return Err(ProveError::UnexpectedHalo2);
+        }
+        for (instance, points) in points.iter().enumerate() {
+            let head = bytes[instance * shape.advice * ENCODED..].chunks(ENCODED);
+            if let Some(column) = points.iter().zip(head).position(|(p, b)| p.to_bytes() != b) {
+                return Err(ProveError::Commitment { instance, column });
+            }
+        }
+        let of_port = |points: &Vec<Point>| shape.ports.iter().map(|p| points[p.clone()].to_vec()).collect();
+        Ok(Proof { bytes, challenges, ports: points.iter().map(of_port).collect(), instances: columns })
+    }
+}
+
+/// Runs `f` on the instances as circuits, which own their witnesses, and gives the witnesses back.
+fn lent<T>(plan: &Arc<Plan>, instances: &mut [ProofInstance], f: impl FnOnce(&[PlanCircuit]) -> T) -> T {
+    let circuit = |instance: &mut ProofInstance| {
+        let witness = Some(Arc::new(std::mem::take(&mut instance.witness)));
+        PlanCircuit { plan: plan.clone(), witness }
+    };
+    let circuits: Vec<PlanCircuit> = instances.iter_mut().map(circuit).collect();
+    let out = f(&circuits);
+    for (instance, circuit) in instances.iter_mut().zip(circuits) {
+        instance.witness = circuit.witness.map(Arc::unwrap_or_clone).unwrap_or_default();
+    }
+    out
+}
+
+/// Commitments of the first `columns` advice columns, blinded as halo2 will blind them.
+fn commit_columns(params: &Params, witness: &Witness, draws: &Draws, columns: usize) -> Vec<Point> {
+    let domain = columns_domain(params.k());
+    let sums: Vec<PointSum> = (0..columns)
+        .into_par_iter()
+        .map(|c| {
+            let blinding = &draws.rows[c];
+            let mut column = Vec::with_capacity(1 << params.k());
+            column.extend_from_slice(&witness.values[c]);
+            column.resize((1 << params.k()) - blinding.len(), F::ZERO);
+            column.extend_from_slice(blinding);
+            params.commit_lagrange(&domain.lagrange_from_vec(column), Blind(draws.blinds[c]))
+        })
+        .collect();
+    let mut points = vec![Point::identity(); sums.len()];
+    PointSum::batch_normalize(&sums, &mut points);
+    points
+}
+
+/// halo2 takes instances as slices of slices of columns.
+pub(super) fn with_columns<T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
+    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
+    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
+    f(&columns)
+}
+
+/// Collects the proof and tells how much of it there is.
+struct Tally<'a> {
+    bytes: Vec<u8>,
+    of: usize,
+    progress: &'a mut dyn FnMut(Stage),
+}
+
+impl Write for Tally<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(data);
+        (self.progress)(Stage::Proving { written: self.bytes.len(), of: self.of });
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Tasks done in this process.
+
+use crate::engine::{ProofInstance, Stage, prove_with};
+use crate::error::ProveError;
+use crate::step::{Progress, StepProver};
+use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
+use backend::Witness;
+use circuits::segments::SegmentKind;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Instances that keep a machine busy: a proof of fewer is made beside another.
+const ENOUGH: usize = 8;
+
+/// Proofs of few instances that are made side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+impl StepProver<'_> {
+    /// Does one task: computes the instances from their inputs, proves them, verifies the proof.
+    pub fn execute(
+        &self,
+        task: &Task,
+        inputs: &Inputs,
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Vec<u8>, ProveError> {
+        task.check(&self.spec.config)?;
+        let instance = |(index, instance): (usize, &TaskInstance)| {
+            let witness = self.witness(index, &instance.inputs, inputs)?;
+            Ok(ProofInstance { witness, publics: instance.publics.clone(), ports: instance.ports.clone() })
+        };
+        let instances: Result<Vec<ProofInstance>, ProveError> =
+            task.instances.par_iter().enumerate().map(instance).collect();
+        let key = self.keys.of(task.segment);
+        Ok(prove_with(self.engine, self.params, key, instances?, progress)?.bytes)
+    }
+
+    fn witness(&self, index: usize, of: &InstanceInputs, inputs: &Inputs) -> Result<Witness, ProveError> {
+        let (spec, circuits) = (self.spec, &self.keys.circuits);
+        let filled = match of {
+            InstanceInputs::Layer { weights, entering } => {
+                circuits.layer.fill(&inputs.layer(&spec.config, weights, entering)?.compute(spec))
+            }
+            InstanceInputs::Head { weights, sequence, entering } => {
+                circuits.head.fill(&inputs.head(&spec.config, weights, sequence, entering)?.compute(spec))
+            }
+            InstanceInputs::Update { values } => circuits.update.fill(inputs.update(circuits.update.plan.k, values)?),
+        };
+        filled.map_err(|source| ProveError::Witness { instance: index, source })
+    }
+
+    /// Does tasks; gives their proofs in the same order. Large ones come first, one after another; a small one does not
+    /// keep two cores busy, so that two are done at a time.
+    pub fn execute_all(
+        &self,
+        tasks: &[Task],
+        inputs: &Inputs,
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Vec<u8>>, ProveError> {
+        let mut proofs: Vec<Option<Vec<u8>>> = vec![None; tasks.len()];
+        let (large, small): (Vec<usize>, Vec<usize>) =
+            (0..tasks.len()).partition(|&i| tasks[i].instances.len() >= ENOUGH);
+        for i in large {
+            let segment = tasks[i].segment;
+            proofs[i] = Some(self.execute(&tasks[i], inputs, &mut |stage| progress(segment, stage))?);
+        }
+        let (next, shared) = (AtomicUsize::new(0), Mutex::new(progress));
+        let told = |segment: SegmentKind, stage: Stage| {
+            let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            progress(segment, stage);
+        };
+        let work = || -> Result<Vec<(usize, Vec<u8>)>, ProveError> {
+            let mut done = vec![];
+            while let Some(&i) = small.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let segment = tasks[i].segment;
+                // A task that failed ends the others after the one at hand.
+                let proof = self.execute(&tasks[i], inputs, &mut |stage| told(segment, stage));
+                done.push((i, proof.inspect_err(|_| next.store(small.len(), Ordering::Relaxed))?));
+            }
+            Ok(done)
+        };
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..SIDE_BY_SIDE.min(small.len())).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        for done in found {
+            for (i, proof) in done? {
+                proofs[i] = Some(proof);
+            }
+        }
+        proofs.into_iter().map(|proof| proof.ok_or(ProveError::Mismatch { what: "the number of proofs" })).collect()
+    }
+}

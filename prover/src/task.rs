@@ -1,0 +1,223 @@
+//! What is to be proven, written down: a proof is a task that any machine can do.
+//!
+//! A task names its inputs by digest, holds public values and blinding, and gives a proof that is cheap to check. Whoever
+//! does it need not be trusted with soundness; as it holds blinding, only with secrecy.
+
+use crate::blinding::PortBlinding;
+use crate::error::ProveError;
+use backend::curve::{CIRCUIT_VERSION, F};
+use circuits::codec::{self, CodecError, Encoded};
+use circuits::model::{Config, LayerParams, check_sequence};
+use circuits::segments::head::{HeadInput, HeadWeights};
+use circuits::segments::layer::LayerInput;
+use circuits::segments::update::UpdateValues;
+use circuits::segments::{Entering, SegmentKind};
+use ff::PrimeField;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Names an input: a hash of its encoding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct InputDigest(pub [u8; 32]);
+
+impl fmt::Debug for InputDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What instances are computed from. Sequences and layers share some of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// Weights of a layer.
+    LayerWeights(LayerParams),
+    /// Weights of the head.
+    HeadWeights(HeadWeights),
+    /// T + 1 tokens.
+    Sequence(Vec<u8>),
+    /// What enters a layer or a head from its neighbours.
+    Entering(Entering),
+    /// Elements of an update, their gradients and the public integers.
+    Update(UpdateValues),
+}
+
+impl Encoded for Input {
+    const MAGIC: [u8; 8] = *b"GRADINPT";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "task input";
+}
+
+/// The inputs of an instance, by digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InstanceInputs {
+    /// Of a layer of one sequence.
+    Layer {
+        /// [`Input::LayerWeights`].
+        weights: InputDigest,
+        /// [`Input::Entering`].
+        entering: InputDigest,
+    },
+    /// Of the head of one sequence.
+    Head {
+        /// [`Input::HeadWeights`].
+        weights: InputDigest,
+        /// [`Input::Sequence`].
+        sequence: InputDigest,
+        /// [`Input::Entering`].
+        entering: InputDigest,
+    },
+    /// Of the update of one lane group.
+    Update {
+        /// [`Input::Update`].
+        values: InputDigest,
+    },
+}
+
+impl InstanceInputs {
+    /// Which circuit they are for.
+    pub fn segment(&self) -> SegmentKind {
+        match self {
+            InstanceInputs::Layer { .. } => SegmentKind::Layer,
+            InstanceInputs::Head { .. } => SegmentKind::Head,
+            InstanceInputs::Update { .. } => SegmentKind::Update,
+        }
+    }
+
+    fn digests(&self) -> Vec<InputDigest> {
+        match *self {
+            InstanceInputs::Layer { weights, entering } => vec![weights, entering],
+            InstanceInputs::Head { weights, sequence, entering } => vec![weights, sequence, entering],
+            InstanceInputs::Update { values } => vec![values],
+        }
+    }
+}
+
+/// One instance of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskInstance {
+    /// Its inputs.
+    pub inputs: InstanceInputs,
+    /// Public values, the context last.
+    pub publics: Vec<F>,
+    /// Blinding of each port.
+    pub ports: Vec<PortBlinding>,
+}
+
+/// A proof to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Version of the circuits.
+    pub circuits: u32,
+    /// Digest of the model's configuration.
+    pub config: [u8; 32],
+    /// Which circuit.
+    pub segment: SegmentKind,
+    /// Its instances, in the order of the proof.
+    pub instances: Vec<TaskInstance>,
+}
+
+impl Encoded for Task {
+    const MAGIC: [u8; 8] = *b"GRADTASK";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "task";
+}
+
+impl Task {
+    /// A task of a model.
+    pub fn new(config: &Config, segment: SegmentKind, instances: Vec<TaskInstance>) -> Self {
+        Task { circuits: CIRCUIT_VERSION, config: config.digest(), segment, instances }
+    }
+
+    /// Names what is proven, whatever the blinding: two tasks of one name have results of equal worth.
+    pub fn name(&self) -> [u8; 32] {
+        let mut bytes = self.circuits.to_le_bytes().to_vec();
+        bytes.extend(self.config);
+        bytes.extend(self.segment.name().as_bytes());
+        for instance in &self.instances {
+            bytes.extend(instance.publics.iter().flat_map(PrimeField::to_repr));
+            bytes.extend(instance.inputs.digests().iter().flat_map(|digest| digest.0));
+        }
+        codec::digest(b"gradcoin-a-task", &bytes)
+    }
+
+    /// Refuses a task of other circuits or of another configuration.
+    pub fn check(&self, config: &Config) -> Result<(), ProveError> {
+        let fits = |is: bool, what| if is { Ok(()) } else { Err(ProveError::Mismatch { what }) };
+        fits(self.circuits == CIRCUIT_VERSION, "the task's circuit version")?;
+        fits(self.config == config.digest(), "the task's configuration")?;
+        fits(self.instances.iter().all(|i| i.inputs.segment() == self.segment), "an instance of the task")
+    }
+}
+
+/// Instances of one circuit, cut into tasks of at most `per_proof` instances.
+pub fn cut(config: &Config, segment: SegmentKind, instances: Vec<TaskInstance>, per_proof: usize) -> Vec<Task> {
+    let mut rest = instances.into_iter().peekable();
+    let mut tasks = vec![];
+    while rest.peek().is_some() {
+        tasks.push(Task::new(config, segment, rest.by_ref().take(per_proof.max(1)).collect()));
+    }
+    tasks
+}
+
+/// Inputs at hand, by digest.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs(HashMap<InputDigest, Arc<Input>>);
+
+impl Inputs {
+    /// Adds an input; gives its name.
+    pub fn put(&mut self, input: Input) -> Result<InputDigest, CodecError> {
+        let digest = InputDigest(codec::digest(b"gradcoin-input--", &codec::encode(&input)?));
+        self.0.entry(digest).or_insert_with(|| Arc::new(input));
+        Ok(digest)
+    }
+
+    /// The input of a name.
+    pub fn get(&self, digest: &InputDigest) -> Result<&Input, ProveError> {
+        self.0.get(digest).map(Arc::as_ref).ok_or(ProveError::MissingInput { digest: *digest })
+    }
+
+    /// Everything that a layer's instance is computed from, of the configuration and in range.
+    pub fn layer(
+        &self,
+        config: &Config,
+        weights: &InputDigest,
+        entering: &InputDigest,
+    ) -> Result<LayerInput, ProveError> {
+        let (Input::LayerWeights(weights), Input::Entering(entering)) = (self.get(weights)?, self.get(entering)?)
+        else {
+            return Err(ProveError::Mismatch { what: "the kind of an input" });
+        };
+        let input = LayerInput { weights: weights.clone(), entering: entering.clone() };
+        input.check(config)?;
+        Ok(input)
+    }
+
+    /// The same of a head.
+    pub fn head(
+        &self,
+        config: &Config,
+        weights: &InputDigest,
+        sequence: &InputDigest,
+        entering: &InputDigest,
+    ) -> Result<HeadInput, ProveError> {
+        let found = (self.get(weights)?, self.get(sequence)?, self.get(entering)?);
+        let (Input::HeadWeights(weights), Input::Sequence(sequence), Input::Entering(entering)) = found else {
+            return Err(ProveError::Mismatch { what: "the kind of an input" });
+        };
+        check_sequence(config, sequence)?;
+        let input = HeadInput { weights: weights.clone(), sequence: sequence.clone(), entering: entering.clone() };
+        input.check(config)?;
+        Ok(input)
+    }
+
+    /// The same of an update.
+    pub fn update(&self, k: u32, values: &InputDigest) -> Result<&UpdateValues, ProveError> {
+        let Input::Update(values) = self.get(values)? else {
+            return Err(ProveError::Mismatch { what: "the kind of an input" });
+        };
+        values.check(k)?;
+        Ok(values)
+    }
+}
