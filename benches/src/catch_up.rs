@@ -6,7 +6,7 @@
 
 use backend::curve::{ENCODED, F, Msm, Params, Point, PointSum};
 use backend::keys::{Item, VerifyingKey};
-use circuits::statement::Bundle;
+use circuits::statements::Bundle;
 use ff::Field;
 use group::{Curve, GroupEncoding};
 use prover::blinding::fresh;

@@ -10,7 +10,7 @@ use backend::Plan;
 use backend::curve::Params;
 use circuits::model::Spec;
 use circuits::segments::{Circuits, SegmentKind};
-use circuits::statement::{INSTANCES_PER_PROOF, Layouts};
+use circuits::statements::{INSTANCES_PER_PROOF, Layouts};
 use plonkish::Global;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! A model, its keys, and the first step of a run on the fixture corpus.
 
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
-use circuits::decimal::Decimal;
+use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
 use circuits::segments::SegmentKind;
-use circuits::statement::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
+use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::blinding::fresh;

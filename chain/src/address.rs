@@ -232,7 +232,7 @@ pub(crate) mod testing {
 mod tests {
     use super::{testing::*, *};
     use bech32::Bech32;
-    use circuits::codec;
+    use circuits::statements::codec;
     use proptest::prelude::*;
 
     /// L, the order of the base point, little-endian.

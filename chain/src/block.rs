@@ -4,8 +4,8 @@ use crate::Hash;
 use crate::contribution::{self, Contribution};
 use crate::header::{BLOCK_VERSION, Header, Summary};
 use crate::transaction::Transaction;
-use circuits::codec::{self, CodecError, Encoded};
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// The optimizer's step by the sum of a block's contributions, with its proofs.

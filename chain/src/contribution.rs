@@ -4,10 +4,10 @@ use crate::Hash;
 use crate::address::{Address, SecretKey, Signature};
 use crate::dataset::MerkleProof;
 use backend::curve::Point;
-use circuits::codec::{self, CodecError, Encoded};
-use circuits::poseidon;
-use circuits::scope::Scope;
-use circuits::statement::{self, Encoding};
+use circuits::statements::codec::{self, CodecError, Encoded};
+use circuits::statements::domain::Domain;
+use circuits::statements::poseidon;
+use circuits::statements::{self, Encoding};
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct Contribution {
     /// Canonical commitments of the gradient, by segment; the proofs' ports must be these.
     pub gradient: Vec<Vec<Encoding>>,
     /// Losses and proofs.
-    pub proofs: statement::Contribution,
+    pub proofs: statements::Contribution,
     /// That the commitments of its sequences are the assigned leaves of the data set.
     pub leaves: Vec<MerkleProof>,
     /// Digest of the gradient's tensors: whoever passes on others is found out without looking at a commitment.
@@ -71,7 +71,7 @@ impl Contribution {
     }
 
     /// Finds a stamp and signs.
-    pub fn seal(&mut self, chain: &Hash, stamp_bits: u32, key: &SecretKey) -> Result<(), CodecError> {
+    pub fn sign(&mut self, chain: &Hash, stamp_bits: u32, key: &SecretKey) -> Result<(), CodecError> {
         let id = self.id(chain);
         self.stamp = 0;
         while leading_zeros(&Self::stamp_digest(&id, self.stamp)) < stamp_bits {
@@ -98,12 +98,12 @@ impl Seat {
         [&chain[..], &self.parent, &self.contributor.0, &self.slot.to_le_bytes()].concat()
     }
 
-    /// Scope of the proofs of a contribution to the block of this height, at this state. It binds the proofs to chain,
-    /// height, parent, contributor and slot; the version of the circuits is in every scope.
-    pub fn scope(&self, chain: &Hash, height: u64, before: &Hash) -> Scope {
+    /// Domain of the proofs of a contribution to the block of this height, at this state. It binds the proofs to chain,
+    /// height, parent, contributor and slot; the version of the circuits is in every domain.
+    pub fn domain(&self, chain: &Hash, height: u64, before: &Hash) -> Domain {
         let (height, slot) = (height.to_le_bytes(), self.slot.to_le_bytes());
         let parts: [&[u8]; 6] = [chain, &height, &self.parent, before, &self.contributor.0, &slot];
-        Scope::new("gradientcoin contribution to a block", &parts)
+        Domain::new("gradientcoin contribution to a block", &parts)
     }
 }
 
@@ -112,16 +112,16 @@ pub fn digest(ids: &[Hash]) -> Hash {
     poseidon::digest_bytes("gradientcoin contributions", &ids.concat())
 }
 
-/// Scope of a block's update proofs: of chain, height, parent, state before, producer and contributions.
-pub fn update_scope(
+/// Domain of a block's update proofs: of chain, height, parent, state before, producer and contributions.
+pub fn update_domain(
     chain: &Hash,
     height: u64,
     (parent, before): (&Hash, &Hash),
     producer: &Address,
     all: &Hash,
-) -> Scope {
+) -> Domain {
     let parts: [&[u8]; 6] = [chain, &height.to_le_bytes(), parent, before, &producer.0, all];
-    Scope::new("gradientcoin update of a block", &parts)
+    Domain::new("gradientcoin update of a block", &parts)
 }
 
 /// Leading zero bits of a hash.

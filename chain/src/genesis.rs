@@ -12,11 +12,11 @@ use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
-use circuits::codec::{self, CodecError, Encoded, LIMIT};
-use circuits::decimal::Decimal;
+use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, ConfigError, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
-use circuits::statement::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
+use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
+use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -311,7 +311,7 @@ pub(crate) mod testing {
     use super::*;
     use crate::address::testing::key;
     use crate::ledger;
-    use circuits::statement::SegmentState;
+    use circuits::statements::SegmentState;
 
     /// Contributors of [`genesis`] are the first so many of [`key`].
     pub const CONTRIBUTORS: u8 = 3;

@@ -3,7 +3,7 @@
 use crate::Hash;
 use crate::address::Address;
 use crate::work::CompactTarget;
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// Version of blocks that this program knows.

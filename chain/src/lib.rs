@@ -18,7 +18,6 @@ pub mod chain_state;
 pub mod consensus;
 pub mod contribution;
 pub mod dataset;
-pub mod draft;
 pub mod genesis;
 pub mod header;
 pub mod ledger;
@@ -31,6 +30,7 @@ pub mod rules;
 pub mod store;
 pub mod tensors;
 pub mod transaction;
+pub mod unmined;
 pub mod work;
 #[cfg(feature = "worker")]
 pub mod worker;

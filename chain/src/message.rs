@@ -6,7 +6,7 @@ use crate::contribution::Contribution;
 use crate::tensors::GradientTensors;
 use crate::transaction::Transaction;
 use crate::work::Work;
-use circuits::codec::Encoded;
+use circuits::statements::codec::Encoded;
 use serde::{Deserialize, Serialize};
 
 /// A block with the tensors of its contributions.

@@ -9,8 +9,8 @@ use crate::genesis::Genesis;
 use crate::ledger::{Account, BalanceProof};
 use crate::store::{Location, Store, StoreError, View};
 use crate::transaction::Transaction;
-use circuits::codec::{self, Encoded};
-use circuits::model_file::ModelState;
+use circuits::model::file::ModelState;
+use circuits::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// Most blocks of an answer.

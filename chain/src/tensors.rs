@@ -6,9 +6,9 @@ use crate::contribution::{Contribution, encode_points};
 use crate::genesis::ChainSpec;
 use backend::curve::Params;
 use backend::ports::PortError;
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::arithmetic::tensor::Matrix;
 use circuits::model::{Config, Gradients, tensors};
-use circuits::tensor::Matrix;
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// The tensors of a contribution's gradient, frac 36, in the order of [`tensors`]: what full nodes keep, and light clients

@@ -3,7 +3,7 @@
 use crate::Hash;
 use crate::address::{Address, SecretKey, Signature, SignatureError};
 use crate::amount::{Amount, AmountError};
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of an encoded transaction.

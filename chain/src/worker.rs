@@ -4,15 +4,15 @@ use crate::Hash;
 use crate::address::{Address, SecretKey, Signature};
 use crate::block::Update;
 use crate::consensus::semantic::Parent;
-use crate::contribution::{Contribution, Seat, encode_points, update_scope};
+use crate::contribution::{Contribution, Seat, encode_points, update_domain};
 use crate::dataset::{Dataset, DatasetError, assigned};
 use crate::genesis::ChainSpec;
 use crate::tensors::GradientTensors;
 use backend::ports::PortError;
-use circuits::codec::CodecError;
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, Spec, State};
 use circuits::ops::sgd::{self, HyperError};
+use circuits::statements::codec::CodecError;
 use prover::error::ProveError;
 use prover::step::{Progress, StepKeys, StepProver};
 
@@ -102,9 +102,9 @@ impl<'a> Worker<'a> {
     ) -> Result<Proven, WorkerError> {
         let seat = Seat { parent: parent.id, contributor: key.address(), slot };
         let batch = self.batch(&seat)?;
-        let scope = seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
+        let domain = seat.domain(self.spec.id(), parent.height + 1, &parent.digest);
         let sequences: Vec<Vec<u8>> = batch.iter().map(|(_, tokens)| tokens.clone()).collect();
-        let gradient = self.prover().gradient(&scope, state, &sequences, progress)?;
+        let gradient = self.prover().gradient(&domain, state, &sequences, progress)?;
         let commitments = self.spec.layouts().commit_gradients(self.params, &gradient.gradients)?;
         let leaves = batch.iter().map(|(leaf, _)| self.dataset.proof(*leaf)).collect::<Result<_, _>>()?;
         let mut contribution = Contribution {
@@ -116,7 +116,7 @@ impl<'a> Worker<'a> {
             stamp: 0,
             signature: Signature([0; 64]),
         };
-        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, key)?;
+        contribution.sign(self.spec.id(), self.spec.rules().stamp_bits, key)?;
         Ok(Proven { contribution, gradients: gradient.gradients })
     }
 
@@ -134,12 +134,12 @@ impl<'a> Worker<'a> {
         }
         let ids: Vec<Hash> = contributions.iter().map(|c| c.contribution.id(self.spec.id())).collect();
         let all = crate::contribution::digest(&ids);
-        let scope = update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, &all);
+        let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, &all);
         let count = contributions.len() as u32;
         let hyper = self.spec.hyper(parent.step, count)?;
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
-        let (proofs, after) = self.prover().update(&scope, state, (&sum, count.into()), &hyper, progress)?;
+        let (proofs, after) = self.prover().update(&domain, state, (&sum, count.into()), &hyper, progress)?;
         sgd::apply(&hyper, state, &sum, &mut Saturations::default());
         let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
         let canonical = self.prover().outputs(&gradients, state, &after)?;

@@ -12,7 +12,7 @@ mod seeds;
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
-use circuits::codec::{Encoded, decode};
+use circuits::statements::codec::{Encoded, decode};
 use peak_alloc::PeakAlloc;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;

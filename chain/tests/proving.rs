@@ -14,12 +14,12 @@ use chain::block::Update;
 use chain::consensus::SemanticError;
 use chain::contribution::{Seat, encode_points};
 use chain::dataset::DatasetError;
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, State};
 use circuits::ops::sgd::{self};
-use circuits::scope::Place;
 use circuits::segments::{head, layer};
-use circuits::statement;
+use circuits::statements;
+use circuits::statements::domain::Place;
 use group::GroupEncoding;
 use plonkish::field;
 use prover::canonical::prove_canonical;
@@ -195,9 +195,9 @@ fn gradients_of_another_batch_or_state() {
     let prover = tiny.prover();
     let proven = |state: &State, leaf: u64, path: u64| {
         let batch = [tiny.tokens(leaf).to_vec()];
-        let gradient = prover.gradient(&tiny.seat_scope(&seat), state, &batch, &mut |_, _| {}).unwrap();
+        let gradient = prover.gradient(&tiny.seat_domain(&seat), state, &batch, &mut |_, _| {}).unwrap();
         let commitments = tiny.spec.layouts().commit_gradients(&PARAMS, &gradient.gradients).unwrap();
-        let statement::Contribution { losses, mut layers, mut heads } = gradient.contribution;
+        let statements::Contribution { losses, mut layers, mut heads } = gradient.contribution;
         tiny.contribution(seat, &commitments, (losses[0], layers.remove(0), heads.remove(0)), path)
     };
     // A leaf of the data set that is not the assigned one, with its own path and with the assigned one's.
@@ -267,10 +267,10 @@ fn the_same_witness_under_two_scopes_shares_no_private_commitment() {
     let honest = &tiny.honest[0].contribution;
     let seat = Seat { slot: 1, ..honest.seat };
     let batch = [tiny.tokens(tiny.leaf(&honest.seat)).to_vec()];
-    let again = tiny.prover().gradient(&tiny.seat_scope(&seat), &tiny.state, &batch, &mut |_, _| {}).unwrap();
+    let again = tiny.prover().gradient(&tiny.seat_domain(&seat), &tiny.state, &batch, &mut |_, _| {}).unwrap();
     assert_eq!(again.gradients, tiny.honest[0].gradients);
     let wires = [layer::LOWER, layer::UPPER];
-    let points = |c: &statement::Contribution| {
+    let points = |c: &statements::Contribution| {
         let layers = private(&tiny.setting.keys.layer, 2, &c.layers[0], wires);
         [layers, private(&tiny.setting.keys.head, 1, &c.heads[0], wires)].concat()
     };
@@ -285,7 +285,7 @@ fn the_same_witness_under_two_scopes_shares_no_private_commitment() {
     assert!(distinct(&first).is_disjoint(&distinct(&second)));
     // What is canonical is the same.
     let port = tiny.setting.keys.head.shape.ports[head::GRADIENTS].clone();
-    let gradient = |c: &statement::Contribution| c.heads[0].as_chunks::<ENCODED>().0[port.clone()].to_vec();
+    let gradient = |c: &statements::Contribution| c.heads[0].as_chunks::<ENCODED>().0[port.clone()].to_vec();
     assert_eq!(gradient(&honest.proofs), gradient(&again.contribution));
     assert_eq!(gradient(&honest.proofs), honest.gradient[2]);
     assert!(honest.gradient[2].iter().all(|bytes| Point::from_bytes(bytes).is_some().into()));

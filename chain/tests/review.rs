@@ -147,7 +147,7 @@ fn a_contributor_who_equivocates_puts_no_blame_on_whoever_passes_on() {
     let offer = |node: &mut Node, from, loss| {
         let mut contribution = contribution.clone();
         contribution.proofs.losses[0] = loss;
-        contribution.seal(tree.spec.id(), tree.spec.rules().stamp_bits, &key(1)).unwrap();
+        contribution.sign(tree.spec.id(), tree.spec.rules().stamp_bits, &key(1)).unwrap();
         let full = FullContribution { contribution, tensors: tensors.clone() };
         node.handle(from, Message::Contribution(Box::new(full)), NOW).unwrap()
     };

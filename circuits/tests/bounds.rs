@@ -10,9 +10,9 @@ use backend::{
     testing::{TOY_K, toy},
 };
 use circuits::{
-    model::{Config, Params as Weights, Spec, sequence_gradient},
+    arithmetic::tensor::Tensor,
+    model::{Config, Spec, Weights, sequence_gradient},
     segments::Circuits,
-    tensor::Tensor,
 };
 use common::{Segment, Values, cases, head_segment, layer_segment, small, update_case};
 use plonkish::{BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};

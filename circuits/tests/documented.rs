@@ -73,7 +73,7 @@ fn every_constraint_is_documented() {
         }
     }
     let documents: BTreeMap<&str, _> = OPS.iter().map(|&r| (r, rows(&format!("ops/{r}")))).collect();
-    let gadgets = rows("gadgets");
+    let gadgets = rows("arithmetic/gadgets");
     let mut missing = vec![];
     for ((op, name), degree) in &gates {
         let op = op.split('/').next().unwrap_or(op);

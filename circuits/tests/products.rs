@@ -6,9 +6,9 @@ mod common;
 
 use backend::curve::F;
 use circuits::{
+    arithmetic::tensor::Wide,
     model::{LayerBackward, LayerForward, SequenceTrace},
     segments::layer::{self, LayerValues},
-    tensor::Wide,
 };
 use common::{Segment, head_segment, nano};
 use plonkish::{Challenge, Violation, check_witness};

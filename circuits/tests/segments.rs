@@ -88,7 +88,7 @@ fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
     let (spec, state, trace) = trace_of(Config::MICRO);
     let segment = layer_segment(&spec, K, &state.w, &trace);
     let layout = layer::weight_layout(&spec.config, K);
-    assert!(layout.pieces.iter().flatten().any(|p| p.lead > 0), "some tensor is continued in another group");
+    assert!(layout.pieces.iter().flatten().any(|p| p.carry > 0), "some tensor is continued in another group");
     let expected = layout.fill(|_, _, _| true);
     for port in [layer::WEIGHTS, layer::GRADIENTS] {
         let columns = segment.plan.port_columns(port);

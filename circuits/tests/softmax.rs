@@ -3,7 +3,8 @@
 
 use backend::{Builder, curve::F};
 use circuits::{
-    gadgets::Slab,
+    arithmetic::gadgets::Slab,
+    arithmetic::tensor::Wide,
     ops::{
         softmax::{
             self, Softmax,
@@ -11,7 +12,6 @@ use circuits::{
         },
         tables::{ExpTable, HEAD_SCALE},
     },
-    tensor::Wide,
 };
 use plonkish::{Challenge, Kind, Violation, check_witness, field};
 use std::collections::BTreeMap;

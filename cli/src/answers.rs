@@ -15,9 +15,9 @@ use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, MAX_TRANSACTIONS, MAX
 use chain::store::Location;
 use chain::transaction::{Transaction, TransactionError};
 use chain::work::{Work, meets};
-use circuits::codec::CodecError;
+use circuits::model::file::ModelFileError;
 use circuits::model::{Config, State};
-use circuits::model_file::ModelFileError;
+use circuits::statements::codec::CodecError;
 use std::convert::Infallible;
 
 /// An answer that does not hold.

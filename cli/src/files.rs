@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, FileError};
 use crate::ui::Ui;
-use circuits::codec::{self, Encoded};
+use circuits::statements::codec::{self, Encoded};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;

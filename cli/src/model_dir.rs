@@ -4,9 +4,9 @@ use crate::error::{CliError, FileError};
 use crate::files;
 use crate::stray::Stray;
 use backend::curve::Params;
+use circuits::model::file::ModelState;
 use circuits::model::{Config, Spec, State};
-use circuits::model_file::ModelState;
-use circuits::statement::{StateCommitments, model_digest};
+use circuits::statements::{StateCommitments, model_digest};
 use prover::step::commit_state;
 use std::path::{Path, PathBuf};
 

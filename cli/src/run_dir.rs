@@ -18,9 +18,9 @@
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL, MAX_STATE, TEMPORARY};
 use crate::model_dir::STATE;
-use circuits::codec;
-use circuits::model_file::ModelState;
-use circuits::statement::{Bundle, GenesisProof, Run};
+use circuits::model::file::ModelState;
+use circuits::statements::codec;
+use circuits::statements::{Bundle, GenesisProof, Run};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};

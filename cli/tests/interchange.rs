@@ -1,10 +1,10 @@
 //! `import` and `export`, as a user meets them.
 
-use circuits::codec::decode;
-use circuits::decimal::Decimal;
-use circuits::fixed::LOW_BITS;
-use circuits::model::{Config, Draw, Params, Schedule, Spec, State, draw_batch};
-use circuits::model_file::ModelState;
+use circuits::arithmetic::decimal::Decimal;
+use circuits::arithmetic::fixed::LOW_BITS;
+use circuits::model::file::ModelState;
+use circuits::model::{Config, Draw, Schedule, Spec, State, Weights, draw_batch};
+use circuits::statements::codec::decode;
 use prover::trainer::{Optimizer, Trainer, batch_gradient};
 use serde_json::{Value, json};
 use std::fs;
@@ -111,7 +111,7 @@ fn kept(state: &State) -> impl Iterator<Item = i64> {
 }
 
 /// Mean loss over a fixed batch, in nats.
-fn loss(w: &Params, corpus: &[u8]) -> f64 {
+fn loss(w: &Weights, corpus: &[u8]) -> f64 {
     let batch = draw_batch(corpus, Config::NANO.context, 64, Draw { seed: 99, step: 0, contribution: 0 }).unwrap();
     let sum = batch_gradient(&Spec::new(Config::NANO), w, &batch).unwrap().loss;
     sum as f64 / f64::from(1 << 24) / (64 * Config::NANO.context) as f64
@@ -141,7 +141,7 @@ fn a_trained_state_goes_out_and_comes_back() {
     let json = success(dir, "import hub --out exact --strict");
     assert_eq!((&json["sidecar"], &json["step"]), (&json!("restored"), &json!(400)));
     let (trained, step) = state(&dir.join("run/state.bin"));
-    assert_ne!(trained.v, Params::zeros(&Config::NANO));
+    assert_ne!(trained.v, Weights::zeros(&Config::NANO));
     assert_eq!(state(&dir.join("exact/state.bin")), (trained.clone(), step));
 
     fs::remove_file(dir.join("hub2").join(SIDECAR)).unwrap();
@@ -164,7 +164,7 @@ fn a_trained_state_goes_out_and_comes_back() {
         let decimal = |text: &str| text.parse::<Decimal>().unwrap();
         let schedule = Schedule::constant(&decimal("0.001")).unwrap();
         let optimizer = Optimizer { schedule, momentum: Decimal::ZERO, weight_decay: Decimal::ZERO };
-        let state = State { v: Params::zeros(&Config::NANO), ..trained.clone() };
+        let state = State { v: Weights::zeros(&Config::NANO), ..trained.clone() };
         let mut trainer = Trainer::new(Config::NANO, state, optimizer).unwrap();
         for step in 0..400 {
             let draw = Draw { seed: 0, step, contribution: 0 };

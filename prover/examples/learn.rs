@@ -12,7 +12,7 @@ mod seed;
 
 use std::{env, error::Error, time::Instant};
 
-use circuits::{fixed::Saturations, model::Config};
+use circuits::{arithmetic::fixed::Saturations, model::Config};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);

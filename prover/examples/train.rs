@@ -3,7 +3,7 @@
 use std::{env, error::Error, fs, time::Instant};
 
 use circuits::{
-    decimal::Decimal,
+    arithmetic::decimal::Decimal,
     model::{Config, Draw, Schedule, State, draw_batch},
 };
 use prover::trainer::{Optimizer, Trainer};

@@ -97,19 +97,19 @@ pub enum ProveError {
     Input(#[from] circuits::segments::InputError),
     /// An input cannot be encoded.
     #[error(transparent)]
-    Codec(#[from] circuits::codec::CodecError),
+    Codec(#[from] circuits::statements::codec::CodecError),
     /// A sequence is not one of the model.
     #[error(transparent)]
     Sequence(#[from] circuits::model::SequenceError),
     /// The state is not one of the model.
     #[error("state: {0}")]
-    State(#[from] circuits::model::ParamsError),
+    State(#[from] circuits::model::StateError),
     /// A loss is not one that a statement can name.
     #[error(transparent)]
     Loss(#[from] circuits::model::LossError),
     /// The run is malformed.
     #[error(transparent)]
-    Run(#[from] circuits::statement::RunError),
+    Run(#[from] circuits::statements::RunError),
     /// The key could not be made.
     #[error(transparent)]
     Key(#[from] backend::keys::KeyError),

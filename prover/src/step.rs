@@ -10,12 +10,12 @@ use backend::curve::{ENCODED, F, Params};
 use backend::keys::VerifyingKey;
 use circuits::model::{Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
-use circuits::scope::{Place, Scope};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, SegmentKind, layer, update};
-use circuits::statement::{
+use circuits::statements::domain::{Domain, Place};
+use circuits::statements::{
     Bundle, Contribution, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use plonkish::{LANES, field};
@@ -145,14 +145,19 @@ impl<'a> StepProver<'a> {
     }
 
     /// The tasks of the gradient of a contribution's batch, each sequence of T + 1 tokens.
-    pub fn gradient_tasks(&self, scope: &Scope, state: &State, batch: &[Vec<u8>]) -> Result<GradientTasks, ProveError> {
+    pub fn gradient_tasks(
+        &self,
+        domain: &Domain,
+        state: &State,
+        batch: &[Vec<u8>],
+    ) -> Result<GradientTasks, ProveError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
         let (config, layers) = (&self.spec.config, self.spec.config.layers);
         let columns = self.keys.layer.plan.ports[layer::LOWER].columns;
         let wire = |sequence: usize, boundary: usize| {
             let name: Vec<u8> = [sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
-            derive_wire(&secret, scope.bytes(), &name, columns)
+            derive_wire(&secret, domain.bytes(), &name, columns)
         };
         let canonical = || PortBlinding::Canonical(1);
         let (mut inputs, mut losses, mut gradients) = (Inputs::default(), vec![], Gradients::zeros(config));
@@ -169,7 +174,7 @@ impl<'a> StepProver<'a> {
                 let entering = inputs.put(Input::Entering(LayerInput::of(&state.w, &trace, l).entering))?;
                 of_layers.push(TaskInstance {
                     inputs: InstanceInputs::Layer { weights, entering },
-                    publics: vec![scope.context(Place::Layer { sequence: s as u32, layer: l as u32 })],
+                    publics: vec![domain.context(Place::Layer { sequence: s as u32, layer: l as u32 })],
                     ports: vec![canonical(), canonical(), wire(s, l), wire(s, l + 1)],
                 });
             }
@@ -178,7 +183,7 @@ impl<'a> StepProver<'a> {
             let entering = inputs.put(Input::Entering(head.entering))?;
             of_heads.push(TaskInstance {
                 inputs: InstanceInputs::Head { weights: head_weights, sequence, entering },
-                publics: vec![F::from(loss), scope.context(Place::Head { sequence: s as u32 })],
+                publics: vec![F::from(loss), domain.context(Place::Head { sequence: s as u32 })],
                 ports: vec![canonical(), canonical(), wire(s, 0), wire(s, layers), canonical()],
             });
         }
@@ -190,12 +195,12 @@ impl<'a> StepProver<'a> {
     /// Proves the gradient of a contribution's batch.
     pub fn gradient(
         &self,
-        scope: &Scope,
+        domain: &Domain,
         state: &State,
         batch: &[Vec<u8>],
         progress: &mut Progress<'_>,
     ) -> Result<Gradient, ProveError> {
-        let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(scope, state, batch)?;
+        let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(domain, state, batch)?;
         let proofs = self.execute_all(&tasks, &inputs, progress)?;
         Ok(Gradient { contribution: assemble_gradient(losses, &tasks, proofs), gradients })
     }
@@ -203,7 +208,7 @@ impl<'a> StepProver<'a> {
     /// The tasks of the update of `state` by the sum of `summands` contributions' gradients.
     pub fn update_tasks(
         &self,
-        scope: &Scope,
+        domain: &Domain,
         state: &State,
         (gradients, summands): (&Gradients, u64),
         hyper: &Hyper,
@@ -223,7 +228,7 @@ impl<'a> StepProver<'a> {
                 let values = inputs.put(Input::Update(UpdateValues { hyper: *hyper, lanes }))?;
                 let place = Place::Update { segment: segment as u32, group: group as u32 };
                 let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-                publics.push(scope.context(place));
+                publics.push(domain.context(place));
                 let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
                 ports[update::GRADIENT] = PortBlinding::Canonical(summands);
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
@@ -236,13 +241,13 @@ impl<'a> StepProver<'a> {
     /// commitments of the state after.
     pub fn update(
         &self,
-        scope: &Scope,
+        domain: &Domain,
         state: &State,
         summed: (&Gradients, u64),
         hyper: &Hyper,
         progress: &mut Progress<'_>,
     ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
-        let UpdateTasks { tasks, inputs } = self.update_tasks(scope, state, summed, hyper)?;
+        let UpdateTasks { tasks, inputs } = self.update_tasks(domain, state, summed, hyper)?;
         let proofs = self.execute_all(&tasks, &inputs, progress)?;
         let after = self.assemble_state(&tasks, &proofs)?;
         Ok((proofs, after))
@@ -275,8 +280,8 @@ impl<'a> StepProver<'a> {
         let config = &self.spec.config;
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
-        let (scope, gradients) = (GenesisProof::scope(config, &committed), state.identity_gradient(config));
-        let (updates, after) = self.update(&scope, state, (&gradients, 1), &Hyper::IDENTITY, progress)?;
+        let (domain, gradients) = (GenesisProof::domain(config, &committed), state.identity_gradient(config));
+        let (updates, after) = self.update(&domain, state, (&gradients, 1), &Hyper::IDENTITY, progress)?;
         if after != committed {
             return Err(ProveError::Mismatch { what: "the state after the identity" });
         }
@@ -319,14 +324,14 @@ impl<'a> StepProver<'a> {
         let mut sum = Gradients::zeros(&self.spec.config);
         let mut proven = vec![];
         for (index, batch) in (0..).zip(batches) {
-            let scope = Run::contribution_scope(&id, at.step, &digest, index);
-            let gradient = self.gradient(&scope, state, batch, progress)?;
+            let domain = Run::contribution_domain(&id, at.step, &digest, index);
+            let gradient = self.gradient(&domain, state, batch, progress)?;
             sum.add(&gradient.gradients);
             proven.push(gradient);
         }
-        let scope = Run::update_scope(&id, at.step, &digest);
-        let (updates, after) = self.update(&scope, state, (&sum, proven.len() as u64), &hyper, progress)?;
-        let mut saturations = circuits::fixed::Saturations::default();
+        let domain = Run::update_domain(&id, at.step, &digest);
+        let (updates, after) = self.update(&domain, state, (&sum, proven.len() as u64), &hyper, progress)?;
+        let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
         let gradients: Vec<&Gradients> = proven.iter().map(|p| &p.gradients).collect();
         let canonical = self.outputs(&gradients, state, &after)?;

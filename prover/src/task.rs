@@ -6,12 +6,12 @@
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
 use backend::curve::{CIRCUIT_VERSION, F};
-use circuits::codec::{self, CodecError, Encoded};
-use circuits::model::{Config, LayerParams, check_sequence};
+use circuits::model::{Config, LayerWeights, check_sequence};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Entering, SegmentKind};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use ff::PrimeField;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ impl fmt::Debug for InputDigest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Weights of a layer.
-    LayerWeights(LayerParams),
+    LayerWeights(LayerWeights),
     /// Weights of the head.
     HeadWeights(HeadWeights),
     /// T + 1 tokens.

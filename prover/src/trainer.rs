@@ -3,9 +3,9 @@
 //! Sums of integers do not depend on their order, so that the number of threads changes nothing.
 
 use circuits::{
-    decimal::Decimal,
-    fixed::Saturations,
-    model::{Config, Gradients, Params, ParamsError, Schedule, SequenceError, Spec, State, sequence_gradient},
+    arithmetic::decimal::Decimal,
+    arithmetic::fixed::Saturations,
+    model::{Config, Gradients, Schedule, SequenceError, Spec, State, StateError, Weights, sequence_gradient},
     ops::sgd::{self, Hyper, HyperError},
 };
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use thiserror::Error;
 pub enum TrainError {
     /// The state is not one of the model.
     #[error("state: {0}")]
-    State(#[from] ParamsError),
+    State(#[from] StateError),
     /// A sequence of the batch cannot be read.
     #[error("batch: {0}")]
     Sequence(#[from] SequenceError),
@@ -60,10 +60,10 @@ impl BatchGradient {
     }
 }
 
-/// The gradient of a batch of sequences of T + 1 tokens; `params` satisfy `Params::check`.
+/// The gradient of a batch of sequences of T + 1 tokens; `params` satisfy `Weights::check`.
 pub fn batch_gradient<S: AsRef<[u8]> + Sync>(
     spec: &Spec,
-    params: &Params,
+    params: &Weights,
     batch: &[S],
 ) -> Result<BatchGradient, SequenceError> {
     let zero = || BatchGradient::zero(&spec.config);

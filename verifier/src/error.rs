@@ -2,10 +2,10 @@
 
 use backend::keys::KeyError;
 use backend::ports::PortError;
-use circuits::codec::CodecError;
-use circuits::model::{DataError, ParamsError};
-use circuits::scope::Place;
-use circuits::statement::RunError;
+use circuits::model::{DataError, StateError};
+use circuits::statements::RunError;
+use circuits::statements::codec::CodecError;
+use circuits::statements::domain::Place;
 use plonkish::Challenge;
 use std::fmt;
 
@@ -236,7 +236,7 @@ pub enum RunRefused {
     Genesis(Box<StepError>),
     /// A model that is offered for a state is a model of the run's configuration.
     #[error("the model is not one of the run's configuration: {0}")]
-    Tensors(#[from] ParamsError),
+    Tensors(#[from] StateError),
     /// A model that is offered for a state is that state.
     #[error("the model's state is not the one before step {step}")]
     OtherState {

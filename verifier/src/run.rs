@@ -11,7 +11,7 @@ use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
 use crate::step::{StepVerifier, genesis_parts, parts};
 use backend::curve::Params;
 use circuits::model::{Config, DataError, Draw, State, draw_batch};
-use circuits::statement::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
+use circuits::statements::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
 
 /// Number of a step's proofs, the opening not counted.
 pub fn proofs(run: &Run, config: &Config) -> usize {

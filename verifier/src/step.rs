@@ -11,9 +11,9 @@ use backend::keys::VerifyingKey;
 use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
-use circuits::scope::{Place, Scope};
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
-use circuits::statement::{
+use circuits::statements::domain::{Domain, Place};
+use circuits::statements::{
     Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
@@ -45,8 +45,8 @@ pub struct Verified {
 /// What a contribution is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimed<'a> {
-    /// Its scope.
-    pub scope: &'a Scope,
+    /// Its domain.
+    pub domain: &'a Domain,
     /// Its number, for errors.
     pub index: u32,
     /// State that its gradient is taken at.
@@ -133,8 +133,8 @@ impl StepVerifier {
         let (id, digest) = (run.id()?, before.digest());
         let mut checked = vec![];
         for (index, contribution) in (0..).zip(&bundle.contributions) {
-            let scope = Run::contribution_scope(&id, number, &digest, index);
-            let claimed = Claimed { scope: &scope, index, before, sequences: run.batch as usize };
+            let domain = Run::contribution_domain(&id, number, &digest, index);
+            let claimed = Claimed { domain: &domain, index, before, sequences: run.batch as usize };
             let of_contribution = self.contribution(batch, claimed, contribution)?;
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
                 matches_assigned(params, index, &of_contribution.batches, assigned)?;
@@ -142,8 +142,8 @@ impl StepVerifier {
             checked.push(of_contribution);
         }
         let hyper = run.hyper(&self.spec_config, number)?;
-        let scope = Run::update_scope(&id, number, &digest);
-        let after = self.update(batch, (&scope, &hyper, before), &checked, &bundle.updates)?;
+        let domain = Run::update_domain(&id, number, &digest);
+        let after = self.update(batch, (&domain, &hyper, before), &checked, &bundle.updates)?;
         self.outputs(batch, &checked, &after, &bundle.canonical)?;
         Ok(Verified { after, loss: checked.iter().map(|c| c.loss).sum() })
     }
@@ -156,15 +156,15 @@ impl StepVerifier {
         claimed: Claimed<'_>,
         contribution: &Contribution,
     ) -> Result<CheckedContribution, StepError> {
-        let Claimed { scope, index, before, sequences } = claimed;
+        let Claimed { domain, index, before, sequences } = claimed;
         let layers = self.spec_config.layers;
         count("losses", sequences, contribution.losses.len())?;
         let places = (0..sequences as u32).flat_map(|s| (0..layers as u32).map(move |l| (s, l)));
         let layer_publics: Vec<Vec<F>> =
-            places.map(|(sequence, layer)| vec![scope.context(Place::Layer { sequence, layer })]).collect();
+            places.map(|(sequence, layer)| vec![domain.context(Place::Layer { sequence, layer })]).collect();
         let head_publics: Vec<Vec<F>> = (0..)
             .zip(&contribution.losses)
-            .map(|(sequence, &loss)| vec![F::from(loss), scope.context(Place::Head { sequence })])
+            .map(|(sequence, &loss)| vec![F::from(loss), domain.context(Place::Head { sequence })])
             .collect();
         let layer_ports = proofs(batch, "layer", &self.layer, &contribution.layers, &layer_publics)?;
         let head_ports = proofs(batch, "head", &self.head, &contribution.heads, &head_publics)?;
@@ -217,11 +217,11 @@ impl StepVerifier {
     pub fn update(
         &self,
         batch: &mut Batch<'_>,
-        (scope, hyper, before): (&Scope, &Hyper, &StateCommitments),
+        (domain, hyper, before): (&Domain, &Hyper, &StateCommitments),
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
-        let ports = self.update_ports(batch, "update", (scope, hyper), updates)?;
+        let ports = self.update_ports(batch, "update", (domain, hyper), updates)?;
         let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
         let encode = |points: Vec<Point>| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         for segment in 0..self.layouts.segments() {
@@ -245,16 +245,16 @@ impl StepVerifier {
         Ok(ports.encoded().after(&self.layouts))
     }
 
-    /// Adds update proofs in a scope, under given public integers, to the batch; gives the ports of all lane groups.
+    /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all lane groups.
     fn update_ports(
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
-        (scope, hyper): (&Scope, &Hyper),
+        (domain, hyper): (&Domain, &Hyper),
         updates: &[Vec<u8>],
     ) -> Result<UpdatePorts<Point>, StepError> {
         let publics = |(segment, group): (usize, usize)| {
-            let context = scope.context(Place::Update { segment: segment as u32, group: group as u32 });
+            let context = domain.context(Place::Update { segment: segment as u32, group: group as u32 });
             vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
         };
         let publics: Vec<Vec<F>> = self.layouts.updates().into_iter().map(publics).collect();
@@ -265,7 +265,7 @@ impl StepVerifier {
     ///
     /// An update leaves weights of 17 bits, low parts of 24 and momentum of 36, whatever enters it: they are made of limbs
     /// (`ops/sgd`). So a state that is the new one of any update is in range. Its integers are fixed to the identity and
-    /// its context to a scope of its own, so that there is one such statement for a model, and no step's update passes for
+    /// its context to a domain of its own, so that there is one such statement for a model, and no step's update passes for
     /// it. The opening shows that the commitments have blind 1.
     pub fn genesis(
         &self,
@@ -274,8 +274,8 @@ impl StepVerifier {
         proof: &GenesisProof,
     ) -> Result<(), StepError> {
         state.check(&self.spec_config)?;
-        let scope = GenesisProof::scope(&self.spec_config, state);
-        let ports = self.update_ports(batch, "genesis update", (&scope, &Hyper::IDENTITY), &proof.updates)?;
+        let domain = GenesisProof::domain(&self.spec_config, state);
+        let ports = self.update_ports(batch, "genesis update", (&domain, &Hyper::IDENTITY), &proof.updates)?;
         let shown = ports.encoded().after(&self.layouts);
         for (segment, (shown, claimed)) in shown.segments.iter().zip(&state.segments).enumerate() {
             let ports = [

@@ -6,20 +6,22 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
 use backend::parameters;
 use backend::ports::commit_port;
 use backend::{Plan, Witness};
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
+use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{
-    Config, HeadTrace, Params as Weights, Schedule, SequenceTrace, Spec, State, embed, embedding_backward,
-    head_forward, layer_backward, layer_forward,
+    Config, HeadTrace, Schedule, SequenceTrace, Spec, State, Weights, embed, embedding_backward, head_forward,
+    layer_backward, layer_forward,
 };
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::ops::{cross_entropy, rmsnorm};
-use circuits::scope::{Place, Scope};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
-use circuits::statement::{Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
-use circuits::tensor::{Matrix, Tensor, Wide};
+use circuits::statements::domain::{Domain, Place};
+use circuits::statements::{
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments,
+};
 use ff::Field;
 use group::GroupEncoding;
 use plonkish::{LANES, field};
@@ -188,14 +190,14 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let (id, digest) = (run.id().unwrap(), before.digest());
 
     // The gradient's proofs.
-    let scope = Run::contribution_scope(&id, 0, &digest, 0);
+    let domain = Run::contribution_domain(&id, 0, &digest, 0);
     let columns = PROVING.layer.plan.ports[layer::LOWER].columns;
-    let wire = |boundary: u8| derive_wire(&[7; 32], scope.bytes(), &[boundary], columns);
+    let wire = |boundary: u8| derive_wire(&[7; 32], domain.bytes(), &[boundary], columns);
     let canonical = || PortBlinding::Canonical(1);
     let of_layer = PROVING.circuits.layer.fill(&LayerValues::of(&honest.w, &trace, 0)).unwrap();
     let layer_instance = ProofInstance {
         witness: of_layer,
-        publics: vec![scope.context(Place::Layer { sequence: 0, layer: 0 })],
+        publics: vec![domain.context(Place::Layer { sequence: 0, layer: 0 })],
         ports: vec![canonical(), canonical(), wire(0), wire(1)],
     };
     let layers = prove(&PARAMS, &PROVING.layer, vec![layer_instance], &mut |_| {}).unwrap();
@@ -204,14 +206,14 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let loss = u64::try_from(trace.loss()).unwrap();
     let head_instance = ProofInstance {
         witness: of_head,
-        publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],
+        publics: vec![F::from(loss), domain.context(Place::Head { sequence: 0 })],
         ports: vec![canonical(), canonical(), wire(0), wire(1), canonical()],
     };
     let heads = prove(&PARAMS, &PROVING.head, vec![head_instance], &mut |_| {}).unwrap();
 
     // The update, from the forged state to the wished one.
     let hyper = run.hyper(config, 0).unwrap();
-    let instances = update_instances(&Run::update_scope(&id, 0, &digest), &hyper, &state, &wished);
+    let instances = update_instances(&Run::update_domain(&id, 0, &digest), &hyper, &state, &wished);
     let updates = prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap();
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
@@ -225,7 +227,7 @@ fn bytes_above(x: &F, n: usize) -> bool {
 }
 
 /// Update instances from a state of field elements to one in range, without gradient.
-fn update_instances(scope: &Scope, hyper: &Hyper, from: &FieldState, to: &State) -> Vec<ProofInstance> {
+fn update_instances(domain: &Domain, hyper: &Hyper, from: &FieldState, to: &State) -> Vec<ProofInstance> {
     let layouts = Layouts::new(&SPEC.config);
     let instance = |(segment, group): (usize, usize)| {
         let [w, lo, v] = layouts.state_columns(segment, to);
@@ -238,7 +240,7 @@ fn update_instances(scope: &Scope, hyper: &Hyper, from: &FieldState, to: &State)
             overwrite(&PROVING.update.plan, &mut witness, port, &columns[group * LANES..][..LANES]);
         }
         let place = Place::Update { segment: segment as u32, group: group as u32 };
-        let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).into_iter().chain([scope.context(place)]);
+        let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).into_iter().chain([domain.context(place)]);
         ProofInstance { witness, publics: publics.collect(), ports: vec![PortBlinding::Canonical(1); 7] }
     };
     layouts.updates().into_iter().map(instance).collect()
@@ -285,9 +287,9 @@ fn no_genesis_proof_is_of_field_elements() {
     };
     let honest = prover().genesis(&State::init(&SPEC.config, 1), &mut |_, _| {}).unwrap().0;
     assert!(matches!(with(&honest), StepError::Genesis { segment: 0, port: "low parts" }));
-    // What the forger can prove in the scope of his state: an update from it, and one to what it is not.
-    let scope = GenesisProof::scope(&SPEC.config, &run.genesis);
-    let instances = update_instances(&scope, &Hyper::IDENTITY, state, wished);
+    // What the forger can prove in the domain of his state: an update from it, and one to what it is not.
+    let domain = GenesisProof::domain(&SPEC.config, &run.genesis);
+    let instances = update_instances(&domain, &Hyper::IDENTITY, state, wished);
     let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
     let forged = GenesisProof { updates, canonical: bundle.canonical.clone() };
     assert!(matches!(with(&forged), StepError::Genesis { .. }));
@@ -306,14 +308,14 @@ fn no_genesis_proof_is_of_field_elements() {
 #[test]
 fn an_update_that_leaves_field_elements_breaks_the_gate_of_its_port() {
     let Forged { state, wished, .. } = &*FORGED;
-    let scope = Scope::new("a test", &[]);
+    let domain = Domain::new("a test", &[]);
     for (port, which, gate) in [
         (update::NEW_WEIGHTS, 0, "new weight"),
         (update::NEW_LOW, 1, "new low part"),
         (update::NEW_MOMENTUM, 0, "new momentum"),
     ] {
         // The head's lane group, where the field elements are.
-        let mut instance = update_instances(&scope, &Hyper::IDENTITY, state, wished).pop().unwrap();
+        let mut instance = update_instances(&domain, &Hyper::IDENTITY, state, wished).pop().unwrap();
         overwrite(&PROVING.update.plan, &mut instance.witness, port, &state[1][which][..LANES]);
         let error = prove(&PARAMS, &PROVING.update, vec![instance], &mut |_| {}).unwrap_err();
         let ProveError::Unsatisfied { violation, .. } = error else { panic!("{error}") };
@@ -332,7 +334,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     let (first, _) =
         prover().step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &batch, &mut |_, _| {}).unwrap();
 
-    // A step 1 that begins with field elements: the forged update, in the scope of this run's step 1.
+    // A step 1 that begins with field elements: the forged update, in the domain of this run's step 1.
     let before = FORGED.bundle.before.clone();
     let mut later = FORGED.bundle.clone();
     (later.run, later.step) = (run.clone(), 1);
@@ -391,8 +393,8 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
         state[0][which][0][idle] = F::from(3 << 20);
         let committed = commit(&state);
         // The proof: an update by the identity whose momentum is the gradient.
-        let scope = GenesisProof::scope(&SPEC.config, &committed);
-        let proof = genesis_of(&scope, &state);
+        let domain = GenesisProof::domain(&SPEC.config, &committed);
+        let proof = genesis_of(&domain, &state);
         VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
         // No tensors are its: nobody who has the model can show it, load it or build on it.
         assert_ne!(committed, commit_state(&PARAMS, &SPEC, &honest).unwrap());
@@ -426,7 +428,7 @@ fn refused(key: &ProverKey, witness: Witness) -> String {
 }
 
 /// A genesis proof of a state of small integers in columns, idle rows included.
-fn genesis_of(scope: &Scope, state: &FieldState) -> GenesisProof {
+fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
     use ff::PrimeField;
     let small = |x: &F| {
         let of = |x: &F| i64::from_le_bytes(x.to_repr()[..8].try_into().unwrap());
@@ -442,7 +444,7 @@ fn genesis_of(scope: &Scope, state: &FieldState) -> GenesisProof {
         });
         let witness = PROVING.circuits.update.fill(&UpdateValues { hyper: Hyper::IDENTITY, lanes }).unwrap();
         let place = Place::Update { segment: segment as u32, group: group as u32 };
-        let publics = vec![F::ZERO, F::ZERO, F::ZERO, scope.context(place)];
+        let publics = vec![F::ZERO, F::ZERO, F::ZERO, domain.context(place)];
         ProofInstance { witness, publics, ports: vec![PortBlinding::Canonical(1); 7] }
     };
     let instances = layouts.updates().into_iter().map(instance).collect();

@@ -6,9 +6,9 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
-use circuits::codec::{decode, encode};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, GenesisProof, Run, RunError, StateCommitments, corpus_digest};
+use circuits::statements::codec::{decode, encode};
+use circuits::statements::{Bundle, GenesisProof, Run, RunError, StateCommitments, corpus_digest};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
@@ -138,7 +138,7 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     assert_eq!(parts, [Part::Update { index: 0 }]);
     let blinded = refused(&state, &|p| *p.canonical.last_mut().unwrap() ^= 1);
     assert!(matches!(blinded, StepError::Canonical { source: VerifyError::Blind }));
-    // The scope holds the state: for another one the challenges are others, and the ports are not its.
+    // The domain holds the state: for another one the challenges are others, and the ports are not its.
     for (alter, port) in [
         ((|s| s.segments[1].w.swap(0, 1)) as fn(&mut StateCommitments), "weights"),
         (|s| s.segments[1].lo.swap(0, 1), "low parts"),
@@ -152,7 +152,7 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     let mut short = state.clone();
     short.segments.pop();
     assert!(matches!(refused(&short, &|_| ()), StepError::Run(RunError::Shape { .. })));
-    // The proofs of a step's update are no genesis proof of the state that it leaves: integers and scope are others.
+    // The proofs of a step's update are no genesis proof of the state that it leaves: integers and domain are others.
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
     let at = (&bundle.run, bundle.step, &bundle.before);
     let after = verifier.verify(&params, at, &bundle, None).unwrap().after;

@@ -4,9 +4,9 @@
 mod common;
 
 use backend::curve::CIRCUIT_VERSION;
-use circuits::codec::{Encoded, decode, encode};
 use circuits::model::{Config, Schedule};
-use circuits::statement::{Bundle, Contribution, Layouts, Run, SegmentState, StateCommitments};
+use circuits::statements::codec::{Encoded, decode, encode};
+use circuits::statements::{Bundle, Contribution, Layouts, Run, SegmentState, StateCommitments};
 use common::{KEY, ONE, PARAMS};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};

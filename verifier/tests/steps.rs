@@ -4,7 +4,7 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::{Bundle, Run};
+use circuits::statements::{Bundle, Run};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
@@ -49,16 +49,16 @@ fn valid_proofs_that_do_not_belong_together() {
 
     // The same contribution proven again: the same values under other blinding.
     let (id, before) = (run.id().unwrap(), genesis.digest());
-    let scope = Run::contribution_scope(&id, 0, &before, 0);
-    let of_update = Run::update_scope(&id, 0, &before);
-    let again = prover.gradient(&scope, &state, &batch, &mut |_, _| {}).unwrap();
+    let domain = Run::contribution_domain(&id, 0, &before, 0);
+    let of_update = Run::update_domain(&id, 0, &before);
+    let again = prover.gradient(&domain, &state, &batch, &mut |_, _| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0].heads = again.contribution.heads.clone();
     assert!(matches!(verify(&forged), Err(StepError::Wire { boundary: 0, .. })));
 
     // A gradient at weights that are not the state's.
     let elsewhere = State::init(&spec.config, 2);
-    let other = prover.gradient(&scope, &elsewhere, &batch, &mut |_, _| {}).unwrap();
+    let other = prover.gradient(&domain, &elsewhere, &batch, &mut |_, _| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0] = other.contribution;
     assert!(matches!(verify(&forged), Err(StepError::State { port: "weights", .. })));

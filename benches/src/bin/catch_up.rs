@@ -5,7 +5,7 @@ use benches::catch_up::{Fresh, Proven, multiples, vectors};
 use benches::machine;
 use benches::setup::{Setup, msm, scalars, spec};
 use benches::timing::time;
-use circuits::codec::{decode, encode};
+use circuits::statements::codec::{decode, encode};
 use clap::Parser;
 use group::GroupEncoding;
 use prover::step::StepKeys;

@@ -14,8 +14,8 @@ use crate::store::{
     required, settled, state_at_or_below,
 };
 use crate::tensors::Complete;
-use circuits::codec;
 use circuits::model::State;
+use circuits::statements::codec;
 use redb::ReadableTable;
 
 /// Writes the genesis.

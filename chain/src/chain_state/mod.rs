@@ -21,10 +21,10 @@ use crate::tensors::Complete;
 use crate::transaction::Transaction;
 use backend::curve::Params;
 use backend::ports::PortError;
-use circuits::codec::CodecError;
-use circuits::model::{ParamsError, State};
-use circuits::model_file::ModelState;
-use circuits::statement::StateCommitments;
+use circuits::model::file::ModelState;
+use circuits::model::{State, StateError};
+use circuits::statements::StateCommitments;
+use circuits::statements::codec::CodecError;
 use std::sync::Arc;
 
 /// Why the chain does not take a block, or cannot be had.
@@ -44,7 +44,7 @@ pub enum ChainError {
     GenesisState,
     /// The first model state is malformed.
     #[error(transparent)]
-    Params(#[from] ParamsError),
+    Params(#[from] StateError),
     /// The block is known.
     #[error("the block is already known")]
     Known,

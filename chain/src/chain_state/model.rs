@@ -4,9 +4,9 @@ use crate::consensus::BlockError;
 use crate::genesis::ChainSpec;
 use crate::store::{BlockTensors, StoreError, View};
 use crate::tensors::GradientTensors;
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
+use circuits::model::file::ModelState;
 use circuits::model::{Gradients, State};
-use circuits::model_file::ModelState;
 use circuits::ops::sgd;
 
 /// Heights at which the state is kept on the way, so that going back needs few blocks to be applied again.

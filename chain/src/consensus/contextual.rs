@@ -8,7 +8,7 @@ use crate::header::{Header, Summary};
 use crate::ledger::Accounts;
 use crate::rules::Rules;
 use crate::work::{CompactTarget, MEDIAN_WINDOW, Work, median_time, retarget};
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use crate::ledger::LedgerError;
 use crate::tensors::TensorError;
 use crate::transaction::TransactionError;
 use crate::work::CompactTarget;
-use circuits::codec::CodecError;
 use circuits::ops::sgd::HyperError;
+use circuits::statements::codec::CodecError;
 use std::convert::Infallible;
 use verifier::{BatchError, StepError};
 

@@ -3,11 +3,11 @@
 use super::SemanticError;
 use crate::Hash;
 use crate::block::Block;
-use crate::contribution::{Contribution, encode_points, leading_zeros, update_scope};
+use crate::contribution::{Contribution, encode_points, leading_zeros, update_domain};
 use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
 use backend::curve::Params;
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
 use group::GroupEncoding;
 use std::sync::Arc;
 use verifier::step::Claimed;
@@ -137,9 +137,9 @@ impl<'p> Checker<'p> {
     ) -> Result<CheckedContribution, SemanticError> {
         seal(self.spec, index, c)?;
         let genesis = self.spec.genesis();
-        let scope = c.seat.scope(self.spec.id(), parent.height + 1, &parent.digest);
+        let domain = c.seat.domain(self.spec.id(), parent.height + 1, &parent.digest);
         let sequences = genesis.batch as usize;
-        let claimed = Claimed { scope: &scope, index: index as u32, before: &parent.state, sequences };
+        let claimed = Claimed { domain: &domain, index: index as u32, before: &parent.state, sequences };
         let checked = self.keys.contribution(batch, claimed, &c.proofs)?;
         if encode_points(&checked.gradients) != c.gradient {
             return Err(SemanticError::Gradient { index });
@@ -177,9 +177,9 @@ impl<'p> Checker<'p> {
         let gradients = contributions.map(|(index, c)| self.contribution(batch, parent, index, c));
         let gradients = gradients.collect::<Result<Vec<_>, _>>()?;
         let (producer, all) = (&block.summary.producer, &block.summary.contributions);
-        let scope = update_scope(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
+        let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
         let hyper = self.spec.hyper(parent.step, gradients.len() as u32)?;
-        let after = self.keys.update(batch, (&scope, &hyper, &parent.state), &gradients, &update.proofs)?;
+        let after = self.keys.update(batch, (&domain, &hyper, &parent.state), &gradients, &update.proofs)?;
         if after != update.after {
             return Err(SemanticError::After);
         }

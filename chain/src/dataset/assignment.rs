@@ -2,7 +2,7 @@
 
 use super::DatasetRoot;
 use crate::Hash;
-use circuits::codec::digest;
+use circuits::statements::codec::digest;
 
 /// The leaf that sequence `sequence` of a contribution is: a pseudo-random function of the parent block, the
 /// contributor and the slot, so that nobody chooses what they train on. Always below `root.leaves()`.

@@ -109,7 +109,7 @@ pub(super) fn prove(tree: &Tree, index: u64) -> Result<MerkleProof, DatasetError
 mod tests {
     use super::*;
     use blake2::Digest;
-    use circuits::codec::{CodecError, Encoded, decode, encode};
+    use circuits::statements::codec::{CodecError, Encoded, decode, encode};
     use proptest::prelude::*;
 
     /// What a file that holds one looks like.
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn leaf(i: u64) -> Hash {
-        circuits::codec::digest(b"leaf", &i.to_le_bytes())
+        circuits::statements::codec::digest(b"leaf", &i.to_le_bytes())
     }
 
     fn tree(leaves: u64) -> (Tree, DatasetRoot) {

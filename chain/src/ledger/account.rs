@@ -1,7 +1,7 @@
 //! An account.
 
 use crate::amount::Amount;
-use circuits::codec::Encoded;
+use circuits::statements::codec::Encoded;
 use serde::{Deserialize, Serialize};
 
 /// What the ledger holds of an address; an address that was never named has the default.

@@ -4,7 +4,7 @@ use crate::Hash;
 use crate::address::Address;
 use crate::ledger::account::Account;
 use crate::ledger::tree::{NodeStore, Row, TreeError, child_row, descend, key_hash, tree_error};
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use jmt::proof::SparseMerkleProof;
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash, RootHash};

@@ -6,7 +6,7 @@
 use crate::Hash;
 use crate::address::Address;
 use crate::ledger::account::Account;
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use jmt::storage::{LeafNode, NibblePath, Node, NodeKey, TreeReader};
 use jmt::{JellyfishMerkleTree, KeyHash};
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use crate::consensus::semantic::Parent;
 use crate::header::{Header, Summary};
 use crate::light::Checkpoint;
 use crate::work::Work;
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use crate::header::Header;
 use crate::ledger::{self, MemoryNodes, TreeError};
 use crate::rules::Rules;
 use crate::work::{MEDIAN_WINDOW, Work};
-use circuits::codec::{self, CodecError, Encoded};
-use circuits::statement::RunError;
+use circuits::statements::RunError;
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 

@@ -9,7 +9,7 @@ use crate::consensus::contextual::{self, Ancestry};
 use crate::consensus::semantic::{Checker, Parent};
 use crate::consensus::{BlockError, structural};
 use crate::ledger::{Account, BalanceProof};
-use circuits::codec;
+use circuits::statements::codec;
 use rayon::prelude::*;
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use super::{Checkpoint, Disk, LightClient, LightError};
 use crate::Hash;
 use crate::block::Block;
 use crate::genesis::Genesis;
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};

@@ -2,7 +2,7 @@
 
 use super::file::{Beginning, FileError};
 use super::frame::{self, BEFORE, Fault};
-use circuits::codec::{self, Encoded};
+use circuits::statements::codec::{self, Encoded};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;

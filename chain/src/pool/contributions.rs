@@ -11,8 +11,8 @@ use crate::genesis::ChainSpec;
 use crate::ledger::Accounts;
 use crate::message::FullContribution;
 use crate::tensors::{self, TensorError};
-use circuits::codec::{self, CodecError};
 use circuits::model::Gradients;
+use circuits::statements::codec::{self, CodecError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

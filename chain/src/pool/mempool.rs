@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::amount::{Amount, Coins};
 use crate::ledger::{Account, Accounts, LedgerError, Overlay, Rules};
 use crate::transaction::{Action, Transaction, TransactionError};
-use circuits::codec::{self, CodecError};
+use circuits::statements::codec::{self, CodecError};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 

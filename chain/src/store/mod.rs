@@ -15,8 +15,8 @@ pub(crate) use rows::{Rewards, StaleKeys};
 pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, required, settled};
 
 use crate::ledger::TreeError;
-use circuits::codec::CodecError;
-use circuits::model_file::ModelFileError;
+use circuits::model::file::ModelFileError;
+use circuits::statements::codec::CodecError;
 use file::StoreFile;
 use redb::{Database, Durability, StorageBackend, WriteTransaction};
 use std::path::Path;

@@ -3,7 +3,7 @@
 use crate::consensus::contextual::Record;
 use crate::ledger::Reward;
 use crate::tensors::GradientTensors;
-use circuits::codec::Encoded;
+use circuits::statements::codec::Encoded;
 use serde::{Deserialize, Serialize};
 
 impl Encoded for Record {

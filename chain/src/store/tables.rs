@@ -3,7 +3,7 @@
 use super::StoreError;
 use crate::Hash;
 use crate::ledger::{self, Account, Accounts, NodeStore};
-use circuits::codec::{self, Encoded};
+use circuits::statements::codec::{self, Encoded};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 /// A table by identity.

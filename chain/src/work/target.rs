@@ -171,7 +171,7 @@ fn shift(bits: u32) -> Shift {
 mod tests {
     use super::*;
     use crate::work::testing;
-    use circuits::codec::{CodecError, Encoded, decode, encode};
+    use circuits::statements::codec::{CodecError, Encoded, decode, encode};
     use proptest::prelude::*;
 
     fn number(hex: &str) -> U256 {

@@ -6,13 +6,13 @@
 use super::tip::Tip;
 use super::{BEGIN, NANO, PARAMS, address, grains, key, nano_proof};
 use chain::block::Block;
-use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis};
 use chain::tensors::GradientTensors;
 use chain::transaction::{Action, Body, Transaction};
+use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::{Proven, Worker};
-use circuits::codec::{Encoded, decode, encode};
 use circuits::model::State;
+use circuits::statements::codec::{Encoded, decode, encode};
 use prover::step::StepKeys;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -98,7 +98,7 @@ pub fn produce(
     let tensors = contributions.iter().map(Proven::tensors).collect();
     let contributions = contributions.into_iter().map(|proven| proven.contribution).collect();
     let parts = Parts { contributions, transactions, update, ledger, producer, now };
-    let mut draft = Draft::new(worker.spec, &tip.record, &tip.ancestry(worker.spec), parts).unwrap();
+    let mut draft = UnminedBlock::new(worker.spec, &tip.record, &tip.ancestry(worker.spec), parts).unwrap();
     (draft.mine(u64::MAX).unwrap(), tensors)
 }
 

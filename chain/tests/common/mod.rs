@@ -17,9 +17,9 @@ use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
 use chain::{Hash, ledger};
-use circuits::codec::decode;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::{GenesisProof, Layouts};
+use circuits::statements::codec::decode;
+use circuits::statements::{GenesisProof, Layouts};
 use std::sync::LazyLock;
 use verifier::StepVerifier;
 
@@ -165,7 +165,7 @@ pub fn reseal(spec: &ChainSpec, block: &mut Block) {
 /// Seals a contribution anew under the key that its seat names.
 pub fn sign(spec: &ChainSpec, c: &mut Contribution, key: &SecretKey) {
     c.seat.contributor = key.address();
-    c.seal(spec.id(), spec.rules().stamp_bits, key).unwrap();
+    c.sign(spec.id(), spec.rules().stamp_bits, key).unwrap();
 }
 
 /// What the contributor does who altered a contribution: seals it anew.

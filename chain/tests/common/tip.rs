@@ -12,7 +12,7 @@ use chain::header::Header;
 use chain::ledger::{self, Account, Execution, LedgerError, MemoryNodes, NodeBatch, Reward};
 use chain::transaction::Transaction;
 use chain::work::Work;
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;

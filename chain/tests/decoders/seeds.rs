@@ -10,7 +10,6 @@ use backend::ports::commit_port;
 use backend::testing::{TOY_PUBLICS, toy};
 use chain::address::Address;
 use chain::block::Block;
-use chain::draft::{Draft, Parts};
 use chain::ledger::{self, MemoryNodes};
 use chain::light::Checkpoint;
 use chain::message::{FullBlock, FullContribution, Message};
@@ -18,11 +17,12 @@ use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, Proved, Query, Status
 use chain::store::Location;
 use chain::tensors::GradientTensors;
 use chain::transaction::Action;
+use chain::unmined::{Parts, UnminedBlock};
 use chain::work::Work;
-use circuits::codec::{decode, encode};
+use circuits::model::file::ModelState;
 use circuits::model::{Config, MAX_LAYERS, State};
-use circuits::model_file::ModelState;
-use circuits::statement::Bundle;
+use circuits::statements::Bundle;
+use circuits::statements::codec::{decode, encode};
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::canonical::prove_canonical;
 use prover::engine::{ProofInstance, prove};
@@ -332,7 +332,7 @@ fn first() -> Block {
     let ledger = tip.execute(spec, &[], &[], &address(9)).unwrap().root;
     let (contributions, transactions, producer) = (vec![], vec![], address(9));
     let parts = Parts { contributions, transactions, update: None, ledger, producer, now: BEGIN + 50 };
-    Draft::new(spec, &tip.record, &tip.ancestry(spec), parts).unwrap().mine(u64::MAX).unwrap()
+    UnminedBlock::new(spec, &tip.record, &tip.ancestry(spec), parts).unwrap().mine(u64::MAX).unwrap()
 }
 
 /// A state of few numbers.

@@ -6,7 +6,7 @@ use crate::common::{NANO, key, key_of, reseal, resign, sign};
 use chain::block::Block;
 use chain::consensus::{SemanticError, StructuralError, structural};
 use chain::contribution::Contribution;
-use circuits::statement::StateCommitments;
+use circuits::statements::StateCommitments;
 use verifier::{BatchError, StepError, VerifyError};
 
 /// What block `height` is refused for once it was altered and everything made right that can be.

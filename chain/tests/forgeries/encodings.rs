@@ -8,7 +8,7 @@ use chain::contribution::Contribution;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::header::Summary;
 use chain::tensors::{self, Complete, GradientTensors, TensorError};
-use circuits::codec::{self, CodecError, Encoded, decode, encode};
+use circuits::statements::codec::{self, CodecError, Encoded, decode, encode};
 use std::fmt::Debug;
 
 /// Offsets to try: all of the first, then a sample.

@@ -11,10 +11,10 @@ use chain::genesis::{ChainSpec, Genesis, GenesisError, MAX_NAME};
 use chain::rules::RulesError;
 use chain::work::CompactTarget;
 use chain::{dataset, ledger};
-use circuits::codec::{CodecError, decode, encode};
 use circuits::model::Schedule;
 use circuits::ops::sgd::HyperError;
-use circuits::statement::{GenesisProof, RunError};
+use circuits::statements::codec::{CodecError, decode, encode};
+use circuits::statements::{GenesisProof, RunError};
 use std::collections::HashSet;
 use verifier::{Part, StepError};
 

@@ -3,10 +3,10 @@
 use crate::common::golden::GOLDEN;
 use crate::common::{NANO, PARAMS};
 use chain::contribution::encode_points;
-use circuits::codec::encode;
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, State};
 use circuits::ops::sgd;
+use circuits::statements::codec::encode;
 
 #[test]
 fn the_pinned_chain_is_accepted() {

@@ -164,7 +164,7 @@ fn summaries_with_new_work() {
     }
 }
 
-/// The producer's name is in the scope of the update: who takes a block's proofs for a block of their own proves nothing.
+/// The producer's name is in the domain of the update: who takes a block's proofs for a block of their own proves nothing.
 #[test]
 fn a_producer_cannot_take_anothers_update() {
     let error = refused(1, |b| {

@@ -7,7 +7,7 @@ use backend::keys::VerifyingKey;
 use chain::block::Block;
 use chain::consensus::SemanticError;
 use circuits::segments::{head, layer, update};
-use circuits::statement::Encoding;
+use circuits::statements::Encoding;
 use verifier::{BatchError, StepError};
 
 const LAYER: [&str; 4] = ["weights", "gradients", "lower", "upper"];

@@ -9,11 +9,11 @@ use chain::address::{Address, SecretKey, SignatureError};
 use chain::block::Block;
 use chain::consensus::semantic::Parent;
 use chain::consensus::{ContextualError, SemanticError, StructuralError, structural};
-use chain::contribution::{Contribution, Seat, update_scope};
+use chain::contribution::{Contribution, Seat, update_domain};
 use chain::dataset::{DatasetError, assigned};
 use chain::genesis::ChainSpec;
 use circuits::ops::sgd::HyperError;
-use circuits::scope::Scope;
+use circuits::statements::domain::Domain;
 use verifier::step::Claimed;
 use verifier::{Batch, BatchError, StepError};
 
@@ -50,7 +50,7 @@ fn assert_other_leaf(spec: &ChainSpec, parent: &Parent, c: &Contribution, key: &
     assert!(matches!(error, SemanticError::Batch { index: 0, sequence: 0, .. }), "{error:?}");
 }
 
-/// Layer and head: both proofs are of another scope.
+/// Layer and head: both proofs are of another domain.
 fn assert_other_scope(error: SemanticError) {
     let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };
     assert_eq!(culprits, [0, 1]);
@@ -299,11 +299,11 @@ fn nobody_else_alters_a_contribution() {
     assert_eq!(source, SignatureError::Invalid);
 }
 
-/// Proofs of an honest contribution under another scope.
-fn contribution_under(scope: &Scope) -> Result<(), BatchError> {
+/// Proofs of an honest contribution under another domain.
+fn contribution_under(domain: &Domain) -> Result<(), BatchError> {
     let (parent, c) = (GOLDEN.before(1).parent(), &GOLDEN.block(1).contributions[0]);
     let mut batch = Batch::new(&PARAMS);
-    let claimed = Claimed { scope, index: 0, before: &parent.state, sequences: 1 };
+    let claimed = Claimed { domain, index: 0, before: &parent.state, sequences: 1 };
     NANO.keys.contribution(&mut batch, claimed, &c.proofs).unwrap();
     batch.finish()
 }
@@ -312,26 +312,26 @@ fn contribution_under(scope: &Scope) -> Result<(), BatchError> {
 fn each_field_of_a_contributions_scope() {
     let (chain, parent) = (GOLDEN.spec.id(), GOLDEN.before(1).parent());
     let seat = GOLDEN.block(1).contributions[0].seat;
-    assert_eq!(contribution_under(&seat.scope(chain, 1, &parent.digest)), Ok(()));
+    assert_eq!(contribution_under(&seat.domain(chain, 1, &parent.digest)), Ok(()));
     let others = [
-        seat.scope(&flipped(*chain), 1, &parent.digest),
-        seat.scope(chain, 2, &parent.digest),
-        seat.scope(chain, 0, &parent.digest),
-        seat.scope(chain, 1, &flipped(parent.digest)),
-        Seat { parent: flipped(seat.parent), ..seat }.scope(chain, 1, &parent.digest),
-        Seat { contributor: address(3), ..seat }.scope(chain, 1, &parent.digest),
-        Seat { slot: 1, ..seat }.scope(chain, 1, &parent.digest),
+        seat.domain(&flipped(*chain), 1, &parent.digest),
+        seat.domain(chain, 2, &parent.digest),
+        seat.domain(chain, 0, &parent.digest),
+        seat.domain(chain, 1, &flipped(parent.digest)),
+        Seat { parent: flipped(seat.parent), ..seat }.domain(chain, 1, &parent.digest),
+        Seat { contributor: address(3), ..seat }.domain(chain, 1, &parent.digest),
+        Seat { slot: 1, ..seat }.domain(chain, 1, &parent.digest),
         // Of an update with the same parts' lengths, and of a run.
-        update_scope(chain, 1, (&seat.parent, &parent.digest), &seat.contributor, &[0; 32]),
-        circuits::statement::Run::contribution_scope(chain, 1, &parent.digest, 0),
+        update_domain(chain, 1, (&seat.parent, &parent.digest), &seat.contributor, &[0; 32]),
+        circuits::statements::Run::contribution_domain(chain, 1, &parent.digest, 0),
     ];
-    for (i, scope) in others.iter().enumerate() {
-        assert_eq!(contribution_under(scope), Err(BatchError::Invalid(vec![0, 1])), "{i}");
+    for (i, domain) in others.iter().enumerate() {
+        assert_eq!(contribution_under(domain), Err(BatchError::Invalid(vec![0, 1])), "{i}");
     }
 }
 
-/// The update proofs of an honest block under another scope.
-fn update_under(scope: &Scope) -> Result<(), BatchError> {
+/// The update proofs of an honest block under another domain.
+fn update_under(domain: &Domain) -> Result<(), BatchError> {
     let (parent, block) = (GOLDEN.before(1).parent(), GOLDEN.block(1));
     let proven = NANO.checker(&GOLDEN.spec);
     let mut aside = Batch::new(&PARAMS);
@@ -340,7 +340,7 @@ fn update_under(scope: &Scope) -> Result<(), BatchError> {
     let hyper = GOLDEN.spec.hyper(0, 2).unwrap();
     let mut batch = Batch::new(&PARAMS);
     let proofs = &block.update.as_ref().unwrap().proofs;
-    NANO.keys.update(&mut batch, (scope, &hyper, &parent.state), &gradients, proofs).unwrap();
+    NANO.keys.update(&mut batch, (domain, &hyper, &parent.state), &gradients, proofs).unwrap();
     batch.finish()
 }
 
@@ -348,21 +348,21 @@ fn update_under(scope: &Scope) -> Result<(), BatchError> {
 fn each_field_of_an_updates_scope() {
     let (chain, parent, block) = (GOLDEN.spec.id(), GOLDEN.before(1).parent(), GOLDEN.block(1));
     let (id, before, producer, all) = (parent.id, parent.digest, block.summary.producer, block.summary.contributions);
-    assert_eq!(update_under(&update_scope(chain, 1, (&id, &before), &producer, &all)), Ok(()));
+    assert_eq!(update_under(&update_domain(chain, 1, (&id, &before), &producer, &all)), Ok(()));
     let seat = block.contributions[0].seat;
     let others = [
-        update_scope(&flipped(*chain), 1, (&id, &before), &producer, &all),
-        update_scope(chain, 2, (&id, &before), &producer, &all),
-        update_scope(chain, 1, (&flipped(id), &before), &producer, &all),
-        update_scope(chain, 1, (&id, &flipped(before)), &producer, &all),
-        update_scope(chain, 1, (&before, &id), &producer, &all),
-        update_scope(chain, 1, (&id, &before), &address(8), &all),
-        update_scope(chain, 1, (&id, &before), &producer, &flipped(all)),
-        seat.scope(chain, 1, &before),
-        circuits::statement::Run::update_scope(chain, 1, &before),
+        update_domain(&flipped(*chain), 1, (&id, &before), &producer, &all),
+        update_domain(chain, 2, (&id, &before), &producer, &all),
+        update_domain(chain, 1, (&flipped(id), &before), &producer, &all),
+        update_domain(chain, 1, (&id, &flipped(before)), &producer, &all),
+        update_domain(chain, 1, (&before, &id), &producer, &all),
+        update_domain(chain, 1, (&id, &before), &address(8), &all),
+        update_domain(chain, 1, (&id, &before), &producer, &flipped(all)),
+        seat.domain(chain, 1, &before),
+        circuits::statements::Run::update_domain(chain, 1, &before),
     ];
-    for (i, scope) in others.iter().enumerate() {
-        assert_eq!(update_under(scope), Err(BatchError::Invalid(vec![0])), "{i}");
+    for (i, domain) in others.iter().enumerate() {
+        assert_eq!(update_under(domain), Err(BatchError::Invalid(vec![0])), "{i}");
     }
 }
 

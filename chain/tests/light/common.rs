@@ -10,16 +10,16 @@ use chain::consensus::contextual::{Ancestry, Record};
 use chain::consensus::semantic::Checker;
 use chain::contribution::Contribution;
 use chain::dataset::Dataset;
-use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::header::Header;
 use chain::ledger;
 use chain::light::{Checkpoint, FileError, Keep, LightClient};
 use chain::rules::Rules;
+use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::codec;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statement::GenesisProof;
+use circuits::statements::GenesisProof;
+use circuits::statements::codec;
 use prover::step::commit_state;
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -169,7 +169,7 @@ impl<'a> Branch<'a> {
 
     /// Mines a draft on the tip.
     pub fn mine(&self, parts: Parts) -> Block {
-        Draft::new(self.spec, self.tip(), &self.ancestry(), parts).unwrap().mine(u64::MAX).unwrap()
+        UnminedBlock::new(self.spec, self.tip(), &self.ancestry(), parts).unwrap().mine(u64::MAX).unwrap()
     }
 
     pub fn push(&mut self, block: Block) {
@@ -216,13 +216,13 @@ impl<'a> Branch<'a> {
 pub fn remined(spec: &ChainSpec, mut block: Block, change: impl FnOnce(&mut Block)) -> Block {
     change(&mut block);
     for contribution in &mut block.contributions {
-        contribution.seal(spec.id(), spec.rules().stamp_bits, &contributor()).unwrap();
+        contribution.sign(spec.id(), spec.rules().stamp_bits, &contributor()).unwrap();
     }
     let digests = block.digests(spec.id()).unwrap();
     (block.summary.contributions, block.summary.transactions) = (digests.contributions, digests.transactions);
     block.summary.proofs = digests.proofs;
     block.header.body = block.summary.digest().unwrap();
-    Draft { block }.mine(u64::MAX).unwrap()
+    UnminedBlock { block }.mine(u64::MAX).unwrap()
 }
 
 /// Keeps encoded blocks as a file would, and can fail.

@@ -6,7 +6,7 @@ use chain::consensus::{BlockError, ContextualError, StructuralError};
 use chain::ledger::{self, BalanceProof, MemoryNodes, ProofError};
 use chain::light::{Checkpoint, CheckpointError, LightClient, LightError, Nowhere, Report};
 use chain::work::CompactTarget;
-use circuits::codec;
+use circuits::statements::codec;
 
 #[test]
 fn the_genesis_is_the_one_that_is_trusted() {

@@ -8,12 +8,12 @@ use chain::block::Update;
 use chain::consensus::structural;
 use chain::contribution::{Contribution, Seat};
 use chain::dataset::{DatasetRoot, MerkleProof};
-use chain::draft::{Draft, Parts};
 use chain::light::Keep;
 use chain::light::{LightFile, Proofs};
-use circuits::codec;
+use chain::unmined::{Parts, UnminedBlock};
 use circuits::model::{Config, Spec};
-use circuits::statement::{self, INSTANCES_PER_PROOF, Layouts};
+use circuits::statements::codec;
+use circuits::statements::{self, INSTANCES_PER_PROOF, Layouts};
 use prover::step::commit_state;
 use verifier::StepVerifier;
 
@@ -41,7 +41,7 @@ fn a_nano_block_of_two_contributions() {
     let contribution = |slot| Contribution {
         seat: Seat { parent: branch.id(), contributor: contributor().address(), slot },
         gradient: gradient.clone(),
-        proofs: statement::Contribution {
+        proofs: statements::Contribution {
             losses: vec![u64::MAX],
             layers: vec![proof(&keys.layer, 1)],
             heads: vec![proof(&keys.head, 1)],
@@ -60,7 +60,7 @@ fn a_nano_block_of_two_contributions() {
     };
     let parts =
         Parts { contributions: vec![contribution(0), contribution(1)], update: Some(update), ..branch.parts(1) };
-    let block = Draft::new(&spec, branch.tip(), &branch.ancestry(), parts).unwrap().mine(u64::MAX).unwrap();
+    let block = UnminedBlock::new(&spec, branch.tip(), &branch.ancestry(), parts).unwrap().mine(u64::MAX).unwrap();
     structural::block(&spec, &block).unwrap();
 
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -7,13 +7,13 @@ mod common;
 use chain::Hash;
 use chain::chain_state::ChainState;
 use chain::consensus::semantic::Checker;
-use chain::draft::{Draft, Parts};
 use chain::ledger::Reward;
 use chain::message::{FullBlock, FullContribution, Message, PeerId};
 use chain::node::{Action, Job, Limits, Node};
 use chain::rpc::{Answer, MAX_WAITING, Query};
 use chain::store::Store;
 use chain::transaction::{Action as Act, Transaction};
+use chain::unmined::{Parts, UnminedBlock};
 use circuits::model::State;
 use common::golden::{GOLDEN, transaction};
 use common::{NANO, PARAMS, address, grains};
@@ -111,7 +111,7 @@ impl Net {
             producer: address(producer),
             now: template.record.header.time + 60,
         };
-        let mut draft = Draft::new(&GOLDEN.spec, &template.record, &template.ancestry, parts).unwrap();
+        let mut draft = UnminedBlock::new(&GOLDEN.spec, &template.record, &template.ancestry, parts).unwrap();
         FullBlock { block: draft.mine(1 << 40).unwrap(), tensors: vec![] }
     }
 }

@@ -9,18 +9,18 @@ use backend::halo2::{PlanCircuit, with_plan};
 use chain::address::Signature;
 use chain::block::{Block, Update};
 use chain::consensus::SemanticError;
-use chain::contribution::{Contribution, Seat, encode_points, update_scope};
+use chain::contribution::{Contribution, Seat, encode_points, update_domain};
 use chain::dataset::assigned;
-use chain::draft::{Draft, Parts};
 use chain::genesis::ChainSpec;
+use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::{Proven, Worker};
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Config, Gradients, State, sequence_gradient};
 use circuits::ops::sgd::{self, Hyper};
-use circuits::scope::{Place, Scope};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::{self, LayerValues};
-use circuits::statement;
+use circuits::statements;
+use circuits::statements::domain::{Domain, Place};
 use halo2_proofs::plonk;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::ProofInstance;
@@ -91,7 +91,7 @@ impl Tiny {
         let now = self.block.header.time;
         let parts = Parts { contributions, transactions: vec![], update: Some(update), ledger, producer, now };
         let ancestry = self.tip.ancestry(&self.spec);
-        let mut block = Draft::new(&self.spec, &self.tip.record, &ancestry, parts).unwrap().block;
+        let mut block = UnminedBlock::new(&self.spec, &self.tip.record, &ancestry, parts).unwrap().block;
         mine(&mut block);
         block
     }
@@ -102,10 +102,10 @@ impl Tiny {
         sum
     }
 
-    fn scope(&self, contributions: &[Contribution]) -> Scope {
+    fn domain(&self, contributions: &[Contribution]) -> Domain {
         let ids: Vec<_> = contributions.iter().map(|c| c.id(self.spec.id())).collect();
         let (parent, all) = (self.tip.parent(), chain::contribution::digest(&ids));
-        update_scope(self.spec.id(), 1, (&parent.id, &parent.digest), &address(9), &all)
+        update_domain(self.spec.id(), 1, (&parent.id, &parent.digest), &address(9), &all)
     }
 
     /// A valid proof of the update of a state by a gradient that is blinded as a sum of so many, with an opening that
@@ -116,9 +116,9 @@ impl Tiny {
         gradients: &[&Gradients],
         (state, sum, summands, hyper): (&State, &Gradients, u64, &Hyper),
     ) -> Update {
-        let scope = self.scope(contributions);
+        let domain = self.domain(contributions);
         let prover = self.prover();
-        let (proofs, after) = prover.update(&scope, state, (sum, summands), hyper, &mut |_, _| {}).unwrap();
+        let (proofs, after) = prover.update(&domain, state, (sum, summands), hyper, &mut |_, _| {}).unwrap();
         let mut moved = state.clone();
         sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();
@@ -144,27 +144,27 @@ impl Tiny {
         assigned(&self.spec.genesis().dataset, &seat.parent, &seat.contributor.0, seat.slot, 0)
     }
 
-    pub fn seat_scope(&self, seat: &Seat) -> Scope {
-        seat.scope(self.spec.id(), 1, &self.tip.parent().digest)
+    pub fn seat_domain(&self, seat: &Seat) -> Domain {
+        seat.domain(self.spec.id(), 1, &self.tip.parent().digest)
     }
 
     /// The instances of a gradient's layers and head, with another blind for the gradient's ports, and the gradient.
     pub fn instances(&self, seat: &Seat, blind: u64) -> (Vec<ProofInstance>, ProofInstance, u64, Gradients) {
-        let (spec, scope, layers) = (&self.setting.model, self.seat_scope(seat), self.spec.config().layers);
+        let (spec, domain, layers) = (&self.setting.model, self.seat_domain(seat), self.spec.config().layers);
         let trace = sequence_gradient(spec, &self.state.w, self.tokens(self.leaf(seat))).unwrap();
         let columns = self.keys.layer.verifying.shape.ports[layer::LOWER].len();
         let wire = |i: usize| derive_wire(&[7; 32], &seat.contributor.0, &[i as u8], columns);
         let (weights, gradients) = (PortBlinding::Canonical(1), PortBlinding::Canonical(blind));
         let of_layer = |l: usize| {
             let witness = self.keys.circuits.layer.fill(&LayerValues::of(&self.state.w, &trace, l)).unwrap();
-            let publics = vec![scope.context(Place::Layer { sequence: 0, layer: l as u32 })];
+            let publics = vec![domain.context(Place::Layer { sequence: 0, layer: l as u32 })];
             let ports = vec![weights.clone(), gradients.clone(), wire(l), wire(l + 1)];
             ProofInstance { witness, publics, ports }
         };
         let loss = circuits::model::public_loss(trace.loss()).unwrap();
         let of_head = ProofInstance {
             witness: self.keys.circuits.head.fill(&HeadValues::of(&self.state.w, &trace)).unwrap(),
-            publics: vec![F::from(loss), scope.context(Place::Head { sequence: 0 })],
+            publics: vec![F::from(loss), domain.context(Place::Head { sequence: 0 })],
             ports: vec![weights.clone(), gradients.clone(), wire(0), wire(layers), PortBlinding::Canonical(1)],
         };
         ((0..layers).map(of_layer).collect(), of_head, loss, trace.gradients(spec))
@@ -181,7 +181,7 @@ impl Tiny {
         let mut c = Contribution {
             seat,
             gradient: encode_points(gradient),
-            proofs: statement::Contribution { losses: vec![loss], layers: vec![layers], heads: vec![heads] },
+            proofs: statements::Contribution { losses: vec![loss], layers: vec![layers], heads: vec![heads] },
             leaves: vec![self.setting.dataset.proof(leaf).unwrap()],
             tensors: [0; 32],
             stamp: 0,

@@ -16,7 +16,6 @@ use chain::consensus::contextual::{Ancestry, Record};
 use chain::consensus::semantic::Proven;
 use chain::contribution::{Contribution, Seat, encode_points};
 use chain::dataset::{DatasetRoot, MerkleProof};
-use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis};
 use chain::ledger::{self, Account, MemoryNodes, Reward};
 use chain::rules::Rules;
@@ -24,12 +23,13 @@ use chain::store::Store;
 use chain::store::testing::Dump;
 use chain::tensors::{Complete, GradientTensors};
 use chain::transaction::{Action, Body, Transaction};
+use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::fixed::Saturations;
+use circuits::arithmetic::fixed::Saturations;
+use circuits::arithmetic::tensor::Matrix;
 use circuits::model::{Config, Gradients, Schedule, State};
 use circuits::ops::sgd;
-use circuits::statement::{self, GenesisProof, Layouts};
-use circuits::tensor::Matrix;
+use circuits::statements::{self, GenesisProof, Layouts};
 use redb::backends::InMemoryBackend;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -254,13 +254,13 @@ impl Tree {
         let mut contribution = Contribution {
             seat: Seat { parent: *parent, contributor: address(who), slot },
             gradient: encode_points(&commitments),
-            proofs: statement::Contribution { losses: vec![seed; batch], layers: vec![], heads: vec![] },
+            proofs: statements::Contribution { losses: vec![seed; batch], layers: vec![], heads: vec![] },
             leaves: vec![MerkleProof(vec![]); batch],
             tensors: GradientTensors::new(&gradients).digest().unwrap(),
             stamp: 0,
             signature: Signature([0; 64]),
         };
-        contribution.seal(self.spec.id(), self.spec.rules().stamp_bits, &key(who)).unwrap();
+        contribution.sign(self.spec.id(), self.spec.rules().stamp_bits, &key(who)).unwrap();
         (contribution, gradients)
     }
 
@@ -330,7 +330,7 @@ impl Tree {
             producer,
             now: before.record.header.time + plan.seconds,
         };
-        let mut draft = Draft::new(&spec, &before.record, &ancestry, parts).unwrap();
+        let mut draft = UnminedBlock::new(&spec, &before.record, &ancestry, parts).unwrap();
         let block = Arc::new(draft.mine(1 << 32).unwrap());
         let after = block.update.as_ref().map_or(before.record.state.clone(), |update| update.after.clone());
         let record = before.record.child(&block, &after);

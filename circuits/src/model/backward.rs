@@ -1,8 +1,9 @@
 //! The backward pass of one sequence, segment by segment: gradients of the *sum* of the losses.
 
-use super::{HeadForward, Layer, LayerForward, LayerParams, Spec, head_forward};
+use super::{HeadForward, Layer, LayerForward, LayerWeights, Spec, head_forward};
 use crate::{
-    fixed::{Class, Saturations},
+    arithmetic::fixed::{Class, Saturations},
+    arithmetic::tensor::{Tensor, Wide},
     ops::{
         attention::{self, AttentionBackward},
         cross_entropy::{self, Loss},
@@ -11,7 +12,6 @@ use crate::{
         rope,
         swiglu::{self, SwigluBackward},
     },
-    tensor::{Tensor, Wide},
 };
 
 /// The trace of a layer's backward pass. A field `z…` is the exact product behind the field that it names.
@@ -66,7 +66,7 @@ impl LayerBackward {
 /// Backward through one layer; `dx_out` is `[T × d]` of [`Class::Gradient`].
 pub fn layer_backward(
     spec: &Spec,
-    w: &LayerParams,
+    w: &LayerWeights,
     forward: &LayerForward,
     dx_out: &Tensor,
     saturations: &mut Saturations,

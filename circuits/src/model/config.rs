@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::decimal::{Decimal, DecimalError};
+use crate::arithmetic::decimal::{Decimal, DecimalError};
 
 /// Largest vocabulary: bytes.
 pub const MAX_VOCAB: usize = 256;

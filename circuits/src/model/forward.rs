@@ -1,8 +1,9 @@
 //! The forward pass of one sequence, segment by segment.
 
-use super::{Config, LayerParams};
+use super::{Config, LayerWeights};
 use crate::{
-    fixed::{Class, Saturations},
+    arithmetic::fixed::{Class, Saturations},
+    arithmetic::tensor::{Tensor, Wide},
     ops::{
         attention::{self, AttentionForward},
         embedding, linear,
@@ -11,7 +12,6 @@ use crate::{
         swiglu::{self, SwigluForward},
         tables::Tables,
     },
-    tensor::{Tensor, Wide},
 };
 
 /// A configuration with everything that follows from it.
@@ -80,7 +80,7 @@ pub fn embed(embed: &Tensor, tokens: &[u8]) -> Tensor {
 }
 
 /// One layer over `x`, `[T × d]` of [`Class::Residual`].
-pub fn layer_forward(spec: &Spec, w: &LayerParams, x: &Tensor, saturations: &mut Saturations) -> LayerForward {
+pub fn layer_forward(spec: &Spec, w: &LayerWeights, x: &Tensor, saturations: &mut Saturations) -> LayerForward {
     let Spec { config, tables } = spec;
     let norm1 = rmsnorm::forward(x, &w.norm1, config.eps24(), saturations);
     let zq = linear::forward(&norm1.h, &w.wq);

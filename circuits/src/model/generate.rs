@@ -1,10 +1,10 @@
 //! Text from a model, token by token, with the forward pass that training proves.
 
 use super::{
-    Params, Sampling, SamplingError, SequenceError, Spec, embed, head_forward, layer_forward, sampling::Sampler,
+    Sampling, SamplingError, SequenceError, Spec, Weights, embed, head_forward, layer_forward, sampling::Sampler,
     sequence::check_tokens,
 };
-use crate::fixed::Saturations;
+use crate::arithmetic::fixed::Saturations;
 
 /// What an empty prompt stands for: a new line; token 0 in a vocabulary that does not reach so far.
 pub const START: u8 = b'\n';
@@ -27,7 +27,7 @@ pub enum GenerateError {
 #[derive(Clone, Debug)]
 pub struct Generator<'a> {
     spec: &'a Spec,
-    params: &'a Params,
+    params: &'a Weights,
     sampler: Sampler,
     /// 1 to T tokens.
     window: Vec<u8>,
@@ -36,8 +36,8 @@ pub struct Generator<'a> {
 }
 
 impl<'a> Generator<'a> {
-    /// Begins after `prompt`; an empty one is [`START`]. `params` satisfy [`Params::check`].
-    pub fn new(spec: &'a Spec, params: &'a Params, prompt: &[u8], sampling: Sampling) -> Result<Self, GenerateError> {
+    /// Begins after `prompt`; an empty one is [`START`]. `params` satisfy [`Weights::check`].
+    pub fn new(spec: &'a Spec, params: &'a Weights, prompt: &[u8], sampling: Sampling) -> Result<Self, GenerateError> {
         let (vocab, context) = (spec.config.vocab, spec.config.context);
         check_tokens(vocab, prompt)?;
         let sampler = Sampler::new(sampling)?;
@@ -78,7 +78,7 @@ impl Iterator for Generator<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decimal::Decimal;
+    use crate::arithmetic::decimal::Decimal;
     use crate::model::{Config, Draw, Gradients, State, draw_batch, sequence_gradient};
     use crate::ops::sgd::{self, Hyper};
     use std::sync::OnceLock;
@@ -207,7 +207,7 @@ mod tests {
         let mut config = Config::NANO;
         config.vocab = 128;
         let spec = Spec::new(config);
-        let w = Params::zeros(&spec.config);
+        let w = Weights::zeros(&spec.config);
         let error = |prompt: &[u8], sampling| Generator::new(&spec, &w, prompt, sampling).map(|_| ()).unwrap_err();
         let token = SequenceError::Token { token: 128, position: 2, vocab: 128 };
         assert_eq!(error(&[0, 127, 128], Sampling::Greedy), GenerateError::Prompt(token));

@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::config::{Config, ConfigError};
-use crate::decimal::Decimal;
+use crate::arithmetic::decimal::Decimal;
 
 /// Keys that change neither the arithmetic nor the shapes: of the library's own full dump, of generation (which it no longer
 /// reads from here), and what converters and fine-tuners are known to leave in checkpoints.

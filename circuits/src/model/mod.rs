@@ -3,6 +3,7 @@
 mod backward;
 mod config;
 mod data;
+pub mod file;
 mod forward;
 mod generate;
 mod json;
@@ -18,7 +19,7 @@ pub use config::{
 pub use data::{DataError, Draw, check_corpus, draw_batch};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
-pub use params::{Gradients, Layer, LayerParams, Parameters, Params, ParamsError, State, TensorSpec, tensors};
+pub use params::{Gradients, Layer, LayerWeights, Parameters, State, StateError, TensorSpec, Weights, tensors};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{Schedule, ScheduleError};
 pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};

@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use super::Config;
 use crate::{
-    fixed::{Class, FRAC, LOW_BITS, STATE_FRAC},
-    tensor::{Tensor, Wide},
+    arithmetic::fixed::{Class, FRAC, LOW_BITS, STATE_FRAC},
+    arithmetic::tensor::{Tensor, Wide},
 };
 
 /// One tensor of a model. The order of [`tensors`] is the order of ports, files and digests.
@@ -83,9 +83,9 @@ pub struct Parameters<M> {
 }
 
 /// The weights of a layer, [`Class::Weight`].
-pub type LayerParams = Layer<Tensor>;
+pub type LayerWeights = Layer<Tensor>;
 /// The weights of a model, [`Class::Weight`].
-pub type Params = Parameters<Tensor>;
+pub type Weights = Parameters<Tensor>;
 /// Exact gradients, frac 36, of the sum over predictions.
 pub type Gradients = Parameters<Wide>;
 
@@ -109,7 +109,7 @@ pub fn tensors(config: &Config) -> Vec<TensorSpec> {
 
 /// Parameters that do not fit their model.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum ParamsError {
+pub enum StateError {
     /// Too few or too many tensors.
     #[error("the model has {expected} tensors, not {found}")]
     Count {
@@ -172,33 +172,33 @@ impl<M: Default> Parameters<M> {
     }
 }
 
-impl Params {
+impl Weights {
     /// Zeros everywhere.
     pub fn zeros(config: &Config) -> Self {
         Self::build(config, |s| Tensor::zeros(s.rows, s.cols))
     }
 
     /// Whether the tensors are those of `config`, each element satisfying `valid`.
-    fn check_with(&self, config: &Config, valid: impl Fn(i64) -> bool) -> Result<(), ParamsError> {
+    fn check_with(&self, config: &Config, valid: impl Fn(i64) -> bool) -> Result<(), StateError> {
         let specs = tensors(config);
         let found = self.iter().count();
         if found != specs.len() {
-            return Err(ParamsError::Count { expected: specs.len(), found });
+            return Err(StateError::Count { expected: specs.len(), found });
         }
         for (tensor, spec) in self.iter().zip(specs) {
             if tensor.shape() != (spec.rows, spec.cols) || tensor.data.len() != spec.rows * spec.cols {
                 let TensorSpec { name, rows, cols, .. } = spec;
-                return Err(ParamsError::Shape { name, rows, cols, found: tensor.shape() });
+                return Err(StateError::Shape { name, rows, cols, found: tensor.shape() });
             }
             if !tensor.data.iter().all(|&x| valid(x)) {
-                return Err(ParamsError::Range { name: spec.name });
+                return Err(StateError::Range { name: spec.name });
             }
         }
         Ok(())
     }
 
     /// Whether these are weights of `config`.
-    pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
+    pub fn check(&self, config: &Config) -> Result<(), StateError> {
         self.check_with(config, |x| Class::Weight.contains(x))
     }
 }
@@ -230,11 +230,11 @@ impl Layer<Wide> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Weights in use, frac 12, [`Class::Weight`].
-    pub w: Params,
+    pub w: Weights,
     /// Low parts, 24 bits unsigned: `W36 = w·2^24 + lo`.
-    pub lo: Params,
+    pub lo: Weights,
     /// Momentum, frac 24, [`Class::Momentum`].
-    pub v: Params,
+    pub v: Weights,
 }
 
 impl State {
@@ -242,7 +242,7 @@ impl State {
     ///
     /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
     pub fn init(config: &Config, seed: u64) -> Self {
-        let mut state = Self { w: Params::zeros(config), lo: Params::zeros(config), v: Params::zeros(config) };
+        let mut state = Self { w: Weights::zeros(config), lo: Weights::zeros(config), v: Weights::zeros(config) };
         let slots = state.w.iter_mut().zip(state.lo.iter_mut());
         for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
             if spec.rows == 1 {
@@ -276,7 +276,7 @@ impl State {
     }
 
     /// Whether this is a state of `config`.
-    pub fn check(&self, config: &Config) -> Result<(), ParamsError> {
+    pub fn check(&self, config: &Config) -> Result<(), StateError> {
         self.w.check(config)?;
         self.lo.check_with(config, |x| (0..1 << LOW_BITS).contains(&x))?;
         self.v.check_with(config, |x| Class::Momentum.contains(x))
@@ -316,12 +316,12 @@ mod tests {
     fn the_order_is_one_list() {
         let config = Config::NANO.untied();
         let specs = tensors(&config);
-        let params = Params::zeros(&config);
+        let params = Weights::zeros(&config);
         assert_eq!(specs.len(), 1 + 9 + 2);
         assert_eq!(params.iter().count(), specs.len());
         params.check(&config).unwrap();
-        assert!(matches!(params.check(&Config::NANO), Err(ParamsError::Count { .. })));
-        assert!(matches!(params.check(&Config::MICRO.untied()), Err(ParamsError::Count { .. })));
+        assert!(matches!(params.check(&Config::NANO), Err(StateError::Count { .. })));
+        assert!(matches!(params.check(&Config::MICRO.untied()), Err(StateError::Count { .. })));
         // V·d + 4d² + 3df + 3d.
         assert_eq!(Config::NANO.parameters(), 4096 + 1024 + 2112 + 48);
     }
@@ -332,11 +332,11 @@ mod tests {
         let mut state = State::init(&config, 7);
         state.check(&config).unwrap();
         state.v.norm_f.data[0] = Class::Momentum.max() + 1;
-        assert_eq!(state.check(&config), Err(ParamsError::Range { name: "norm_f".into() }));
+        assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
         state.lo.norm_f.data[0] = -1;
-        assert_eq!(state.check(&config), Err(ParamsError::Range { name: "norm_f".into() }));
+        assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
         state.w.layers[0].wq.data.pop();
-        assert!(matches!(state.check(&config), Err(ParamsError::Shape { .. })));
+        assert!(matches!(state.check(&config), Err(StateError::Shape { .. })));
     }
 
     #[test]

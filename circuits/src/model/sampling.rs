@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{decimal::Decimal, ops::tables::ExpTable};
+use crate::{arithmetic::decimal::Decimal, ops::tables::ExpTable};
 
 /// Largest temperature: beyond, all tokens of a vocabulary are as good as equally likely.
 pub const MAX_TEMPERATURE: u64 = 1 << 10;

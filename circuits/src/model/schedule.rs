@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{decimal::Decimal, ops::tables::half_turn_cosine};
+use crate::{arithmetic::decimal::Decimal, ops::tables::half_turn_cosine};
 
 /// A schedule that makes no sense.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use thiserror::Error;
 
 use super::{
-    Config, Gradients, HeadTrace, LayerBackward, LayerForward, Params, Spec, embed, embedding_backward,
+    Config, Gradients, HeadTrace, LayerBackward, LayerForward, Spec, Weights, embed, embedding_backward,
     head_forward_backward, layer_backward, layer_forward,
 };
 use crate::{
-    fixed::Saturations,
-    tensor::{Tensor, Wide},
+    arithmetic::fixed::Saturations,
+    arithmetic::tensor::{Tensor, Wide},
 };
 
 /// A sequence that the model cannot read.
@@ -106,8 +106,8 @@ impl SequenceTrace {
     }
 }
 
-/// Forward and backward over `sequence`, T + 1 tokens. `params` satisfy [`Params::check`].
-pub fn sequence_gradient(spec: &Spec, params: &Params, sequence: &[u8]) -> Result<SequenceTrace, SequenceError> {
+/// Forward and backward over `sequence`, T + 1 tokens. `params` satisfy [`Weights::check`].
+pub fn sequence_gradient(spec: &Spec, params: &Weights, sequence: &[u8]) -> Result<SequenceTrace, SequenceError> {
     let config = &spec.config;
     check_sequence(config, sequence)?;
     let (tokens, targets) = (&sequence[..config.context], &sequence[1..]);
@@ -138,7 +138,7 @@ pub fn sequence_gradient(spec: &Spec, params: &Params, sequence: &[u8]) -> Resul
 mod tests {
     use super::*;
     use crate::{
-        fixed::Class,
+        arithmetic::fixed::Class,
         model::{Config, State},
     };
 
@@ -181,7 +181,7 @@ mod tests {
         let mut config = Config::NANO;
         config.vocab = 128;
         let spec = Spec::new(config);
-        let w = Params::zeros(&spec.config);
+        let w = Weights::zeros(&spec.config);
         let error = sequence_gradient(&spec, &w, &[0; 16]).map(|_| ());
         assert_eq!(error, Err(SequenceError::Length { expected: 17, found: 16 }));
         let mut tokens = [0; 17];
@@ -194,7 +194,7 @@ mod tests {
     fn assert_total(config: Config, mut weight: impl FnMut(usize) -> i64) {
         let spec = Spec::new(config);
         let mut count = 0;
-        let w = Params::build(&spec.config, |s| {
+        let w = Weights::build(&spec.config, |s| {
             Tensor::from_fn(s.rows, s.cols, |_, _| {
                 count += 1;
                 weight(count)
@@ -241,7 +241,7 @@ mod tests {
             let extreme = |class: Class| {
                 Tensor::from_fn(t, d, |i, j| if sign * (i * 7 + j) % 2 == 0 { class.max() } else { class.min() })
             };
-            let w = Params::build(&spec.config, |s| {
+            let w = Weights::build(&spec.config, |s| {
                 Tensor::from_fn(s.rows, s.cols, |i, j| {
                     if sign * (i + j) % 2 == 0 { Class::Weight.max() } else { Class::Weight.min() }
                 })

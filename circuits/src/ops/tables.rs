@@ -8,7 +8,7 @@ mod elementary;
 
 use elementary::{ONE, cos_sin, exp_neg, ln, ln_ratio, ln2, round_scaled};
 
-use crate::{decimal::Decimal, model::Config};
+use crate::{arithmetic::decimal::Decimal, model::Config};
 
 /// Entries of `EXP_LO`.
 pub const EXP_LO_ROWS: usize = 512;

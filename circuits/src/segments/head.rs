@@ -5,10 +5,11 @@ use super::{
     read, written,
 };
 use crate::{
-    fixed::{Class, Saturations},
-    gadgets::{Get, PortLayout, Slab, project},
+    arithmetic::fixed::{Class, Saturations},
+    arithmetic::gadgets::{Get, PortLayout, Slab, project},
+    arithmetic::tensor::{Tensor, Wide},
     model::{
-        Config, HeadTrace, LayerBackward, Params, SequenceTrace, Spec, check_sequence, embed as embed_tokens,
+        Config, HeadTrace, LayerBackward, SequenceTrace, Spec, Weights, check_sequence, embed as embed_tokens,
         embedding_backward, head_forward_backward, tensors,
     },
     ops::{
@@ -18,7 +19,6 @@ use crate::{
         rmsnorm::circuit::{self as rmsnorm, Norm},
         softmax::circuit::{self as softmax, FREE},
     },
-    tensor::{Tensor, Wide},
 };
 use backend::{Builder, Circuit};
 use plonkish::{Challenge, Declared, Interval, Kind, PortId, Roles};
@@ -76,8 +76,8 @@ pub struct HeadWeights {
 
 impl HeadWeights {
     /// Those of a model.
-    pub fn of(params: &Params) -> Self {
-        let Params { embed, norm_f, head, .. } = params;
+    pub fn of(params: &Weights) -> Self {
+        let Weights { embed, norm_f, head, .. } = params;
         HeadWeights { embed: embed.clone(), norm_f: norm_f.clone(), head: head.clone() }
     }
 
@@ -119,7 +119,7 @@ pub struct HeadValues {
 
 impl HeadValues {
     /// Those of the head of a traced sequence.
-    pub fn of(params: &Params, trace: &SequenceTrace) -> Self {
+    pub fn of(params: &Weights, trace: &SequenceTrace) -> Self {
         let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
         let mut d_embed = trace.d_embed.clone();
         if params.head.is_none() {
@@ -141,7 +141,7 @@ impl HeadValues {
 
 impl HeadInput {
     /// Input of the head of a traced sequence.
-    pub fn of(params: &Params, trace: &SequenceTrace) -> Self {
+    pub fn of(params: &Weights, trace: &SequenceTrace) -> Self {
         let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
         HeadInput {
             weights: HeadWeights::of(params),

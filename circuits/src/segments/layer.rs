@@ -5,10 +5,11 @@ use super::{
     read, written,
 };
 use crate::{
-    fixed::{Class, Saturations},
-    gadgets::{Get, PortLayout, Rescale, Slab, project},
+    arithmetic::fixed::{Class, Saturations},
+    arithmetic::gadgets::{Get, PortLayout, Rescale, Slab, project},
+    arithmetic::tensor::{Matrix, Tensor, Wide},
     model::{
-        Config, LayerBackward, LayerForward, LayerParams, Params, SequenceTrace, Spec, layer_backward, layer_forward,
+        Config, LayerBackward, LayerForward, LayerWeights, SequenceTrace, Spec, Weights, layer_backward, layer_forward,
         tensors,
     },
     ops::{
@@ -19,7 +20,6 @@ use crate::{
         softmax::circuit::FREE,
         swiglu::circuit::{self as swiglu, Swiglu},
     },
-    tensor::{Matrix, Tensor, Wide},
 };
 use backend::{Builder, Circuit};
 use plonkish::{Challenge, Declared, Interval, PortId, Roles};
@@ -51,7 +51,7 @@ fn int<E: Copy + Into<i128> + Default>(x: &Matrix<E>, i: usize, j: usize) -> i12
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerInput {
     /// Weights of the layer.
-    pub weights: LayerParams,
+    pub weights: LayerWeights,
     /// Residual stream below and gradient above.
     pub entering: Entering,
 }
@@ -60,7 +60,7 @@ pub struct LayerInput {
 #[derive(Clone, Debug)]
 pub struct LayerValues {
     /// Weights.
-    pub weights: LayerParams,
+    pub weights: LayerWeights,
     /// Forward trace.
     pub forward: LayerForward,
     /// Backward trace.
@@ -69,7 +69,7 @@ pub struct LayerValues {
 
 impl LayerValues {
     /// Those of a layer of a traced sequence.
-    pub fn of(params: &Params, trace: &SequenceTrace, layer: usize) -> Self {
+    pub fn of(params: &Weights, trace: &SequenceTrace, layer: usize) -> Self {
         let (forward, backward) = (trace.forward[layer].clone(), trace.backward[layer].clone());
         LayerValues { weights: params.layers[layer].clone(), forward, backward }
     }
@@ -77,7 +77,7 @@ impl LayerValues {
 
 impl LayerInput {
     /// Input of a layer of a traced sequence.
-    pub fn of(params: &Params, trace: &SequenceTrace, layer: usize) -> Self {
+    pub fn of(params: &Weights, trace: &SequenceTrace, layer: usize) -> Self {
         let (forward, backward) = (&trace.forward[layer], &trace.backward[layer]);
         let entering = Entering { x: forward.x.clone(), dx: backward.dx_out.clone() };
         LayerInput { weights: params.layers[layer].clone(), entering }

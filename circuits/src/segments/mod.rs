@@ -8,11 +8,11 @@ pub mod update;
 pub use circuits::Circuits;
 
 use crate::{
-    fixed::Class,
-    gadgets::{Placed, PortLayout, PortTensor},
+    arithmetic::fixed::Class,
+    arithmetic::gadgets::{Placed, PortLayout, PortTensor},
+    arithmetic::tensor::Tensor,
     model::{Config, SequenceError},
     ops::{cross_entropy::circuit::LogTags, softmax::circuit::ExpTags, swiglu::circuit::SigmoidTags},
-    tensor::Tensor,
 };
 use backend::Builder;
 use plonkish::{Declared, Interval, PortId, Roles};

@@ -2,7 +2,7 @@
 
 use super::{InputError, PUBLIC_ROWS};
 use crate::{
-    fixed::{Class, LOW_BITS},
+    arithmetic::fixed::{Class, LOW_BITS},
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper,

@@ -3,9 +3,10 @@
 
 use backend::{Circuit, Plan, Witness, curve::F};
 use circuits::{
-    fixed::Saturations,
+    arithmetic::fixed::Saturations,
+    arithmetic::tensor::Tensor,
     model::{
-        Config, Params, SequenceTrace, Spec, State, head_forward_backward, layer_backward, layer_forward,
+        Config, SequenceTrace, Spec, State, Weights, head_forward_backward, layer_backward, layer_forward,
         sequence_gradient,
     },
     ops::sgd::{Element, Hyper},
@@ -14,7 +15,6 @@ use circuits::{
         layer::{self, LayerValues},
         update::{self, UpdateValues},
     },
-    tensor::Tensor,
 };
 use plonkish::{LANES, Roles};
 use std::sync::Arc;
@@ -32,12 +32,12 @@ impl Segment {
 }
 
 /// A layer of a traced sequence.
-pub fn layer_segment(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment {
+pub fn layer_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> Segment {
     Segment::new(layer::circuit(spec, k), &LayerValues::of(w, trace, 0))
 }
 
 /// The head of a traced sequence.
-pub fn head_segment(spec: &Spec, k: u32, w: &Params, trace: &SequenceTrace) -> Segment {
+pub fn head_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> Segment {
     Segment::new(head::circuit(spec, k), &HeadValues::of(w, trace))
 }
 

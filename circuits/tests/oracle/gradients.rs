@@ -1,9 +1,9 @@
 //! Whole gradients: every tensor of every case of `gradients.json`, and the loss.
 
 use circuits::{
-    fixed::Saturations,
-    model::{Config, Gradients, Params, Spec, sequence_gradient, tensors},
-    tensor::Tensor,
+    arithmetic::fixed::Saturations,
+    arithmetic::tensor::Tensor,
+    model::{Config, Gradients, Spec, Weights, sequence_gradient, tensors},
 };
 use serde_json::Value;
 
@@ -27,13 +27,14 @@ fn config_of(case: &Value) -> Config {
     if case["tied"].as_bool().unwrap() { config } else { config.untied() }
 }
 
-fn weights_of(case: &Value, config: &Config) -> Params {
+fn weights_of(case: &Value, config: &Config) -> Weights {
     if let Some(seed) = case["seed"].as_u64() {
         return seed::weights(config, seed);
     }
     let mut words = words(&case["weights"]).into_iter().map(|w| i64::from(i32::from_le_bytes(w)));
-    let weights =
-        Params::build(config, |s| Tensor::new(s.rows, s.cols, words.by_ref().take(s.rows * s.cols).collect()).unwrap());
+    let weights = Weights::build(config, |s| {
+        Tensor::new(s.rows, s.cols, words.by_ref().take(s.rows * s.cols).collect()).unwrap()
+    });
     assert_eq!(words.next(), None);
     weights
 }

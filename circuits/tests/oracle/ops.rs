@@ -1,7 +1,8 @@
 //! Single operations: every case of `ops.json`.
 
 use circuits::{
-    fixed::Saturations,
+    arithmetic::fixed::Saturations,
+    arithmetic::tensor::{Matrix, Tensor},
     model::{Config, Schedule},
     ops::{
         attention, cross_entropy, embedding, linear, rmsnorm, rope,
@@ -9,7 +10,6 @@ use circuits::{
         swiglu,
         tables::{RopeTable, Tables},
     },
-    tensor::{Matrix, Tensor},
 };
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Weights and windows from a seed, as `fixtures/oracle/README.md` defines them: written anew, shared with no other code.
 
 use circuits::{
-    model::{Config, Params},
-    tensor::Tensor,
+    arithmetic::tensor::Tensor,
+    model::{Config, Weights},
 };
 
 /// The stream `stream(seed, name)`.
@@ -33,8 +33,8 @@ impl Stream {
 }
 
 /// The initial weights of a seed.
-pub fn weights(config: &Config, seed: u64) -> Params {
-    Params::build(config, |spec| {
+pub fn weights(config: &Config, seed: u64) -> Weights {
+    Weights::build(config, |spec| {
         let mut stream = Stream::new(seed, &spec.name);
         let (center, scale) = if spec.rows == 1 {
             (4096, 64)

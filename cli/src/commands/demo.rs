@@ -8,7 +8,7 @@ use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statement::{Bundle, GenesisProof, Layouts, Run, corpus_digest, model_digest};
+use circuits::statements::{Bundle, GenesisProof, Layouts, Run, corpus_digest, model_digest};
 use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::{Value, json};
 use std::path::PathBuf;

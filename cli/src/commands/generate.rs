@@ -8,9 +8,9 @@ use crate::model_dir;
 use crate::node_link::NodeLink;
 use crate::ui::{Output, Ui};
 use crate::utf8::Utf8Stream;
-use circuits::decimal::Decimal;
+use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State};
-use circuits::statement::model_digest;
+use circuits::statements::model_digest;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

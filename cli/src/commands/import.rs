@@ -2,11 +2,11 @@
 
 use crate::error::{CliError, FileError, Rejection};
 use crate::format::{hex, plural};
-use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE, Weights};
+use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE, WeightFile};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
 use circuits::model::{Config, Spec, State};
-use circuits::statement::model_digest;
+use circuits::statements::model_digest;
 use prover::step::commit_state;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Sidecar {
 }
 
 /// The state after so many steps, from the weights and the file beside them.
-fn state(dir: &Path, config: &Config, weights: &Weights) -> Result<(State, u64, Sidecar), CliError> {
+fn state(dir: &Path, config: &Config, weights: &WeightFile) -> Result<(State, u64, Sidecar), CliError> {
     let file = dir.join(SIDECAR_FILE);
     if !file.exists() {
         return Ok((weights.state(config), 0, Sidecar::Absent));
@@ -64,7 +64,7 @@ fn state(dir: &Path, config: &Config, weights: &Weights) -> Result<(State, u64, 
     }
 }
 
-fn read_weights(dir: &Path, config: &Config) -> Result<Weights, CliError> {
+fn read_weights(dir: &Path, config: &Config) -> Result<WeightFile, CliError> {
     let file = dir.join(WEIGHTS_FILE);
     if !file.exists()
         && let Some(error) = interchange::instead(dir)

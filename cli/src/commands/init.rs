@@ -6,7 +6,7 @@ use crate::model_choice::ModelChoice;
 use crate::model_dir;
 use crate::ui::{Output, Ui};
 use circuits::model::{Spec, State};
-use circuits::statement::model_digest;
+use circuits::statements::model_digest;
 use prover::step::commit_state;
 use serde_json::json;
 use std::path::PathBuf;

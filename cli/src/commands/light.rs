@@ -20,7 +20,7 @@ use ::chain::light::{
     Checkpoint, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport, source, sync,
 };
 use ::chain::rpc::{Answer, Proved, Query};
-use circuits::codec::Encoded;
+use circuits::statements::codec::Encoded;
 use report::{Balance, Done};
 use std::io::Read;
 use std::ops::ControlFlow;

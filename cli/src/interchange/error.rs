@@ -4,7 +4,7 @@ use super::WEIGHTS_FILE;
 use super::float::RoundingError;
 use super::layout::{EMBEDDING, HEAD};
 use crate::stray::Stray;
-use circuits::model::ParamsError;
+use circuits::model::StateError;
 use safetensors::{Dtype, SafeTensorError};
 
 /// Why weights cannot be exchanged.
@@ -122,7 +122,7 @@ pub enum InterchangeError {
     Damaged,
     /// The state is not one of the configuration.
     #[error(transparent)]
-    State(#[from] ParamsError),
+    State(#[from] StateError),
 }
 
 impl InterchangeError {

@@ -2,7 +2,7 @@
 //!
 //! A *kept value* is a weight together with its low part: an integer of 41 bits in units of 2^-36.
 
-use circuits::fixed::{Class, LOW_BITS, Rescaled, STATE_FRAC, rescale, shift_round};
+use circuits::arithmetic::fixed::{Class, LOW_BITS, Rescaled, STATE_FRAC, rescale, shift_round};
 use std::ops::RangeInclusive;
 
 /// Bits of a kept value, the sign included.

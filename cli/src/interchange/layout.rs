@@ -1,7 +1,7 @@
 //! Names, shapes and order of elements as `LlamaForCausalLM` of the `transformers` library has them.
 
+use circuits::arithmetic::tensor::Tensor;
 use circuits::model::{Config, TensorSpec, tensors};
-use circuits::tensor::Tensor;
 
 /// The embedding's name.
 pub const EMBEDDING: &str = "model.embed_tokens.weight";

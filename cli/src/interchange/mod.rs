@@ -14,7 +14,7 @@ mod weights;
 pub use directory::instead;
 pub use error::{InterchangeError, NotExact};
 pub use sidecar::restore;
-pub use weights::{Weights, read};
+pub use weights::{WeightFile, read};
 
 use circuits::model::{Config, State};
 

@@ -11,11 +11,11 @@ use super::error::InterchangeError;
 use super::float::{KEPT, of_single, single};
 use super::layout::Foreign;
 use super::views::Views;
-use super::weights::{Weights, build, map, split};
+use super::weights::{WeightFile, build, map, split};
 use crate::format::hex;
-use circuits::fixed::Class;
-use circuits::model::{Config, Params, State};
-use circuits::tensor::Tensor;
+use circuits::arithmetic::fixed::Class;
+use circuits::arithmetic::tensor::Tensor;
+use circuits::model::{Config, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -63,7 +63,7 @@ impl Digest {
         Digest(blake2b_simd::Params::new().hash_length(32).personal(personal).to_state())
     }
 
-    fn add(mut self, params: &Params) -> Self {
+    fn add(mut self, params: &Weights) -> Self {
         for value in params.iter().flat_map(|tensor| &tensor.data) {
             self.0.update(&value.to_le_bytes());
         }
@@ -76,20 +76,20 @@ impl Digest {
 }
 
 /// Of the numbers in a `model.safetensors`, whatever the type and order that it has them in.
-fn digest_of_weights(config: &Config, singles: &Params) -> String {
+fn digest_of_weights(config: &Config, singles: &Weights) -> String {
     let mut digest = Digest::new(b"gradcoin-f32");
     digest.0.update(&config.digest());
     digest.add(singles).hex()
 }
 
-fn checksum(step: u64, rest: &Params, momentum: &Params) -> String {
+fn checksum(step: u64, rest: &Weights, momentum: &Weights) -> String {
     let mut digest = Digest::new(b"gradcoin-sidecar");
     digest.0.update(&step.to_le_bytes());
     digest.add(rest).add(momentum).hex()
 }
 
 /// The file beside the weights of a state.
-pub fn write(config: &Config, kept: &Params, momentum: &Params, step: u64) -> Result<Vec<u8>, InterchangeError> {
+pub fn write(config: &Config, kept: &Weights, momentum: &Weights, step: u64) -> Result<Vec<u8>, InterchangeError> {
     let singles = map(config, kept, kept, |kept, _| of_single(single(kept)));
     let rest = map(config, kept, &singles, |kept, single| kept - single);
     let header = Header {
@@ -116,7 +116,7 @@ pub fn write(config: &Config, kept: &Params, momentum: &Params, step: u64) -> Re
 }
 
 /// The exact state, and its step; `None` if the file is beside other weights than it was written with.
-pub fn restore(config: &Config, weights: &Weights, bytes: &[u8]) -> Result<Option<(State, u64)>, InterchangeError> {
+pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Option<(State, u64)>, InterchangeError> {
     let mut views = Views::of(bytes)?;
     let header = Header::of(&views)?;
     // What was exported is exact: other numbers are of another file.

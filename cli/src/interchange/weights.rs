@@ -4,17 +4,17 @@ use super::error::{Inexact, InterchangeError, NotExact};
 use super::float::{Converted, Format, RoundingError, single};
 use super::layout::{EMBEDDING, Foreign, HEAD};
 use super::views::Views;
-use circuits::fixed::LOW_BITS;
-use circuits::model::{Config, Params, State};
-use circuits::tensor::Tensor;
+use circuits::arithmetic::fixed::LOW_BITS;
+use circuits::arithmetic::tensor::Tensor;
+use circuits::model::{Config, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 
 /// The weights read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weights {
+pub struct WeightFile {
     /// Kept values, units of 2^-36.
-    pub kept: Params,
+    pub kept: Weights,
     /// Elements beyond ±16 that were clipped, by the tensor's name in the file.
     pub clipped: BTreeMap<String, u64>,
     /// The largest rounding error of each tensor that has one, by its name in the file.
@@ -23,7 +23,7 @@ pub struct Weights {
     inexact: Vec<Inexact>,
 }
 
-impl Weights {
+impl WeightFile {
     /// Whether each number in the file is a kept value.
     pub fn exact(&self) -> bool {
         self.clipped.is_empty() && self.rounded.is_empty()
@@ -39,39 +39,39 @@ impl Weights {
 
     /// The state of these weights; its momentum is zero.
     pub fn state(&self, config: &Config) -> State {
-        split(config, &self.kept, Params::zeros(config))
+        split(config, &self.kept, Weights::zeros(config))
     }
 }
 
 /// Parameters made of two others, element by element.
-pub fn map(config: &Config, a: &Params, b: &Params, f: impl Fn(i64, i64) -> i64) -> Params {
+pub fn map(config: &Config, a: &Weights, b: &Weights, f: impl Fn(i64, i64) -> i64) -> Weights {
     let mut pairs = a.iter().zip(b.iter());
-    Params::build(config, |spec| match pairs.next() {
+    Weights::build(config, |spec| match pairs.next() {
         Some((a, b)) => Tensor::from_fn(spec.rows, spec.cols, |i, j| f(a.at(i, j), b.at(i, j))),
         None => Tensor::default(),
     })
 }
 
 /// Kept values of a state.
-pub fn join(config: &Config, state: &State) -> Params {
+pub fn join(config: &Config, state: &State) -> Weights {
     map(config, &state.w, &state.lo, |w, lo| (w << LOW_BITS) + lo)
 }
 
 /// The state of kept values and momentum.
-pub fn split(config: &Config, kept: &Params, v: Params) -> State {
+pub fn split(config: &Config, kept: &Weights, v: Weights) -> State {
     let w = map(config, kept, kept, |kept, _| kept >> LOW_BITS);
     let lo = map(config, kept, kept, |kept, _| kept & ((1 << LOW_BITS) - 1));
     State { w, lo, v }
 }
 
 /// Parameters of tensors in the model's order.
-pub fn build(config: &Config, tensors: Vec<Tensor>) -> Params {
+pub fn build(config: &Config, tensors: Vec<Tensor>) -> Weights {
     let mut tensors = tensors.into_iter();
-    Params::build(config, |_| tensors.next().unwrap_or_default())
+    Weights::build(config, |_| tensors.next().unwrap_or_default())
 }
 
 /// A `model.safetensors` of kept values, each rounded to the nearest F32.
-pub fn write(config: &Config, kept: &Params) -> Result<Vec<u8>, InterchangeError> {
+pub fn write(config: &Config, kept: &Weights) -> Result<Vec<u8>, InterchangeError> {
     let data: Vec<(Foreign, Vec<u8>)> = Foreign::all(config)
         .zip(kept.iter())
         .map(|(foreign, tensor)| {
@@ -89,7 +89,7 @@ pub fn write(config: &Config, kept: &Params) -> Result<Vec<u8>, InterchangeError
 }
 
 /// Reads the weights of a model from a `model.safetensors`.
-pub fn read(config: &Config, bytes: &[u8]) -> Result<Weights, InterchangeError> {
+pub fn read(config: &Config, bytes: &[u8]) -> Result<WeightFile, InterchangeError> {
     let mut views = Views::of(bytes)?;
     if config.tied {
         one_head(&mut views)?;
@@ -127,7 +127,7 @@ pub fn read(config: &Config, bytes: &[u8]) -> Result<Weights, InterchangeError> 
         tensors.push(foreign.inward(kept));
     }
     views.nothing_left()?;
-    Ok(Weights { kept: build(config, tensors), clipped, rounded, inexact })
+    Ok(WeightFile { kept: build(config, tensors), clipped, rounded, inexact })
 }
 
 /// Of a tied model's embedding and head one is enough, as for the library; two must be the same, bit for bit.

@@ -18,7 +18,7 @@ use crate::interrupt::quoted;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::rpc::{self, Answer, Query};
 use chain::store::{Store, StoreError};
-use circuits::codec::CodecError;
+use circuits::statements::codec::CodecError;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -256,7 +256,7 @@ fn connect(path: &Path) -> Result<Option<std::os::unix::net::UnixStream>, NodeEr
 
 #[cfg(unix)]
 fn over_socket(stream: &std::os::unix::net::UnixStream, query: &Query, path: &Path) -> Result<Answer, NodeError> {
-    use circuits::codec;
+    use circuits::statements::codec;
     let query = codec::encode(query)?;
     let deadline = Instant::now() + PATIENCE;
     let answered = frame::write(stream, &query, deadline).and_then(|()| frame::read(stream, MAX_ANSWER, deadline));

@@ -2,7 +2,7 @@
 
 use super::{MAX_ANSWER, PATIENCE, frame};
 use chain::rpc::{Answer, Query};
-use circuits::codec;
+use circuits::statements::codec;
 use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};

@@ -2,10 +2,10 @@
 
 use crate::common::{copy, corpus, program, run, with_model};
 use backend::curve::DEFAULT_K;
-use circuits::codec::{decode, encode};
 use circuits::model::Config;
-use circuits::model_file::ModelState;
-use circuits::statement::{Bundle, Run};
+use circuits::model::file::ModelState;
+use circuits::statements::codec::{decode, encode};
+use circuits::statements::{Bundle, Run};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

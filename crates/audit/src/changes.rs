@@ -34,10 +34,10 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
     }
     // Another entry of the table.
     let (column, row) = ix.place(cell);
-    if let (Some(lane), true) = (ix.lane_of[column], ix.is_first_component(cell))
-        && let Some((y, _)) = ix.lanes[lane as usize].pair
+    if let (Some(slot), true) = (ix.slot_of[column], ix.is_first_component(cell))
+        && let Some((y, _)) = ix.slots[slot as usize].pair
     {
-        let tag = ix.tag(lane, row);
+        let tag = ix.tag(slot, row);
         let last = F::from(ix.last[&tag]);
         for (name, to) in [("next entry", value + one), ("entry before", value - one), ("last entry", last)] {
             if let Some(&follow) = ix.follow.get(&(tag, to.to_repr()))
@@ -56,7 +56,7 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
     }
     for (gate, at_row) in gates.into_iter().filter(|(g, _)| ix.class[*g as usize] == Class::Local) {
         let constraint = Constraint::Gate(gate, at_row);
-        if ix.lane_of[column].is_none() {
+        if ix.slot_of[column].is_none() {
             for values in absorbed(state, constraint, cell) {
                 add("takes over digits", true, values);
             }
@@ -67,7 +67,7 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
                 continue;
             }
             let there = state.value(other);
-            let is_plain = |c: CellId| ix.lane_of[ix.place(c).0].is_none();
+            let is_plain = |c: CellId| ix.slot_of[ix.place(c).0].is_none();
             if is_bit(value) && is_bit(there) && is_plain(cell) && is_plain(other) {
                 add("both bits flipped", true, vec![(cell, one - value), (other, one - there)]);
             }
@@ -87,7 +87,7 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
         }
     }
     let results: Vec<u32> = ix.readers.of(cell).iter().copied().filter(|&op| ix.result[op as usize]).collect();
-    for op in results.into_iter().filter(|_| ix.lane_of[column].is_none()) {
+    for op in results.into_iter().filter(|_| ix.slot_of[column].is_none()) {
         for values in absorbed(state, Constraint::Result(op), cell) {
             changes.push(Change { name: "takes over digits".into(), mend: true, values });
         }

@@ -309,18 +309,18 @@ impl<'p, F: Field> Forge<'p, F> {
         (first..first + self.publics).filter(|row| !read.contains(row)).collect()
     }
 
-    /// Puts an entry of no table into some lanes, one at a time, and recomputes everything.
+    /// Puts an entry of no table into some slots, one at a time, and recomputes everything.
     fn lookups_hold(&self, chosen: &[(usize, usize)]) -> bool {
         if !lookups_are_checked(&self.ix) {
             return false;
         }
         let plan = self.ix.plan;
-        let looked_up = chosen.iter().filter(|c| self.ix.lane_of.get(c.0).is_some_and(Option::is_some));
-        let mut lanes: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let looked_up = chosen.iter().filter(|c| self.ix.slot_of.get(c.0).is_some_and(Option::is_some));
+        let mut slots: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for &cell in looked_up {
-            lanes.entry(cell.0).or_insert(cell);
+            slots.entry(cell.0).or_insert(cell);
         }
-        lanes.into_values().take(FULL_CHECKS).all(|(column, row)| {
+        slots.into_values().take(FULL_CHECKS).all(|(column, row)| {
             let mut witness = self.witness.clone();
             witness.values[column][row] += F::from(1 << 13);
             witness.count_lookups(plan);

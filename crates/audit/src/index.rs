@@ -1,7 +1,7 @@
 //! A plan turned around: for each cell, what reads it.
 
 use super::Roles;
-use plonkish::{Assignment, Expr, Field, Global, Lane, Owner, Plan};
+use plonkish::{Assignment, Expr, Field, Global, LookupSlot, Owner, Plan};
 use std::collections::{HashMap, HashSet};
 
 /// A cell: `column · rows + row`.
@@ -77,9 +77,9 @@ pub(super) struct Index<'p, F> {
     pub result: Vec<bool>,
     /// Assignment of a phase-2 cell, or `u32::MAX`.
     assigns: Vec<u32>,
-    pub lanes: Vec<Lane>,
-    /// Lane of a phase-1 column.
-    pub lane_of: Vec<Option<u32>>,
+    pub slots: Vec<LookupSlot>,
+    /// LookupSlot of a phase-1 column.
+    pub slot_of: Vec<Option<u32>>,
     /// `(tag, x) ↦ y` of the tables.
     pub follow: HashMap<(u64, [u8; 32]), F>,
     /// Largest x of each table.
@@ -213,12 +213,12 @@ impl<'p, F: Field> Index<'p, F> {
         let other = (plan.challenge.iter().map(|(ch, &column)| (column, drawn[ch])))
             .chain(plan.square.iter().map(|(ch, &column)| (column, drawn[ch].square())))
             .collect();
-        let lanes: Vec<Lane> = plan.helpers.iter().flat_map(|h| h.lanes.iter().copied()).collect();
-        let mut lane_of = vec![None; plan.phase1];
-        for (i, lane) in lanes.iter().enumerate() {
-            lane_of[lane.x] = Some(i as u32);
-            if let Some((y, _)) = lane.pair {
-                lane_of[y] = Some(i as u32);
+        let slots: Vec<LookupSlot> = plan.helpers.iter().flat_map(|h| h.slots.iter().copied()).collect();
+        let mut slot_of = vec![None; plan.phase1];
+        for (i, slot) in slots.iter().enumerate() {
+            slot_of[slot.x] = Some(i as u32);
+            if let Some((y, _)) = slot.pair {
+                slot_of[y] = Some(i as u32);
             }
         }
         let mut follow = HashMap::new();
@@ -243,8 +243,8 @@ impl<'p, F: Field> Index<'p, F> {
             first_is_result,
             result,
             assigns,
-            lanes,
-            lane_of,
+            slots,
+            slot_of,
             follow,
             last,
             families,
@@ -295,8 +295,8 @@ impl<'p, F: Field> Index<'p, F> {
         })
     }
 
-    pub fn tag(&self, lane: u32, row: usize) -> u64 {
-        let tag = self.lanes[lane as usize].pair.map_or(F::from(0), |(_, tag)| self.plan.fixed[tag][row]);
+    pub fn tag(&self, slot: u32, row: usize) -> u64 {
+        let tag = self.slots[slot as usize].pair.map_or(F::from(0), |(_, tag)| self.plan.fixed[tag][row]);
         small(tag).unwrap_or(0) as u64
     }
 
@@ -309,14 +309,14 @@ impl<'p, F: Field> Index<'p, F> {
 
     pub fn is_first_component(&self, cell: CellId) -> bool {
         let (column, _) = self.place(cell);
-        self.lane_of[column].is_some_and(|lane| self.lanes[lane as usize].x == column)
+        self.slot_of[column].is_some_and(|slot| self.slots[slot as usize].x == column)
     }
 
     /// Largest value of a cell by its table: a limb's, or the x of a pair's; none for other cells.
     pub fn cap(&self, cell: CellId) -> Option<u64> {
         let (column, row) = self.place(cell);
-        let lane = self.lane_of[column]?;
-        (self.lanes[lane as usize].x == column).then(|| self.last[&self.tag(lane, row)])
+        let slot = self.slot_of[column]?;
+        (self.slots[slot as usize].x == column).then(|| self.last[&self.tag(slot, row)])
     }
 }
 

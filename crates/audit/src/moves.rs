@@ -25,7 +25,7 @@ fn may_change<F: Field>(state: &State<'_, '_, F>, cell: CellId) -> bool {
         && !state.is_touched(cell)
         && !ix.input[cell as usize]
         // The second component of a pair follows the first.
-        && (ix.lane_of[column].is_none() || ix.is_first_component(cell))
+        && (ix.slot_of[column].is_none() || ix.is_first_component(cell))
         && ix.plan.owner(column, row).is_some()
 }
 

@@ -137,7 +137,7 @@ impl Report {
             pool.cells += plan.usable;
             pool.owned += owners.iter().map(|o| o.rows).sum::<usize>();
         }
-        let lanes = || plan.helpers.iter().flat_map(|h| &h.lanes);
+        let lanes = || plan.helpers.iter().flat_map(|h| &h.slots);
         Report {
             k: plan.k,
             usable_rows: plan.usable,

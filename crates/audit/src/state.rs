@@ -12,7 +12,7 @@ pub(super) enum Constraint {
     Gate(u32, u32),
     Copy(u32),
     Public(u32),
-    /// Membership of a lane's tuple on a row.
+    /// Membership of a slot's tuple on a row.
     Table(u32, u32),
     /// What a projection reads for the result of an equation, which must not change.
     Result(u32),
@@ -87,9 +87,9 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
     pub fn set_with_pair(&mut self, cell: CellId, value: F) {
         self.set(cell, value);
         let (column, row) = self.ix.place(cell);
-        let Some(lane) = self.ix.lane_of[column] else { return };
-        if let (Some((y, _)), true) = (self.ix.lanes[lane as usize].pair, self.ix.is_first_component(cell))
-            && let Some(&follow) = self.ix.follow.get(&(self.ix.tag(lane, row), value.to_repr()))
+        let Some(slot) = self.ix.slot_of[column] else { return };
+        if let (Some((y, _)), true) = (self.ix.slots[slot as usize].pair, self.ix.is_first_component(cell))
+            && let Some(&follow) = self.ix.follow.get(&(self.ix.tag(slot, row), value.to_repr()))
         {
             self.set(self.ix.id((y, row)), follow);
         }
@@ -149,9 +149,9 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
                 self.mark(Constraint::Public(public), differ);
             }
         }
-        if let Some(lane) = ix.lane_of[column] {
-            let outside = !self.in_table(lane, row);
-            self.mark(Constraint::Table(lane, row as u32), outside);
+        if let Some(slot) = ix.slot_of[column] {
+            let outside = !self.in_table(slot, row);
+            self.mark(Constraint::Table(slot, row as u32), outside);
         }
         for &op in ix.readers.of(cell) {
             if ix.result[op as usize] {
@@ -161,12 +161,12 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
         }
     }
 
-    fn in_table(&self, lane: u32, row: usize) -> bool {
+    fn in_table(&self, slot: u32, row: usize) -> bool {
         let ix = self.ix;
-        let lane_columns = ix.lanes[lane as usize];
-        let x = self.value(ix.id((lane_columns.x, row)));
-        let y = lane_columns.pair.map_or(F::ZERO, |(y, _)| self.value(ix.id((y, row))));
-        ix.plan.table_rows.contains_key(&(ix.tag(lane, row), x.to_repr(), y.to_repr()))
+        let slot_columns = ix.slots[slot as usize];
+        let x = self.value(ix.id((slot_columns.x, row)));
+        let y = slot_columns.pair.map_or(F::ZERO, |(y, _)| self.value(ix.id((y, row))));
+        ix.plan.table_rows.contains_key(&(ix.tag(slot, row), x.to_repr(), y.to_repr()))
     }
 
     /// Whether what an assignment reads of phase 1 contributes another value, for some challenges.

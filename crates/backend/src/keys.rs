@@ -334,7 +334,7 @@ mod tests {
     use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
     use halo2_proofs::plonk::{Advice, Column, TableColumn};
     use halo2_proofs::poly::Rotation;
-    use plonkish::{Builder, Col, Declared, Expr, Interval, Kind, Lane};
+    use plonkish::{Builder, Col, Declared, Expr, Interval, Kind, LookupSlot};
 
     /// A circuit with halo2's own lookup.
     struct Stock;
@@ -382,9 +382,9 @@ mod tests {
         let rows = plan.usable as u64;
         let most = MAX_TERMS / rows;
         let missing = most - plan.lookup_terms() / rows;
-        plan.helpers[0].lanes.extend(vec![Lane { x: plan.port_rows.len(), pair: None }; missing as usize]);
+        plan.helpers[0].slots.extend(vec![LookupSlot { x: plan.port_rows.len(), pair: None }; missing as usize]);
         assert!(Shape::of(&Arc::new(plan.clone())).is_ok());
-        plan.helpers[0].lanes.push(Lane { x: plan.port_rows.len(), pair: None });
+        plan.helpers[0].slots.push(LookupSlot { x: plan.port_rows.len(), pair: None });
         match Shape::of(&Arc::new(plan)) {
             Err(KeyError::Terms { terms }) => assert_eq!(terms, (most + 1) * rows),
             other => panic!("{other:?}"),

@@ -46,7 +46,7 @@ pub type TablePositions = HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>;
 
 /// A lookup lane: the cells whose tuple is looked up on every usable row.
 #[derive(Clone, Copy, Debug)]
-pub struct Lane {
+pub struct LookupSlot {
     /// Column of the first component.
     pub x: usize,
     /// Second component and tag column; none for a limb lane.
@@ -59,7 +59,7 @@ pub struct Helper {
     /// Its column: on each row the sum of the lanes' inverses.
     pub column: usize,
     /// The lanes that it serves.
-    pub lanes: Vec<Lane>,
+    pub slots: Vec<LookupSlot>,
 }
 
 /// The columns of a part of the tables.
@@ -192,7 +192,7 @@ impl<F: Field> Plan<F> {
 
     /// Terms of the lookup argument of an instance: one for each lane and one for each table column, on every usable row.
     pub fn lookup_terms(&self) -> u64 {
-        let lanes = self.helpers.iter().map(|h| h.lanes.len()).sum::<usize>();
+        let lanes = self.helpers.iter().map(|h| h.slots.len()).sum::<usize>();
         (lanes + self.tables.len()) as u64 * self.usable as u64
     }
 
@@ -430,14 +430,14 @@ impl<F: Field, V> Builder<F, V> {
         let pair = |x: Expr<F, Global>, y: Expr<F, Global>, tag: usize| {
             x + cell(challenge[&Challenge::TupleY], 0) * y + cell(challenge[&Challenge::TupleTag], 0) * fixed_cell(tag)
         };
-        let limbs: Vec<Lane> =
-            (0..sizes[&Pool::Limb]).map(|i| Lane { x: pool_first[&Pool::Limb] + i, pair: None }).collect();
+        let limbs: Vec<LookupSlot> =
+            (0..sizes[&Pool::Limb]).map(|i| LookupSlot { x: pool_first[&Pool::Limb] + i, pair: None }).collect();
         let pair_lanes = (0..sizes[&Pool::Lookup]).map(|i| {
             let x = pool_first[&Pool::Lookup] + 2 * i;
-            Lane { x, pair: Some((x + 1, tag_columns[i])) }
+            LookupSlot { x, pair: Some((x + 1, tag_columns[i])) }
         });
-        let groups: Vec<Vec<Lane>> =
-            limbs.chunks(LIMBS_PER_HELPER).map(<[Lane]>::to_vec).chain(pair_lanes.map(|p| vec![p])).collect();
+        let groups: Vec<Vec<LookupSlot>> =
+            limbs.chunks(LIMBS_PER_HELPER).map(<[LookupSlot]>::to_vec).chain(pair_lanes.map(|p| vec![p])).collect();
         let mut helpers = vec![];
         for (i, lanes) in groups.into_iter().enumerate() {
             let column = add(&mut advice, format!("helper {i}"));
@@ -463,7 +463,7 @@ impl<F: Field, V> Builder<F, V> {
                 cell(column, 0) * product - numerator,
                 all_rows.clone(),
             );
-            helpers.push(Helper { column, lanes });
+            helpers.push(Helper { column, slots: lanes });
         }
         let mut tables = vec![];
         let mut positions = HashMap::new();

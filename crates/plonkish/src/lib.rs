@@ -57,7 +57,7 @@ mod witness_check;
 pub use assign::{Cells, Circuit};
 pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role};
 pub use bounds::{BoundError, DeclaredRange, MAX_DEGREE, Margin, Margins, Span};
-pub use compile::{Assignment, Column, Gate, Global, Helper, Lane, Plan, TableColumns, TablePositions};
+pub use compile::{Assignment, Column, Gate, Global, Helper, LookupSlot, Plan, TableColumns, TablePositions};
 pub use expr::Expr;
 pub use fault::Fault;
 pub use field::{Field, field};

@@ -2,7 +2,7 @@
 
 use super::Field;
 use super::block::Challenge;
-use super::compile::{Assignment, Global, Lane, Plan};
+use super::compile::{Assignment, Global, LookupSlot, Plan};
 use ff::BatchInvert;
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl<F: Field> Witness<F> {
                 small[u16::from_le_bytes([x[0], x[1]]) as usize] = Some(position);
             }
         }
-        for lane in plan.helpers.iter().flat_map(|h| &h.lanes) {
+        for lane in plan.helpers.iter().flat_map(|h| &h.slots) {
             for row in 0..plan.usable {
                 let x = self.values[lane.x][row].to_repr();
                 let position = match lane.pair {
@@ -118,7 +118,7 @@ impl<F: Field> Witness<F> {
         let mut sums = vec![F::ZERO; plan.usable];
         for helper in &plan.helpers {
             let mut total = vec![F::ZERO; plan.usable];
-            for &Lane { x, pair } in &helper.lanes {
+            for &LookupSlot { x, pair } in &helper.slots {
                 let mut inverses: Vec<F> = (0..plan.usable)
                     .map(|row| {
                         let base = pole + self.values[x][row];

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use circuits::model::{Config, Params, Schedule, State};
+use circuits::model::{Config, Schedule, State, Weights};
 use prover::trainer::{Optimizer, StepLog, Trainer};
 
 use crate::seed;
@@ -28,7 +28,7 @@ pub fn train(
         momentum: decimal(momentum),
         weight_decay: decimal("0"),
     };
-    let zeros = || Params::zeros(config);
+    let zeros = || Weights::zeros(config);
     let state = State { w: seed::weights(config, seed), lo: zeros(), v: zeros() };
     let mut trainer = Trainer::new(config.clone(), state, optimizer).expect("a state of the model");
     for offsets in seed::offsets(config, &corpus, seed, steps * batch).chunks_exact(batch) {

@@ -1,10 +1,10 @@
 //! Whatever clips is counted, and nothing else is.
 
 use circuits::{
-    fixed::{Class, LOW_BITS, STATE_FRAC, Saturations, shift_round},
-    model::{Config, LayerBackward, LayerForward, Params, Schedule, SequenceTrace, Spec, State, sequence_gradient},
+    arithmetic::fixed::{Class, LOW_BITS, STATE_FRAC, Saturations, shift_round},
+    arithmetic::tensor::{Tensor, Wide},
+    model::{Config, LayerBackward, LayerForward, Schedule, SequenceTrace, Spec, State, Weights, sequence_gradient},
     ops::sgd::Hyper,
-    tensor::{Tensor, Wide},
 };
 use proptest::prelude::*;
 use prover::trainer::{Optimizer, Trainer, batch_gradient};
@@ -36,8 +36,8 @@ fn recount(trace: &SequenceTrace) -> Saturations {
 }
 
 /// Weights of up to `bits` bits.
-fn params(config: &Config, seed: u64, bits: u32) -> Params {
-    Params::build(config, |spec| {
+fn params(config: &Config, seed: u64, bits: u32) -> Weights {
+    Weights::build(config, |spec| {
         let mut stream = Stream::new(seed, &spec.name);
         Tensor::from_fn(spec.rows, spec.cols, |_, _| (stream.word() as i64) >> (64 - bits))
     })
@@ -71,7 +71,7 @@ proptest! {
 
         // The update, from its definition.
         let schedule = Schedule::constant(&rate.to_string().parse().unwrap()).unwrap();
-        let zero = || Params::zeros(&config);
+        let zero = || Weights::zeros(&config);
         let state = State { w: w.clone(), lo: zero(), v: zero() };
         let none = "0".parse().unwrap();
         let hyper = Hyper::new(schedule.lr_at(0), &none, &none, 2 * config.context as u64).unwrap();

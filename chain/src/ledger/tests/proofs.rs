@@ -3,7 +3,7 @@
 use super::*;
 use crate::Hash;
 use crate::ledger::{BalanceProof, EMPTY_ROOT, ProofError, prove};
-use circuits::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, CodecError, Encoded};
 
 /// A tree of the first accounts, its root.
 fn tree(accounts: u8) -> (MemoryNodes, Hash) {

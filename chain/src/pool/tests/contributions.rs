@@ -16,7 +16,7 @@ use crate::pool::contributions::{
 };
 use crate::tensors::{GradientTensors, TensorError};
 use circuits::model::Gradients;
-use circuits::statement;
+use circuits::statements;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -53,13 +53,13 @@ fn contribution(spec: &ChainSpec, who: u8, slot: u32, loss: u64, proof: u8) -> F
     let mut contribution = Contribution {
         seat: Seat { parent: TIP, contributor: key(who).address(), slot },
         gradient,
-        proofs: statement::Contribution { losses: vec![loss; batch], layers: vec![vec![proof]], heads: vec![] },
+        proofs: statements::Contribution { losses: vec![loss; batch], layers: vec![vec![proof]], heads: vec![] },
         leaves: vec![MerkleProof(vec![]); batch],
         tensors: tensors.digest().unwrap(),
         stamp: 0,
         signature: Signature([0; 64]),
     };
-    contribution.seal(spec.id(), spec.rules().stamp_bits, &key(who)).unwrap();
+    contribution.sign(spec.id(), spec.rules().stamp_bits, &key(who)).unwrap();
     FullContribution { contribution, tensors }
 }
 
@@ -139,7 +139,7 @@ fn contributors_are_registered_and_matured_at_the_next_height() {
 fn stamp_and_signature() {
     let mut f = fixture(limits());
     let mut forged = f.make(0, 0, 1, 0);
-    forged.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(1)).unwrap();
+    forged.contribution.sign(f.spec.id(), f.spec.rules().stamp_bits, &key(1)).unwrap();
     assert!(matches!(f.offer(&forged), Err(PoolError::Seal(SemanticError::Signature { index: 0, .. }))));
     let mut cheap = f.make(0, 0, 1, 0);
     let id = cheap.contribution.id(f.spec.id());
@@ -293,7 +293,7 @@ fn another_tip_empties_the_pool() {
     // A ticket of before is not taken for one of now.
     let mut new = f.make(0, 1, 1, 0);
     new.contribution.seat.parent = [8; 32];
-    new.contribution.seal(f.spec.id(), f.spec.rules().stamp_bits, &key(0)).unwrap();
+    new.contribution.sign(f.spec.id(), f.spec.rules().stamp_bits, &key(0)).unwrap();
     let now = f.job(&new).ticket;
     let good = f.good();
     assert!(matches!(f.pool.resolve(ticket, good), Err(ResolveError::Unknown)));

@@ -3,8 +3,9 @@
 
 use super::{AttentionBackward, AttentionForward};
 use crate::{
-    fixed::Class,
-    gadgets::{Get, Placed, Rescale, Slab, project},
+    arithmetic::fixed::Class,
+    arithmetic::gadgets::{Get, Placed, Rescale, Slab, project},
+    arithmetic::tensor::Wide,
     ops::{
         softmax::{
             Softmax,
@@ -12,7 +13,6 @@ use crate::{
         },
         tables::ExpTable,
     },
-    tensor::Wide,
 };
 use backend::Builder;
 use plonkish::{Cell, Challenge, Declared, Interval};

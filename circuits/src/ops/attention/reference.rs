@@ -1,12 +1,12 @@
 //! Attention in integers. Blocks of heads are stacked: head `a` owns rows `a·T..(a+1)·T` of a `[H·T × T]` matrix.
 
 use crate::{
-    fixed::{Class, Saturations, rescale_to},
+    arithmetic::fixed::{Class, Saturations, rescale_to},
+    arithmetic::tensor::{Tensor, Wide, matmul, matmul_nt, matmul_tn},
     ops::{
         softmax::{self, Softmax},
         tables::ExpTable,
     },
-    tensor::{Tensor, Wide, matmul, matmul_nt, matmul_tn},
 };
 
 /// What [`forward`] computes.

@@ -2,7 +2,7 @@
 
 use super::Loss;
 use crate::{
-    gadgets::{Get, Limbs, Placed, Slab},
+    arithmetic::gadgets::{Get, Limbs, Placed, Slab},
     ops::{softmax::circuit::SoftmaxCells, tables::LogTable},
 };
 use backend::{Builder, Expr};

@@ -1,11 +1,11 @@
 //! Softmax over the vocabulary, the loss in nats (frac 24) and the gradient of the logits.
 
 use crate::{
+    arithmetic::tensor::{Tensor, Wide},
     ops::{
         softmax::{self, Softmax},
         tables::{ExpTable, LogTable},
     },
-    tensor::{Tensor, Wide},
 };
 
 /// The loss of one position, in pieces.

@@ -1,6 +1,6 @@
 //! Gather and scatter as products with a one-hot matrix, which costs little where almost every cell is zero.
 
-use crate::gadgets::{Get, Placed, Slab};
+use crate::arithmetic::gadgets::{Get, Placed, Slab};
 use backend::{Builder, Expr};
 use plonkish::Cell;
 

@@ -1,6 +1,6 @@
 //! Gather of rows and scatter of their gradients.
 
-use crate::tensor::{Tensor, Wide};
+use crate::arithmetic::tensor::{Tensor, Wide};
 
 /// Row `t` of the result is the row of `embed` (`[V × d]`, frac 12) that `tokens[t] < V` names.
 pub fn forward(embed: &Tensor, tokens: &[u8]) -> Tensor {

@@ -4,8 +4,8 @@
 //! `Rows` (μ) over tokens, `Outputs` (ν) and `Inputs` (λ) over features.
 
 use crate::{
-    fixed::Class,
-    gadgets::{Placed, PortLayout, project},
+    arithmetic::fixed::Class,
+    arithmetic::gadgets::{Placed, PortLayout, project},
     model::TensorSpec,
 };
 use backend::Builder;
@@ -129,11 +129,11 @@ pub fn weight_gradient<V>(b: &mut Builder<V>, w: &Weight, x: &Input, dy: &Output
 }
 
 /// The tensors of a port, from a model's.
-pub fn port_tensors(specs: &[TensorSpec], layer: Option<usize>) -> Vec<crate::gadgets::PortTensor> {
+pub fn port_tensors(specs: &[TensorSpec], layer: Option<usize>) -> Vec<crate::arithmetic::gadgets::PortTensor> {
     specs
         .iter()
         .filter(|s| s.layer == layer)
-        .map(|s| crate::gadgets::PortTensor {
+        .map(|s| crate::arithmetic::gadgets::PortTensor {
             name: s.name.rsplit('.').next().unwrap_or(&s.name).to_string(),
             runs: s.rows,
             columns: s.cols,

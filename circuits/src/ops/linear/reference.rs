@@ -1,6 +1,6 @@
 //! The three exact products of a linear map. Rounding belongs to the caller, who knows the class of the result.
 
-use crate::tensor::{Tensor, Wide, matmul, matmul_nt, matmul_tn};
+use crate::arithmetic::tensor::{Tensor, Wide, matmul, matmul_nt, matmul_tn};
 
 /// `X·W`: `[T × in] · [in × out]`.
 pub fn forward(x: &Tensor, w: &Tensor) -> Wide {

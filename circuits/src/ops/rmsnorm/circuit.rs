@@ -2,9 +2,9 @@
 
 use super::{NormBackward, NormForward};
 use crate::{
-    fixed::Class,
-    gadgets::{Get, Limbs, Placed, Rescale, Slab, limb_count, project},
-    tensor::{Tensor, Wide},
+    arithmetic::fixed::Class,
+    arithmetic::gadgets::{Get, Limbs, Placed, Rescale, Slab, limb_count, project},
+    arithmetic::tensor::{Tensor, Wide},
 };
 use backend::{Builder, Expr};
 use plonkish::{Cell, Challenge, Declared, Interval, Kind, LIMB_BITS};

@@ -1,8 +1,8 @@
 //! RMSNorm in integers.
 
 use crate::{
-    fixed::{Class, Saturations, div_floor, inverse_root, rescale_to},
-    tensor::{Tensor, Wide},
+    arithmetic::fixed::{Class, Saturations, div_floor, inverse_root, rescale_to},
+    arithmetic::tensor::{Tensor, Wide},
 };
 
 /// What [`forward`] computes.

@@ -1,9 +1,9 @@
 //! Rotation of wide products into features, and of wide gradients back.
 
 use crate::{
-    gadgets::{Get, Placed, Rescale, Slab},
+    arithmetic::gadgets::{Get, Placed, Rescale, Slab},
+    arithmetic::tensor::Wide,
     ops::tables::RopeTable,
-    tensor::Wide,
 };
 use backend::Builder;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The rotation of the pair `(2i, 2i+1)` of each head at position `t`, and its transpose.
 
 use crate::{
-    fixed::{Class, Saturations, rescale_to},
+    arithmetic::fixed::{Class, Saturations, rescale_to},
+    arithmetic::tensor::{Tensor, Wide},
     ops::tables::RopeTable,
-    tensor::{Tensor, Wide},
 };
 
 /// Rotates wide `z` (`[T × d]`, frac 24) into [`Class::Feature`].

@@ -4,8 +4,8 @@
 
 use super::{Element, Hyper};
 use crate::{
-    fixed::{Class, LOW_BITS, rescale},
-    gadgets::{Limbs, Rescale},
+    arithmetic::fixed::{Class, LOW_BITS, rescale},
+    arithmetic::gadgets::{Limbs, Rescale},
 };
 use backend::{Builder, Expr};
 use plonkish::{BlockId, Col};

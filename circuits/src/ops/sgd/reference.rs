@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    decimal::Decimal,
-    fixed::{Class, LOW_BITS, Saturations, rescale_to, shift_round},
+    arithmetic::decimal::Decimal,
+    arithmetic::fixed::{Class, LOW_BITS, Saturations, rescale_to, shift_round},
     model::Schedule,
 };
 

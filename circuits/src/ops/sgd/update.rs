@@ -2,9 +2,9 @@
 
 use super::reference::{Element, Hyper, element};
 use crate::{
-    fixed::Saturations,
+    arithmetic::fixed::Saturations,
+    arithmetic::tensor::{Tensor, Wide},
     model::{Gradients, State},
-    tensor::{Tensor, Wide},
 };
 
 /// Updates one tensor's weights, low parts and momentum in place.

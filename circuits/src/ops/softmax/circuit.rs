@@ -3,9 +3,9 @@
 
 use super::Softmax;
 use crate::{
-    gadgets::{Get, Limbs, Placed, Slab, limb_count},
+    arithmetic::gadgets::{Get, Limbs, Placed, Slab, limb_count},
+    arithmetic::tensor::Wide,
     ops::tables::{EXP_LO_ROWS, ExpTable},
-    tensor::Wide,
 };
 use backend::{Builder, Expr, Local};
 use plonkish::{Col, Declared, Free, Interval, Kind, LIMB_BITS};

@@ -1,8 +1,8 @@
 //! `p = round(e · out_scale / Σ e)` with `e = EXP_HI[hi] · EXP_LO[lo]` of the distance to the maximum.
 
 use crate::{
+    arithmetic::tensor::{Tensor, Wide},
     ops::tables::ExpTable,
-    tensor::{Tensor, Wide},
 };
 
 /// The rows of a softmax. Masked elements are 0 in `lo`, `hi`, `e` and `p`.

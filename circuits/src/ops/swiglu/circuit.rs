@@ -3,10 +3,10 @@
 
 use super::{SwigluBackward, SwigluForward};
 use crate::{
-    fixed::Class,
-    gadgets::{Get, Limbs, Placed, Rescale, Slab},
+    arithmetic::fixed::Class,
+    arithmetic::gadgets::{Get, Limbs, Placed, Rescale, Slab},
+    arithmetic::tensor::{Tensor, Wide},
     ops::tables::SigmoidTable,
-    tensor::{Tensor, Wide},
 };
 use backend::{Builder, Expr, Local};
 use plonkish::LIMB_BITS;

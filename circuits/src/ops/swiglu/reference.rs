@@ -1,9 +1,9 @@
 //! The gated unit in integers.
 
 use crate::{
-    fixed::{Class, Saturations, rescale_to},
+    arithmetic::fixed::{Class, Saturations, rescale_to},
+    arithmetic::tensor::Tensor,
     ops::tables::SigmoidTable,
-    tensor::Tensor,
 };
 
 /// What [`forward`] computes.

@@ -7,7 +7,7 @@ use ::chain::genesis::ChainSpec;
 use ::chain::header::{Header, Summary};
 use ::chain::rpc::Included;
 use ::chain::transaction::{Action, Transaction};
-use circuits::codec::{self, CodecError};
+use circuits::statements::codec::{self, CodecError};
 use serde_json::{Value, json};
 
 /// Nats a prediction, for display; none where there is no prediction.

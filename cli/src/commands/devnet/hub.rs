@@ -2,7 +2,7 @@
 
 use super::nodes::Input;
 use chain::message::{Message, Network, PeerId};
-use circuits::codec;
+use circuits::statements::codec;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 

@@ -15,7 +15,7 @@ use chain::message::{FullBlock, FullContribution, Message, Network, PeerId};
 use chain::node::{Action, Done, Limits, Node, NodeError, Template};
 use chain::rpc::{Answer, Query};
 use chain::store::StoreError;
-use circuits::codec;
+use circuits::statements::codec;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -10,11 +10,11 @@ use crate::ui::Ui;
 use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
-use circuits::decimal::Decimal;
+use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Schedule, check_corpus};
 use circuits::ops::sgd::circuit::LAMBDA_BOUND;
 use circuits::ops::sgd::{Hyper, check_rounding};
-use circuits::statement::{MAX_PREDICTIONS, corpus_digest};
+use circuits::statements::{MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
 /// Models by name.

@@ -7,10 +7,10 @@ use crate::format::plural;
 use chain::Hash;
 use chain::block::Update;
 use chain::consensus::semantic::Parent;
-use chain::draft::{Draft, Parts};
 use chain::message::{FullBlock, FullContribution};
 use chain::node::Template;
 use chain::tensors::GradientTensors;
+use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::{Proven, Worker};
 use circuits::model::State;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -287,7 +287,7 @@ impl Producer<'_> {
         Ok(Some(Trained { parent: template.parent.id, contributions: ids, proven, update }))
     }
 
-    fn draft(&self, template: Box<Template>, trained: Option<&Trained>) -> Result<Draft, CliError> {
+    fn draft(&self, template: Box<Template>, trained: Option<&Trained>) -> Result<UnminedBlock, CliError> {
         let contributions = trained.iter().flat_map(|trained| trained.proven.iter().map(|p| p.contribution.clone()));
         let parts = Parts {
             contributions: contributions.collect(),
@@ -297,6 +297,6 @@ impl Producer<'_> {
             producer: self.shared.accounts[0].address(),
             now: now(),
         };
-        Ok(Draft::new(&self.shared.spec, &template.record, &template.ancestry, parts)?)
+        Ok(UnminedBlock::new(&self.shared.spec, &template.record, &template.ancestry, parts)?)
     }
 }

@@ -7,7 +7,7 @@ use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::run_dir::{LogLine, MAX_LOG, Settings};
 use circuits::model::{Config, Schedule};
-use circuits::statement::{Bundle, Layouts, Run, StateCommitments, model_digest};
+use circuits::statements::{Bundle, Layouts, Run, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::path::Path;
 

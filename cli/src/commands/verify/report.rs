@@ -4,7 +4,7 @@ use crate::error::{CliError, Rejection};
 use crate::format::{bytes, hex, plural, time};
 use crate::ui::Output;
 use circuits::model::{Config, LossError, public_loss};
-use circuits::statement::{Run, StateCommitments, model_digest};
+use circuits::statements::{Run, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::time::Duration;
 use verifier::{RunRefused, VerifiedRun};

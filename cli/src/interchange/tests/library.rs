@@ -30,7 +30,7 @@ fn exports_for_the_library() {
         let mut state = State::init(&config, 1);
         // Logits are of the weights in use alone: elsewhere than in this case, the file holds nothing else.
         if !name.ends_with("-low") {
-            state.lo = Params::zeros(&config);
+            state.lo = Weights::zeros(&config);
         }
         if name == preset {
             let bytes = fs::read(fixtures.join(format!("oracle/{name}_trained.i32"))).unwrap();

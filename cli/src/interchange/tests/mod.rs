@@ -4,10 +4,10 @@ mod library;
 mod sidecar;
 mod weights;
 
-use super::weights::{Weights, map};
+use super::weights::{WeightFile, map};
 use super::*;
-use circuits::fixed::Class;
-use circuits::model::Params;
+use circuits::arithmetic::fixed::Class;
+use circuits::model::Weights;
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -36,7 +36,9 @@ fn arb_state(config: Config) -> impl Strategy<Value = State> {
             }
         };
         let mut params = |bits| {
-            Params::build(&config, |spec| circuits::tensor::Tensor::from_fn(spec.rows, spec.cols, |_, _| signed(bits)))
+            Weights::build(&config, |spec| {
+                circuits::arithmetic::tensor::Tensor::from_fn(spec.rows, spec.cols, |_, _| signed(bits))
+            })
         };
         let (kept, v) = (params(41), params(Class::Momentum.bits()));
         super::weights::split(&config, &kept, v)
@@ -84,7 +86,7 @@ impl File {
 }
 
 /// The weights of a changed file.
-fn changed(change: impl FnOnce(&mut File)) -> Result<Weights, InterchangeError> {
+fn changed(change: impl FnOnce(&mut File)) -> Result<WeightFile, InterchangeError> {
     let mut file = File::read(&export(&config(), &trained(), 0).unwrap().weights);
     change(&mut file);
     read(&config(), &file.write())

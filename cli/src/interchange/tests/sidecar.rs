@@ -7,7 +7,7 @@ const MOMENTUM: &str = "model.layers.0.mlp.up_proj.weight.momentum";
 const KEY: &str = "gradientcoin";
 
 /// The trained state's weights, and its other file.
-fn files() -> (Weights, File) {
+fn files() -> (WeightFile, File) {
     let exported = export(&config(), &trained(), 300).unwrap();
     (read(&config(), &exported.weights).unwrap(), File::read(&exported.sidecar))
 }
@@ -53,7 +53,7 @@ fn it_fits_the_same_numbers_whatever_file_they_are_in() {
     assert_eq!(restore(&config(), &resaved.unwrap(), &bytes).unwrap(), expected);
 
     // Numbers that a shorter float holds as well, and another zero.
-    let (zeros, v) = (Params::zeros(&config()), trained().v);
+    let (zeros, v) = (Weights::zeros(&config()), trained().v);
     let mut state = State { w: map(&config(), &zeros, &zeros, |_, _| 4096), lo: zeros, v };
     state.w.norm_f.data.fill(0);
     let exported = export(&config(), &state, 4).unwrap();
@@ -72,7 +72,7 @@ fn it_fits_the_same_numbers_whatever_file_they_are_in() {
 fn it_fits_no_other_weights_and_no_other_configuration() {
     let (weights, sidecar) = files();
     let bytes = sidecar.write();
-    let unfit = |config: &Config, weights: &Weights| restore(config, weights, &bytes).unwrap().is_none();
+    let unfit = |config: &Config, weights: &WeightFile| restore(config, weights, &bytes).unwrap().is_none();
     let bit = changed(|f| f.data("model.norm.weight")[0] ^= 1).unwrap();
     assert!(unfit(&config(), &bit));
     // What is rounded to the same number, or clipped to it, is not the same.

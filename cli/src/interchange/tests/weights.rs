@@ -7,7 +7,7 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 const V: &str = "model.layers.0.self_attn.v_proj.weight";
 
 fn zeros() -> State {
-    let zeros = Params::zeros(&config());
+    let zeros = Weights::zeros(&config());
     State { w: zeros.clone(), lo: zeros.clone(), v: zeros }
 }
 
@@ -116,7 +116,7 @@ fn rounding_errors_are_told_by_tensor_and_strict_refuses_large_ones() {
     const NORM: &str = "model.norm.weight";
     let (error, limit) = (2f32.powi(-37), 2f32.powi(-13));
     let norm = |rest: f32| changed(|f| *f.data(NORM) = bytes(&[&[error; 15][..], &[rest]].concat())).unwrap();
-    let told = |weights: &Weights| -> Vec<(String, f64)> {
+    let told = |weights: &WeightFile| -> Vec<(String, f64)> {
         weights.rounded.iter().map(|(name, error)| (name.clone(), error.to_f64())).collect()
     };
     for rest in [limit, -limit, 1.0] {

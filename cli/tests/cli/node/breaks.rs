@@ -3,7 +3,7 @@
 use super::devnet::{Devnet, honest, read_frame, write_frame};
 use chain::address::SecretKey;
 use chain::rpc::{Answer, Query};
-use circuits::codec;
+use circuits::statements::codec;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

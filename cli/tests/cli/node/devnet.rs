@@ -12,7 +12,6 @@ use chain::consensus::contextual::{Ancestry, Record};
 use chain::consensus::semantic::Checker;
 use chain::contribution::Contribution;
 use chain::dataset::DatasetRoot;
-use chain::draft::{Draft, Parts};
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::ledger;
 use chain::rpc::{self, Answer, Query};
@@ -20,9 +19,10 @@ use chain::rules::Rules;
 use chain::store::Store;
 use chain::tensors::Complete;
 use chain::transaction::{Action, Body, Transaction};
+use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::codec;
 use circuits::model::{Config, Schedule, State};
+use circuits::statements::codec;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -169,7 +169,7 @@ fn copy_all(from: &Path, to: &Path) {
 
 fn genesis(balances: &[(Address, Amount)], state: &State, params: &backend::curve::Params, keys: Hash) -> Genesis {
     let config = Config::NANO;
-    let layouts = circuits::statement::Layouts::new(&config);
+    let layouts = circuits::statements::Layouts::new(&config);
     let mut balances = balances.to_vec();
     balances.sort();
     Genesis {
@@ -215,7 +215,7 @@ fn genesis(balances: &[(Address, Amount)], state: &State, params: &backend::curv
 
 /// A block on the parent, worked on. Nothing of what it says is checked.
 pub fn mined(spec: &ChainSpec, parent: &Record, ancestry: &Ancestry, parts: Parts) -> Block {
-    Draft::new(spec, parent, ancestry, parts).unwrap().mine(10_000).unwrap()
+    UnminedBlock::new(spec, parent, ancestry, parts).unwrap().mine(10_000).unwrap()
 }
 
 /// A block of height 1 that says that there was training, and what the record of it would be.

@@ -5,8 +5,8 @@ use crate::common::run_with;
 use chain::address::{SecretKey, Signature};
 use chain::contribution::{Contribution, Seat};
 use chain::rpc::{Answer, BlockRef, Found, Query, Status};
-use circuits::codec;
-use circuits::statement;
+use circuits::statements;
+use circuits::statements::codec;
 use serde_json::json;
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -80,7 +80,7 @@ fn losses_are_nats_a_prediction() {
         },
         gradient: vec![],
         // One sequence of 16 predictions, frac 24.
-        proofs: statement::Contribution {
+        proofs: statements::Contribution {
             losses: vec![(loss * 16) << 24],
             layers: vec![vec![0; 70]],
             heads: vec![vec![0; 7]],

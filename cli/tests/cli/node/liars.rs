@@ -135,7 +135,7 @@ fn about_the_chain() {
     let devnet = Devnet::new();
     let mut genesis = devnet.made.spec.genesis().clone();
     genesis.name.push('!');
-    std::fs::write(devnet.dir().join("genesis.bin"), circuits::codec::encode(&genesis).unwrap()).unwrap();
+    std::fs::write(devnet.dir().join("genesis.bin"), circuits::statements::codec::encode(&genesis).unwrap()).unwrap();
     devnet.run("chain status").refused_as("rejected", "it is for another chain");
 }
 

@@ -45,9 +45,9 @@ pub fn outer<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge, period: us
     let columns = slab.lane_columns(b, Kind::Acc, &format!("outer {name}"));
     for (p, piece) in slab.pieces.iter().enumerate() {
         if !piece.first.is_multiple_of(period) {
-            // Carry the projection of the runs before into the lead rows.
+            // Carry the projection of the runs before into the carry rows.
             let before = slab.pieces[p - 1];
-            let (from, to) = (slab.row(&before, piece.first - 1), piece.lead - run_rows);
+            let (from, to) = (slab.row(&before, piece.first - 1), piece.carry - run_rows);
             for i in 0..run_rows {
                 for (&old, &new) in columns[p - 1].iter().zip(&columns[p]) {
                     let from = b.cell(before.block, old, from + i);
@@ -56,7 +56,7 @@ pub fn outer<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge, period: us
                 }
             }
         }
-        let first = |row: &usize| (piece.first + (row - piece.lead) / run_rows).is_multiple_of(period);
+        let first = |row: &usize| (piece.first + (row - piece.carry) / run_rows).is_multiple_of(period);
         let (starts, rest): (Vec<usize>, Vec<usize>) = slab.data(piece).partition(first);
         // Row by row, so that a group may begin in the middle of a piece.
         for (&acc, element) in columns[p].iter().zip(&x.lanes[p]) {

@@ -1,12 +1,12 @@
-//! What binds a proof to its statement: a scope for everything that proofs of one statement have in common, and for
-//! each instance a context, the scope's hash with the instance's place. The context is a public value, and thereby enters the
-//! challenges: no proof can be moved to another place, and none to another scope.
+//! What binds a proof to its statement: a domain for everything that proofs of one statement have in common, and for
+//! each instance a context, the domain's hash with the instance's place. The context is a public value, and thereby enters the
+//! challenges: no proof can be moved to another place, and none to another domain.
 
-use crate::poseidon;
+use crate::statements::poseidon;
 use backend::curve::{CIRCUIT_VERSION, F};
 use std::fmt;
 
-/// Where an instance belongs within its scope.
+/// Where an instance belongs within its domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A layer of a sequence.
@@ -42,14 +42,14 @@ impl fmt::Display for Place {
 
 /// Identity of what is proven: of one contribution, of one update, or of a model that a run or a chain begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Scope([u8; 32]);
+pub struct Domain([u8; 32]);
 
-impl Scope {
-    /// The scope of a kind of statement with these parts; the parts of a kind have fixed lengths.
+impl Domain {
+    /// The domain of a kind of statement with these parts; the parts of a kind have fixed lengths.
     pub fn new(kind: &str, parts: &[&[u8]]) -> Self {
         let version = CIRCUIT_VERSION.to_le_bytes();
         let message: Vec<u8> = [&version[..]].iter().chain(parts).copied().flatten().copied().collect();
-        Scope(poseidon::digest_bytes(kind, &message))
+        Domain(poseidon::digest_bytes(kind, &message))
     }
 
     /// Its bytes.
@@ -78,14 +78,14 @@ mod tests {
     #[test]
     fn every_place_of_every_scope_has_its_context() {
         let mut seen = HashSet::new();
-        for scope in
-            [Scope::new("a", &[&[1; 32], &[2; 8]]), Scope::new("a", &[&[1; 32], &[3; 8]]), Scope::new("b", &[])]
+        for domain in
+            [Domain::new("a", &[&[1; 32], &[2; 8]]), Domain::new("a", &[&[1; 32], &[3; 8]]), Domain::new("b", &[])]
         {
             for (i, j) in [(0, 0), (0, 1), (1, 0)] {
-                assert!(seen.insert(scope.context(Place::Layer { sequence: i, layer: j }).to_repr()));
-                assert!(seen.insert(scope.context(Place::Update { segment: i, group: j }).to_repr()));
+                assert!(seen.insert(domain.context(Place::Layer { sequence: i, layer: j }).to_repr()));
+                assert!(seen.insert(domain.context(Place::Update { segment: i, group: j }).to_repr()));
             }
-            assert!(seen.insert(scope.context(Place::Head { sequence: 0 }).to_repr()));
+            assert!(seen.insert(domain.context(Place::Head { sequence: 0 }).to_repr()));
         }
     }
 }

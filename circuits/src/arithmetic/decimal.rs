@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
-use crate::codec;
+use crate::statements::codec;
 
 /// A number that cannot be used as a [`Decimal`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub struct PortPiece {
     /// Number of runs.
     pub runs: usize,
     /// Empty rows kept before the data of a continued tensor.
-    pub lead: usize,
+    pub carry: usize,
 }
 
 /// Places of the tensors of a port, filled group by group in order.
@@ -54,17 +54,17 @@ impl PortLayout {
             let run_rows = tensor.columns / LANES;
             let (mut first, mut parts) = (0, vec![]);
             while first < tensor.runs {
-                let lead = if first == 0 { 0 } else { run_rows };
-                let fit = (usable - row).saturating_sub(lead) / run_rows;
+                let carry = if first == 0 { 0 } else { run_rows };
+                let fit = (usable - row).saturating_sub(carry) / run_rows;
                 if fit == 0 {
                     group += 1;
                     row = 0;
                     continue;
                 }
                 let runs = fit.min(tensor.runs - first);
-                parts.push(PortPiece { group, row: row + lead, first, runs, lead });
+                parts.push(PortPiece { group, row: row + carry, first, runs, carry });
                 first += runs;
-                row += lead + runs * run_rows;
+                row += carry + runs * run_rows;
             }
             pieces.push(parts);
         }
@@ -110,7 +110,7 @@ impl PortLayout {
     /// A slab over a tensor of the port, and the lane group of each of its pieces.
     pub fn slab<V>(&self, b: &mut Builder<V>, op: &str, tensor: usize) -> (Slab, Vec<usize>) {
         let PortTensor { runs, columns, .. } = self.tensors[tensor];
-        let places = self.pieces[tensor].iter().map(|p| (p.row, p.first, p.runs, p.lead));
+        let places = self.pieces[tensor].iter().map(|p| (p.row, p.first, p.runs, p.carry));
         let slab = Slab::over(b, op, runs, columns, places);
         (slab, self.pieces[tensor].iter().map(|p| p.group).collect())
     }

@@ -9,11 +9,11 @@ use crate::genesis::ChainSpec;
 use crate::header::{Header, Summary};
 use crate::transaction::Transaction;
 use crate::work::meets;
-use circuits::codec::CodecError;
+use circuits::statements::codec::CodecError;
 
 /// A block that lacks nothing but the work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct UnminedBlock {
     /// The block.
     pub block: Block,
 }
@@ -35,7 +35,7 @@ pub struct Parts {
     pub now: u64,
 }
 
-impl Draft {
+impl UnminedBlock {
     /// Puts a block together.
     pub fn new(spec: &ChainSpec, parent: &Record, ancestry: &Ancestry, parts: Parts) -> Result<Self, CodecError> {
         let Parts { contributions, transactions, update, ledger, producer, now } = parts;
@@ -50,7 +50,7 @@ impl Draft {
             target: ancestry.target(spec.rules(), parent.header.target),
             nonce: 0,
         };
-        Ok(Draft { block: Block { header, summary, contributions, transactions, update } })
+        Ok(UnminedBlock { block: Block { header, summary, contributions, transactions, update } })
     }
 
     /// Tries so many nonces from where it left off; gives the block once one does.

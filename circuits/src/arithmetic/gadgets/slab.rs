@@ -4,7 +4,7 @@ use backend::{Builder, Local};
 use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId};
 use std::sync::Arc;
 
-/// Most rows of one piece of a slab, its lead included: a third of the usable rows, so that pieces stack well.
+/// Most rows of one piece of a slab, its carry included: a third of the usable rows, so that pieces stack well.
 const PIECE_ROWS: usize = 1360;
 
 /// Blocks lower than this are made narrower instead.
@@ -33,7 +33,7 @@ pub struct Piece {
     /// Number of runs.
     pub runs: usize,
     /// Rows before the first run: one run's worth, for carrying an outer projection over from the piece before.
-    pub lead: usize,
+    pub carry: usize,
 }
 
 impl Slab {
@@ -55,14 +55,14 @@ impl Slab {
             .step_by(per_piece)
             .map(|first| {
                 let here = per_piece.min(runs - first);
-                let lead = if first == 0 { 0 } else { run_rows };
-                Piece { block: b.block(op, lead + here * run_rows), first, runs: here, lead }
+                let carry = if first == 0 { 0 } else { run_rows };
+                Piece { block: b.block(op, carry + here * run_rows), first, runs: here, carry }
             })
             .collect();
         Slab { pieces, runs, columns, lanes }
     }
 
-    /// A slab over pieces of a port: `(row, first run, runs, lead)`.
+    /// A slab over pieces of a port: `(row, first run, runs, carry)`.
     pub fn over<V>(
         b: &mut Builder<V>,
         op: &str,
@@ -73,11 +73,11 @@ impl Slab {
         let run_rows = columns / LANES;
         let pieces = places
             .into_iter()
-            .map(|(row, first, here, lead)| Piece {
-                block: b.block_at(op, row - lead, lead + here * run_rows),
+            .map(|(row, first, here, carry)| Piece {
+                block: b.block_at(op, row - carry, carry + here * run_rows),
                 first,
                 runs: here,
-                lead,
+                carry,
             })
             .collect();
         Slab { pieces, runs, columns, lanes: LANES }
@@ -90,18 +90,18 @@ impl Slab {
 
     /// Row of a run's first elements in its piece.
     pub fn row(&self, piece: &Piece, run: usize) -> usize {
-        piece.lead + (run - piece.first) * self.run_rows()
+        piece.carry + (run - piece.first) * self.run_rows()
     }
 
     /// Rows of a piece that hold elements.
     pub fn data(&self, piece: &Piece) -> std::ops::Range<usize> {
-        piece.lead..piece.lead + piece.runs * self.run_rows()
+        piece.carry..piece.carry + piece.runs * self.run_rows()
     }
 
     /// Rows of a piece that hold elements, but for the last row of each run.
     pub fn inside(&self, piece: &Piece) -> Vec<usize> {
         let run_rows = self.run_rows();
-        self.data(piece).filter(|r| !(r - piece.lead + 1).is_multiple_of(run_rows)).collect()
+        self.data(piece).filter(|r| !(r - piece.carry + 1).is_multiple_of(run_rows)).collect()
     }
 
     /// First rows of the runs of a piece.
@@ -145,7 +145,7 @@ impl Slab {
 
     /// Run and column of the element of a lane on a row of a piece.
     pub fn element(&self, piece: &Piece, row: usize, lane: usize) -> (usize, usize) {
-        let offset = row - piece.lead;
+        let offset = row - piece.carry;
         (piece.first + offset / self.run_rows(), (offset % self.run_rows()) * self.lanes + lane)
     }
 
@@ -161,7 +161,7 @@ impl Slab {
             let (value, lanes, columns, run_rows) = (value.clone(), lanes.clone(), self.columns, self.run_rows());
             b.assign(piece.block, move |values, cells| {
                 for run in 0..piece.runs {
-                    let row = piece.lead + run * run_rows;
+                    let row = piece.carry + run * run_rows;
                     for column in 0..columns {
                         let (lane, row) = (lanes[column % lanes.len()], row + column / lanes.len());
                         cells.set(lane, row, value(values, piece.first + run, column));
@@ -230,7 +230,7 @@ impl Slab {
             b.assign(piece.block, move |values, cells| {
                 for run in 0..piece.runs {
                     let value = value(values, piece.first + run);
-                    (0..run_rows).for_each(|row| cells.set(column, piece.lead + run * run_rows + row, value));
+                    (0..run_rows).for_each(|row| cells.set(column, piece.carry + run * run_rows + row, value));
                 }
             });
             b.gate(
@@ -343,7 +343,7 @@ impl Placed {
             .slab
             .pieces
             .iter()
-            .map(|p| Piece { block: p.block, first: p.first * parts, runs: p.runs * parts, lead: p.lead })
+            .map(|p| Piece { block: p.block, first: p.first * parts, runs: p.runs * parts, carry: p.carry })
             .collect();
         let slab =
             Slab { pieces, runs: self.slab.runs * parts, columns: self.slab.columns / parts, lanes: self.slab.lanes };

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::fixed::{Class, Saturations, rescale_to};
+use crate::arithmetic::fixed::{Class, Saturations, rescale_to};
 
 /// Data that does not fill its shape.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

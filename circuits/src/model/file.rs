@@ -1,8 +1,8 @@
 //! A model's state in a file.
 
-use crate::codec::{self, Encoded};
-use crate::model::{Config, ConfigError, Params, ParamsError, State, tensors};
-use crate::tensor::Tensor;
+use crate::arithmetic::tensor::Tensor;
+use crate::model::{Config, ConfigError, State, StateError, Weights, tensors};
+use crate::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// A model and its state, of a run or before any. Tensors stand in the order of [`tensors`].
@@ -52,13 +52,13 @@ pub enum ModelFileError {
     },
     /// The tensors are not a state of the configuration.
     #[error(transparent)]
-    State(#[from] ParamsError),
+    State(#[from] StateError),
 }
 
 impl ModelState {
     /// The file of a state.
     pub fn new(config: &Config, state: &State, run: Option<[u8; 32]>, step: u64) -> Self {
-        let flat = |p: &Params| p.iter().map(|t| t.data.clone()).collect();
+        let flat = |p: &Weights| p.iter().map(|t| t.data.clone()).collect();
         ModelState { config: config.to_json(), run, step, w: flat(&state.w), lo: flat(&state.lo), v: flat(&state.v) }
     }
 
@@ -77,10 +77,10 @@ impl ModelState {
     }
 }
 
-fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Params, ModelFileError> {
+fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Weights, ModelFileError> {
     let specs = tensors(config);
     if data.len() != specs.len() {
-        return Err(ParamsError::Count { expected: specs.len(), found: data.len() }.into());
+        return Err(StateError::Count { expected: specs.len(), found: data.len() }.into());
     }
     let mut matrices = Vec::with_capacity(specs.len());
     for (spec, data) in specs.into_iter().zip(data) {
@@ -89,13 +89,13 @@ fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Params, ModelFileError>
         matrices.push(Tensor::new(spec.rows, spec.cols, data).map_err(elements)?);
     }
     let mut matrices = matrices.into_iter();
-    Ok(Params::build(config, |_| matrices.next().unwrap_or_default()))
+    Ok(Weights::build(config, |_| matrices.next().unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{decode, encode};
+    use crate::statements::codec::{decode, encode};
 
     #[test]
     fn states_round_trip_and_the_malformed_are_refused() {
@@ -115,9 +115,9 @@ mod tests {
             };
             assert!(matches!(refused(&|f| f.config.push(' ')), ModelFileError::ConfigText));
             assert!(matches!(refused(&|f| f.config.clear()), ModelFileError::Config(_)));
-            assert!(matches!(refused(&|f| drop(f.lo.pop())), ModelFileError::State(ParamsError::Count { .. })));
+            assert!(matches!(refused(&|f| drop(f.lo.pop())), ModelFileError::State(StateError::Count { .. })));
             assert!(matches!(refused(&|f| f.v[0].push(0)), ModelFileError::Elements { .. }));
-            assert!(matches!(refused(&|f| f.w[0][0] = 1 << 40), ModelFileError::State(ParamsError::Range { .. })));
+            assert!(matches!(refused(&|f| f.w[0][0] = 1 << 40), ModelFileError::State(StateError::Range { .. })));
         }
     }
 }

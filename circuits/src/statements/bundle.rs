@@ -1,0 +1,80 @@
+//! What is handed to a verifier: the proofs of a step, and of a first state.
+
+use super::codec::Encoded;
+use super::{Domain, Run, StateCommitments, model_digest};
+use crate::model::Config;
+use serde::{Deserialize, Serialize};
+
+/// Most instances of one circuit in one proof: it bounds the prover's memory.
+pub const INSTANCES_PER_PROOF: usize = 8;
+
+/// One contribution's proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Sum of the losses of each sequence, frac 24.
+    pub losses: Vec<u64>,
+    /// Layer proofs, [`INSTANCES_PER_PROOF`] instances each, ordered by sequence, then layer.
+    pub layers: Vec<Vec<u8>>,
+    /// Head proofs, ordered by sequence.
+    pub heads: Vec<Vec<u8>>,
+}
+
+/// A proven step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The run.
+    pub run: Run,
+    /// Number of the step, from 0.
+    pub step: u64,
+    /// State before the step.
+    pub before: StateCommitments,
+    /// The gradient, in parts.
+    pub contributions: Vec<Contribution>,
+    /// Update proofs, ordered by segment, then lane group.
+    pub updates: Vec<Vec<u8>>,
+    /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind.
+    pub canonical: Vec<u8>,
+}
+
+impl Bundle {
+    /// Bytes of everything that is proof.
+    pub fn proof_bytes(&self) -> u64 {
+        let gradients = self.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads));
+        gradients.chain(&self.updates).chain([&self.canonical]).map(|proof| proof.len() as u64).sum()
+    }
+}
+
+impl Encoded for Bundle {
+    const MAGIC: [u8; 8] = *b"GRADSTEP";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "bundle";
+}
+
+/// Shows that a first state is in range and canonically committed: an update by the identity
+/// ([`Hyper::IDENTITY`]) whose new state it is. What an update leaves has the widths that the next step relies on,
+/// whatever entered it, so the state that enters this one need not be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenesisProof {
+    /// Update proofs, ordered by segment, then lane group.
+    pub updates: Vec<Vec<u8>>,
+    /// Opening which shows that the commitments of the state have the canonical blind.
+    pub canonical: Vec<u8>,
+}
+
+impl GenesisProof {
+    /// Its domain: of a model. It says the same of the model wherever a run or a chain begins with it.
+    pub fn domain(config: &Config, state: &StateCommitments) -> Domain {
+        Domain::new("gradientcoin genesis", &[&model_digest(config, &state.digest())])
+    }
+
+    /// Bytes of everything that is proof.
+    pub fn proof_bytes(&self) -> u64 {
+        self.updates.iter().chain([&self.canonical]).map(|proof| proof.len() as u64).sum()
+    }
+}
+
+impl Encoded for GenesisProof {
+    const MAGIC: [u8; 8] = *b"GRADGPRF";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "genesis proof";
+}

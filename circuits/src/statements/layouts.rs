@@ -1,0 +1,99 @@
+//! Where a model's state and gradients stand in columns, and their canonical commitments.
+
+use super::{Encoding, SegmentState, StateCommitments};
+use crate::arithmetic::gadgets::PortLayout;
+use crate::arithmetic::tensor::Matrix;
+use crate::model::{Config, Gradients, State, Weights};
+use crate::segments::{head, layer};
+use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point};
+use backend::ports::{PortError, commit_port};
+use group::GroupEncoding;
+use plonkish::field;
+
+/// Layouts of the weight ports of a model.
+#[derive(Clone, Debug)]
+pub struct Layouts {
+    layer: PortLayout,
+    head: PortLayout,
+    layers: usize,
+}
+
+impl Layouts {
+    /// Layouts of a configuration.
+    pub fn new(config: &Config) -> Self {
+        Layouts {
+            layer: layer::weight_layout(config, DEFAULT_K),
+            head: head::weight_layout(config, DEFAULT_K),
+            layers: config.layers,
+        }
+    }
+
+    /// Segments: layers, then the head.
+    pub fn segments(&self) -> usize {
+        self.layers + 1
+    }
+
+    /// Layout of a segment's weight port.
+    pub fn of(&self, segment: usize) -> &PortLayout {
+        if segment < self.layers { &self.layer } else { &self.head }
+    }
+
+    /// `(segment, lane group)` of each update instance, in order.
+    pub fn updates(&self) -> Vec<(usize, usize)> {
+        (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
+    }
+
+    /// Columns of a segment's port, for any tensor-shaped part of the model.
+    pub fn columns<E: Copy + Default>(
+        &self,
+        segment: usize,
+        parameters: &crate::model::Parameters<Matrix<E>>,
+    ) -> Vec<Vec<E>> {
+        let tensors: Vec<&Matrix<E>> = match parameters.layers.get(segment) {
+            Some(layer) => layer.fields().to_vec(),
+            None => [&parameters.embed, &parameters.norm_f].into_iter().chain(&parameters.head).collect(),
+        };
+        self.of(segment).fill(|tensor, run, column| {
+            let t = tensors[tensor];
+            t.data[run * t.cols + column]
+        })
+    }
+
+    /// Columns of the three state ports of a segment.
+    pub fn state_columns(&self, segment: usize, state: &State) -> [Vec<Vec<i64>>; 3] {
+        [&state.w, &state.lo, &state.v].map(|p: &Weights| self.columns(segment, p))
+    }
+
+    /// Columns of a segment's gradient port.
+    pub fn gradient_columns(&self, segment: usize, gradients: &Gradients) -> Vec<Vec<i128>> {
+        self.columns(segment, gradients)
+    }
+
+    /// Canonical commitments of a state.
+    pub fn commit_state(&self, params: &CommitmentParams, state: &State) -> Result<StateCommitments, PortError> {
+        let commit = |columns: Vec<Vec<i64>>| -> Result<Vec<Encoding>, PortError> {
+            let columns = columns.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect::<Vec<F>>());
+            let points = commit_port(params, &columns.collect::<Vec<_>>())?;
+            Ok(points.iter().map(GroupEncoding::to_bytes).collect())
+        };
+        let segment = |segment| {
+            let [w, lo, v] = self.state_columns(segment, state);
+            Ok(SegmentState { w: commit(w)?, lo: commit(lo)?, v: commit(v)? })
+        };
+        Ok(StateCommitments { segments: (0..self.segments()).map(segment).collect::<Result<_, _>>()? })
+    }
+
+    /// Canonical commitments of a gradient, by segment.
+    pub fn commit_gradients(
+        &self,
+        params: &CommitmentParams,
+        gradients: &Gradients,
+    ) -> Result<Vec<Vec<Point>>, PortError> {
+        let segment = |segment| {
+            let columns = self.gradient_columns(segment, gradients).into_iter();
+            let columns: Vec<Vec<F>> = columns.map(|c| c.into_iter().map(field).collect()).collect();
+            commit_port(params, &columns)
+        };
+        (0..self.segments()).map(segment).collect()
+    }
+}

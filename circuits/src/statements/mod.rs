@@ -1,0 +1,35 @@
+//! What a step's proofs state: the run that they belong to, the state before, and for each proof its public values.
+//!
+//! | segment | public values after the challenges |
+//! |---|---|
+//! | layer | context |
+//! | head | loss (frac 24), context |
+//! | update | λ, μ, ω, context |
+//!
+//! The context binds the instance to its statement and its place: see [`crate::domain`].
+
+pub mod codec;
+
+#[cfg(feature = "proofs")]
+mod bundle;
+#[cfg(feature = "proofs")]
+pub mod domain;
+#[cfg(feature = "proofs")]
+mod layouts;
+#[cfg(feature = "proofs")]
+pub mod poseidon;
+#[cfg(feature = "proofs")]
+mod run;
+#[cfg(feature = "proofs")]
+mod state;
+
+#[cfg(feature = "proofs")]
+pub use bundle::{Bundle, Contribution, GenesisProof, INSTANCES_PER_PROOF};
+#[cfg(feature = "proofs")]
+pub use domain::{Domain, Place};
+#[cfg(feature = "proofs")]
+pub use layouts::Layouts;
+#[cfg(feature = "proofs")]
+pub use run::{MAX_PREDICTIONS, Run, RunError, corpus_digest};
+#[cfg(feature = "proofs")]
+pub use state::{Encoding, SegmentState, StateCommitments, model_digest};

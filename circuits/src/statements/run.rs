@@ -1,0 +1,163 @@
+//! A run: a first model, its data, its optimizer.
+
+use super::codec::{self, CodecError, Encoded};
+use super::{Domain, StateCommitments};
+use crate::arithmetic::decimal::Decimal;
+use crate::model::{Config, ConfigError, Schedule};
+use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use backend::curve::CIRCUIT_VERSION;
+use serde::{Deserialize, Serialize};
+
+/// Most predictions of a step: what the update's gradient bound allows.
+pub const MAX_PREDICTIONS: u64 = 1 << 13;
+
+/// Digest of a corpus.
+pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
+    codec::digest(b"gradcoin-corpus", corpus)
+}
+
+/// A run: everything that its steps have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Version of the circuits.
+    pub circuits: u32,
+    /// Canonical JSON of the model's configuration.
+    #[serde(deserialize_with = "codec::text")]
+    pub config: String,
+    /// State before the first step.
+    pub genesis: StateCommitments,
+    /// Digest of the corpus that batches are drawn from.
+    pub corpus: [u8; 32],
+    /// Seed of the batches.
+    pub seed: u64,
+    /// B: sequences of a contribution.
+    pub batch: u32,
+    /// N: contributions of a step.
+    pub accumulate: u32,
+    /// Learning rate by step.
+    pub schedule: Schedule,
+    /// Momentum, below 1.
+    pub momentum: Decimal,
+    /// Weight decay, at most 1.
+    pub weight_decay: Decimal,
+}
+
+impl Encoded for Run {
+    const MAGIC: [u8; 8] = *b"GRADRUN\0";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "run";
+}
+
+/// A run that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Of circuits that this program does not have.
+    #[error("the run uses circuit version {found}; this program has {CIRCUIT_VERSION}")]
+    Circuits {
+        /// In the run.
+        found: u32,
+    },
+    /// The configuration is refused.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The configuration's text is not its canonical form.
+    #[error("the configuration is not in canonical form")]
+    ConfigText,
+    /// No sequences, or more predictions than the update's circuit can add up.
+    #[error(
+        "a step has {0} predictions (sequences of a contribution × contributions × context); it must have 1 to \
+         {MAX_PREDICTIONS}"
+    )]
+    Predictions(u64),
+    /// The optimizer's integers are out of range.
+    #[error("optimizer: {0}")]
+    Hyper(#[from] HyperError),
+    /// The schedule's numbers contradict each other.
+    #[error("the learning rate schedule is inconsistent")]
+    Schedule,
+    /// The learning rate over the predictions is not below 1.
+    #[error(
+        "the learning rate of step {step} is too large: divided by its {predictions} predictions, it is not below 1"
+    )]
+    Rate {
+        /// The step.
+        step: u64,
+        /// Predictions of a step.
+        predictions: u64,
+    },
+    /// Not as many commitments as the configuration has columns.
+    #[error("{what} has {found} commitments, not {expected}")]
+    Shape {
+        /// Which part.
+        what: String,
+        /// By the configuration.
+        expected: usize,
+        /// In the file.
+        found: usize,
+    },
+    /// The encoding failed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl Run {
+    /// The configuration, after all checks that need no proof.
+    pub fn check(&self) -> Result<Config, RunError> {
+        if self.circuits != CIRCUIT_VERSION {
+            return Err(RunError::Circuits { found: self.circuits });
+        }
+        let config = Config::from_json(&self.config)?;
+        if config.to_json() != self.config {
+            return Err(RunError::ConfigText);
+        }
+        self.check_settings(&config)?;
+        self.genesis.check(&config)?;
+        Ok(config)
+    }
+
+    /// The part of [`Self::check`] that needs no commitments: batches, schedule and optimizer. No step of a run that
+    /// passes has a rate that the update cannot express.
+    pub fn check_settings(&self, config: &Config) -> Result<(), RunError> {
+        if !self.schedule.is_sound() {
+            return Err(RunError::Schedule);
+        }
+        let predictions = self.predictions(config);
+        if predictions == 0 || predictions > MAX_PREDICTIONS {
+            return Err(RunError::Predictions(predictions));
+        }
+        let (_, step) = self.schedule.peak();
+        self.hyper(config, step)?;
+        Ok(())
+    }
+
+    /// Predictions of a step: B·N·T.
+    pub fn predictions(&self, config: &Config) -> u64 {
+        u64::from(self.batch).saturating_mul(u64::from(self.accumulate)).saturating_mul(config.context as u64)
+    }
+
+    /// The public integers of a step's update.
+    pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
+        let rate = self.schedule.lr_at(step);
+        let hyper = Hyper::new(rate, &self.momentum, &self.weight_decay, self.predictions(config))?;
+        if hyper.lambda >= LAMBDA_BOUND {
+            return Err(RunError::Rate { step, predictions: self.predictions(config) });
+        }
+        Ok(hyper)
+    }
+
+    /// Identity of the run.
+    pub fn id(&self) -> Result<[u8; 32], RunError> {
+        Ok(codec::digest(b"gradcoin-run", &codec::encode(self)?))
+    }
+
+    /// Domain of a contribution to a step.
+    pub fn contribution_domain(id: &[u8; 32], step: u64, before: &[u8; 32], contribution: u32) -> Domain {
+        let (step, contribution) = (step.to_le_bytes(), contribution.to_le_bytes());
+        Domain::new("gradientcoin contribution to a run", &[id, &step, before, &contribution])
+    }
+
+    /// Domain of a step's update.
+    pub fn update_domain(id: &[u8; 32], step: u64, before: &[u8; 32]) -> Domain {
+        Domain::new("gradientcoin update of a run", &[id, &step.to_le_bytes(), before])
+    }
+}

@@ -1,0 +1,74 @@
+//! Commitments of a model's state, and its digests.
+
+use super::codec::Encoded;
+use super::{Layouts, RunError, poseidon};
+use crate::model::Config;
+use backend::curve::Point;
+use backend::ports::PortError;
+use group::GroupEncoding;
+use serde::{Deserialize, Serialize};
+
+/// Digest of a model: its configuration and the digest of its state. Two models with one digest compute the same and
+/// commit to the same state.
+pub fn model_digest(config: &Config, state: &[u8; 32]) -> [u8; 32] {
+    poseidon::digest_bytes("gradientcoin model", &[config.digest(), *state].concat())
+}
+
+/// An encoded commitment.
+pub type Encoding = [u8; 32];
+
+/// Commitments of the state of one segment: the columns of its three ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentState {
+    /// Weights.
+    pub w: Vec<Encoding>,
+    /// Low parts.
+    pub lo: Vec<Encoding>,
+    /// Momentum.
+    pub v: Vec<Encoding>,
+}
+
+/// Commitments of a model's state: one entry per layer, then the head's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCommitments {
+    /// Layers from the bottom, then embedding, final norm and head.
+    pub segments: Vec<SegmentState>,
+}
+
+impl Encoded for StateCommitments {
+    const MAGIC: [u8; 8] = *b"GRADCOMM";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "set of state commitments";
+}
+
+impl StateCommitments {
+    /// Requires the number of columns that the configuration has.
+    pub fn check(&self, config: &Config) -> Result<(), RunError> {
+        let layouts = Layouts::new(config);
+        let shape = |what: String, expected: usize, found: usize| {
+            if expected == found { Ok(()) } else { Err(RunError::Shape { what, expected, found }) }
+        };
+        shape("the state".into(), config.layers + 1, self.segments.len())?;
+        for (i, segment) in self.segments.iter().enumerate() {
+            for (name, port) in [("w", &segment.w), ("lo", &segment.lo), ("v", &segment.v)] {
+                shape(format!("{name} of segment {i}"), layouts.of(i).columns(), port.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All commitments, decoded: by segment, then w, lo, v.
+    pub fn points(&self) -> Result<Vec<Point>, PortError> {
+        let encodings = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        encodings
+            .enumerate()
+            .map(|(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column }))
+            .collect()
+    }
+
+    /// Digest of the state.
+    pub fn digest(&self) -> [u8; 32] {
+        let points = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        poseidon::digest_bytes("gradientcoin state", &points.flatten().copied().collect::<Vec<u8>>())
+    }
+}
