@@ -10,7 +10,7 @@ use backend::Plan;
 use backend::curve::Params;
 use circuits::model::Spec;
 use circuits::segments::{Circuits, SegmentKind};
-use circuits::statements::{INSTANCES_PER_PROOF, Layouts};
+use circuits::statements::{Layouts, MAX_INSTANCES_PER_PROOF};
 use plonkish::Global;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -118,7 +118,7 @@ pub fn of_step(spec: &Spec) -> BTreeMap<String, Cells> {
 /// Proofs of a step of batch 1.
 pub fn proofs_of_step(spec: &Spec) -> usize {
     let updates = Layouts::new(&spec.config).updates().len();
-    [spec.config.layers, 1, updates].iter().map(|n| n.div_ceil(INSTANCES_PER_PROOF)).sum()
+    [spec.config.layers, 1, updates].iter().map(|n| n.div_ceil(MAX_INSTANCES_PER_PROOF as usize)).sum()
 }
 
 #[cfg(test)]

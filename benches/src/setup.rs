@@ -2,15 +2,15 @@
 
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
 use circuits::segments::SegmentKind;
-use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments, corpus_digest};
+use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::blinding::fresh;
 use prover::engine::Stage;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
-use prover::trainer::{Optimizer, Trainer};
+use prover::trainer::{Recipe, Trainer};
 use std::path::Path;
 use verifier::StepVerifier;
 
@@ -37,13 +37,12 @@ pub fn corpus() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Optimizer of the measured runs: momentum is on, as it costs.
-fn optimizer() -> Optimizer {
+/// How the measured runs are trained: momentum is on, as it costs.
+fn recipe() -> Recipe {
     let decimal = |text: &str| text.parse().expect("a decimal");
-    Optimizer {
+    Recipe {
         schedule: Schedule::constant(&decimal("0.05")).expect("a rate"),
-        momentum: decimal("0.9"),
-        weight_decay: Decimal::ZERO,
+        optimizer: Optimizer::Sgd { momentum: decimal("0.9"), weight_decay: Decimal::ZERO },
     }
 }
 
@@ -59,7 +58,7 @@ fn batch_of(spec: &Spec, corpus: &[u8], size: usize, draw: Draw) -> Vec<Vec<u8>>
 /// A native trainer at its first step.
 pub fn trainer(spec: &Spec) -> Trainer {
     let state = State::init(&spec.config, SEED);
-    Trainer::new(spec.config.clone(), state, optimizer()).expect("the state is one of the model")
+    Trainer::new(spec.config.clone(), state, recipe()).expect("the state is one of the model")
 }
 
 /// What steps of a run of batch 1 are proven and verified with.
@@ -81,7 +80,7 @@ impl<'p> Setup<'p> {
         let state = State::init(&spec.config, SEED);
         let genesis = commit_state(params, &spec, &state).expect("the state has commitments");
         let text = corpus();
-        let Optimizer { schedule, momentum, weight_decay } = optimizer();
+        let Recipe { schedule, optimizer } = recipe();
         let run = Run {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
@@ -91,8 +90,8 @@ impl<'p> Setup<'p> {
             batch: 1,
             accumulate: 1,
             schedule,
-            momentum,
-            weight_decay,
+            optimizer,
+            instances_per_proof: MAX_INSTANCES_PER_PROOF,
         };
         let batches = vec![batch(&spec, &text, 1, 0)];
         Setup { params, spec, keys, verifier, run, state, batches }

@@ -36,7 +36,8 @@ pub struct Block {
 
 impl Encoded for Block {
     const MAGIC: [u8; 8] = *b"GRADBLCK";
-    const VERSION: u32 = 1;
+    // 2: named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "block";
 }
 

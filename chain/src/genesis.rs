@@ -12,11 +12,10 @@ use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
-use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, ConfigError, Schedule, tensors};
+use circuits::model::{Config, ConfigError, Optimizer, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
-use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments};
+use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments, check_instances};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -55,10 +54,10 @@ pub struct Genesis {
     pub batch: u32,
     /// Learning rate by training step.
     pub schedule: Schedule,
-    /// Momentum, below 1.
-    pub momentum: Decimal,
-    /// Weight decay, at most 1.
-    pub weight_decay: Decimal,
+    /// How the state moves.
+    pub optimizer: Optimizer,
+    /// Most instances of one circuit that share a proof.
+    pub instances_per_proof: u32,
     /// Target of the first blocks.
     pub target: CompactTarget,
     /// Consensus parameters.
@@ -72,8 +71,8 @@ pub struct Genesis {
 
 impl Encoded for Genesis {
     const MAGIC: [u8; 8] = *b"GRADGENE";
-    // 2: with a genesis proof.
-    const VERSION: u32 = 2;
+    // 2: with a genesis proof; 3: optimizers by name, instances per proof, named slots.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "genesis";
 }
 
@@ -182,6 +181,7 @@ impl ChainSpec {
         }
         genesis.state.check(&config)?;
         genesis.state.points()?;
+        check_instances(genesis.instances_per_proof)?;
         if !genesis.schedule.is_sound() {
             return Err(GenesisError::Schedule);
         }
@@ -287,8 +287,7 @@ impl ChainSpec {
     }
 
     fn hyper_at(&self, rate: u64, contributions: u32) -> Result<Hyper, HyperError> {
-        let Genesis { momentum, weight_decay, .. } = &self.genesis;
-        Hyper::new(rate, momentum, weight_decay, self.predictions(contributions))
+        self.genesis.optimizer.hyper(rate, self.predictions(contributions))
     }
 }
 
@@ -311,7 +310,9 @@ pub(crate) mod testing {
     use super::*;
     use crate::address::testing::key;
     use crate::ledger;
-    use circuits::statements::SegmentState;
+    use circuits::arithmetic::decimal::Decimal;
+    use circuits::model::Slot;
+    use circuits::statements::{MAX_INSTANCES_PER_PROOF, SegmentState};
 
     /// Contributors of [`genesis`] are the first so many of [`key`].
     pub const CONTRIBUTORS: u8 = 3;
@@ -323,7 +324,7 @@ pub(crate) mod testing {
         // Zeros encode the point at infinity.
         let segment = |segment| {
             let port = vec![[0; 32]; layouts.of(segment).columns()];
-            SegmentState { w: port.clone(), lo: port.clone(), v: port }
+            SegmentState { w: port.clone(), slots: Slot::SGD.into_iter().map(|slot| (slot, port.clone())).collect() }
         };
         let mut contributors: Vec<Address> = (0..CONTRIBUTORS).map(|index| key(index).address()).collect();
         contributors.sort();
@@ -340,8 +341,8 @@ pub(crate) mod testing {
             dataset: DatasetRoot::new([2; 32], 100).unwrap(),
             batch: 2,
             schedule: Schedule::constant(&"0.01".parse().unwrap()).unwrap(),
-            momentum: "0.9".parse().unwrap(),
-            weight_decay: Decimal::ZERO,
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO },
+            instances_per_proof: MAX_INSTANCES_PER_PROOF,
             target: floor,
             rules: Rules {
                 max_contributions: 4,

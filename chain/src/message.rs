@@ -56,7 +56,8 @@ pub enum Message {
 
 impl Encoded for Message {
     const MAGIC: [u8; 8] = *b"GRADMSG\0";
-    const VERSION: u32 = 1;
+    // 2: named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "message";
 }
 

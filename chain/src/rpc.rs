@@ -112,8 +112,8 @@ pub enum Answer {
 
 impl Encoded for Answer {
     const MAGIC: [u8; 8] = *b"GRADANSW";
-    // 2: the genesis has a proof.
-    const VERSION: u32 = 2;
+    // 2: the genesis has a proof; 3: named slots.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "answer";
 }
 

@@ -75,7 +75,8 @@ impl Proven {
 
 impl<'a> Worker<'a> {
     fn prover(&self) -> StepProver<'a> {
-        StepProver::new(self.params, self.keys, self.model)
+        let per_proof = self.spec.genesis().instances_per_proof;
+        StepProver::new(self.params, self.keys, self.model).with_instances_per_proof(per_proof)
     }
 
     /// The sequences that a seat is assigned, with their leaves.

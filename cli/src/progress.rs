@@ -202,7 +202,7 @@ impl ProofBar {
         estimate.observe(part, stage, self.start.elapsed());
         let position = (estimate.done() * UNITS as f64) as u64;
         drop(estimate);
-        self.bar.set_message(part.name());
+        self.bar.set_message(part.plural());
         self.bar.set_position(position);
     }
 }

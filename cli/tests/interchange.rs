@@ -3,9 +3,9 @@
 use circuits::arithmetic::decimal::Decimal;
 use circuits::arithmetic::fixed::LOW_BITS;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Draw, Schedule, Spec, State, Weights, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, Weights, draw_batch};
 use circuits::statements::codec::decode;
-use prover::trainer::{Optimizer, Trainer, batch_gradient};
+use prover::trainer::{Recipe, Trainer, batch_gradient};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -163,9 +163,9 @@ fn a_trained_state_goes_out_and_comes_back() {
     let go_on = |disk: fn(i64) -> i64| {
         let decimal = |text: &str| text.parse::<Decimal>().unwrap();
         let schedule = Schedule::constant(&decimal("0.001")).unwrap();
-        let optimizer = Optimizer { schedule, momentum: Decimal::ZERO, weight_decay: Decimal::ZERO };
+        let recipe = Recipe { schedule, optimizer: Optimizer::PLAIN };
         let state = State { v: Weights::zeros(&Config::NANO), ..trained.clone() };
-        let mut trainer = Trainer::new(Config::NANO, state, optimizer).unwrap();
+        let mut trainer = Trainer::new(Config::NANO, state, recipe).unwrap();
         for step in 0..400 {
             let draw = Draw { seed: 0, step, contribution: 0 };
             trainer.accumulate(&[draw_batch(&corpus, Config::NANO.context, 8, draw).unwrap()]).unwrap();

@@ -25,8 +25,8 @@ use chain::rpc::{Answer, Query};
 use chain::tensors::GradientTensors;
 use chain::transaction::{MAX_BYTES, Transaction};
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::Config;
 use circuits::model::file::ModelState;
+use circuits::model::{Config, Slot};
 use circuits::statements::codec::{CHECKSUM_BYTES, Encoded, checksum, decode, encode};
 use circuits::statements::{Bundle, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
 use group::GroupEncoding;
@@ -62,7 +62,10 @@ pub static LIGHT: LazyLock<(ChainSpec, Params, StepVerifier)> = LazyLock::new(||
     let layouts = Layouts::new(&config);
     // Zeros encode the point at infinity.
     let port = |segment| vec![[0; 32]; layouts.of(segment).columns()];
-    let segment = |segment| SegmentState { w: port(segment), lo: port(segment), v: port(segment) };
+    let segment = |segment| SegmentState {
+        w: port(segment),
+        slots: Slot::SGD.into_iter().map(|slot| (slot, port(segment))).collect(),
+    };
     let genesis = Genesis {
         keys: keys_digest(&keys),
         config: config.to_json(),

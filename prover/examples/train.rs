@@ -4,9 +4,9 @@ use std::{env, error::Error, fs, time::Instant};
 
 use circuits::{
     arithmetic::decimal::Decimal,
-    model::{Config, Draw, Schedule, State, draw_batch},
+    model::{Config, Draw, Optimizer, Schedule, State, draw_batch},
 };
-use prover::trainer::{Optimizer, Trainer};
+use prover::trainer::{Recipe, Trainer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -21,10 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         Schedule::constant(&rate.parse()?)?
     };
-    let optimizer = Optimizer { schedule, momentum: momentum.parse()?, weight_decay: Decimal::ZERO };
+    let optimizer = Optimizer::Sgd { momentum: momentum.parse()?, weight_decay: Decimal::ZERO };
     let state = State::init(&config, 1);
     println!("{} parameters", config.parameters());
-    let mut trainer = Trainer::new(config, state, optimizer)?;
+    let mut trainer = Trainer::new(config, state, Recipe { schedule, optimizer })?;
 
     let start = Instant::now();
     let mut clipped = 0;

@@ -16,7 +16,7 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, SegmentKind, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
 };
 use plonkish::{LANES, field};
 
@@ -105,6 +105,8 @@ pub struct StepProver<'a> {
     pub spec: &'a Spec,
     /// What makes the proofs.
     pub engine: &'a dyn Engine,
+    /// Most instances in one proof.
+    pub instances_per_proof: u32,
 }
 
 /// A gradient to be proven.
@@ -139,9 +141,19 @@ pub struct StepOf<'a> {
 }
 
 impl<'a> StepProver<'a> {
-    /// A prover with the stock engine.
+    /// A prover with the stock engine, of as many instances in one proof as there may be.
     pub fn new(params: &'a Params, keys: &'a StepKeys, spec: &'a Spec) -> Self {
-        StepProver { params, keys, spec, engine: &Halo2 }
+        StepProver { params, keys, spec, engine: &Halo2, instances_per_proof: MAX_INSTANCES_PER_PROOF }
+    }
+
+    /// The same, of so many instances in one proof.
+    #[must_use]
+    pub fn with_instances_per_proof(self, instances_per_proof: u32) -> Self {
+        StepProver { instances_per_proof, ..self }
+    }
+
+    fn cut(&self, segment: SegmentKind, instances: Vec<TaskInstance>) -> Vec<Task> {
+        cut(&self.spec.config, segment, instances, self.instances_per_proof as usize)
     }
 
     /// The tasks of the gradient of a contribution's batch, each sequence of T + 1 tokens.
@@ -187,8 +199,8 @@ impl<'a> StepProver<'a> {
                 ports: vec![canonical(), canonical(), wire(s, 0), wire(s, layers), canonical()],
             });
         }
-        let mut tasks = cut(config, SegmentKind::Layer, of_layers, INSTANCES_PER_PROOF);
-        tasks.extend(cut(config, SegmentKind::Head, of_heads, INSTANCES_PER_PROOF));
+        let mut tasks = self.cut(SegmentKind::Layer, of_layers);
+        tasks.extend(self.cut(SegmentKind::Head, of_heads));
         Ok(GradientTasks { tasks, inputs, losses, gradients })
     }
 
@@ -234,7 +246,7 @@ impl<'a> StepProver<'a> {
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
             }
         }
-        Ok(UpdateTasks { tasks: cut(config, SegmentKind::Update, instances, INSTANCES_PER_PROOF), inputs })
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
     /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
@@ -262,10 +274,11 @@ impl<'a> StepProver<'a> {
             let items = proof.as_chunks::<ENCODED>().0;
             let ports = shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)?;
             for (ports, (segment, _)) in ports.iter().zip(&mut places) {
-                let SegmentState { w, lo, v } = &mut segments[segment];
+                let SegmentState { w, slots } = &mut segments[segment];
                 w.extend(&ports[update::NEW_WEIGHTS]);
-                lo.extend(&ports[update::NEW_LOW]);
-                v.extend(&ports[update::NEW_MOMENTUM]);
+                for (slot, _, after) in update::SLOTS {
+                    slots.entry(slot).or_default().extend(&ports[after]);
+                }
             }
         }
         Ok(StateCommitments { segments })
@@ -286,7 +299,8 @@ impl<'a> StepProver<'a> {
             return Err(ProveError::Mismatch { what: "the state after the identity" });
         }
         let canonical = self.outputs(&[], state, &after)?;
-        Ok((GenesisProof { updates, canonical }, committed))
+        let instances_per_proof = self.instances_per_proof;
+        Ok((GenesisProof { instances_per_proof, updates, canonical }, committed))
     }
 
     /// Shows that the commitments of the contributions' gradients and of the state after have the canonical blind.
@@ -319,6 +333,9 @@ impl<'a> StepProver<'a> {
         batches: &[Vec<Vec<u8>>],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
+        if self.instances_per_proof != at.run.instances_per_proof {
+            return Err(ProveError::Mismatch { what: "the number of instances per proof" });
+        }
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let mut sum = Gradients::zeros(&self.spec.config);

@@ -3,10 +3,11 @@
 //! Sums of integers do not depend on their order, so that the number of threads changes nothing.
 
 use circuits::{
-    arithmetic::decimal::Decimal,
     arithmetic::fixed::Saturations,
-    model::{Config, Gradients, Schedule, SequenceError, Spec, State, StateError, Weights, sequence_gradient},
-    ops::sgd::{self, Hyper, HyperError},
+    model::{
+        Config, Gradients, Optimizer, Schedule, SequenceError, Spec, State, StateError, Weights, sequence_gradient,
+    },
+    ops::sgd::{self, HyperError},
 };
 use rayon::prelude::*;
 use thiserror::Error;
@@ -25,15 +26,13 @@ pub enum TrainError {
     Hyper(#[from] HyperError),
 }
 
-/// Stochastic gradient descent, as written by the user.
+/// How a model is trained, as written by the user.
 #[derive(Clone, Debug)]
-pub struct Optimizer {
+pub struct Recipe {
     /// Learning rate by step.
     pub schedule: Schedule,
-    /// Momentum, below 1.
-    pub momentum: Decimal,
-    /// Weight decay, at most 1.
-    pub weight_decay: Decimal,
+    /// How the state moves.
+    pub optimizer: Optimizer,
 }
 
 /// The gradient of a batch.
@@ -111,15 +110,15 @@ pub struct Trainer {
     pub state: State,
     /// Steps taken.
     pub step: u64,
-    /// How the state moves.
-    pub optimizer: Optimizer,
+    /// How it is trained.
+    pub recipe: Recipe,
 }
 
 impl Trainer {
     /// Starts from `state`, which must be one of `config`.
-    pub fn new(config: Config, state: State, optimizer: Optimizer) -> Result<Self, TrainError> {
+    pub fn new(config: Config, state: State, recipe: Recipe) -> Result<Self, TrainError> {
         state.check(&config)?;
-        Ok(Self { spec: Spec::new(config), state, step: 0, optimizer })
+        Ok(Self { spec: Spec::new(config), state, step: 0, recipe })
     }
 
     /// One step on a batch of sequences of T + 1 tokens.
@@ -131,8 +130,7 @@ impl Trainer {
     pub fn accumulate<B: AsRef<[Vec<u8>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
         let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
-        let rate = self.optimizer.schedule.lr_at(self.step);
-        let hyper = Hyper::new(rate, &self.optimizer.momentum, &self.optimizer.weight_decay, predictions)?;
+        let hyper = self.recipe.optimizer.hyper(self.recipe.schedule.lr_at(self.step), predictions)?;
         // Sums are exact: one pass over all sequences is the sum of the contributions.
         let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
         sgd::apply(&hyper, &mut self.state, &sum.gradients, &mut sum.saturations);
@@ -145,16 +143,16 @@ impl Trainer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use circuits::arithmetic::decimal::Decimal;
     use circuits::model::{Draw, draw_batch};
 
     fn trainer(config: Config) -> Trainer {
-        let optimizer = Optimizer {
+        let recipe = Recipe {
             schedule: Schedule::constant(&"0.1".parse().unwrap()).unwrap(),
-            momentum: "0.9".parse().unwrap(),
-            weight_decay: Decimal::ZERO,
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO },
         };
         let state = State::init(&config, 1);
-        Trainer::new(config, state, optimizer).unwrap()
+        Trainer::new(config, state, recipe).unwrap()
     }
 
     fn batch(step: u64) -> Vec<Vec<u8>> {
@@ -203,8 +201,7 @@ mod tests {
         for batch in [&a, &b] {
             sum.add(&batch_gradient(&flat.spec, &state.w, batch).unwrap());
         }
-        let rate = flat.optimizer.schedule.lr_at(0);
-        let hyper = Hyper::new(rate, &flat.optimizer.momentum, &Decimal::ZERO, 2 * 4 * 16).unwrap();
+        let hyper = flat.recipe.optimizer.hyper(flat.recipe.schedule.lr_at(0), 2 * 4 * 16).unwrap();
         sgd::apply(&hyper, &mut state, &sum.gradients, &mut sum.saturations);
         assert_eq!((state, sum.loss), (flat.state, whole.loss));
     }
@@ -215,7 +212,7 @@ mod tests {
         assert!(matches!(trainer.step(&[]), Err(TrainError::Hyper(HyperError::Predictions(0)))));
         assert!(matches!(trainer.step(&[vec![0; 3]]), Err(TrainError::Sequence(SequenceError::Length { .. }))));
         let state = trainer.state.clone();
-        let other = Trainer::new(Config::MICRO, state, trainer.optimizer.clone());
+        let other = Trainer::new(Config::MICRO, state, trainer.recipe.clone());
         assert!(matches!(other, Err(TrainError::State(_))));
     }
 }

@@ -13,4 +13,4 @@ pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, Culprit, Part, RunRefused, StepError, VerifyError};
 pub use proof::{Claim, Ports, check, instances, verify};
 pub use run::{Basis, RunVerifier, VerifiedRun};
-pub use step::{CheckedContribution, Claimed, StepVerifier, Verified};
+pub use step::{CheckedContribution, Claimed, ClaimedUpdate, StepVerifier, Verified};

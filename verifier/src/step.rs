@@ -14,7 +14,7 @@ use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, INSTANCES_PER_PROOF, Layouts, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments, check_instances,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
@@ -53,6 +53,21 @@ pub struct Claimed<'a> {
     pub before: &'a StateCommitments,
     /// B: its sequences.
     pub sequences: usize,
+    /// Most instances in one proof.
+    pub instances_per_proof: u32,
+}
+
+/// What an update is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimedUpdate<'a> {
+    /// Its domain.
+    pub domain: &'a Domain,
+    /// Its public integers.
+    pub hyper: &'a Hyper,
+    /// State that it moves on.
+    pub before: &'a StateCommitments,
+    /// Most instances in one proof.
+    pub instances_per_proof: u32,
 }
 
 /// What a checked contribution leaves. It means nothing before the batch is finished.
@@ -134,7 +149,13 @@ impl StepVerifier {
         let mut checked = vec![];
         for (index, contribution) in (0..).zip(&bundle.contributions) {
             let domain = Run::contribution_domain(&id, number, &digest, index);
-            let claimed = Claimed { domain: &domain, index, before, sequences: run.batch as usize };
+            let claimed = Claimed {
+                domain: &domain,
+                index,
+                before,
+                sequences: run.batch as usize,
+                instances_per_proof: run.instances_per_proof,
+            };
             let of_contribution = self.contribution(batch, claimed, contribution)?;
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
                 matches_assigned(params, index, &of_contribution.batches, assigned)?;
@@ -143,7 +164,9 @@ impl StepVerifier {
         }
         let hyper = run.hyper(&self.spec_config, number)?;
         let domain = Run::update_domain(&id, number, &digest);
-        let after = self.update(batch, (&domain, &hyper, before), &checked, &bundle.updates)?;
+        let claimed =
+            ClaimedUpdate { domain: &domain, hyper: &hyper, before, instances_per_proof: run.instances_per_proof };
+        let after = self.update(batch, claimed, &checked, &bundle.updates)?;
         self.outputs(batch, &checked, &after, &bundle.canonical)?;
         Ok(Verified { after, loss: checked.iter().map(|c| c.loss).sum() })
     }
@@ -156,7 +179,7 @@ impl StepVerifier {
         claimed: Claimed<'_>,
         contribution: &Contribution,
     ) -> Result<CheckedContribution, StepError> {
-        let Claimed { domain, index, before, sequences } = claimed;
+        let Claimed { domain, index, before, sequences, instances_per_proof } = claimed;
         let layers = self.spec_config.layers;
         count("losses", sequences, contribution.losses.len())?;
         let places = (0..sequences as u32).flat_map(|s| (0..layers as u32).map(move |l| (s, l)));
@@ -166,8 +189,9 @@ impl StepVerifier {
             .zip(&contribution.losses)
             .map(|(sequence, &loss)| vec![F::from(loss), domain.context(Place::Head { sequence })])
             .collect();
-        let layer_ports = proofs(batch, "layer", &self.layer, &contribution.layers, &layer_publics)?;
-        let head_ports = proofs(batch, "head", &self.head, &contribution.heads, &head_publics)?;
+        let layer_ports =
+            proofs(batch, "layer", &self.layer, &contribution.layers, (&layer_publics, instances_per_proof))?;
+        let head_ports = proofs(batch, "head", &self.head, &contribution.heads, (&head_publics, instances_per_proof))?;
 
         let mut gradients: Vec<Vec<&[Point]>> = vec![vec![]; self.layouts.segments()];
         for (s, of_head) in head_ports.iter().enumerate() {
@@ -217,23 +241,24 @@ impl StepVerifier {
     pub fn update(
         &self,
         batch: &mut Batch<'_>,
-        (domain, hyper, before): (&Domain, &Hyper, &StateCommitments),
+        claimed: ClaimedUpdate<'_>,
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
-        let ports = self.update_ports(batch, "update", (domain, hyper), updates)?;
+        let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
+        let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), updates)?;
         let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
         let encode = |points: Vec<Point>| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         for segment in 0..self.layouts.segments() {
             let place = Place::Update { segment: segment as u32, group: 0 };
             let state = before.segments.get(segment);
-            for (port, name, expected) in [
-                (update::WEIGHTS, "weights", state.map(|s| &s.w)),
-                (update::LOW, "low parts", state.map(|s| &s.lo)),
-                (update::MOMENTUM, "momentum", state.map(|s| &s.v)),
-            ] {
-                if Some(&encode(join(port, segment))) != expected {
-                    return Err(StepError::State { contribution: None, place, port: name });
+            let is = |port: usize, expected: Option<&[Encoding]>| Some(&encode(join(port, segment))[..]) == expected;
+            if !is(update::WEIGHTS, state.map(|s| &s.w[..])) {
+                return Err(StepError::State { contribution: None, place, port: "weights" });
+            }
+            for (slot, port, _) in update::SLOTS {
+                if !is(port, state.map(|s| s.slot(slot))) {
+                    return Err(StepError::State { contribution: None, place, port: slot.name() });
                 }
             }
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
@@ -250,7 +275,7 @@ impl StepVerifier {
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
-        (domain, hyper): (&Domain, &Hyper),
+        (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
         updates: &[Vec<u8>],
     ) -> Result<UpdatePorts<Point>, StepError> {
         let publics = |(segment, group): (usize, usize)| {
@@ -258,7 +283,7 @@ impl StepVerifier {
             vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
         };
         let publics: Vec<Vec<F>> = self.layouts.updates().into_iter().map(publics).collect();
-        Ok(UpdatePorts(proofs(batch, part, &self.update, updates, &publics)?))
+        Ok(UpdatePorts(proofs(batch, part, &self.update, updates, (&publics, instances_per_proof))?))
     }
 
     /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
@@ -274,17 +299,17 @@ impl StepVerifier {
         proof: &GenesisProof,
     ) -> Result<(), StepError> {
         state.check(&self.spec_config)?;
+        check_instances(proof.instances_per_proof)?;
         let domain = GenesisProof::domain(&self.spec_config, state);
-        let ports = self.update_ports(batch, "genesis update", (&domain, &Hyper::IDENTITY), &proof.updates)?;
+        let statement = (&domain, &Hyper::IDENTITY, proof.instances_per_proof);
+        let ports = self.update_ports(batch, "genesis update", statement, &proof.updates)?;
         let shown = ports.encoded().after(&self.layouts);
         for (segment, (shown, claimed)) in shown.segments.iter().zip(&state.segments).enumerate() {
-            let ports = [
-                ("weights", &shown.w, &claimed.w),
-                ("low parts", &shown.lo, &claimed.lo),
-                ("momentum", &shown.v, &claimed.v),
-            ];
-            if let Some((port, ..)) = ports.into_iter().find(|(_, shown, claimed)| shown != claimed) {
-                return Err(StepError::Genesis { segment, port });
+            if shown.w != claimed.w {
+                return Err(StepError::Genesis { segment, port: "weights" });
+            }
+            if let Some((slot, ..)) = update::SLOTS.iter().find(|s| shown.slot(s.0) != claimed.slot(s.0)) {
+                return Err(StepError::Genesis { segment, port: slot.name() });
             }
         }
         self.outputs(batch, &[], state, &proof.canonical)
@@ -322,17 +347,18 @@ fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepEr
     if expected == found { Ok(()) } else { Err(StepError::Count { what, expected, found }) }
 }
 
-/// Adds the proofs of some instances, [`INSTANCES_PER_PROOF`] in each, to the batch; gives the ports of all instances.
+/// Adds the proofs of some instances, so many in each, to the batch; gives the ports of all instances.
 fn proofs(
     batch: &mut Batch<'_>,
     part: &'static str,
     key: &VerifyingKey,
     proofs: &[Vec<u8>],
-    publics: &[Vec<F>],
+    (publics, instances_per_proof): (&[Vec<F>], u32),
 ) -> Result<Ports, StepError> {
-    count("proofs", publics.len().div_ceil(INSTANCES_PER_PROOF), proofs.len())?;
+    let per_proof = instances_per_proof.max(1) as usize;
+    count("proofs", publics.len().div_ceil(per_proof), proofs.len())?;
     let mut ports = vec![];
-    for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(INSTANCES_PER_PROOF)).enumerate() {
+    for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(per_proof)).enumerate() {
         let refused = |source| StepError::Proof { part, index, source };
         let columns = instances(key, proof, publics).map_err(refused)?;
         ports.extend(batch.add(key, publics.len(), proof, &columns).map_err(refused)?);
@@ -364,7 +390,8 @@ impl StepVerifier {
     ) -> Result<(), StepError> {
         let mut batch = Batch::new(params);
         self.genesis(&mut batch, state, proof)?;
-        batch.finish().map_err(|error| named(error, &genesis_parts(&self.spec_config)))
+        let parts = genesis_parts(&self.spec_config, proof.instances_per_proof);
+        batch.finish().map_err(|error| named(error, &parts))
     }
 }
 
@@ -375,20 +402,21 @@ fn named(error: BatchError, parts: &[Part]) -> StepError {
 
 /// Places of a step's claims, in the order in which they are checked.
 pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
-    let proofs = |instances: usize| 0..instances.div_ceil(INSTANCES_PER_PROOF);
+    let per_proof = run.instances_per_proof.max(1) as usize;
+    let proofs = |instances: usize| 0..instances.div_ceil(per_proof);
     let batch = run.batch as usize;
     let mut parts = vec![];
     for contribution in 0..run.accumulate {
         parts.extend(proofs(batch * config.layers).map(|index| Part::Layers { contribution, index }));
         parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
     }
-    parts.extend(genesis_parts(config));
+    parts.extend(genesis_parts(config, run.instances_per_proof));
     parts
 }
 
 /// Places of a genesis proof's claims: as those of an update.
-pub fn genesis_parts(config: &Config) -> Vec<Part> {
-    let updates = Layouts::new(config).updates().len().div_ceil(INSTANCES_PER_PROOF);
+pub fn genesis_parts(config: &Config, instances_per_proof: u32) -> Vec<Part> {
+    let updates = Layouts::new(config).updates().len().div_ceil(instances_per_proof.max(1) as usize);
     (0..updates).map(|index| Part::Update { index }).chain([Part::Canonical]).collect()
 }
 
@@ -415,11 +443,8 @@ impl UpdatePorts<Encoding> {
     /// The new state.
     fn after(&self, layouts: &Layouts) -> StateCommitments {
         let join = |which, segment| self.join(layouts, which, segment);
-        let segment = |segment| SegmentState {
-            w: join(update::NEW_WEIGHTS, segment),
-            lo: join(update::NEW_LOW, segment),
-            v: join(update::NEW_MOMENTUM, segment),
-        };
+        let slots = |segment| update::SLOTS.iter().map(|&(slot, _, after)| (slot, join(after, segment))).collect();
+        let segment = |segment| SegmentState { w: join(update::NEW_WEIGHTS, segment), slots: slots(segment) };
         StateCommitments { segments: (0..layouts.segments()).map(segment).collect() }
     }
 }

@@ -9,8 +9,8 @@ use backend::{Plan, Witness};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{
-    Config, HeadTrace, Schedule, SequenceTrace, Spec, State, Weights, embed, embedding_backward, head_forward,
-    layer_backward, layer_forward,
+    Config, HeadTrace, Optimizer, Schedule, SequenceTrace, Slot, Spec, State, Weights, embed, embedding_backward,
+    head_forward, layer_backward, layer_forward,
 };
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::ops::{cross_entropy, rmsnorm};
@@ -20,7 +20,7 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
 };
 use ff::Field;
 use group::GroupEncoding;
@@ -64,8 +64,8 @@ fn run(genesis: StateCommitments) -> Run {
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
     }
 }
 
@@ -83,7 +83,10 @@ fn commit(state: &FieldState) -> StateCommitments {
     let port = |columns: &Vec<Vec<F>>| -> Vec<Encoding> {
         commit_port(&PARAMS, columns).unwrap().iter().map(Point::to_bytes).collect()
     };
-    let segment = |[w, lo, v]: &[Vec<Vec<F>>; 3]| SegmentState { w: port(w), lo: port(lo), v: port(v) };
+    let segment = |[w, lo, v]: &[Vec<Vec<F>>; 3]| SegmentState {
+        w: port(w),
+        slots: Slot::SGD.into_iter().zip([port(lo), port(v)]).collect(),
+    };
     StateCommitments { segments: state.iter().map(segment).collect() }
 }
 
@@ -291,7 +294,8 @@ fn no_genesis_proof_is_of_field_elements() {
     let domain = GenesisProof::domain(&SPEC.config, &run.genesis);
     let instances = update_instances(&domain, &Hyper::IDENTITY, state, wished);
     let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
-    let forged = GenesisProof { updates, canonical: bundle.canonical.clone() };
+    let forged =
+        GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical: bundle.canonical.clone() };
     assert!(matches!(with(&forged), StepError::Genesis { .. }));
     assert!(matches!(with(&GenesisProof::default()), StepError::Count { what: "proofs", found: 0, .. }));
 
@@ -451,5 +455,5 @@ fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
     let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
     let columns: Vec<Vec<F>> = state.iter().flatten().flatten().cloned().collect();
     let canonical = prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap();
-    GenesisProof { updates, canonical }
+    GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical }
 }

@@ -6,9 +6,11 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
-use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
 use circuits::statements::codec::{decode, encode};
-use circuits::statements::{Bundle, GenesisProof, Run, RunError, StateCommitments, corpus_digest};
+use circuits::statements::{
+    Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, corpus_digest,
+};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
@@ -45,8 +47,8 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     let keys_made = StepKeys::generate(params, spec).unwrap();
     let prover = StepProver::new(params, &keys_made, spec);
@@ -141,8 +143,14 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     // The domain holds the state: for another one the challenges are others, and the ports are not its.
     for (alter, port) in [
         ((|s| s.segments[1].w.swap(0, 1)) as fn(&mut StateCommitments), "weights"),
-        (|s| s.segments[1].lo.swap(0, 1), "low parts"),
-        (|s| s.segments[1].v = s.segments[1].w.clone(), "momentum"),
+        (|s| s.segments[1].slots.get_mut(&Slot::Low).unwrap().swap(0, 1), "low parts"),
+        (
+            |s| {
+                let w = s.segments[1].w.clone();
+                s.segments[1].slots.insert(Slot::Momentum, w);
+            },
+            "momentum",
+        ),
     ] {
         let mut other = state.clone();
         alter(&mut other);
@@ -156,7 +164,7 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
     let at = (&bundle.run, bundle.step, &bundle.before);
     let after = verifier.verify(&params, at, &bundle, None).unwrap().after;
-    let of_step = GenesisProof { updates: bundle.updates, canonical: bundle.canonical };
+    let of_step = GenesisProof { updates: bundle.updates, canonical: bundle.canonical, ..proof };
     let error = verifier.verify_genesis(&params, &after, &of_step).unwrap_err();
     let all = [Part::Update { index: 0 }, Part::Canonical];
     assert!(matches!(&error, StepError::Invalid(parts) if *parts == all), "{error}");

@@ -4,9 +4,11 @@
 mod common;
 
 use backend::curve::CIRCUIT_VERSION;
-use circuits::model::{Config, Schedule};
+use circuits::model::{Config, Optimizer, Schedule, Slot};
 use circuits::statements::codec::{Encoded, decode, encode};
-use circuits::statements::{Bundle, Contribution, Layouts, Run, SegmentState, StateCommitments};
+use circuits::statements::{
+    Bundle, Contribution, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
+};
 use common::{KEY, ONE, PARAMS};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -67,7 +69,7 @@ fn bundle() -> Bundle {
     let port = |n: usize| (0..n).map(|i| [i as u8; 32]).collect::<Vec<_>>();
     let segments = (0..layouts.segments())
         .map(|s| layouts.of(s).columns())
-        .map(|n| SegmentState { w: port(n), lo: port(n), v: port(n) })
+        .map(|n| SegmentState { w: port(n), slots: Slot::SGD.into_iter().map(|slot| (slot, port(n))).collect() })
         .collect();
     let state = StateCommitments { segments };
     let run = Run {
@@ -79,8 +81,8 @@ fn bundle() -> Bundle {
         batch: 1,
         accumulate: 1,
         schedule: Schedule::cosine(&"0.1".parse().unwrap(), 100, 10, &"0.1".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0.01".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     let contribution = Contribution { losses: vec![5], layers: vec![vec![1; 900]], heads: vec![vec![2; 700]] };
     Bundle {

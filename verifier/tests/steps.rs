@@ -3,8 +3,8 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
-use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statements::{Bundle, Run};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State};
+use circuits::statements::{Bundle, MAX_INSTANCES_PER_PROOF, Run};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
@@ -34,8 +34,8 @@ fn valid_proofs_that_do_not_belong_together() {
         batch: 2,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     let prover = StepProver::new(&params, &keys, &spec);
     let batch = vec![vec![1, 5, 2, 7, 3], vec![5, 2, 7, 3, 3]];

@@ -42,7 +42,7 @@ fn main() {
             matches!((stage, next), (Stage::Proving { .. }, Stage::Proving { .. })) && later - at < pause
         });
         if !same_run {
-            println!("{} {} {}", at.as_millis(), part.name(), words(stage));
+            println!("{} {} {}", at.as_millis(), part.plural(), words(stage));
         }
     }
     println!("end {}", start.elapsed().as_millis());

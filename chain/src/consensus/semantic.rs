@@ -10,7 +10,7 @@ use backend::curve::Params;
 use circuits::statements::StateCommitments;
 use group::GroupEncoding;
 use std::sync::Arc;
-use verifier::step::Claimed;
+use verifier::step::{Claimed, ClaimedUpdate};
 use verifier::{Batch, CheckedContribution, StepError, StepVerifier};
 
 /// What checking proofs takes.
@@ -139,7 +139,13 @@ impl<'p> Checker<'p> {
         let genesis = self.spec.genesis();
         let domain = c.seat.domain(self.spec.id(), parent.height + 1, &parent.digest);
         let sequences = genesis.batch as usize;
-        let claimed = Claimed { domain: &domain, index: index as u32, before: &parent.state, sequences };
+        let claimed = Claimed {
+            domain: &domain,
+            index: index as u32,
+            before: &parent.state,
+            sequences,
+            instances_per_proof: genesis.instances_per_proof,
+        };
         let checked = self.keys.contribution(batch, claimed, &c.proofs)?;
         if encode_points(&checked.gradients) != c.gradient {
             return Err(SemanticError::Gradient { index });
@@ -179,7 +185,13 @@ impl<'p> Checker<'p> {
         let (producer, all) = (&block.summary.producer, &block.summary.contributions);
         let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
         let hyper = self.spec.hyper(parent.step, gradients.len() as u32)?;
-        let after = self.keys.update(batch, (&domain, &hyper, &parent.state), &gradients, &update.proofs)?;
+        let claimed = ClaimedUpdate {
+            domain: &domain,
+            hyper: &hyper,
+            before: &parent.state,
+            instances_per_proof: self.spec.genesis().instances_per_proof,
+        };
+        let after = self.keys.update(batch, claimed, &gradients, &update.proofs)?;
         if after != update.after {
             return Err(SemanticError::After);
         }

@@ -24,7 +24,8 @@ pub struct Checkpoint {
 
 impl Encoded for Checkpoint {
     const MAGIC: [u8; 8] = *b"GRADCHKP";
-    const VERSION: u32 = 1;
+    // 2: named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "checkpoint";
 }
 

@@ -43,8 +43,8 @@ pub struct Beginning {
 
 impl Encoded for Beginning {
     const MAGIC: [u8; 8] = *b"GRADLGHT";
-    // 2: the genesis has a proof.
-    const VERSION: u32 = 2;
+    // 2: the genesis has a proof; 3: named slots.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "light client file";
 }
 

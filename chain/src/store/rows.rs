@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 impl Encoded for Record {
     const MAGIC: [u8; 8] = *b"GRADRECD";
-    const VERSION: u32 = 1;
+    // 2: named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "block record";
 }
 

@@ -17,9 +17,9 @@ use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
 use chain::{Hash, ledger};
-use circuits::model::{Config, Schedule, Spec, State};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::statements::codec::decode;
-use circuits::statements::{GenesisProof, Layouts};
+use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
 use std::sync::LazyLock;
 use verifier::StepVerifier;
 
@@ -76,8 +76,8 @@ impl Setting {
             dataset: self.dataset.root(),
             batch: 1,
             schedule: Schedule::cosine(&"0.05".parse().unwrap(), 100, 10, &"0.1".parse().unwrap()).unwrap(),
-            momentum: "0.9".parse().unwrap(),
-            weight_decay: "0.01".parse().unwrap(),
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+            instances_per_proof: MAX_INSTANCES_PER_PROOF,
             target: CompactTarget::from_bits(EASY).unwrap(),
             rules: rules(),
             balances,

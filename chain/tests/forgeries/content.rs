@@ -6,6 +6,7 @@ use crate::common::{NANO, key, key_of, reseal, resign, sign};
 use chain::block::Block;
 use chain::consensus::{SemanticError, StructuralError, structural};
 use chain::contribution::Contribution;
+use circuits::model::Slot;
 use circuits::statements::StateCommitments;
 use verifier::{BatchError, StepError, VerifyError};
 
@@ -176,8 +177,8 @@ fn the_state_after() {
     type Alter = fn(&mut StateCommitments);
     let permuted: [Alter; 6] = [
         |s| s.segments[0].w.swap(0, 1),
-        |s| s.segments[1].lo.swap(0, 1),
-        |s| s.segments[1].v.swap(0, 1),
+        |s| s.segments[1].slots.get_mut(&Slot::Low).unwrap().swap(0, 1),
+        |s| s.segments[1].slots.get_mut(&Slot::Momentum).unwrap().swap(0, 1),
         |s| s.segments.swap(0, 1),
         |s| s.segments[0].w = s.segments[1].w.clone(),
         // The model stays where it was.
@@ -190,8 +191,8 @@ fn the_state_after() {
     let misshapen: [Alter; 4] = [
         |s| drop(s.segments.pop()),
         |s| s.segments.push(Default::default()),
-        |s| s.segments[0].v.truncate(1),
-        |s| s.segments[1].lo.push([0; 32]),
+        |s| s.segments[0].slots.get_mut(&Slot::Momentum).unwrap().truncate(1),
+        |s| s.segments[1].slots.get_mut(&Slot::Low).unwrap().push([0; 32]),
     ];
     for (i, alter) in misshapen.into_iter().enumerate() {
         let error = refused(1, |b| alter(&mut b.update.as_mut().unwrap().after));

@@ -11,7 +11,8 @@ use chain::genesis::{ChainSpec, Genesis, GenesisError, MAX_NAME};
 use chain::rules::RulesError;
 use chain::work::CompactTarget;
 use chain::{dataset, ledger};
-use circuits::model::Schedule;
+use circuits::model::Optimizer;
+use circuits::model::{Schedule, Slot};
 use circuits::ops::sgd::HyperError;
 use circuits::statements::codec::{CodecError, decode, encode};
 use circuits::statements::{GenesisProof, RunError};
@@ -42,14 +43,20 @@ fn each_rule() {
     let shape =
         |what: &str, expected, found| GenesisError::State(RunError::Shape { what: what.into(), expected, found });
     assert_eq!(refused(|g| drop(g.state.segments.pop())), shape("the state", 2, 1));
-    assert_eq!(refused(|g| g.state.segments[1].lo.push([0; 32])), shape("lo of segment 1", 2, 3));
+    assert_eq!(
+        refused(|g| g.state.segments[1].slots.get_mut(&Slot::Low).unwrap().push([0; 32])),
+        shape("low parts of segment 1", 2, 3)
+    );
 
     // Of the right shape, and no point: columns are counted over all segments.
     let no_point = |column| GenesisError::Points(PortError::NoPoint { column });
     assert_eq!(refused(|g| g.state.segments[0].w[0] = [0xff; 32]), no_point(0));
-    let columns = |g: &Genesis| g.state.segments.iter().map(|s| s.w.len() + s.lo.len() + s.v.len()).sum::<usize>();
+    let columns = |g: &Genesis| g.state.segments.iter().map(|s| s.ports().map(Vec::len).sum::<usize>()).sum::<usize>();
     let last = columns(&GOLDEN.chain.genesis) - 1;
-    assert_eq!(refused(|g| *g.state.segments[1].v.last_mut().unwrap() = [0xff; 32]), no_point(last));
+    assert_eq!(
+        refused(|g| *g.state.segments[1].slots.get_mut(&Slot::Momentum).unwrap().last_mut().unwrap() = [0xff; 32]),
+        no_point(last)
+    );
 
     assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
     // 4 contributions of 129 sequences of 16 tokens.
@@ -58,8 +65,16 @@ fn each_rule() {
     assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 1 << 46 }), GenesisError::Schedule);
     let backwards = Schedule::Cosine { peak: 1, floor: 2, steps: 10, warmup: 0 };
     assert_eq!(refused(|g| g.schedule = backwards), GenesisError::Schedule);
-    assert!(matches!(refused(|g| g.momentum = "1".parse().unwrap()), GenesisError::Hyper(HyperError::Momentum(_))));
-    assert!(matches!(refused(|g| g.weight_decay = "2".parse().unwrap()), GenesisError::Hyper(HyperError::Decay(_))));
+    let sgd = |momentum: &str, weight_decay: &str| Optimizer::Sgd {
+        momentum: momentum.parse().unwrap(),
+        weight_decay: weight_decay.parse().unwrap(),
+    };
+    assert!(matches!(refused(|g| g.optimizer = sgd("1", "0")), GenesisError::Hyper(HyperError::Momentum(_))));
+    assert!(matches!(refused(|g| g.optimizer = sgd("0", "2")), GenesisError::Hyper(HyperError::Decay(_))));
+    for count in [0, 9] {
+        let error = refused(|g| g.instances_per_proof = count);
+        assert_eq!(error, GenesisError::State(RunError::Instances(count)));
+    }
     // λ of one contribution of 16 predictions is 1 and more.
     assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 17 << 36 }), GenesisError::Rate);
     let peaked = Schedule::Cosine { peak: 17 << 36, floor: 1, steps: 10, warmup: 0 };
@@ -109,8 +124,13 @@ fn the_proof_is_of_the_first_state() {
             other => panic!("{other}"),
         }
     };
-    assert!(matches!(refused(|g| g.proof = GenesisProof::default()), StepError::Count { what: "proofs", .. }));
-    assert!(matches!(refused(|g| g.state.segments[0].lo.swap(0, 1)), StepError::Genesis { .. }));
+    let none = refused(|g| (g.proof.updates, g.proof.canonical) = Default::default());
+    assert!(matches!(none, StepError::Count { what: "proofs", .. }));
+    assert!(matches!(refused(|g| g.proof = GenesisProof::default()), StepError::Run(RunError::Instances(0))));
+    assert!(matches!(
+        refused(|g| g.state.segments[0].slots.get_mut(&Slot::Low).unwrap().swap(0, 1)),
+        StepError::Genesis { .. }
+    ));
     let flipped = refused(|g| *g.proof.updates[0].iter_mut().rev().nth(63).unwrap() ^= 1);
     assert!(matches!(&flipped, StepError::Invalid(parts) if *parts == [Part::Update { index: 0 }]), "{flipped}");
     let opening = refused(|g| *g.proof.canonical.iter_mut().rev().nth(40).unwrap() ^= 1);
@@ -132,21 +152,28 @@ fn too_large_to_be_encoded() {
 
 #[test]
 fn every_field_is_in_the_identity() {
-    let alterations: [fn(&mut Genesis); 20] = [
+    let alterations: [fn(&mut Genesis); 21] = [
         |g| g.name.push('!'),
         |g| g.time += 1,
         |g| g.keys = flipped(g.keys),
         |g| g.seed += 1,
         |g| g.state.segments[0].w.swap(0, 1),
-        |g| g.state.segments[1].v[0] = [1; 32],
+        |g| g.state.segments[1].slots.get_mut(&Slot::Momentum).unwrap()[0] = [1; 32],
         |g| g.proof.updates[0][77] ^= 1,
         |g| g.proof.canonical[77] ^= 1,
         |g| g.dataset = dataset::DatasetRoot::new(*g.dataset.hash(), 10).unwrap(),
         |g| g.dataset = dataset::DatasetRoot::new([1; 32], g.dataset.leaves()).unwrap(),
         |g| g.batch = 2,
         |g| g.schedule = Schedule::Constant { rate: 1 << 30 },
-        |g| g.momentum = "0.8".parse().unwrap(),
-        |g| g.weight_decay = "0.02".parse().unwrap(),
+        |g| {
+            let Optimizer::Sgd { momentum, .. } = &mut g.optimizer;
+            *momentum = "0.8".parse().unwrap();
+        },
+        |g| {
+            let Optimizer::Sgd { weight_decay, .. } = &mut g.optimizer;
+            *weight_decay = "0.02".parse().unwrap();
+        },
+        |g| g.instances_per_proof = 1,
         |g| g.target = CompactTarget::from_bits(0x1f3f_ffff).unwrap(),
         |g| g.rules.stamp_bits = 9,
         |g| g.rules.max_proof_bytes -= 1,

@@ -137,7 +137,8 @@ fn every_port_of_the_update() {
             let of_block = forged.update.as_mut().unwrap();
             put(&mut of_block.proofs[0], at.2, &other);
             let state = &mut of_block.after.segments[segment];
-            let port = [&mut state.w, &mut state.lo, &mut state.v].into_iter().nth(at.1 - update::NEW_WEIGHTS).unwrap();
+            let port =
+                std::iter::once(&mut state.w).chain(state.slots.values_mut()).nth(at.1 - update::NEW_WEIGHTS).unwrap();
             port[column] = other;
             let error = refused(forged);
             let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };

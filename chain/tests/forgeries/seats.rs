@@ -14,7 +14,7 @@ use chain::dataset::{DatasetError, assigned};
 use chain::genesis::ChainSpec;
 use circuits::ops::sgd::HyperError;
 use circuits::statements::domain::Domain;
-use verifier::step::Claimed;
+use verifier::step::{Claimed, ClaimedUpdate};
 use verifier::{Batch, BatchError, StepError};
 
 fn leaf_of(spec: &ChainSpec, seat: &Seat) -> u64 {
@@ -303,7 +303,7 @@ fn nobody_else_alters_a_contribution() {
 fn contribution_under(domain: &Domain) -> Result<(), BatchError> {
     let (parent, c) = (GOLDEN.before(1).parent(), &GOLDEN.block(1).contributions[0]);
     let mut batch = Batch::new(&PARAMS);
-    let claimed = Claimed { domain, index: 0, before: &parent.state, sequences: 1 };
+    let claimed = Claimed { domain, index: 0, before: &parent.state, sequences: 1, instances_per_proof: 8 };
     NANO.keys.contribution(&mut batch, claimed, &c.proofs).unwrap();
     batch.finish()
 }
@@ -340,7 +340,8 @@ fn update_under(domain: &Domain) -> Result<(), BatchError> {
     let hyper = GOLDEN.spec.hyper(0, 2).unwrap();
     let mut batch = Batch::new(&PARAMS);
     let proofs = &block.update.as_ref().unwrap().proofs;
-    NANO.keys.update(&mut batch, (domain, &hyper, &parent.state), &gradients, proofs).unwrap();
+    let claimed = ClaimedUpdate { domain, hyper: &hyper, before: &parent.state, instances_per_proof: 8 };
+    NANO.keys.update(&mut batch, claimed, &gradients, proofs).unwrap();
     batch.finish()
 }
 
@@ -370,7 +371,11 @@ fn each_field_of_an_updates_scope() {
 fn a_batch_that_was_not_assigned() {
     let (spec, parent) = (&GOLDEN.spec, GOLDEN.before(1).parent());
     let [a, b] = &GOLDEN.block(1).contributions[..] else { panic!("two") };
-    let (leaf, other) = (leaf_of(spec, &a.seat), leaf_of(spec, &b.seat));
+    let leaf = leaf_of(spec, &a.seat);
+    assert_ne!(leaf, leaf_of(spec, &b.seat));
+    // Paths of a tree that is not full differ in length: one as long as the right one.
+    let length = |leaf: u64| NANO.dataset.proof(leaf).map(|path| path.0.len()).ok();
+    let other = (0..leaf ^ 1).find(|&other| other != leaf && length(other) == length(leaf)).unwrap();
     let with = |proof| {
         let mut c = a.clone();
         c.leaves[0] = proof;
@@ -380,7 +385,6 @@ fn a_batch_that_was_not_assigned() {
         let SemanticError::Batch { index: 0, sequence: 0, source } = error else { panic!("{error:?}") };
         assert_eq!(source, DatasetError::NotIncluded { index: leaf });
     };
-    assert_ne!(leaf, other);
     not_included(with(NANO.dataset.proof(other).unwrap()));
     not_included(with(NANO.dataset.proof(leaf ^ 1).unwrap()));
     let mut bent = a.leaves[0].clone();

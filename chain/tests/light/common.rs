@@ -17,9 +17,9 @@ use chain::light::{Checkpoint, FileError, Keep, LightClient};
 use chain::rules::Rules;
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statements::GenesisProof;
+use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::statements::codec;
+use circuits::statements::{GenesisProof, MAX_INSTANCES_PER_PROOF};
 use prover::step::commit_state;
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -95,8 +95,8 @@ fn genesis() -> Genesis {
         dataset: DATASET.root(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: floor,
         rules,
         balances: vec![(contributor().address(), grains(5))],

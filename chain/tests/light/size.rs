@@ -13,7 +13,7 @@ use chain::light::{LightFile, Proofs};
 use chain::unmined::{Parts, UnminedBlock};
 use circuits::model::{Config, Spec};
 use circuits::statements::codec;
-use circuits::statements::{self, INSTANCES_PER_PROOF, Layouts};
+use circuits::statements::{self, Layouts, MAX_INSTANCES_PER_PROOF};
 use prover::step::commit_state;
 use verifier::StepVerifier;
 
@@ -52,7 +52,8 @@ fn a_nano_block_of_two_contributions() {
         signature: Signature([0xff; 64]),
     };
     let instances = layouts.updates().len();
-    let lengths = (0..instances).step_by(INSTANCES_PER_PROOF).map(|at| (instances - at).min(INSTANCES_PER_PROOF));
+    let per_proof = MAX_INSTANCES_PER_PROOF as usize;
+    let lengths = (0..instances).step_by(per_proof).map(|at| (instances - at).min(per_proof));
     let update = Update {
         after: state,
         proofs: lengths.map(|n| proof(&keys.update, n)).collect(),

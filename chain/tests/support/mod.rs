@@ -27,8 +27,9 @@ use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::Matrix;
-use circuits::model::{Config, Gradients, Schedule, State};
+use circuits::model::{Config, Gradients, Optimizer, Schedule, State};
 use circuits::ops::sgd;
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use circuits::statements::{self, GenesisProof, Layouts};
 use redb::backends::InMemoryBackend;
 use std::collections::{BTreeMap, HashMap};
@@ -116,8 +117,8 @@ pub fn genesis(config: &Config, params: &Params, state: &State) -> Genesis {
         dataset: DatasetRoot::new([5; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.9".parse().unwrap(),
-        weight_decay: "0.01".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: CompactTarget::from_bits(EASY).unwrap(),
         rules: rules(),
         balances,

@@ -1,9 +1,10 @@
 //! A model's state in a file.
 
 use crate::arithmetic::tensor::Tensor;
-use crate::model::{Config, ConfigError, State, StateError, Weights, tensors};
+use crate::model::{Config, ConfigError, Slot, State, StateError, Weights, tensors};
 use crate::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A model and its state, of a run or before any. Tensors stand in the order of [`tensors`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +18,14 @@ pub struct ModelState {
     pub step: u64,
     /// Weights.
     pub w: Vec<Vec<i64>>,
-    /// Low parts.
-    pub lo: Vec<Vec<i64>>,
-    /// Momentum.
-    pub v: Vec<Vec<i64>>,
+    /// What the optimizer keeps beside them.
+    pub slots: BTreeMap<Slot, Vec<Vec<i64>>>,
 }
 
 impl Encoded for ModelState {
     const MAGIC: [u8; 8] = *b"GRADMODL";
-    // 2: with a checksum.
-    const VERSION: u32 = 2;
+    // 2: with a checksum; 3: named slots.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "model state";
     const CHECKSUM: bool = true;
 }
@@ -50,6 +49,12 @@ pub enum ModelFileError {
         /// In the file.
         found: usize,
     },
+    /// A slot that the optimizer keeps is missing, or one that it does not keep is there.
+    #[error("the state's slots are not those of the optimizer: {slot}")]
+    Slot {
+        /// Which.
+        slot: &'static str,
+    },
     /// The tensors are not a state of the configuration.
     #[error(transparent)]
     State(#[from] StateError),
@@ -59,7 +64,8 @@ impl ModelState {
     /// The file of a state.
     pub fn new(config: &Config, state: &State, run: Option<[u8; 32]>, step: u64) -> Self {
         let flat = |p: &Weights| p.iter().map(|t| t.data.clone()).collect();
-        ModelState { config: config.to_json(), run, step, w: flat(&state.w), lo: flat(&state.lo), v: flat(&state.v) }
+        let slots = state.slots().into_iter().map(|(slot, values)| (slot, flat(values))).collect();
+        ModelState { config: config.to_json(), run, step, w: flat(&state.w), slots }
     }
 
     /// The configuration alone, checked.
@@ -71,7 +77,13 @@ impl ModelState {
     /// The configuration and the state, checked against it.
     pub fn open(self) -> Result<(Config, State), ModelFileError> {
         let config = self.config()?;
-        let state = State { w: shape(&config, self.w)?, lo: shape(&config, self.lo)?, v: shape(&config, self.v)? };
+        let mut slots = self.slots;
+        let mut take = |slot: Slot| slots.remove(&slot).ok_or(ModelFileError::Slot { slot: slot.name() });
+        let (lo, v) = (take(Slot::Low)?, take(Slot::Momentum)?);
+        if let Some(other) = slots.keys().next() {
+            return Err(ModelFileError::Slot { slot: other.name() });
+        }
+        let state = State { w: shape(&config, self.w)?, lo: shape(&config, lo)?, v: shape(&config, v)? };
         state.check(&config)?;
         Ok((config, state))
     }
@@ -115,8 +127,15 @@ mod tests {
             };
             assert!(matches!(refused(&|f| f.config.push(' ')), ModelFileError::ConfigText));
             assert!(matches!(refused(&|f| f.config.clear()), ModelFileError::Config(_)));
-            assert!(matches!(refused(&|f| drop(f.lo.pop())), ModelFileError::State(StateError::Count { .. })));
-            assert!(matches!(refused(&|f| f.v[0].push(0)), ModelFileError::Elements { .. }));
+            assert!(matches!(
+                refused(&|f| drop(f.slots.get_mut(&Slot::Low).unwrap().pop())),
+                ModelFileError::State(StateError::Count { .. })
+            ));
+            assert!(matches!(
+                refused(&|f| f.slots.get_mut(&Slot::Momentum).unwrap()[0].push(0)),
+                ModelFileError::Elements { .. }
+            ));
+            assert_eq!(refused(&|f| drop(f.slots.remove(&Slot::Low))), ModelFileError::Slot { slot: "low parts" });
             assert!(matches!(refused(&|f| f.w[0][0] = 1 << 40), ModelFileError::State(StateError::Range { .. })));
         }
     }

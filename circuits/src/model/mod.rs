@@ -7,6 +7,7 @@ pub mod file;
 mod forward;
 mod generate;
 mod json;
+mod optimizer;
 mod params;
 mod sampling;
 mod schedule;
@@ -19,6 +20,7 @@ pub use config::{
 pub use data::{DataError, Draw, check_corpus, draw_batch};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
+pub use optimizer::{Optimizer, Slot};
 pub use params::{Gradients, Layer, LayerWeights, Parameters, State, StateError, TensorSpec, Weights, tensors};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{Schedule, ScheduleError};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Config;
+use super::{Config, Slot};
 use crate::{
     arithmetic::fixed::{Class, FRAC, LOW_BITS, STATE_FRAC},
     arithmetic::tensor::{Tensor, Wide},
@@ -275,11 +275,15 @@ impl State {
         gradients
     }
 
+    /// What the optimizer keeps beside the weights.
+    pub fn slots(&self) -> [(Slot, &Weights); 2] {
+        [(Slot::Low, &self.lo), (Slot::Momentum, &self.v)]
+    }
+
     /// Whether this is a state of `config`.
     pub fn check(&self, config: &Config) -> Result<(), StateError> {
         self.w.check(config)?;
-        self.lo.check_with(config, |x| (0..1 << LOW_BITS).contains(&x))?;
-        self.v.check_with(config, |x| Class::Momentum.contains(x))
+        self.slots().into_iter().try_for_each(|(slot, values)| values.check_with(config, |x| slot.contains(x)))
     }
 }
 

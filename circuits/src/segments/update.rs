@@ -3,6 +3,7 @@
 use super::{InputError, PUBLIC_ROWS};
 use crate::{
     arithmetic::fixed::{Class, LOW_BITS},
+    model::Slot,
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper,
@@ -27,6 +28,9 @@ pub const NEW_WEIGHTS: PortId = 4;
 pub const NEW_LOW: PortId = 5;
 /// New momentum.
 pub const NEW_MOMENTUM: PortId = 6;
+
+/// The slots that the optimizer keeps, with the ports before and after.
+pub const SLOTS: [(Slot, PortId, PortId); 2] = [(Slot::Low, LOW, NEW_LOW), (Slot::Momentum, MOMENTUM, NEW_MOMENTUM)];
 
 /// Instance rows of λ, μ and ω.
 pub const HYPER_ROWS: [usize; 3] = [PUBLIC_ROWS, PUBLIC_ROWS + 1, PUBLIC_ROWS + 2];

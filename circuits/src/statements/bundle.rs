@@ -1,19 +1,25 @@
 //! What is handed to a verifier: the proofs of a step, and of a first state.
 
 use super::codec::Encoded;
-use super::{Domain, Run, StateCommitments, model_digest};
+use super::{Domain, Run, RunError, StateCommitments, model_digest};
 use crate::model::Config;
 use serde::{Deserialize, Serialize};
 
-/// Most instances of one circuit in one proof: it bounds the prover's memory.
-pub const INSTANCES_PER_PROOF: usize = 8;
+/// Most instances of one circuit in one proof: it bounds the prover's memory. So many are in a proof where nothing else
+/// is said: fewer share less of its fixed cost, and travel further to other machines.
+pub const MAX_INSTANCES_PER_PROOF: u32 = 8;
+
+/// Refuses a number of instances that no proof may have.
+pub fn check_instances(per_proof: u32) -> Result<(), RunError> {
+    if (1..=MAX_INSTANCES_PER_PROOF).contains(&per_proof) { Ok(()) } else { Err(RunError::Instances(per_proof)) }
+}
 
 /// One contribution's proofs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
     /// Sum of the losses of each sequence, frac 24.
     pub losses: Vec<u64>,
-    /// Layer proofs, [`INSTANCES_PER_PROOF`] instances each, ordered by sequence, then layer.
+    /// Layer proofs, each of as many instances as the run says, ordered by sequence, then layer.
     pub layers: Vec<Vec<u8>>,
     /// Head proofs, ordered by sequence.
     pub heads: Vec<Vec<u8>>,
@@ -46,7 +52,8 @@ impl Bundle {
 
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
-    const VERSION: u32 = 1;
+    // 2: optimizers by name, instances per proof, named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "bundle";
 }
 
@@ -55,6 +62,8 @@ impl Encoded for Bundle {
 /// whatever entered it, so the state that enters this one need not be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {
+    /// Instances that share a proof, 1 to [`MAX_INSTANCES_PER_PROOF`].
+    pub instances_per_proof: u32,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
     /// Opening which shows that the commitments of the state have the canonical blind.
@@ -75,6 +84,7 @@ impl GenesisProof {
 
 impl Encoded for GenesisProof {
     const MAGIC: [u8; 8] = *b"GRADGPRF";
-    const VERSION: u32 = 1;
+    // 2: instances per proof.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "genesis proof";
 }

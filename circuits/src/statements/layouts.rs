@@ -3,7 +3,7 @@
 use super::{Encoding, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
-use crate::model::{Config, Gradients, State, Weights};
+use crate::model::{Config, Gradients, Slot, State, Weights};
 use crate::segments::{head, layer};
 use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point};
 use backend::ports::{PortError, commit_port};
@@ -59,9 +59,10 @@ impl Layouts {
         })
     }
 
-    /// Columns of the three state ports of a segment.
+    /// Columns of the state's ports of a segment: weights, then slots.
     pub fn state_columns(&self, segment: usize, state: &State) -> [Vec<Vec<i64>>; 3] {
-        [&state.w, &state.lo, &state.v].map(|p: &Weights| self.columns(segment, p))
+        let [(_, lo), (_, v)] = state.slots();
+        [&state.w, lo, v].map(|p: &Weights| self.columns(segment, p))
     }
 
     /// Columns of a segment's gradient port.
@@ -78,7 +79,8 @@ impl Layouts {
         };
         let segment = |segment| {
             let [w, lo, v] = self.state_columns(segment, state);
-            Ok(SegmentState { w: commit(w)?, lo: commit(lo)?, v: commit(v)? })
+            let slots = Slot::SGD.into_iter().zip([commit(lo)?, commit(v)?]).collect();
+            Ok(SegmentState { w: commit(w)?, slots })
         };
         Ok(StateCommitments { segments: (0..self.segments()).map(segment).collect::<Result<_, _>>()? })
     }

@@ -24,7 +24,7 @@ mod run;
 mod state;
 
 #[cfg(feature = "proofs")]
-pub use bundle::{Bundle, Contribution, GenesisProof, INSTANCES_PER_PROOF};
+pub use bundle::{Bundle, Contribution, GenesisProof, MAX_INSTANCES_PER_PROOF, check_instances};
 #[cfg(feature = "proofs")]
 pub use domain::{Domain, Place};
 #[cfg(feature = "proofs")]

@@ -1,9 +1,8 @@
 //! A run: a first model, its data, its optimizer.
 
 use super::codec::{self, CodecError, Encoded};
-use super::{Domain, StateCommitments};
-use crate::arithmetic::decimal::Decimal;
-use crate::model::{Config, ConfigError, Schedule};
+use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
+use crate::model::{Config, ConfigError, Optimizer, Schedule};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
@@ -34,17 +33,18 @@ pub struct Run {
     pub batch: u32,
     /// N: contributions of a step.
     pub accumulate: u32,
+    /// Most instances of one circuit that share a proof, 1 to [`MAX_INSTANCES_PER_PROOF`].
+    pub instances_per_proof: u32,
     /// Learning rate by step.
     pub schedule: Schedule,
-    /// Momentum, below 1.
-    pub momentum: Decimal,
-    /// Weight decay, at most 1.
-    pub weight_decay: Decimal,
+    /// How the state moves.
+    pub optimizer: Optimizer,
 }
 
 impl Encoded for Run {
     const MAGIC: [u8; 8] = *b"GRADRUN\0";
-    const VERSION: u32 = 1;
+    // 2: optimizers by name, instances per proof.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "run";
 }
 
@@ -69,6 +69,9 @@ pub enum RunError {
          {MAX_PREDICTIONS}"
     )]
     Predictions(u64),
+    /// Too few or too many instances in a proof.
+    #[error("{0} instances per proof: it must be 1 to {MAX_INSTANCES_PER_PROOF}")]
+    Instances(u32),
     /// The optimizer's integers are out of range.
     #[error("optimizer: {0}")]
     Hyper(#[from] HyperError),
@@ -118,6 +121,7 @@ impl Run {
     /// The part of [`Self::check`] that needs no commitments: batches, schedule and optimizer. No step of a run that
     /// passes has a rate that the update cannot express.
     pub fn check_settings(&self, config: &Config) -> Result<(), RunError> {
+        check_instances(self.instances_per_proof)?;
         if !self.schedule.is_sound() {
             return Err(RunError::Schedule);
         }
@@ -138,7 +142,7 @@ impl Run {
     /// The public integers of a step's update.
     pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
         let rate = self.schedule.lr_at(step);
-        let hyper = Hyper::new(rate, &self.momentum, &self.weight_decay, self.predictions(config))?;
+        let hyper = self.optimizer.hyper(rate, self.predictions(config))?;
         if hyper.lambda >= LAMBDA_BOUND {
             return Err(RunError::Rate { step, predictions: self.predictions(config) });
         }

@@ -2,11 +2,12 @@
 
 use super::codec::Encoded;
 use super::{Layouts, RunError, poseidon};
-use crate::model::Config;
+use crate::model::{Config, Slot};
 use backend::curve::Point;
 use backend::ports::PortError;
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Digest of a model: its configuration and the digest of its state. Two models with one digest compute the same and
 /// commit to the same state.
@@ -17,15 +18,25 @@ pub fn model_digest(config: &Config, state: &[u8; 32]) -> [u8; 32] {
 /// An encoded commitment.
 pub type Encoding = [u8; 32];
 
-/// Commitments of the state of one segment: the columns of its three ports.
+/// Commitments of the state of one segment: the columns of its ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentState {
     /// Weights.
     pub w: Vec<Encoding>,
-    /// Low parts.
-    pub lo: Vec<Encoding>,
-    /// Momentum.
-    pub v: Vec<Encoding>,
+    /// What the optimizer keeps beside them.
+    pub slots: BTreeMap<Slot, Vec<Encoding>>,
+}
+
+impl SegmentState {
+    /// The commitments of a slot; none if it is missing.
+    pub fn slot(&self, slot: Slot) -> &[Encoding] {
+        self.slots.get(&slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// All ports, in order.
+    pub fn ports(&self) -> impl Iterator<Item = &Vec<Encoding>> {
+        std::iter::once(&self.w).chain(self.slots.values())
+    }
 }
 
 /// Commitments of a model's state: one entry per layer, then the head's.
@@ -37,7 +48,8 @@ pub struct StateCommitments {
 
 impl Encoded for StateCommitments {
     const MAGIC: [u8; 8] = *b"GRADCOMM";
-    const VERSION: u32 = 1;
+    // 2: named slots.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "set of state commitments";
 }
 
@@ -50,16 +62,20 @@ impl StateCommitments {
         };
         shape("the state".into(), config.layers + 1, self.segments.len())?;
         for (i, segment) in self.segments.iter().enumerate() {
-            for (name, port) in [("w", &segment.w), ("lo", &segment.lo), ("v", &segment.v)] {
-                shape(format!("{name} of segment {i}"), layouts.of(i).columns(), port.len())?;
+            let columns = layouts.of(i).columns();
+            shape(format!("w of segment {i}"), columns, segment.w.len())?;
+            // Every optimizer there is keeps these.
+            shape(format!("the slots of segment {i}"), Slot::SGD.len(), segment.slots.len())?;
+            for slot in Slot::SGD {
+                shape(format!("{} of segment {i}", slot.name()), columns, segment.slot(slot).len())?;
             }
         }
         Ok(())
     }
 
-    /// All commitments, decoded: by segment, then w, lo, v.
+    /// All commitments, decoded: by segment, then weights, then slots.
     pub fn points(&self) -> Result<Vec<Point>, PortError> {
-        let encodings = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        let encodings = self.segments.iter().flat_map(SegmentState::ports).flatten();
         encodings
             .enumerate()
             .map(|(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column }))
@@ -68,7 +84,7 @@ impl StateCommitments {
 
     /// Digest of the state.
     pub fn digest(&self) -> [u8; 32] {
-        let points = self.segments.iter().flat_map(|s| [&s.w, &s.lo, &s.v]).flatten();
+        let points = self.segments.iter().flat_map(SegmentState::ports).flatten();
         poseidon::digest_bytes("gradientcoin state", &points.flatten().copied().collect::<Vec<u8>>())
     }
 }

@@ -7,8 +7,8 @@ use crate::progress::ProofBar;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use backend::curve::{CIRCUIT_VERSION, Params};
-use circuits::model::{Config, Draw, Schedule, Spec, State, draw_batch};
-use circuits::statements::{Bundle, GenesisProof, Layouts, Run, corpus_digest, model_digest};
+use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
+use circuits::statements::{Bundle, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, corpus_digest, model_digest};
 use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -53,8 +53,8 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&decimal(LEARNING_RATE)?).map_err(|e| CliError::Usage(e.to_string()))?,
-        momentum: decimal("0")?,
-        weight_decay: decimal("0")?,
+        optimizer: Optimizer::Sgd { momentum: decimal("0")?, weight_decay: decimal("0")? },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     dir.write_run(&run)?;
     let (prover_keys, verifier_keys) = (ui.prover_keys(&params, &spec)?, ui.verifier_keys(&params, &spec.config)?);

@@ -12,8 +12,8 @@ use crate::ui::{Output, Ui};
 use ::chain::block::Block;
 use ::chain::genesis::Genesis;
 use ::chain::light::{Checkpoint, is_light_file};
-use circuits::model::Config;
 use circuits::model::file::ModelState;
+use circuits::model::{Config, Optimizer};
 use circuits::statements::codec::{self, Encoded};
 use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments, model_digest};
 use serde_json::{Map, Value, json};
@@ -28,6 +28,17 @@ mod run;
 use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts, schedule_facts};
 
 /// What is said of proofs and chains that are only shown.
+/// An optimizer, for machines.
+fn optimizer(optimizer: &Optimizer) -> Value {
+    match optimizer {
+        Optimizer::Sgd { momentum, weight_decay } => json!({
+            "name": optimizer.name(),
+            "momentum": momentum.to_string(),
+            "weight_decay": weight_decay.to_string(),
+        }),
+    }
+}
+
 const UNVERIFIED: &str = "none of this is verified here";
 
 /// Arguments.

@@ -11,6 +11,7 @@ use backend::curve::Params;
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
 use circuits::model::{Draw, draw_batch, public_loss};
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use circuits::statements::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::json;
@@ -72,15 +73,29 @@ pub struct Args {
     /// Lowest learning rate of the cosine schedule after the warm-up, as a fraction of --lr [default: 0.1]
     #[arg(long, value_name = "SHARE")]
     floor: Option<Decimal>,
+    /// Optimizer [default: sgd]
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerKind>,
     /// Momentum, below 1 [default: 0]
     #[arg(long)]
     momentum: Option<Decimal>,
     /// Weight decay, at most 1 [default: 0]
     #[arg(long)]
     weight_decay: Option<Decimal>,
+    /// Most instances of a circuit that share a proof: fewer take less memory, and more bytes and time in all [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_INSTANCES_PER_PROOF)))]
+    instances_per_proof: Option<u32>,
     /// Seed of the batches [default: 0]
     #[arg(long)]
     seed: Option<u64>,
+}
+
+/// Optimizers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent, as torch.optim.SGD.
+    #[default]
+    Sgd,
 }
 
 /// Least time between two states that are safe from a power failure, without proofs. Every state is safe from a kill.
@@ -212,7 +227,8 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, number, &keys, size);
-        let prover = StepProver::new(&params, &keys, &session.trainer.spec);
+        let prover = StepProver::new(&params, &keys, &session.trainer.spec)
+            .with_instances_per_proof(session.run.instances_per_proof);
         let (bundle, after) = prover.step(
             StepOf { run: &session.run, step: number, before: &before },
             &mut state,
@@ -289,7 +305,8 @@ fn prove_genesis(
         ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());
     }
-    let prover = StepProver::new(params, keys, &session.trainer.spec);
+    let prover =
+        StepProver::new(params, keys, &session.trainer.spec).with_instances_per_proof(session.run.instances_per_proof);
     let groups = Layouts::new(&session.trainer.spec.config).updates().len();
     let mut bar = ProofBar::genesis(ui, keys, groups);
     let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;

@@ -27,7 +27,7 @@ impl Record {
             let words: Vec<&str> = line.split(' ').collect();
             let part = || {
                 let parts = [SegmentKind::Layer, SegmentKind::Head, SegmentKind::Update];
-                parts.into_iter().find(|part| part.name() == words[1]).unwrap()
+                parts.into_iter().find(|part| part.plural() == words[1]).unwrap()
             };
             match words[..] {
                 ["preset", name] => record.config = Config::preset(name).unwrap(),

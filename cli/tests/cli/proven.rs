@@ -245,7 +245,7 @@ fn a_state_of_another_history_is_not_proven_on() {
     let resume = |more: &str| run(dir, &format!("train --resume --out {} {more}", r.display()));
     let honest = fs::read(r.join("state.bin")).unwrap();
     let mut file: ModelState = decode(&honest).unwrap();
-    file.lo[3][5] ^= 1;
+    file.slots.get_mut(&circuits::model::Slot::Low).unwrap()[3][5] ^= 1;
     fs::write(r.join("state.bin"), encode(&file).unwrap()).unwrap();
     let answer = resume("--steps 3");
     assert!(answer.stderr.contains("train --resume --from-previous"), "{}", answer.stderr);
@@ -292,7 +292,7 @@ fn malformed_bundles_are_rejected() {
     let mut version = bytes.clone();
     version[8] = 9;
     fs::write(&file, version).unwrap();
-    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program supports 1");
+    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program supports 2");
     fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
     run(dir.path(), "verify b").refused_as("rejected", "1 bytes follow the bundle");
     // Of circuits to come.

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use circuits::model::{Config, Schedule, State, Weights};
-use prover::trainer::{Optimizer, StepLog, Trainer};
+use circuits::model::{Config, Optimizer, Schedule, State, Weights};
+use prover::trainer::{Recipe, StepLog, Trainer};
 
 use crate::seed;
 
@@ -23,14 +23,13 @@ pub fn train(
 ) {
     let decimal = |text: &str| text.parse().expect("a decimal");
     let corpus = fixture("corpus/stories.txt");
-    let optimizer = Optimizer {
+    let recipe = Recipe {
         schedule: Schedule::constant(&decimal(rate)).expect("a rate"),
-        momentum: decimal(momentum),
-        weight_decay: decimal("0"),
+        optimizer: Optimizer::Sgd { momentum: decimal(momentum), weight_decay: decimal("0") },
     };
     let zeros = || Weights::zeros(config);
     let state = State { w: seed::weights(config, seed), lo: zeros(), v: zeros() };
-    let mut trainer = Trainer::new(config.clone(), state, optimizer).expect("a state of the model");
+    let mut trainer = Trainer::new(config.clone(), state, recipe).expect("a state of the model");
     for offsets in seed::offsets(config, &corpus, seed, steps * batch).chunks_exact(batch) {
         let sequences: Vec<_> = offsets.iter().map(|&o| seed::window(config, &corpus, o)).collect();
         log(&trainer.step(&sequences).expect("a step"));

@@ -3,11 +3,14 @@
 use circuits::{
     arithmetic::fixed::{Class, LOW_BITS, STATE_FRAC, Saturations, shift_round},
     arithmetic::tensor::{Tensor, Wide},
-    model::{Config, LayerBackward, LayerForward, Schedule, SequenceTrace, Spec, State, Weights, sequence_gradient},
+    model::{
+        Config, LayerBackward, LayerForward, Optimizer, Schedule, SequenceTrace, Spec, State, Weights,
+        sequence_gradient,
+    },
     ops::sgd::Hyper,
 };
 use proptest::prelude::*;
-use prover::trainer::{Optimizer, Trainer, batch_gradient};
+use prover::trainer::{Recipe, Trainer, batch_gradient};
 
 use crate::seed::Stream;
 
@@ -76,7 +79,7 @@ proptest! {
         let none = "0".parse().unwrap();
         let hyper = Hyper::new(schedule.lr_at(0), &none, &none, 2 * config.context as u64).unwrap();
         let mut trainer =
-            Trainer::new(config, state, Optimizer { schedule, momentum: none, weight_decay: none }).unwrap();
+            Trainer::new(config, state, Recipe { schedule, optimizer: Optimizer::Sgd { momentum: none, weight_decay: none } }).unwrap();
         let log = trainer.step(&batch).unwrap();
         let (mut weights, mut momenta) = (0, 0);
         for (w, g) in w.iter().zip(sum.gradients.iter()) {

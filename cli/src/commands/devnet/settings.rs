@@ -2,6 +2,7 @@
 //! it are refused, not passed over.
 
 use super::pace;
+use crate::commands::train::OptimizerKind;
 use crate::error::CliError;
 use crate::files::{self, MAX_CORPUS};
 use crate::format::{hex, plural};
@@ -11,9 +12,10 @@ use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::arithmetic::decimal::Decimal;
+use circuits::model::Optimizer;
 use circuits::model::{Config, Schedule, check_corpus};
 use circuits::ops::sgd::circuit::LAMBDA_BOUND;
-use circuits::ops::sgd::{Hyper, check_rounding};
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use circuits::statements::{MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
@@ -60,6 +62,12 @@ pub struct Start {
     /// Learning rate of a new chain [default: 0.1]
     #[arg(long)]
     pub lr: Option<Decimal>,
+    /// Optimizer of a new chain [default: sgd]
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerKind>,
+    /// Most instances of a circuit that share a proof in a new chain [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_INSTANCES_PER_PROOF)))]
+    pub instances_per_proof: Option<u32>,
     /// Momentum of a new chain, below 1 [default: 0.9]
     #[arg(long)]
     pub momentum: Option<Decimal>,
@@ -85,8 +93,10 @@ pub struct Settings {
     pub batch: u32,
     /// Learning rate by step.
     pub schedule: Schedule,
-    /// Momentum.
-    pub momentum: Decimal,
+    /// How the state moves.
+    pub optimizer: Optimizer,
+    /// Most instances in one proof.
+    pub instances_per_proof: u32,
     /// Seed of the first weights.
     pub seed: u64,
 }
@@ -99,7 +109,7 @@ pub fn max_contributions(contributors: u16) -> u32 {
 /// The schedule of a new chain, if blocks of all sizes can be made with it, and rounding leaves its numbers their meaning.
 fn schedule(
     config: &Config,
-    (lr, momentum): (&Decimal, &Decimal),
+    (lr, optimizer): (&Decimal, &Optimizer),
     (batch, contributors): (u32, u16),
 ) -> Result<Schedule, CliError> {
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
@@ -114,9 +124,9 @@ fn schedule(
         )));
     }
     for predictions in [least, most] {
-        check_rounding((lr, &schedule), momentum, &Decimal::ZERO, predictions).map_err(|e| usage(&e))?;
+        optimizer.check_rounding((lr, &schedule), predictions).map_err(|e| usage(&e))?;
     }
-    let hyper = Hyper::new(schedule.peak().0, momentum, &Decimal::ZERO, least).map_err(|e| usage(&e))?;
+    let hyper = optimizer.hyper(schedule.peak().0, least).map_err(|e| usage(&e))?;
     if hyper.lambda >= LAMBDA_BOUND {
         let message =
             format!("--lr {lr} is too large: divided by the {least} predictions of a contribution, it is not below 1");
@@ -167,13 +177,30 @@ impl Start {
             Some(given) => Ok(given),
             None => default.parse().map_err(|_| CliError::Usage(format!("{default} is not a number"))),
         };
-        let (lr, momentum, batch) = (decimal(self.lr, "0.1")?, decimal(self.momentum, "0.9")?, self.batch.unwrap_or(1));
-        let schedule = schedule(config, (&lr, &momentum), (batch, contributors))?;
+        let (lr, batch) = (decimal(self.lr, "0.1")?, self.batch.unwrap_or(1));
+        let optimizer = match self.optimizer.unwrap_or_default() {
+            OptimizerKind::Sgd => {
+                Optimizer::Sgd { momentum: decimal(self.momentum, "0.9")?, weight_decay: Decimal::ZERO }
+            }
+        };
+        let instances_per_proof = self.instances_per_proof.unwrap_or(MAX_INSTANCES_PER_PROOF);
+        let schedule = schedule(config, (&lr, &optimizer), (batch, contributors))?;
         let seconds_per_block = self.seconds_per_block.unwrap_or(60);
         let floor = CompactTarget::from_bits(FLOOR)?;
         let target = pace::first_target(self.hash_rate, seconds_per_block, floor, ui);
         let seed = self.seed.unwrap_or(1);
-        Ok(Settings { nodes, contributors, seconds_per_block, target, floor, batch, schedule, momentum, seed })
+        Ok(Settings {
+            nodes,
+            contributors,
+            seconds_per_block,
+            target,
+            floor,
+            batch,
+            schedule,
+            optimizer,
+            instances_per_proof,
+            seed,
+        })
     }
 
     /// Requires the options of a new chain, as far as they are given, to be what the chain that is there has.
@@ -188,11 +215,13 @@ impl Start {
         if let Some(given) = self.lr.filter(|given| !has_rate(given)) {
             return Err(contradicts("lr", &plain(&given), &rate(&genesis.schedule)));
         }
-        if let Some(given) = self.momentum.filter(|given| *given != genesis.momentum) {
-            return Err(contradicts("momentum", &plain(&given), &plain(&genesis.momentum)));
+        let Optimizer::Sgd { momentum, .. } = &genesis.optimizer;
+        if let Some(given) = self.momentum.filter(|given| given != momentum) {
+            return Err(contradicts("momentum", &plain(&given), &plain(momentum)));
         }
         let numbers = [
             ("batch", self.batch.map(u64::from), genesis.batch.into()),
+            ("instances-per-proof", self.instances_per_proof.map(u64::from), genesis.instances_per_proof.into()),
             ("seed", self.seed, genesis.seed),
             ("seconds-per-block", self.seconds_per_block, rules.target_spacing),
         ];
@@ -312,6 +341,8 @@ mod tests {
             corpus: None,
             batch: None,
             lr: None,
+            optimizer: None,
+            instances_per_proof: None,
             momentum: None,
             seed: None,
         };

@@ -28,7 +28,6 @@ use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::ledger;
 use chain::rules::Rules;
 use chain::store::Store;
-use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Spec, State};
 use circuits::statements::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepProver};
@@ -250,8 +249,8 @@ fn genesis(
         dataset: dataset.root(),
         batch: args.batch,
         schedule: args.schedule,
-        momentum: args.momentum,
-        weight_decay: Decimal::ZERO,
+        optimizer: args.optimizer.clone(),
+        instances_per_proof: args.instances_per_proof,
         target: args.target,
         rules: Rules {
             max_contributions: max_contributions(contributors),

@@ -1,5 +1,6 @@
 //! What a genesis says.
 
+use super::optimizer;
 use super::{Facts, config_facts, model_facts, schedule_facts};
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
@@ -31,8 +32,8 @@ pub fn facts(path: &Path) -> Result<Facts, CliError> {
         "dataset": { "root": hex(genesis.dataset.hash()), "sequences": genesis.dataset.leaves() },
         "batch": genesis.batch,
         "schedule": schedule_facts(&genesis.schedule),
-        "momentum": genesis.momentum.to_string(),
-        "weight_decay": genesis.weight_decay.to_string(),
+        "optimizer": optimizer(&genesis.optimizer),
+        "instances_per_proof": genesis.instances_per_proof,
         "target": format!("{:#010x}", genesis.target.bits()),
         "accounts": genesis.accounts().len(),
         "supply": supply.to_string(),

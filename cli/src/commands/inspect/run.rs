@@ -1,5 +1,6 @@
 //! What a run and its files say.
 
+use super::optimizer;
 use super::{Facts, UNVERIFIED, facts};
 use crate::commands::chain::describe::joined;
 use crate::error::{CliError, FileError};
@@ -30,7 +31,7 @@ pub fn config_facts(config: &Config) -> Facts {
 
 /// Commitments of a state.
 pub fn commitments_facts(commitments: &StateCommitments) -> Value {
-    let columns: usize = commitments.segments.iter().map(|s| s.w.len() + s.lo.len() + s.v.len()).sum();
+    let columns: usize = commitments.segments.iter().map(|s| s.ports().map(Vec::len).sum::<usize>()).sum();
     json!({ "state_digest": hex(&commitments.digest()), "segments": commitments.segments.len(), "commitments": columns })
 }
 
@@ -68,8 +69,8 @@ pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
         "accumulate": run.accumulate,
         "predictions_per_step": run.predictions(&config),
         "schedule": schedule_facts(&run.schedule),
-        "momentum": run.momentum.to_string(),
-        "weight_decay": run.weight_decay.to_string(),
+        "optimizer": optimizer(&run.optimizer),
+        "instances_per_proof": run.instances_per_proof,
         "config": config_facts(&config),
     }))
 }

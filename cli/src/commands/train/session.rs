@@ -1,6 +1,6 @@
 //! Beginning a run, and going on with one.
 
-use super::{Args, ScheduleKind};
+use super::{Args, OptimizerKind, ScheduleKind};
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_CORPUS};
 use crate::format::plural;
@@ -10,10 +10,9 @@ use crate::ui::Ui;
 use backend::curve::CIRCUIT_VERSION;
 use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Schedule, State, check_corpus};
-use circuits::ops::sgd::check_rounding;
-use circuits::statements::{Run, StateCommitments, corpus_digest};
-use prover::trainer::{Optimizer, Trainer};
+use circuits::model::{Config, Optimizer, Schedule, State, check_corpus};
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
+use prover::trainer::{Recipe, Trainer};
 use std::path::{Path, PathBuf};
 use verifier::RunRefused;
 
@@ -70,8 +69,13 @@ fn describe(
         batch: args.batch.unwrap_or(8),
         accumulate: args.accumulate.unwrap_or(1),
         schedule,
-        momentum: decimal(args.momentum, "0")?,
-        weight_decay: decimal(args.weight_decay, "0")?,
+        optimizer: match args.optimizer.unwrap_or_default() {
+            OptimizerKind::Sgd => Optimizer::Sgd {
+                momentum: decimal(args.momentum, "0")?,
+                weight_decay: decimal(args.weight_decay, "0")?,
+            },
+        },
+        instances_per_proof: args.instances_per_proof.unwrap_or(MAX_INSTANCES_PER_PROOF),
     })
 }
 
@@ -83,8 +87,8 @@ fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliErro
 }
 
 fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError> {
-    let optimizer = Optimizer { schedule: run.schedule, momentum: run.momentum, weight_decay: run.weight_decay };
-    Ok(Trainer::new(config, state, optimizer)?)
+    let recipe = Recipe { schedule: run.schedule, optimizer: run.optimizer.clone() };
+    Ok(Trainer::new(config, state, recipe)?)
 }
 
 /// Makes a run, without writing anything.
@@ -101,7 +105,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     run.check_settings(&model.config).map_err(|e| usage(&e))?;
     let rate = (&lr(args)?, &run.schedule);
-    check_rounding(rate, &run.momentum, &run.weight_decay, run.predictions(&model.config)).map_err(|e| usage(&e))?;
+    run.optimizer.check_rounding(rate, run.predictions(&model.config)).map_err(|e| usage(&e))?;
     let params = ui.params()?;
     {
         let _spinner = ui.spinner("commitments of the genesis");
@@ -204,12 +208,17 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
     };
     let rate = args.lr.is_some() || args.schedule.is_some() || args.warmup.is_some() || args.floor.is_some();
     let described = describe(args, steps, run.config.clone(), run.genesis.clone(), run.corpus)?;
+    let Optimizer::Sgd { momentum, weight_decay } = &run.optimizer;
     let differs = [
         ("--batch", args.batch.is_some() && described.batch != run.batch),
         ("--accumulate", args.accumulate.is_some() && described.accumulate != run.accumulate),
         ("--seed", args.seed.is_some() && described.seed != run.seed),
-        ("--momentum", args.momentum.is_some() && described.momentum != run.momentum),
-        ("--weight-decay", args.weight_decay.is_some() && described.weight_decay != run.weight_decay),
+        (
+            "--instances-per-proof",
+            described.instances_per_proof != run.instances_per_proof && args.instances_per_proof.is_some(),
+        ),
+        ("--momentum", args.momentum.is_some_and(|given| given != *momentum)),
+        ("--weight-decay", args.weight_decay.is_some_and(|given| given != *weight_decay)),
         ("--lr, --schedule, --warmup or --floor", rate && described.schedule != run.schedule),
     ];
     match differs.iter().find(|(_, differs)| *differs) {

@@ -21,8 +21,8 @@ use chain::tensors::Complete;
 use chain::transaction::{Action, Body, Transaction};
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::model::{Config, Schedule, State};
-use circuits::statements::codec;
+use circuits::model::{Config, Optimizer, Schedule, State};
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, codec};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -185,8 +185,8 @@ fn genesis(balances: &[(Address, Amount)], state: &State, params: &backend::curv
         dataset: DatasetRoot::new([7; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        momentum: "0.5".parse().unwrap(),
-        weight_decay: "0".parse().unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: CompactTarget::from_bits(FLOOR).unwrap(),
         rules: Rules {
             max_proof_bytes: 1 << 20,

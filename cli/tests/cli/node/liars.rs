@@ -5,6 +5,7 @@ use chain::address::SecretKey;
 use chain::block::Block;
 use chain::rpc::{Answer, AtTip, Found, Proved, Query};
 use chain::work::{CompactTarget, meets};
+use circuits::model::Slot;
 use std::io::Write;
 use std::net::Shutdown;
 
@@ -173,7 +174,11 @@ fn about_blocks_and_transactions() {
 fn about_the_model() {
     let command = "generate --chain devnet --tokens 1";
     refused(command, "the model's weights are not those", model(|m| m.state.w[0][0] ^= 1));
-    refused(command, "the model's weights are not those", model(|m| m.state.v[1][0] ^= 1));
+    refused(
+        command,
+        "the model's weights are not those",
+        model(|m| m.state.slots.get_mut(&Slot::Momentum).unwrap()[1][0] ^= 1),
+    );
     refused(command, "the commitments of the model state", model(|m| m.record.state.segments[0].w[0] = [0; 32]));
     refused(command, "another step than the block", model(|m| m.state.step = 1));
     refused(command, "another chain than the block", model(|m| m.state.run = None));
