@@ -1,5 +1,6 @@
 //! The search for free cells finds none: in all of small segments, in a sample of a larger one.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

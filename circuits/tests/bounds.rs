@@ -1,5 +1,6 @@
 //! 7.6: constraints that hold in the field are equations of integers, or the circuit becomes no key.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

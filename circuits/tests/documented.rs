@@ -1,5 +1,6 @@
 //! The READMEs of ops and gadgets name every constraint, with its degree.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Tokens and targets outside the vocabulary, and positions that look ahead.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

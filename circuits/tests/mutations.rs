@@ -1,5 +1,6 @@
 //! Constraints are taken out of a circuit, one at a time: the search must find the hole that each leaves.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The integer arithmetic against the float64 oracle of `fixtures/oracle`, operation by operation and as a whole.
+#![allow(clippy::unwrap_used)]
 
 #[path = "oracle/gradients.rs"]
 mod gradients;

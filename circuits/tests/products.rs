@@ -1,6 +1,7 @@
 //! Forged matrix products: every product of a step, wrong in one entry and wrong by an anti-diagonal error, is caught by
 //! its random projection and by nothing else.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

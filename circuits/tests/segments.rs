@@ -1,5 +1,6 @@
 //! The segments accept honest traces, checked constraint by constraint.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A softmax around anything but its largest live score is refused.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 use backend::{Builder, curve::F};
 use circuits::{

@@ -1,5 +1,6 @@
 //! What an update leaves is in range, whatever enters it: the reason why a genesis proof shows that a first state is.
 #![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! `import` and `export`, as a user meets them.
+#![allow(clippy::unwrap_used)]
 
 use circuits::arithmetic::decimal::Decimal;
 use circuits::arithmetic::fixed::LOW_BITS;

@@ -58,6 +58,9 @@ pub enum ProveError {
         /// What is wrong with it.
         source: PortError,
     },
+    /// Tensors or commitments of a state or of gradients have no canonical commitments.
+    #[error("commitments: {0}")]
+    Commitments(PortError),
     /// The operating system gave no randomness.
     #[error("the operating system returned no randomness")]
     NoRandomness,
@@ -107,6 +110,9 @@ pub enum ProveError {
     /// A loss is not one that a statement can name.
     #[error(transparent)]
     Loss(#[from] circuits::model::LossError),
+    /// The corpus has no batches for the model.
+    #[error("corpus: {0}")]
+    Corpus(#[from] circuits::model::DataError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] circuits::statements::RunError),

@@ -71,7 +71,7 @@ impl StepKeys {
 /// Commitments of a state.
 pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<StateCommitments, ProveError> {
     let committed = Layouts::new(&spec.config).commit_state(params, state);
-    committed.map_err(|source| ProveError::Port { instance: 0, source })
+    committed.map_err(ProveError::Commitments)
 }
 
 /// Told how far the proof of some instances of a segment is; proofs may be made side by side.
@@ -311,7 +311,7 @@ impl<'a> StepProver<'a> {
         commitments: &StateCommitments,
     ) -> Result<Vec<u8>, ProveError> {
         let layouts = Layouts::new(&self.spec.config);
-        let refused = |source| ProveError::Port { instance: 0, source };
+        let refused = ProveError::Commitments;
         let mut columns: Vec<Vec<F>> = vec![];
         let mut points = vec![];
         for gradients in gradients {

@@ -1,4 +1,5 @@
 //! Training in fixed point against float64, and what it reaches.
+#![allow(clippy::unwrap_used)]
 
 #[path = "training/entropy.rs"]
 mod entropy;

@@ -178,6 +178,9 @@ pub enum StepError {
         /// The segment.
         segment: usize,
     },
+    /// Commitments that are no points, or parameters that give none.
+    #[error("commitments: {0}")]
+    Commitments(PortError),
     /// Gradients that cannot be added up.
     #[error("{source}: segment {segment}")]
     Sum {

@@ -1,5 +1,33 @@
 //! Verifying proofs of GradientCoin's circuits. No input makes it panic, and its work depends on nothing but the key
 //! and the number of instances that the caller expects.
+//!
+//! A run is verified from its proofs alone; whoever has the corpus compares the batches too:
+//!
+//! ```no_run
+//! use verifier::{RunVerifier, StepVerifier};
+//! # use circuits::statements::{Bundle, GenesisProof, Run};
+//!
+//! # fn verify(
+//! #     params: &backend::curve::Params,
+//! #     (run, genesis_proof, bundles): (&Run, &GenesisProof, &[Bundle]),
+//! #     corpus: &[u8],
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! let keys = StepVerifier::new(params, &run.check()?)?;
+//! let begun = RunVerifier::new(params, &keys, run, Some(corpus))?.genesis_proof(genesis_proof)?;
+//! let verified = bundles.iter().try_fold(begun, RunVerifier::step)?.finish()?;
+//! assert!(verified.basis.genesis_proof);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | name | meaning |
+//! |---|---|
+//! | [`Claim`] | a proof of which one multi-scalar multiplication is left to check |
+//! | [`Batch`] | claims over several keys, which end in one multiplication |
+//! | [`StepVerifier`] | the keys of a model's three circuits, and the wires between its proofs |
+//! | [`RunVerifier`] | steps in order, from a first state that is shown to be in range |
+//! | [`Basis`] | what shows that |
+//! | culprit | a proof that made a batch fail |
 
 pub mod batch;
 pub mod canonical;

@@ -105,7 +105,7 @@ impl StepVerifier {
     /// The same from the keys of layer, head and update, which the caller made of the configuration: a prover has them.
     pub fn with_keys(params: &Params, config: &Config, keys: [VerifyingKey; 3]) -> Result<Self, StepError> {
         let [layer, head, update] = keys;
-        let blind = commit_canonical(params, &[]).map_err(|source| StepError::Sum { segment: 0, source })?;
+        let blind = commit_canonical(params, &[]).map_err(StepError::Commitments)?;
         let layouts = Layouts::new(config);
         Ok(StepVerifier { spec_config: config.clone(), layouts, blind, layer, head, update })
     }
@@ -325,7 +325,7 @@ impl StepVerifier {
         opening: &[u8],
     ) -> Result<(), StepError> {
         let refused = |source| StepError::Canonical { source };
-        let after = after.points().map_err(|source| StepError::Sum { segment: 0, source })?;
+        let after = after.points().map_err(StepError::Commitments)?;
         let gradients = contributions.iter().flat_map(|c| &c.gradients).flatten();
         let outputs: Vec<Point> = gradients.copied().chain(after).collect();
         batch.add_canonical(&outputs, opening).map_err(refused)

@@ -1,4 +1,5 @@
 //! The opening that shows blinds to be 1 (SOUNDNESS 15).
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

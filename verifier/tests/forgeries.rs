@@ -1,5 +1,6 @@
 //! Forgeries against the two-pass challenge and the batch (numbers are those of the list of forgeries). Where a forgery
 //! would succeed without a rule of ours, the stock verifier is shown to accept it.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

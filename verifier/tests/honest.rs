@@ -1,4 +1,5 @@
 //! Honest proofs verify, and their ports are what any node computes.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

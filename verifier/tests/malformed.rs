@@ -1,4 +1,5 @@
 //! Malformed proofs and instances: refused by the rule that they break, never by a panic (SOUNDNESS 20).
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

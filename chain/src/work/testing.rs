@@ -10,7 +10,7 @@ fn number() -> impl Strategy<Value = U256> {
 
 /// Any target.
 pub fn target() -> impl Strategy<Value = Target> {
-    number().prop_map(|n| Target::new(n.max(U256::one())).unwrap())
+    number().prop_map(|n| Target::new(n.max(U256::one())).expect("one or more"))
 }
 
 /// Any compact target.

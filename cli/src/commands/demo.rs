@@ -6,10 +6,10 @@ use crate::format::{bytes, hex, plural, time};
 use crate::progress::ProofBar;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
-use backend::curve::{CIRCUIT_VERSION, Params};
-use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
-use circuits::statements::{Bundle, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, corpus_digest, model_digest};
-use prover::step::{StepOf, StepProver, commit_state};
+use backend::curve::Params;
+use circuits::model::{Config, Schedule, Spec, State};
+use circuits::statements::{Bundle, GenesisProof, Layouts, model_digest};
+use prover::{ProvenRun, RunOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,44 +41,27 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         bytes(CORPUS.len() as u64)
     ));
 
-    let mut state = State::init(&spec.config, INIT_SEED);
-    let genesis = commit_state(&params, &spec, &state)?;
-    let decimal = |text: &str| text.parse().map_err(|_| CliError::Usage(format!("{text} is not a number")));
-    let run = Run {
-        circuits: CIRCUIT_VERSION,
-        config: spec.config.to_json(),
-        genesis: genesis.clone(),
-        corpus: corpus_digest(CORPUS),
-        seed: BATCH_SEED,
-        batch: 1,
-        accumulate: 1,
-        schedule: Schedule::constant(&decimal(LEARNING_RATE)?).map_err(|e| CliError::Usage(e.to_string()))?,
-        optimizer: Optimizer::Sgd { momentum: decimal("0")?, weight_decay: decimal("0")? },
-        instances_per_proof: MAX_INSTANCES_PER_PROOF,
-    };
-    dir.write_run(&run)?;
     let (prover_keys, verifier_keys) = (ui.prover_keys(&params, &spec)?, ui.verifier_keys(&params, &spec.config)?);
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
-    let prover = StepProver::new(&params, &prover_keys, &spec);
+    let rate = LEARNING_RATE.parse().map_err(|_| CliError::Usage(format!("{LEARNING_RATE} is not a number")))?;
+    let schedule = Schedule::constant(&rate).map_err(|e| CliError::Usage(e.to_string()))?;
+    let options = RunOptions { seed: BATCH_SEED, ..RunOptions::new(schedule) };
+    let first = State::init(&spec.config, INIT_SEED);
+    let mut run = ProvenRun::begin((&params, &prover_keys, &spec), first, CORPUS, options)?;
+    dir.write_run(run.run())?;
     let groups = Layouts::new(&spec.config).updates().len();
     {
         let mut bar = ProofBar::genesis(ui, &prover_keys, groups);
-        let (proof, _) = prover.genesis(&state, &mut |part, stage| bar.observe(part, stage))?;
+        let proof = run.genesis_proof_told(&mut |segment, stage| bar.observe(segment, stage))?;
         dir.write_genesis_proof(&proof)?;
     }
 
     ui.say(&format!("\n{:>4}  {:>7}  {:>9}  {:>9}  {:>10}", "step", "loss", "proving", "verifying", "proofs"));
-    let mut before = genesis;
     let mut rows = vec![];
     for step in 0..STEPS {
-        let draw = Draw { seed: run.seed, step, contribution: 0 };
-        let batch = draw_batch(CORPUS, spec.config.context, run.batch as usize, draw)?;
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, step, &prover_keys, (1, spec.config.layers, groups));
-        let (bundle, after) =
-            prover.step(StepOf { run: &run, step, before: &before }, &mut state, &[batch], &mut |part, stage| {
-                bar.observe(part, stage)
-            })?;
+        let bundle = run.step_told(&mut |segment, stage| bar.observe(segment, stage))?;
         drop(bar);
         let proving = proving.elapsed();
         dir.write_bundle(&bundle)?;
@@ -97,7 +80,6 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
             "verifying_seconds": verifying.as_secs_f64(),
             "proof_bytes": proof_bytes,
         }));
-        before = after;
     }
 
     let chain = Instant::now();

@@ -1,5 +1,6 @@
 //! Plans as circuits: the direct checker agrees with halo2's, proofs have the length that is computed, and faulty
 //! circuits cannot become keys.
+#![allow(clippy::unwrap_used)]
 
 use backend::challenge;
 use backend::curve::{F, Params};

@@ -202,11 +202,19 @@ impl<F: Field> Plan<F> {
     }
 }
 
+/// A gate whose rows are not complete.
+struct Unselected<F> {
+    name: String,
+    poly: Expr<F, Global>,
+    rows: Vec<usize>,
+    role: Role,
+}
+
 /// Selector columns, one per distinct set of rows that a global expression is enforced on.
 struct Compiler<F> {
     usable: usize,
     fixed: Vec<Vec<F>>,
-    gates: Vec<Gate<F>>,
+    gates: Vec<Unselected<F>>,
     by_expression: HashMap<Vec<u8>, usize>,
 }
 
@@ -230,16 +238,16 @@ impl<F: Field> Compiler<F> {
             Some(&gate) => self.gates[gate].rows.extend(rows),
             None => {
                 self.by_expression.insert(key, self.gates.len());
-                self.gates.push(Gate { name, selector: usize::MAX, poly, rows, role });
+                self.gates.push(Unselected { name, poly, rows, role });
             }
         }
     }
 
     /// Gives gates enforced on the same rows the same selector.
-    fn assign_selectors(&mut self) {
+    fn assign_selectors(&mut self) -> Vec<Gate<F>> {
         let mut selectors: HashMap<Vec<usize>, usize> = HashMap::new();
-        for g in 0..self.gates.len() {
-            let mut rows = std::mem::take(&mut self.gates[g].rows);
+        let mut gates = vec![];
+        for Unselected { name, poly, mut rows, role } in std::mem::take(&mut self.gates) {
             rows.sort_unstable();
             rows.dedup();
             let next = self.fixed.len();
@@ -250,9 +258,9 @@ impl<F: Field> Compiler<F> {
                     self.fixed[column][row] = F::ONE;
                 }
             }
-            self.gates[g].selector = selector;
-            self.gates[g].rows = rows;
+            gates.push(Gate { name, selector, poly, rows, role });
         }
+        gates
     }
 }
 
@@ -501,7 +509,7 @@ impl<F: Field, V> Builder<F, V> {
         let last = cell(running, 0) + added - removed;
         c.gate(Role::Lookup, "lookup: every value is in its table".into(), last, vec![usable - 1]);
 
-        c.assign_selectors();
+        let gates = c.assign_selectors();
 
         // Ports: zero wherever no data stands.
         let locate = |cell: Cell| match columns[cell.block][cell.column] {
@@ -547,7 +555,7 @@ impl<F: Field, V> Builder<F, V> {
             advice,
             phase1,
             fixed: c.fixed,
-            gates: c.gates,
+            gates,
             copies,
             publics,
             ports: self.ports,

@@ -1,0 +1,137 @@
+//! A run that is proven step by step: what a library user holds.
+
+use crate::engine::Stage;
+use crate::error::ProveError;
+use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
+use backend::curve::{CIRCUIT_VERSION, Params};
+use circuits::model::{Draw, Optimizer, Schedule, Spec, State, draw_batch};
+use circuits::segments::SegmentKind;
+use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
+
+/// How a run is trained and proven.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Seed of the batches.
+    pub seed: u64,
+    /// B: sequences of a contribution.
+    pub batch: u32,
+    /// N: contributions of a step.
+    pub accumulate: u32,
+    /// Most instances of one circuit that share a proof.
+    pub instances_per_proof: u32,
+    /// Learning rate by step.
+    pub schedule: Schedule,
+    /// How the state moves.
+    pub optimizer: Optimizer,
+}
+
+impl RunOptions {
+    /// One sequence a step, SGD without momentum and decay, as many instances in a proof as there may be.
+    pub fn new(schedule: Schedule) -> Self {
+        RunOptions {
+            seed: 0,
+            batch: 1,
+            accumulate: 1,
+            instances_per_proof: MAX_INSTANCES_PER_PROOF,
+            schedule,
+            optimizer: Optimizer::PLAIN,
+        }
+    }
+}
+
+/// A run from its first state on.
+pub struct ProvenRun<'a> {
+    params: &'a Params,
+    keys: &'a StepKeys,
+    spec: &'a Spec,
+    corpus: &'a [u8],
+    run: Run,
+    state: State,
+    at: StateCommitments,
+    step: u64,
+}
+
+impl<'a> ProvenRun<'a> {
+    /// Begins a run of a model in `state` over a corpus.
+    ///
+    /// # Errors
+    /// If the state is not one of the model, or the options contradict each other.
+    pub fn begin(
+        (params, keys, spec): (&'a Params, &'a StepKeys, &'a Spec),
+        state: State,
+        corpus: &'a [u8],
+        options: RunOptions,
+    ) -> Result<Self, ProveError> {
+        state.check(&spec.config)?;
+        let at = commit_state(params, spec, &state)?;
+        let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer } = options;
+        let run = Run {
+            circuits: CIRCUIT_VERSION,
+            config: spec.config.to_json(),
+            genesis: at.clone(),
+            corpus: corpus_digest(corpus),
+            seed,
+            batch,
+            accumulate,
+            instances_per_proof,
+            schedule,
+            optimizer,
+        };
+        run.check()?;
+        Ok(ProvenRun { params, keys, spec, corpus, run, state, at, step: 0 })
+    }
+
+    /// What all of its steps have in common.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The state after the steps taken.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    fn prover(&self) -> StepProver<'a> {
+        StepProver::new(self.params, self.keys, self.spec).with_instances_per_proof(self.run.instances_per_proof)
+    }
+
+    /// Proves that the first state is in range; before any step.
+    ///
+    /// # Errors
+    /// After a step, the state is no longer the first one.
+    pub fn genesis_proof(&self) -> Result<GenesisProof, ProveError> {
+        self.genesis_proof_told(&mut |_, _| {})
+    }
+
+    /// The same, telling how far it is.
+    pub fn genesis_proof_told(&self, progress: &mut Progress<'_>) -> Result<GenesisProof, ProveError> {
+        if self.step > 0 {
+            return Err(ProveError::Mismatch { what: "the state after a step" });
+        }
+        Ok(self.prover().genesis(&self.state, progress)?.0)
+    }
+
+    /// Takes and proves the next step, on the sequences that the seed assigns to it.
+    pub fn step(&mut self) -> Result<Bundle, ProveError> {
+        self.step_told(&mut |_: SegmentKind, _: Stage| {})
+    }
+
+    /// The same, telling how far it is.
+    pub fn step_told(&mut self, progress: &mut Progress<'_>) -> Result<Bundle, ProveError> {
+        let draw = |contribution| {
+            let draw = Draw { seed: self.run.seed, step: self.step, contribution };
+            draw_batch(self.corpus, self.spec.config.context, self.run.batch as usize, draw)
+        };
+        let batches = (0..u64::from(self.run.accumulate)).map(draw).collect::<Result<Vec<_>, _>>()?;
+        let at = StepOf { run: &self.run, step: self.step, before: &self.at };
+        let (bundle, after) = self.prover().step(at, &mut self.state, &batches, progress)?;
+        self.at = after;
+        self.step += 1;
+        Ok(bundle)
+    }
+}
