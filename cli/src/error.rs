@@ -1,12 +1,18 @@
 //! What can go wrong, and the exit code that says so.
 
-use crate::answers::AnswerError;
+mod answer;
+mod key_file;
+pub mod node;
+pub mod passphrase;
+
+pub use answer::AnswerError;
+pub use key_file::KeyFileError;
+pub use node::NodeError;
+pub use passphrase::PassphraseError;
+
 use crate::interchange::{InterchangeError, NotExact};
-use crate::key_file::KeyFileError;
-use crate::node_link::NodeError;
-use crate::passphrase::PassphraseError;
+use crate::output::Output;
 use crate::stray::Stray;
-use crate::ui::Output;
 use backend::parameters::ParamsError;
 use backend::ports::PortError;
 use chain::address::NoRandomness;

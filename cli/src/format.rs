@@ -1,6 +1,7 @@
 //! Numbers and digests for people.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// Lower-case hexadecimal.
@@ -73,6 +74,13 @@ pub fn peak_memory_kib() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
+/// A path as it stands in a command line, for a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+,@=:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +113,19 @@ mod tests {
     #[test]
     fn values_are_aligned() {
         assert_eq!(table(&[("a", "1".into()), ("long", "2".into())]), "a     1\nlong  2");
+    }
+
+    #[test]
+    fn paths_can_be_pasted() {
+        for (path, text) in [
+            ("devnet", "devnet"),
+            ("/a/b-c_1.2", "/a/b-c_1.2"),
+            ("my net", "'my net'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), text);
+        }
     }
 }

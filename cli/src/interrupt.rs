@@ -1,6 +1,7 @@
 //! Ctrl-C: what happened is told, and the command that goes on with it.
 
 use crate::error::CliError;
+use crate::format::quoted;
 use crate::ui::Ui;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -39,30 +40,4 @@ pub fn end(ui: &Ui, message: String) -> ! {
 pub fn this_command() -> String {
     let arguments = std::env::args_os().skip(1).map(|argument| quoted(Path::new(&argument)));
     ["gradientcoin".to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
-}
-
-/// A path as it stands in a command line, for a shell.
-pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+,@=:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_can_be_pasted() {
-        for (path, text) in [
-            ("devnet", "devnet"),
-            ("/a/b-c_1.2", "/a/b-c_1.2"),
-            ("my net", "'my net'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(Path::new(path)), text);
-        }
-    }
 }

@@ -3,13 +3,13 @@
 //! The seed is encrypted with XChaCha20-Poly1305 under Argon2id of the passphrase. Everything else in the file stands
 //! there in the clear and is authenticated: it cannot be changed without the passphrase being refused.
 
-use crate::error::CliError;
+use crate::error::{CliError, KeyFileError};
 use crate::files;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{Key, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use chain::address::{Address, SecretKey};
-use circuits::statements::codec::{self, CodecError, Encoded};
+use circuits::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -56,38 +56,6 @@ impl Cost {
             None => Ok(()),
         }
     }
-}
-
-/// A key file that gives no key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyFileError {
-    /// It does not decode.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// A parameter of Argon2id that this program does not accept.
-    #[error("the {name} of the key file, {value}, is not between {min} and {max}")]
-    Cost {
-        /// `lanes`, `passes` or `memory` (in KiB).
-        name: &'static str,
-        /// In the file.
-        value: u32,
-        /// Least.
-        min: u32,
-        /// Most.
-        max: u32,
-    },
-    /// Either; nobody can tell which.
-    #[error("the passphrase is wrong, or the key file is damaged")]
-    Refused,
-    /// Made by a program that got it wrong.
-    #[error("the key file's address does not match its key")]
-    Address,
-    /// The memory that the file asks for cannot be had.
-    #[error("cannot allocate {0} KiB of memory for the passphrase")]
-    Memory(u32),
-    /// The system gives no random bytes.
-    #[error("no random bytes are available: {0}")]
-    Random(String),
 }
 
 /// A key under a passphrase.
@@ -212,6 +180,7 @@ fn random<const N: usize>() -> Result<[u8; N], KeyFileError> {
 mod tests {
     use super::*;
     use crate::error::FileError;
+    use circuits::statements::codec::CodecError;
     use proptest::prelude::*;
 
     /// As cheap as Argon2 can be.

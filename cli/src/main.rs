@@ -12,6 +12,7 @@ mod key_file;
 mod model_choice;
 mod model_dir;
 mod node_link;
+mod output;
 mod passphrase;
 mod progress;
 mod run_dir;

@@ -1,43 +1,15 @@
 //! Where a passphrase comes from: a file, the environment, or someone at the terminal.
 
-use crate::error::CliError;
+use crate::error::passphrase::{MAX, VARIABLE};
+use crate::error::{CliError, PassphraseError};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The environment variable; an empty one counts as none.
-const VARIABLE: &str = "GRADIENTCOIN_PASSPHRASE";
-
-/// What some editors put before a text.
-const BOM: &[u8] = "\u{feff}".as_bytes();
-
-/// Longest passphrase, in bytes.
-const MAX: usize = 1 << 12;
-
 /// Erased when dropped.
 pub type Passphrase = Zeroizing<String>;
-
-/// Why there is no passphrase.
-#[derive(Debug, thiserror::Error)]
-pub enum PassphraseError {
-    /// Nothing was entered, or the file begins with an empty line.
-    #[error("the passphrase is empty")]
-    Empty,
-    /// It is not UTF-8.
-    #[error("the passphrase is not UTF-8 text")]
-    Text,
-    /// The file's first line has no end.
-    #[error("the passphrase is longer than {MAX} bytes")]
-    Long,
-    /// Two entries differ.
-    #[error("the two passphrases differ")]
-    Mismatch,
-    /// There is no terminal, or it fails.
-    #[error("cannot ask for a passphrase: {0}; use --passphrase-file, or set {VARIABLE}")]
-    Terminal(io::Error),
-}
 
 /// What the passphrase is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +61,9 @@ fn prompt(purpose: Purpose, ask: &mut dyn FnMut(&str) -> io::Result<String>) -> 
     }
     Ok(passphrase)
 }
+
+/// What some editors put before a text.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// A passphrase without what editors and shells put around it: a byte order mark before, a line's end and what follows it
 /// behind. Wherever it comes from, it is the same.

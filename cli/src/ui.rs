@@ -1,6 +1,7 @@
 //! What the user sees: results on stdout; progress and warnings on stderr.
 
 use crate::error::CliError;
+pub use crate::output::Output;
 use backend::curve::{DEFAULT_K, Params};
 use backend::parameters::{self, Origin};
 use circuits::model::{Config, Spec};
@@ -12,15 +13,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 use verifier::StepVerifier;
-
-/// A command's result, for people and for machines.
-#[derive(Debug)]
-pub struct Output {
-    /// Text, without a newline at the end.
-    pub text: String,
-    /// The same as JSON.
-    pub json: Value,
-}
 
 /// Writes a failure for machines, with what else there is to say.
 pub fn print_failure(kind: &str, message: &str, report: Option<&Value>) {

@@ -1,6 +1,6 @@
 //! Why a proof could not be made.
 
-use crate::task::InputDigest;
+use crate::input_digest::InputDigest;
 use backend::ports::PortError;
 use halo2_proofs::plonk;
 use plonkish::Violation;

@@ -48,6 +48,8 @@ pub mod error;
 #[cfg(feature = "proofs")]
 mod execute;
 #[cfg(feature = "proofs")]
+mod input_digest;
+#[cfg(feature = "proofs")]
 pub mod key;
 #[cfg(feature = "proofs")]
 mod run;

@@ -5,6 +5,7 @@
 
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
+pub use crate::input_digest::InputDigest;
 use backend::curve::{CIRCUIT_VERSION, F};
 use circuits::model::{Config, LayerWeights, check_sequence};
 use circuits::segments::head::{HeadInput, HeadWeights};
@@ -15,18 +16,7 @@ use circuits::statements::codec::{self, CodecError, Encoded};
 use ff::PrimeField;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
-
-/// Names an input: a hash of its encoding.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct InputDigest(pub [u8; 32]);
-
-impl fmt::Debug for InputDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// What instances are computed from. Sequences and layers share some of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 mod report;
 
-use crate::answers::AnswerError;
 use crate::commands::chain::{Devnet, hash};
+use crate::error::AnswerError;
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, time, time_left};

@@ -134,7 +134,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let (told, path) = (ui.clone(), args.out.clone());
     // Whenever it is killed, a run goes on.
     interrupt::on_interrupt(move || {
-        let path = interrupt::quoted(&path);
+        let path = crate::format::quoted(&path);
         interrupt::end(&told, format!("interrupted; resume with: gradientcoin train --resume --out {path}"))
     });
     let start = Instant::now();

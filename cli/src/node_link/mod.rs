@@ -13,24 +13,19 @@ mod server;
 pub use server::{ServerHandle, serve};
 
 use crate::error::CliError;
+pub use crate::error::node::{DEFAULT_DIR, NodeError, SOCKET, dir_option};
 use crate::files;
-use crate::interrupt::quoted;
 use chain::genesis::{ChainSpec, Genesis};
 use chain::rpc::{self, Answer, Query};
-use chain::store::{Store, StoreError};
-use circuits::statements::codec::CodecError;
+use chain::store::Store;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where a devnet is unless told otherwise.
-pub const DEFAULT_DIR: &str = "devnet";
 /// The genesis in a devnet's directory.
 pub const GENESIS: &str = "genesis.bin";
 /// The store of the node that answers.
 const STORE: &str = "node-0.redb";
-/// Where it answers while it runs.
-pub const SOCKET: &str = "node.sock";
 
 /// Largest answer, in bytes: the state of a large model.
 #[cfg(unix)]
@@ -41,74 +36,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for a store that is in use: a devnet that starts has its store before its socket, and another
 /// question to a stopped one is answered soon.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Why a node does not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// There is no devnet.
-    #[error("there is no devnet in {}; specify its directory with {option}, or wait if it is starting", dir.display())]
-    NoDevnet {
-        /// Where it was looked for.
-        dir: PathBuf,
-        /// The option that names the directory.
-        option: &'static str,
-    },
-    /// There is a genesis, but no store.
-    #[error("{} is missing: `gradientcoin devnet{}` creates it", .0.display(), dir_option(.0.parent().unwrap_or(.0)))]
-    NoStore(PathBuf),
-    /// A process has the store and does not answer.
-    #[error("{} is in use by another process, and nothing answers at {SOCKET} next to it", .0.display())]
-    InUse(PathBuf),
-    /// A process has the store, which was to be read by itself.
-    #[error("{} is in use by another process; if that is a devnet, `gradientcoin chain status` asks it", .0.display())]
-    Busy(PathBuf),
-    /// The store fails.
-    #[error("{}: {source}", path.display())]
-    Store {
-        /// The store.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: StoreError,
-    },
-    /// The node hung up, or answers too slowly.
-    #[error("the node at {}: {source}", path.display())]
-    Connection {
-        /// The socket.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The answer is malformed.
-    #[error("the node's answer: {0}")]
-    Codec(#[from] CodecError),
-    /// The node says no.
-    #[error("the node refused: {0}")]
-    Refused(String),
-    /// The directory is of another chain than the trusted one.
-    #[error("the node is on another chain than the trusted one")]
-    OtherChain,
-    /// The node stopped while a transaction waited.
-    #[error("the node stopped, and transaction {id} is in none of its blocks: send it again once a node is running")]
-    Gone {
-        /// Identity of the transaction, in hexadecimal.
-        id: String,
-    },
-    /// No node is running, and what is asked for needs one.
-    #[error("no node is running in {}: `gradientcoin devnet{}` starts one", .0.display(), dir_option(.0))]
-    NotRunning(PathBuf),
-}
-
-/// The option that a command line needs to find a devnet, with a space before it.
-pub fn dir_option(dir: &Path) -> String {
-    if dir == Path::new(DEFAULT_DIR) { String::new() } else { format!(" --dir {}", quoted(dir)) }
-}
-
-impl NodeError {
-    /// Whether the other side hung up: it may do so on whoever was silent for long, and answers on a new connection.
-    fn is_break(&self) -> bool {
-        matches!(self, NodeError::Connection { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof)
-    }
-}
 
 /// A way to a node of one chain.
 pub struct NodeLink {

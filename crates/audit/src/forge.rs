@@ -12,9 +12,6 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The constraint that an entry of no table breaks, whatever the multiplicities.
-pub(super) const IN_TABLE: &str = "lookup: every value is in its table";
-
 /// Which cells to change.
 #[derive(Clone, Debug)]
 pub enum Choice {

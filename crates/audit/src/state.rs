@@ -6,6 +6,9 @@ use plonkish::{Assignment, Field};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+/// The constraint that an entry of no table breaks, whatever the multiplicities.
+pub(super) const IN_TABLE: &str = "lookup: every value is in its table";
+
 /// A constraint that phase 1 decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Constraint {
@@ -250,7 +253,7 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
             Constraint::Gate(gate, _) => ix.plan.gates[gate as usize].name.clone(),
             Constraint::Copy(copy) => copy_name(ix, copy),
             Constraint::Public(public) => public_name(ix, public),
-            Constraint::Table(..) => super::forge::IN_TABLE.into(),
+            Constraint::Table(..) => IN_TABLE.into(),
             Constraint::Result(op) => format!("result {op}"),
         }
     }

@@ -1,14 +1,9 @@
 //! Accumulators: vectors of copied values combined row by row, one below another, as long as a region is not too tall.
 
 use super::Field;
-use super::block::{BlockId, Builder, Cell, Challenge, Col, Kind, Local, LocalGate, Role, Step, index};
+use super::block::{Accumulator, Builder, LocalGate, Step};
+use super::cells::{BlockId, Cell, Challenge, Col, Kind, Local, Role, index};
 use super::fault::Fault;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Accumulator {
-    block: BlockId,
-    next: usize,
-}
 
 /// A region is closed and a new one begun at this height, so that regions can be packed beside other blocks.
 const ACCUMULATOR_ROWS: usize = 1024;

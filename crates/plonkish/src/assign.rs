@@ -1,38 +1,14 @@
 //! From values to a witness: what is assigned to the cells of phase 1 once a circuit's values are known.
 
-use super::block::{BlockId, Builder, Cell, Col, Local, index};
-use super::compile::{Global, Plan};
-use super::{Expr, Field, Witness, WitnessError, field};
+use super::block::{Fill, FromValues};
+use super::block_cells::Cells;
+use super::cells::{BlockId, Cell};
+use super::plan::{Global, Plan};
+use super::{Expr, Field, Witness, WitnessError};
 use std::fmt;
 use std::sync::Arc;
 
-/// Sets cells of one block from values.
-type FromValues<F, V> = Box<dyn Fn(&V, &mut Cells<'_, F>) + Send + Sync>;
-
-/// How cells of phase 1 are filled, in the order in which the circuit was written.
-pub(super) enum Fill<F, V> {
-    /// From the values.
-    Assign { block: BlockId, from: FromValues<F, V> },
-    /// A value known when the circuit was written.
-    Set { cell: Cell, value: F },
-    /// `column(row) := poly(row)` for each row in turn.
-    Define { block: BlockId, column: usize, poly: Local<F>, rows: Vec<usize> },
-    /// `to := from`.
-    Copy { from: Cell, to: Cell },
-}
-
-impl<F, V> fmt::Debug for Fill<F, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Fill::Assign { .. } => "Assign",
-            Fill::Set { .. } => "Set",
-            Fill::Define { .. } => "Define",
-            Fill::Copy { .. } => "Copy",
-        })
-    }
-}
-
-/// The same over the grid.
+/// [`Fill`] over the grid.
 enum GridFill<F, V> {
     Assign { block: BlockId, from: FromValues<F, V> },
     Set { at: (usize, usize), value: F },
@@ -50,34 +26,6 @@ pub struct Circuit<F, V> {
 impl<F: fmt::Debug, V> fmt::Debug for Circuit<F, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Circuit").field("plan", &self.plan).finish_non_exhaustive()
-    }
-}
-
-/// The cells of a block while values are assigned to them.
-pub struct Cells<'w, F> {
-    plan: &'w Plan<F>,
-    block: BlockId,
-    values: &'w mut [Vec<F>],
-    error: &'w mut Option<WitnessError>,
-}
-
-impl<F: Field> Cells<'_, F> {
-    /// Sets a cell to an integer.
-    pub fn set(&mut self, column: Col, row: usize, value: i128) {
-        self.set_field(column, row, field(value));
-    }
-
-    /// Sets a cell to a field element.
-    pub fn set_field(&mut self, column: Col, row: usize, value: F) {
-        let (column, row) = self.plan.locate(Cell { block: self.block, column: index(column), row });
-        self.values[column][row] = value;
-    }
-
-    /// Notes that a value lies outside what the cell's op declares: there is no witness of such values.
-    pub fn refuse(&mut self, column: Col, row: usize) {
-        let (column, row) = self.plan.locate(Cell { block: self.block, column: index(column), row });
-        let cell = self.plan.cell_name(column, row);
-        self.error.get_or_insert(WitnessError::OutOfRange { cell, row });
     }
 }
 
@@ -127,13 +75,5 @@ impl<F: Field, V> Circuit<F, V> {
             }
         }
         error.map_or(Ok(witness), Err)
-    }
-}
-
-impl<F: Field, V> Builder<F, V> {
-    /// Assigns cells of a block from the values, once they are known. Cells of a port must be said to carry data
-    /// ([`Self::carries_data`]).
-    pub fn assign(&mut self, block: BlockId, from: impl Fn(&V, &mut Cells<'_, F>) + Send + Sync + 'static) {
-        self.fills.push(Fill::Assign { block, from: Box::new(from) });
     }
 }

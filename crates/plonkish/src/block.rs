@@ -1,142 +1,13 @@
 //! Blocks and the builder that ops write them with.
 
-use super::accumulator::Accumulator;
-use super::assign::{Circuit, Fill};
+use super::block_cells::Cells;
+use super::cells::{BlockId, Cell, Col, Kind, Local, Lookup, Port, PortId, Role, index};
 use super::fault::Fault;
 use super::interval::Interval;
-use super::known::Known;
-use super::reads::Read;
-use super::{Expr, Field, LANES, Plan, Witness, field};
+use super::ranges::Known;
+use super::{Field, LANES, field};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Independent scalars drawn after phase 1, one per role (never one in two roles).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Challenge {
-    /// Alpha of the logarithmic derivative.
-    Alpha,
-    /// Weight of the second component of a looked-up pair.
-    TupleY,
-    /// Weight of the tag of a looked-up pair.
-    TupleTag,
-    /// Projection of the query index (rows of activations).
-    Rows,
-    /// Projection of the key index, and of the vocabulary.
-    Keys,
-    /// Projection of a matrix's output features.
-    Outputs,
-    /// Projection of a matrix's input features.
-    Inputs,
-}
-
-impl Challenge {
-    /// All roles, in the order of their instance rows.
-    pub const ALL: [Challenge; 7] = [
-        Challenge::Alpha,
-        Challenge::TupleY,
-        Challenge::TupleTag,
-        Challenge::Rows,
-        Challenge::Keys,
-        Challenge::Outputs,
-        Challenge::Inputs,
-    ];
-
-    /// The label under which the scalar is drawn.
-    pub fn label(self) -> &'static str {
-        match self {
-            Challenge::Alpha => "pole",
-            Challenge::TupleY => "tuple-y",
-            Challenge::TupleTag => "tuple-tag",
-            Challenge::Rows => "rows",
-            Challenge::Keys => "keys",
-            Challenge::Outputs => "outputs",
-            Challenge::Inputs => "inputs",
-        }
-    }
-}
-
-/// What a column of a block may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Phase 1; looked up in `[0, 2^12)` on every usable row.
-    Limb,
-    /// Phase 1, unchecked; cannot be copied.
-    Unchecked,
-    /// Phase 1, unchecked; can be copied.
-    Copyable,
-    /// Phase 1; first component of a looked-up pair. The number tells the block's pairs apart.
-    LookupX(usize),
-    /// Phase 1; second component of a looked-up pair.
-    LookupY(usize),
-    /// Phase 2: determined by phase 1, fixed cells and challenges; can be copied.
-    Acc,
-    /// A constant of the circuit.
-    Fixed,
-    /// A column of a port.
-    Port(PortId, usize),
-}
-
-/// A column as a block's expressions name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Col {
-    /// A column of the block.
-    Local(usize),
-    /// The column that holds a challenge on every row.
-    Challenge(Challenge),
-    /// The column that holds the square of a challenge on every row.
-    Square(Challenge),
-}
-
-/// An expression over a block's columns.
-pub type Local<F> = Expr<F, Col>;
-
-impl Col {
-    /// The cell on the current row.
-    pub fn cur<F>(self) -> Local<F> {
-        Expr::Cell(self, 0)
-    }
-
-    /// The cell `rotation` rows below.
-    pub fn at<F>(self, rotation: i32) -> Local<F> {
-        Expr::Cell(self, rotation)
-    }
-}
-
-/// Number of a block in its builder.
-pub type BlockId = usize;
-
-/// Number of a port in its builder.
-pub type PortId = usize;
-
-/// One cell, named before packing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cell {
-    /// The block.
-    pub block: BlockId,
-    /// The column of the block (an index into its columns).
-    pub column: usize,
-    /// The row within the block.
-    pub row: usize,
-}
-
-/// A pair of columns looked up in a tagged table.
-#[derive(Clone, Copy, Debug)]
-pub struct Lookup {
-    /// First component.
-    pub x: Col,
-    /// Second component.
-    pub y: Col,
-}
-
-/// Columns that enter or leave the proof, commitment by commitment.
-#[derive(Clone, Debug)]
-pub struct Port {
-    /// Name, for people.
-    pub name: String,
-    /// Number of columns.
-    pub columns: usize,
-    /// Whether the blinding is canonical (rows 0, blind 1) or secret.
-    pub canonical: bool,
-}
+use std::fmt;
 
 #[derive(Clone, Debug)]
 pub(super) struct LocalColumn<F> {
@@ -148,19 +19,6 @@ pub(super) struct LocalColumn<F> {
     pub data: Vec<bool>,
     /// What is known of the integers in it; of looked-up pairs the table says it.
     pub known: Option<Known>,
-}
-
-/// What a gate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Constrains cells of phase 1: an equation of integers.
-    Phase1,
-    /// Computes a cell of phase 2: holds in the field, whatever the cells are.
-    Projection,
-    /// Holds a challenge constant, or squares it.
-    Challenge,
-    /// Part of the lookup argument.
-    Lookup,
 }
 
 #[derive(Clone, Debug)]
@@ -209,6 +67,49 @@ pub(super) enum Step<F> {
     Copy { from: Cell, to: Cell },
 }
 
+/// A region of accumulators, and its next row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accumulator {
+    pub block: BlockId,
+    pub next: usize,
+}
+
+/// A range from which a constraint's own was computed.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub block: BlockId,
+    pub column: usize,
+    pub interval: Interval,
+    /// The constraint that read it.
+    pub gate: String,
+}
+
+/// Sets cells of one block from values.
+pub(super) type FromValues<F, V> = Box<dyn Fn(&V, &mut Cells<'_, F>) + Send + Sync>;
+
+/// How cells of phase 1 are filled, in the order in which the circuit was written.
+pub(super) enum Fill<F, V> {
+    /// From the values.
+    Assign { block: BlockId, from: FromValues<F, V> },
+    /// A value known when the circuit was written.
+    Set { cell: Cell, value: F },
+    /// `column(row) := poly(row)` for each row in turn.
+    Define { block: BlockId, column: usize, poly: Local<F>, rows: Vec<usize> },
+    /// `to := from`.
+    Copy { from: Cell, to: Cell },
+}
+
+impl<F, V> fmt::Debug for Fill<F, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fill::Assign { .. } => "Assign",
+            Fill::Set { .. } => "Set",
+            Fill::Define { .. } => "Define",
+            Fill::Copy { .. } => "Copy",
+        })
+    }
+}
+
 /// Collects blocks, copies, ports, how values of type `V` fill the cells, and what is computed in phase 2.
 #[derive(Debug)]
 pub struct Builder<F, V = ()> {
@@ -229,13 +130,6 @@ impl<F: Field> Builder<F> {
     /// An empty builder of a circuit whose cells are all set while it is written: one of a test.
     pub fn new() -> Self {
         Self::for_values()
-    }
-
-    /// The plan, and the witness of the values that were set.
-    pub fn compile_filled(self, k: u32) -> (Plan<F>, Witness<F>) {
-        let circuit = self.compile(k);
-        let witness = circuit.fill(&()).expect("what is set has no range to leave");
-        (circuit.into_plan(), witness)
     }
 }
 
@@ -261,15 +155,6 @@ impl<F: Field, V> Builder<F, V> {
             dot: None,
             horner: None,
         }
-    }
-
-    /// Packs the blocks into a grid of `2^k` rows.
-    ///
-    /// # Panics
-    /// On a malformed circuit: a bug of an op, never of its values.
-    pub fn compile(mut self, k: u32) -> Circuit<F, V> {
-        let fills = std::mem::take(&mut self.fills);
-        Circuit::new(self.plan(k), fills)
     }
 
     /// A new port of `columns` columns.
@@ -349,6 +234,12 @@ impl<F: Field, V> Builder<F, V> {
         };
         let (x, y) = (hull(&mut pairs.iter().map(|p| p.0)), hull(&mut pairs.iter().map(|p| p.1)));
         self.tables.insert(tag, Table { rows: pairs, x, y });
+    }
+
+    /// Assigns cells of a block from the values, once they are known. Cells of a port must be said to carry data
+    /// ([`Self::carries_data`]).
+    pub fn assign(&mut self, block: BlockId, from: impl Fn(&V, &mut Cells<'_, F>) + Send + Sync + 'static) {
+        self.fills.push(Fill::Assign { block, from: Box::new(from) });
     }
 
     /// Says which rows of a port's column carry data; all others are forced to zero.
@@ -461,12 +352,5 @@ impl<F: Field, V> Builder<F, V> {
     /// Requires a cell to equal the instance value on `row`.
     pub fn public(&mut self, cell: Cell, row: usize) {
         self.publics.push((cell, row));
-    }
-}
-
-pub(super) fn index(column: Col) -> usize {
-    match column {
-        Col::Local(c) => c,
-        _ => panic!("a challenge column is not a column of a block"),
     }
 }

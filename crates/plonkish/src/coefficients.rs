@@ -5,7 +5,7 @@
 //! Zippel 1979; for matrix products Freivalds 1977). It says modulo p that the coefficients are equal. If no coefficient
 //! of the difference exceeds p/2 in magnitude, they are equal as integers.
 
-use super::block::Challenge;
+use super::cells::Challenge;
 use super::interval::Interval;
 use ethnum::U256;
 
@@ -16,7 +16,7 @@ const ROLES: usize = Challenge::ALL.len();
 pub(super) enum Form {
     /// It is one product of challenges.
     Monomial,
-    /// Cells whose ranges are firm (see [`Basis`](super::known::Basis)).
+    /// Cells whose ranges are firm (see [`Basis`](super::ranges::Basis)).
     Firm,
     /// Also cells whose ranges rest on what equations determine.
     Derived,

@@ -38,7 +38,9 @@
 mod accumulator;
 mod assign;
 mod block;
+mod block_cells;
 mod bounds;
+mod cells;
 mod coefficients;
 mod compile;
 mod expr;
@@ -46,24 +48,32 @@ mod fault;
 mod field;
 mod interval;
 mod known;
+mod margins;
 mod owner;
 mod pack;
+mod plan;
 mod projections;
+mod ranges;
 mod reads;
 mod roles;
 mod witness;
 mod witness_check;
 
-pub use assign::{Cells, Circuit};
-pub use block::{Block, BlockId, Builder, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role};
-pub use bounds::{BoundError, DeclaredRange, MAX_DEGREE, Margin, Margins, Span};
-pub use compile::{Assignment, Column, Gate, Global, Helper, LookupSlot, Plan, TableColumns, TablePositions};
+pub use assign::Circuit;
+pub use block::{Block, Builder};
+pub use block_cells::Cells;
+pub use bounds::MAX_DEGREE;
+pub use cells::{BlockId, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role};
 pub use expr::Expr;
 pub use fault::Fault;
 pub use field::{Field, field};
 pub use interval::Interval;
-pub use known::{Basis, Because, Case, Declared};
-pub use owner::Owner;
+pub use margins::{BoundError, Margin, Margins};
+pub use plan::{
+    Assignment, Column, DeclaredRange, Gate, Global, Helper, LookupSlot, Owner, Plan, Span, TableColumns,
+    TablePositions,
+};
+pub use ranges::{Basis, Because, Case, Declared};
 pub use roles::{Free, Roles};
 pub use witness::{Witness, WitnessError};
 pub use witness_check::{Violation, check_witness, out_of_range};

@@ -2,23 +2,8 @@
 
 use super::Field;
 use super::block::Block;
-use super::compile::{Global, Plan};
-use super::pack::Place;
-
-/// Consecutive cells of an advice column that one column of a block holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// First row.
-    pub first: usize,
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of the block; columns of one block stand side by side.
-    pub block: usize,
-    /// The block's op.
-    pub op: String,
-    /// The column's name in its block.
-    pub column: String,
-}
+use super::plan::Place;
+use super::plan::{Global, Owner, Plan};
 
 impl<F: Field> Plan<F> {
     /// Who owns a cell; none for padding.

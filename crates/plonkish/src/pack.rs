@@ -1,6 +1,8 @@
 //! Packing blocks into the grid: first fit by decreasing height, minimising new columns.
 
-use super::block::{Block, Kind};
+use super::block::Block;
+use super::cells::Kind;
+use super::plan::Place;
 use std::collections::BTreeMap;
 
 /// Pools of interchangeable columns.
@@ -41,14 +43,6 @@ impl Pool {
             Kind::LookupY(_) | Kind::Port(..) => None,
         }
     }
-}
-
-/// Where a block stands: its first row, and for each of its columns the index in the column's pool (for the second
-/// component of a looked-up pair, that of the first; for a port column, its place in the port).
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub row: usize,
-    pub slots: Vec<usize>,
 }
 
 /// The columns of one pool, each with the row intervals in use.

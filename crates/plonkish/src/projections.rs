@@ -1,12 +1,12 @@
 //! Phase 2 computed in bounds: each projection as a polynomial in the challenges ([`Norm`]), each equation between two
 //! of them checked. See [`bounds`](super::bounds).
 
-use super::block::Challenge;
-use super::bounds::{BoundError, Margin, shifted};
+use super::cells::Challenge;
 use super::coefficients::{Form, Norm};
-use super::compile::{Assignment, Global, Plan};
 use super::interval::{Interval, bits, exponent, half};
-use super::known::Basis;
+use super::margins::{BoundError, Margin, shifted};
+use super::plan::{Assignment, Global, Plan};
+use super::ranges::Basis;
 use super::{Expr, Field};
 use ethnum::U256;
 use std::collections::{BTreeMap, HashSet};

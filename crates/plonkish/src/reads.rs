@@ -3,20 +3,10 @@
 //! that no equation of it is left unchecked.
 
 use super::Field;
-use super::block::{BlockId, Builder, Cell, Col, Kind, Local, Step};
+use super::block::{Builder, Read, Step};
+use super::cells::{BlockId, Cell, Col, Kind, Local};
 use super::fault::Fault;
-use super::interval::Interval;
 use std::collections::HashSet;
-
-/// A range from which a constraint's own was computed.
-#[derive(Debug)]
-pub(super) struct Read {
-    block: BlockId,
-    column: usize,
-    interval: Interval,
-    /// The constraint that read it.
-    gate: String,
-}
 
 impl<F: Field, V> Builder<F, V> {
     fn is_known(&self, block: BlockId, column: usize, row: usize) -> bool {

@@ -1,6 +1,6 @@
 //! What an auditor must know of a circuit: what comes from outside, what it claims, and what is free by design.
 
-use super::PortId;
+use super::cells::PortId;
 
 /// A column of an op that is free by design, as long as the sum of its cells stays.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! The values of a plan's cells, and the computation of phase 2 from the challenges.
 
 use super::Field;
-use super::block::Challenge;
-use super::compile::{Assignment, Global, LookupSlot, Plan};
+use super::cells::Challenge;
+use super::plan::{Assignment, Global, LookupSlot, Plan};
 use ff::BatchInvert;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! The network of a devnet: channels between threads. Messages cross it encoded, as they would cross a socket.
 
-use super::nodes::Input;
+use super::events::Input;
 use chain::message::{Message, Network, PeerId};
 use circuits::statements::codec;
 use std::sync::Arc;

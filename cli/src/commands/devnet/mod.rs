@@ -8,6 +8,7 @@
 //! | rayon's | jobs: verifying what arrives |
 
 mod directory;
+mod events;
 mod faucet;
 mod hub;
 mod nodes;

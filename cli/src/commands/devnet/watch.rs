@@ -1,6 +1,6 @@
 //! What a running devnet shows: a line for each block, and below them one that says what is going on.
 
-use super::nodes::{Event, Seen};
+use super::events::{Event, Seen};
 use super::setup::Shared;
 use crate::format::{bytes, plural, time, time_left};
 use crate::ui::Ui;

@@ -1,6 +1,6 @@
 //! Contributors and the producer.
 
-use super::nodes::{Event, Input};
+use super::events::{Event, Input};
 use super::setup::{Shared, now};
 use crate::error::CliError;
 use crate::format::plural;

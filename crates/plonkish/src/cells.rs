@@ -1,0 +1,152 @@
+//! What a circuit is written in: challenges, columns of blocks, cells, ports.
+
+use super::Expr;
+
+/// Independent scalars drawn after phase 1, one per role (never one in two roles).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Challenge {
+    /// Alpha of the logarithmic derivative.
+    Alpha,
+    /// Weight of the second component of a looked-up pair.
+    TupleY,
+    /// Weight of the tag of a looked-up pair.
+    TupleTag,
+    /// Projection of the query index (rows of activations).
+    Rows,
+    /// Projection of the key index, and of the vocabulary.
+    Keys,
+    /// Projection of a matrix's output features.
+    Outputs,
+    /// Projection of a matrix's input features.
+    Inputs,
+}
+
+impl Challenge {
+    /// All roles, in the order of their instance rows.
+    pub const ALL: [Challenge; 7] = [
+        Challenge::Alpha,
+        Challenge::TupleY,
+        Challenge::TupleTag,
+        Challenge::Rows,
+        Challenge::Keys,
+        Challenge::Outputs,
+        Challenge::Inputs,
+    ];
+
+    /// The label under which the scalar is drawn.
+    pub fn label(self) -> &'static str {
+        match self {
+            Challenge::Alpha => "pole",
+            Challenge::TupleY => "tuple-y",
+            Challenge::TupleTag => "tuple-tag",
+            Challenge::Rows => "rows",
+            Challenge::Keys => "keys",
+            Challenge::Outputs => "outputs",
+            Challenge::Inputs => "inputs",
+        }
+    }
+}
+
+/// What a column of a block may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Phase 1; looked up in `[0, 2^12)` on every usable row.
+    Limb,
+    /// Phase 1, unchecked; cannot be copied.
+    Unchecked,
+    /// Phase 1, unchecked; can be copied.
+    Copyable,
+    /// Phase 1; first component of a looked-up pair. The number tells the block's pairs apart.
+    LookupX(usize),
+    /// Phase 1; second component of a looked-up pair.
+    LookupY(usize),
+    /// Phase 2: determined by phase 1, fixed cells and challenges; can be copied.
+    Acc,
+    /// A constant of the circuit.
+    Fixed,
+    /// A column of a port.
+    Port(PortId, usize),
+}
+
+/// A column as a block's expressions name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Col {
+    /// A column of the block.
+    Local(usize),
+    /// The column that holds a challenge on every row.
+    Challenge(Challenge),
+    /// The column that holds the square of a challenge on every row.
+    Square(Challenge),
+}
+
+/// An expression over a block's columns.
+pub type Local<F> = Expr<F, Col>;
+
+impl Col {
+    /// The cell on the current row.
+    pub fn cur<F>(self) -> Local<F> {
+        Expr::Cell(self, 0)
+    }
+
+    /// The cell `rotation` rows below.
+    pub fn at<F>(self, rotation: i32) -> Local<F> {
+        Expr::Cell(self, rotation)
+    }
+}
+
+/// Number of a block in its builder.
+pub type BlockId = usize;
+
+/// Number of a port in its builder.
+pub type PortId = usize;
+
+/// One cell, named before packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// The block.
+    pub block: BlockId,
+    /// The column of the block (an index into its columns).
+    pub column: usize,
+    /// The row within the block.
+    pub row: usize,
+}
+
+/// A pair of columns looked up in a tagged table.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    /// First component.
+    pub x: Col,
+    /// Second component.
+    pub y: Col,
+}
+
+/// Columns that enter or leave the proof, commitment by commitment.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Name, for people.
+    pub name: String,
+    /// Number of columns.
+    pub columns: usize,
+    /// Whether the blinding is canonical (rows 0, blind 1) or secret.
+    pub canonical: bool,
+}
+
+/// What a gate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Constrains cells of phase 1: an equation of integers.
+    Phase1,
+    /// Computes a cell of phase 2: holds in the field, whatever the cells are.
+    Projection,
+    /// Holds a challenge constant, or squares it.
+    Challenge,
+    /// Part of the lookup argument.
+    Lookup,
+}
+
+pub(super) fn index(column: Col) -> usize {
+    match column {
+        Col::Local(c) => c,
+        _ => panic!("a challenge column is not a column of a block"),
+    }
+}
