@@ -3,7 +3,6 @@
 //!
 //! `GRADIENTCOIN_REGENERATE_CORPUS=1 cargo test -p chain --test decoders` writes the corpus anew, after the golden chain was.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod common;
 #[path = "decoders/mutations.rs"]

@@ -2,7 +2,6 @@
 //!
 //! Whatever an adversary could make right is made right: digests, signatures of their own keys, stamps, work.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod common;
 #[path = "forgeries/content.rs"]

@@ -1,7 +1,6 @@
 //! A cheater who proves: each of the proofs below is valid, or as valid as a cheater can make it, and states what it must
 //! not. On a model of a few cells, and a data set of two sequences. Takes minutes.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod common;
 #[path = "proving/tiny.rs"]

@@ -1,5 +1,4 @@
 //! What strangers may try on a node, without a proof and with little work.
-#![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::unwrap_used)]
 
 mod support;

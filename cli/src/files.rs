@@ -71,7 +71,7 @@ pub fn decode<T: Encoded>(path: &Path, limit: u64) -> Result<T, CliError> {
     codec::decode(&read(path, limit)?).map_err(CliError::file(path))
 }
 
-/// Encodes into a file; see [`write`].
+/// Encodes into a file; see [`write()`].
 pub fn encode<T: Encoded>(path: &Path, value: &T, sync: bool) -> Result<(), CliError> {
     write(path, &codec::encode(value).map_err(CliError::file(path))?, sync)
 }
@@ -84,7 +84,7 @@ pub fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
     written.map_err(CliError::io("write", path))
 }
 
-/// As [`write`], and keeps the old content under another name. Whenever this process is killed, `path` is there.
+/// As [`write()`], and keeps the old content under another name. Whenever this process is killed, `path` is there.
 pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
     let written = unfinished(path, bytes, sync, 0o666).and_then(|file| {
         keep(path, kept)?;

@@ -173,7 +173,7 @@ impl<'a> StepProver<'a> {
         };
         let canonical = || PortBlinding::Canonical(1);
         let (mut inputs, mut losses, mut gradients) = (Inputs::default(), vec![], Gradients::zeros(config));
-        let weights = state.w.layers.iter().map(|layer| inputs.put(Input::LayerWeights(layer.clone())));
+        let weights = state.w.layers.iter().map(|layer| inputs.put(Input::LayerWeights(Box::new(layer.clone()))));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
         let head_weights = inputs.put(Input::HeadWeights(HeadWeights::of(&state.w)))?;
         let (mut of_layers, mut of_heads) = (vec![], vec![]);

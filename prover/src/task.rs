@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Weights of a layer.
-    LayerWeights(LayerWeights),
+    LayerWeights(Box<LayerWeights>),
     /// Weights of the head.
     HeadWeights(HeadWeights),
     /// T + 1 tokens.
@@ -179,7 +179,7 @@ impl Inputs {
         else {
             return Err(ProveError::Mismatch { what: "the kind of an input" });
         };
-        let input = LayerInput { weights: weights.clone(), entering: entering.clone() };
+        let input = LayerInput { weights: LayerWeights::clone(weights), entering: entering.clone() };
         input.check(config)?;
         Ok(input)
     }

@@ -1,7 +1,6 @@
 //! A first state whose weights are arbitrary field elements (25 of the list of forgeries): with it every proof of a step
 //! holds, whatever loss and whatever end are wished for. Only what shows the first state's range tells.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
 use backend::parameters;

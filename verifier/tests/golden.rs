@@ -3,7 +3,6 @@
 //! `GRADIENTCOIN_REGENERATE=1 cargo test -p verifier --test golden` writes them anew, which is right only when the
 //! circuits were meant to change.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;

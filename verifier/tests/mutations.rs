@@ -1,6 +1,5 @@
 //! Ten thousand mutated proofs and files: each is refused or decodes to what it encodes, and nothing panics.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod common;
 

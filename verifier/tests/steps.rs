@@ -1,6 +1,5 @@
 //! Steps of a cheating prover whose proofs are all valid: what is wrong is how they hang together.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;

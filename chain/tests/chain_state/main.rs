@@ -1,6 +1,5 @@
 //! A full node's chain: how it grows, forks, forgets and comes back.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,6 @@
 //! killed, and the store must then be as the undisturbed node's was at some moment of the script. Then the next child goes
 //! on from there.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod script;
 #[path = "../support/mod.rs"]

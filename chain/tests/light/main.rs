@@ -1,6 +1,5 @@
 //! The light client: rules, branches, file, source, proofs.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod common;
 mod files;

@@ -1,6 +1,5 @@
 //! Nodes without input and output, over a network that is a queue: what arrives, in whatever order, ends in one chain.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -111,28 +111,25 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
             b.declare(block, column, declared);
         }
     }
-    let of_hyper: [(&str, fn(&Hyper) -> u64, u32); 3] = [
-        ("lambda", |hyper| hyper.lambda, HYPER_BITS[0]),
-        ("mu", |hyper| hyper.mu, HYPER_BITS[1]),
-        ("omega", |hyper| hyper.omega, HYPER_BITS[2]),
-    ];
-    let [lambda, mu, omega] = of_hyper.map(|(name, value, bits)| constant_column(b, block, name, (value, bits)));
+    let lambda = constant_column(b, block, "lambda", (|hyper| hyper.lambda, HYPER_BITS[0]));
+    let mu = constant_column(b, block, "mu", (|hyper| hyper.mu, HYPER_BITS[1]));
+    let omega = constant_column(b, block, "omega", (|hyper| hyper.omega, HYPER_BITS[2]));
     for (column, row) in [lambda, mu, omega].into_iter().zip(HYPER_ROWS) {
         let cell = b.cell(block, column, 0);
         b.public(cell, row);
     }
+    let lane_of_ports = |lane: usize| Lane {
+        w: ports[WEIGHTS][lane],
+        lo: ports[LOW][lane],
+        v: ports[MOMENTUM][lane],
+        g: ports[GRADIENT][lane],
+        w_new: ports[NEW_WEIGHTS][lane],
+        lo_new: ports[NEW_LOW][lane],
+        v_new: ports[NEW_MOMENTUM][lane],
+    };
     for i in 0..LANES {
-        let lane = Lane {
-            w: ports[WEIGHTS][i],
-            lo: ports[LOW][i],
-            v: ports[MOMENTUM][i],
-            g: ports[GRADIENT][i],
-            w_new: ports[NEW_WEIGHTS][i],
-            lo_new: ports[NEW_LOW][i],
-            v_new: ports[NEW_MOMENTUM][i],
-        };
         let element = move |values: &UpdateValues, row: usize| values.element(i, row);
-        sgd::place(b, block, &i.to_string(), (lane, HyperColumns { lambda, mu, omega }), element);
+        sgd::place(b, block, &i.to_string(), (lane_of_ports(i), HyperColumns { lambda, mu, omega }), element);
     }
     builder.compile(k)
 }

@@ -6,7 +6,7 @@
 //! | head | loss (frac 24), context |
 //! | update | λ, μ, ω, context |
 //!
-//! The context binds the instance to its statement and its place: see [`crate::domain`].
+//! The context binds the instance to its statement and its place: see [`domain`].
 
 pub mod codec;
 

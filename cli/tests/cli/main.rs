@@ -1,6 +1,5 @@
 //! The command line, as users and attackers meet it.
 #![allow(clippy::unwrap_used)]
-#![allow(clippy::unwrap_used)]
 
 mod audit;
 mod common;
