@@ -59,7 +59,8 @@ fn check_record(spec: &ChainSpec, record: &Record) -> Result<(), AnswerError> {
     if target > spec.rules().floor.target() || !meets(&header.id(), target) {
         return Err(AnswerError::Work);
     }
-    if state.digest() != summary.state { Err(AnswerError::State) } else { Ok(()) }
+    let is_states = state.check(spec.config()).is_ok() && state.digest() == summary.state;
+    if is_states { Ok(()) } else { Err(AnswerError::State) }
 }
 
 /// Requires a block to be that of its record.

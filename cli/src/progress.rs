@@ -109,10 +109,14 @@ impl Estimate {
         if let Stage::Committed { of, .. } = stage {
             work.in_hand.0 = of;
         }
-        work.in_hand.1 = share(&work.shape, work.in_hand.0, stage);
-        if stage == Stage::Checked {
-            work.done += work.in_hand.0;
-            work.in_hand = (0, 0.0);
+        // Of several proofs in hand the last that was told of stands for itself; each counts when it is checked.
+        match stage {
+            Stage::Checked { instances } => {
+                work.done += instances;
+                work.in_hand = (0, 0.0);
+            }
+            _ if work.in_hand.0 > 0 => work.in_hand.1 = share(&work.shape, work.in_hand.0, stage),
+            _ => {}
         }
         self.told = (now, self.done());
     }

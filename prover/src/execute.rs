@@ -16,6 +16,17 @@ const ENOUGH: usize = 8;
 /// Proofs of few instances that are made side by side.
 const SIDE_BY_SIDE: usize = 2;
 
+/// No further task is begun once one of them panicked.
+struct EndsOnPanic<'a>(&'a AtomicUsize, usize);
+
+impl Drop for EndsOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(self.1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl StepProver<'_> {
     /// Does one task: computes the instances from their inputs, proves them, verifies the proof.
     pub fn execute(
@@ -25,6 +36,9 @@ impl StepProver<'_> {
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Vec<u8>, ProveError> {
         task.check(&self.spec.config)?;
+        if self.keys.config != self.spec.config {
+            return Err(ProveError::Mismatch { what: "the keys' configuration" });
+        }
         let instance = |(index, instance): (usize, &TaskInstance)| {
             let witness = self.witness(index, &instance.inputs, inputs)?;
             Ok(ProofInstance { witness, publics: instance.publics.clone(), ports: instance.ports.clone() })
@@ -70,7 +84,7 @@ impl StepProver<'_> {
             progress(segment, stage);
         };
         let work = || -> Result<Vec<(usize, Vec<u8>)>, ProveError> {
-            let mut done = vec![];
+            let (mut done, _ends) = (vec![], EndsOnPanic(&next, small.len()));
             while let Some(&i) = small.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let segment = tasks[i].segment;
                 // A task that failed ends the others after the one at hand.

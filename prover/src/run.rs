@@ -62,6 +62,9 @@ impl<'a> ProvenRun<'a> {
         corpus: &'a [u8],
         options: RunOptions,
     ) -> Result<Self, ProveError> {
+        if keys.config != spec.config {
+            return Err(ProveError::Mismatch { what: "the keys' configuration" });
+        }
         state.check(&spec.config)?;
         let at = commit_state(params, spec, &state)?;
         let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer } = options;

@@ -8,7 +8,7 @@ use crate::key::ProverKey;
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params};
 use backend::keys::VerifyingKey;
-use circuits::model::{Gradients, Spec, State, public_loss, sequence_gradient};
+use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
@@ -17,6 +17,7 @@ use circuits::segments::{Circuits, SegmentKind, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
+    check_instances,
 };
 use plonkish::{LANES, field};
 
@@ -30,6 +31,8 @@ pub struct StepKeys {
     pub update: ProverKey,
     /// The circuits, compiled once.
     pub circuits: Circuits,
+    /// What they are of.
+    pub config: Config,
 }
 
 impl StepKeys {
@@ -50,7 +53,7 @@ impl StepKeys {
             Ok(key)
         };
         let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
-        Ok(StepKeys { layer, head, update, circuits })
+        Ok(StepKeys { layer, head, update, circuits, config: spec.config.clone() })
     }
 
     /// The key of a segment.
@@ -291,6 +294,7 @@ impl<'a> StepProver<'a> {
         progress: &mut Progress<'_>,
     ) -> Result<(GenesisProof, StateCommitments), ProveError> {
         let config = &self.spec.config;
+        check_instances(self.instances_per_proof)?;
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
         let (domain, gradients) = (GenesisProof::domain(config, &committed), state.identity_gradient(config));
@@ -349,9 +353,12 @@ impl<'a> StepProver<'a> {
         let domain = Run::update_domain(&id, at.step, &digest);
         let (updates, after) = self.update(&domain, state, (&sum, proven.len() as u64), &hyper, progress)?;
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
-        circuits::ops::sgd::apply(&hyper, state, &sum, &mut saturations);
+        let mut moved = state.clone();
+        circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
         let gradients: Vec<&Gradients> = proven.iter().map(|p| &p.gradients).collect();
-        let canonical = self.outputs(&gradients, state, &after)?;
+        let canonical = self.outputs(&gradients, &moved, &after)?;
+        // Nothing can fail from here on: the state moves with its proofs, or not at all.
+        *state = moved;
         let contributions = proven.into_iter().map(|p| p.contribution).collect();
         let (run, before) = (at.run.clone(), at.before.clone());
         Ok((Bundle { canonical, run, step: at.step, before, contributions, updates }, after))

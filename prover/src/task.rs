@@ -2,6 +2,10 @@
 //!
 //! A task names its inputs by digest, holds public values and blinding, and gives a proof that is cheap to check. Whoever
 //! does it need not be trusted with soundness; as it holds blinding, only with secrecy.
+//!
+//! **One proof of a task may be published, ever.** Each opens a secret wire at points that its blinding hides, and the blinding
+//! is sized for the two proofs at the wire's ends. If a task was done twice, one of the results is thrown away unseen; if
+//! one may have been seen, the whole contribution is cut into fresh tasks.
 
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
@@ -12,8 +16,8 @@ use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Entering, SegmentKind};
+use circuits::statements::check_instances;
 use circuits::statements::codec::{self, CodecError, Encoded};
-use ff::PrimeField;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,14 +78,6 @@ impl InstanceInputs {
             InstanceInputs::Update { .. } => SegmentKind::Update,
         }
     }
-
-    fn digests(&self) -> Vec<InputDigest> {
-        match *self {
-            InstanceInputs::Layer { weights, entering } => vec![weights, entering],
-            InstanceInputs::Head { weights, sequence, entering } => vec![weights, sequence, entering],
-            InstanceInputs::Update { values } => vec![values],
-        }
-    }
 }
 
 /// One instance of a task.
@@ -120,24 +116,30 @@ impl Task {
         Task { circuits: CIRCUIT_VERSION, config: config.digest(), segment, instances }
     }
 
-    /// Names what is proven, whatever the blinding: two tasks of one name have results of equal worth.
-    pub fn name(&self) -> [u8; 32] {
-        let mut bytes = self.circuits.to_le_bytes().to_vec();
-        bytes.extend(self.config);
-        bytes.extend(self.segment.name().as_bytes());
-        for instance in &self.instances {
-            bytes.extend(instance.publics.iter().flat_map(PrimeField::to_repr));
-            bytes.extend(instance.inputs.digests().iter().flat_map(|digest| digest.0));
-        }
-        codec::digest(b"gradcoin-a-task", &bytes)
+    /// Names the task: a hash of all of it. Tasks of one name have results of equal worth. Those of two attempts at one step have
+    /// different names, as their wires are blinded afresh, and their results do not fit each other.
+    pub fn name(&self) -> Result<[u8; 32], CodecError> {
+        Ok(codec::digest(b"gradcoin-a-task", &codec::encode(self)?))
     }
 
-    /// Refuses a task of other circuits or of another configuration.
+    /// Refuses a task of other circuits or of another configuration, with more instances than a proof may have, or with
+    /// instances that are none of its circuit.
     pub fn check(&self, config: &Config) -> Result<(), ProveError> {
         let fits = |is: bool, what| if is { Ok(()) } else { Err(ProveError::Mismatch { what }) };
         fits(self.circuits == CIRCUIT_VERSION, "the task's circuit version")?;
         fits(self.config == config.digest(), "the task's configuration")?;
-        fits(self.instances.iter().all(|i| i.inputs.segment() == self.segment), "an instance of the task")
+        check_instances(u32::try_from(self.instances.len()).unwrap_or(u32::MAX))?;
+        fits(self.instances.iter().all(|i| i.inputs.segment() == self.segment), "an instance of the task")?;
+        let (publics, ports) = (self.segment.publics(), self.segment.ports());
+        for (instance, of) in self.instances.iter().enumerate() {
+            if of.publics.len() != publics {
+                return Err(ProveError::Publics { instance, expected: publics, found: of.publics.len() });
+            }
+            if of.ports.len() != ports {
+                return Err(ProveError::Ports { expected: ports, found: of.ports.len() });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -355,7 +355,8 @@ fn proofs(
     proofs: &[Vec<u8>],
     (publics, instances_per_proof): (&[Vec<F>], u32),
 ) -> Result<Ports, StepError> {
-    let per_proof = instances_per_proof.max(1) as usize;
+    check_instances(instances_per_proof)?;
+    let per_proof = instances_per_proof as usize;
     count("proofs", publics.len().div_ceil(per_proof), proofs.len())?;
     let mut ports = vec![];
     for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(per_proof)).enumerate() {

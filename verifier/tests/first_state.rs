@@ -20,7 +20,8 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunError, SegmentState,
+    StateCommitments,
 };
 use ff::Field;
 use group::GroupEncoding;
@@ -297,7 +298,9 @@ fn no_genesis_proof_is_of_field_elements() {
     let forged =
         GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical: bundle.canonical.clone() };
     assert!(matches!(with(&forged), StepError::Genesis { .. }));
-    assert!(matches!(with(&GenesisProof::default()), StepError::Count { what: "proofs", found: 0, .. }));
+    let none = GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, ..GenesisProof::default() };
+    assert!(matches!(with(&none), StepError::Count { what: "proofs", found: 0, .. }));
+    assert!(matches!(with(&GenesisProof::default()), StepError::Run(RunError::Instances(0))));
 
     // The tensors that are offered are in range, so their commitments are others.
     let offered = verify(run, bundle, |v| v.tensors(&State::init(&SPEC.config, 1))).unwrap_err();

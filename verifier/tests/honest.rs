@@ -100,5 +100,5 @@ fn progress_is_told_in_order() {
     assert_eq!(stages[1], Stage::Committed { done: 2, of: 2 });
     assert_eq!(stages[2], Stage::Filled);
     assert_eq!(stages[stages.len() - 2], Stage::Proving { written: of, of });
-    assert_eq!(stages[stages.len() - 1], Stage::Checked);
+    assert_eq!(stages[stages.len() - 1], Stage::Checked { instances: 2 });
 }

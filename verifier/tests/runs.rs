@@ -29,12 +29,11 @@ struct Proven {
 
 const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
 
-/// Two steps of two sequences each, so many instances in a proof.
+/// A step of one sequence, so many instances in a proof.
 fn proven(instances_per_proof: u32) -> Proven {
     let spec = small();
     let keys = StepKeys::generate(&PARAMS, &spec).unwrap();
     let options = RunOptions {
-        batch: 2,
         instances_per_proof,
         optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
         ..RunOptions::new(Schedule::constant(&"0.1".parse().unwrap()).unwrap())
@@ -42,8 +41,8 @@ fn proven(instances_per_proof: u32) -> Proven {
     let first = State::init(&spec.config, 3);
     let mut run = ProvenRun::begin((&PARAMS, &keys, &spec), first.clone(), CORPUS, options).unwrap();
     let genesis = run.genesis_proof().unwrap();
-    let bundles = vec![run.step().unwrap(), run.step().unwrap()];
-    assert_eq!(run.steps(), 2);
+    let bundles = vec![run.step().unwrap()];
+    assert_eq!(run.steps(), 1);
     assert_ne!(*run.state(), first);
     assert!(matches!(run.genesis_proof(), Err(ProveError::Mismatch { .. })));
     let verifying = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying()).unwrap();
@@ -58,17 +57,17 @@ fn verify(p: &Proven) -> Result<verifier::VerifiedRun, RunRefused> {
 #[test]
 fn the_number_of_instances_in_a_proof_is_part_of_the_statement() {
     let one = proven(1);
-    // Four layer instances, two heads, an update each for three segments.
+    // Two layer instances, one head, an update each for three segments.
     let proofs = |p: &Proven| {
         let bundle = &p.bundles[0];
         (bundle.contributions[0].layers.len(), bundle.contributions[0].heads.len(), bundle.updates.len())
     };
     let verified = verify(&one).unwrap();
-    assert!(verified.basis.genesis_proof && verified.corpus && verified.steps.len() == 2);
-    assert_eq!((proofs(&one), one.genesis.updates.len()), ((4, 2, 3), 3));
+    assert!(verified.basis.genesis_proof && verified.corpus && verified.steps.len() == 1);
+    assert_eq!((proofs(&one), one.genesis.updates.len()), ((2, 1, 3), 3));
 
     let three = proven(3);
-    assert_eq!((proofs(&three), three.genesis.updates.len()), ((2, 1, 1), 1));
+    assert_eq!((proofs(&three), three.genesis.updates.len()), ((1, 1, 1), 1));
     assert_eq!(verify(&three).unwrap().after, verified.after, "what is computed does not depend on it");
 
     // A bundle of one run is none of the other.
@@ -82,7 +81,7 @@ fn the_number_of_instances_in_a_proof_is_part_of_the_statement() {
     let mut claimed = proven_like(&one);
     claimed.run.instances_per_proof = 3;
     claimed.bundles.iter_mut().for_each(|bundle| bundle.run.instances_per_proof = 3);
-    assert!(matches!(of_step(&claimed), StepError::Count { what: "proofs", expected: 2, found: 4 }));
+    assert!(matches!(of_step(&claimed), StepError::Count { what: "proofs", expected: 1, found: 2 }));
     // A genesis proof is of its own number.
     let other = Proven { genesis: three.genesis.clone(), ..proven_like(&one) };
     verify(&other).unwrap();

@@ -53,6 +53,6 @@ fn words(stage: Stage) -> String {
         Stage::Committed { done, of } => format!("committed {done} {of}"),
         Stage::Filled => "filled".into(),
         Stage::Proving { written, of } => format!("proving {written} {of}"),
-        Stage::Checked => "checked".into(),
+        Stage::Checked { .. } => "checked".into(),
     }
 }

@@ -48,6 +48,14 @@ fn each_rule() {
         shape("low parts of segment 1", 2, 3)
     );
 
+    let slots = |found| shape("the slots of segment 0", 2, found);
+    assert_eq!(refused(|g| drop(g.state.segments[0].slots.remove(&Slot::Momentum))), slots(1));
+    let renamed = refused(|g| {
+        let moved = g.state.segments[0].slots.remove(&Slot::Momentum).unwrap();
+        g.state.segments[0].slots.get_mut(&Slot::Low).unwrap().extend(moved);
+    });
+    assert_eq!(renamed, slots(1), "though the digest is the same");
+
     // Of the right shape, and no point: columns are counted over all segments.
     let no_point = |column| GenesisError::Points(PortError::NoPoint { column });
     assert_eq!(refused(|g| g.state.segments[0].w[0] = [0xff; 32]), no_point(0));

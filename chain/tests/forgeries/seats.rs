@@ -309,7 +309,7 @@ fn contribution_under(domain: &Domain) -> Result<(), BatchError> {
 }
 
 #[test]
-fn each_field_of_a_contributions_scope() {
+fn each_field_of_a_contributions_domain() {
     let (chain, parent) = (GOLDEN.spec.id(), GOLDEN.before(1).parent());
     let seat = GOLDEN.block(1).contributions[0].seat;
     assert_eq!(contribution_under(&seat.domain(chain, 1, &parent.digest)), Ok(()));
@@ -346,7 +346,7 @@ fn update_under(domain: &Domain) -> Result<(), BatchError> {
 }
 
 #[test]
-fn each_field_of_an_updates_scope() {
+fn each_field_of_an_updates_domain() {
     let (chain, parent, block) = (GOLDEN.spec.id(), GOLDEN.before(1).parent(), GOLDEN.block(1));
     let (id, before, producer, all) = (parent.id, parent.digest, block.summary.producer, block.summary.contributions);
     assert_eq!(update_under(&update_domain(chain, 1, (&id, &before), &producer, &all)), Ok(()));

@@ -60,6 +60,15 @@ impl SegmentKind {
         }
     }
 
+    /// Ports of an instance.
+    pub fn ports(self) -> usize {
+        match self {
+            SegmentKind::Layer => layer::UPPER + 1,
+            SegmentKind::Head => head::BATCH + 1,
+            SegmentKind::Update => update::NEW_MOMENTUM + 1,
+        }
+    }
+
     /// What an auditor must know of it.
     pub fn roles(self) -> Roles {
         match self {

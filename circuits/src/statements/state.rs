@@ -88,3 +88,32 @@ impl StateCommitments {
         poseidon::digest_bytes("gradientcoin state", &points.flatten().copied().collect::<Vec<u8>>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::codec::{CodecError, decode, encode};
+
+    /// A map has one encoding: its slots once each, in order.
+    #[test]
+    fn slots_twice_or_out_of_order_are_refused() {
+        let port = |byte: u8| vec![[byte; 32]];
+        let slots = Slot::SGD.into_iter().zip([port(2), port(3)]).collect();
+        let state = StateCommitments { segments: vec![SegmentState { w: port(1), slots }] };
+        let bytes = encode(&state).unwrap();
+        assert_eq!(decode::<StateCommitments>(&bytes).unwrap(), state);
+        // Behind the header: one segment, one weight, two slots; each a tag, a length and a commitment.
+        let (first, second) = (12 + 1 + 1 + 32 + 1, 12 + 1 + 1 + 32 + 1 + 34);
+        assert_eq!((bytes[first], bytes[second], bytes.len()), (0, 1, second + 34));
+        let mut twice = bytes.clone();
+        twice[second] = 0;
+        let mut swapped = bytes.clone();
+        (swapped[first], swapped[second]) = (1, 0);
+        for bad in [twice, swapped] {
+            assert!(matches!(decode::<StateCommitments>(&bad), Err(CodecError::NotCanonical(_))));
+        }
+        let mut unknown = bytes;
+        unknown[second] = 2;
+        assert!(matches!(decode::<StateCommitments>(&unknown), Err(CodecError::Malformed { .. })));
+    }
+}

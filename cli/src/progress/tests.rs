@@ -40,7 +40,14 @@ impl Record {
                 [at, _, "proving", written, of] => {
                     record.told.push((ms(at), part(), Stage::Proving { written: number(written), of: number(of) }))
                 }
-                [at, _, "checked"] => record.told.push((ms(at), part(), Stage::Checked)),
+                [at, _, "checked"] => {
+                    let of_part = |&(_, p, stage): &(Duration, SegmentKind, Stage)| match stage {
+                        Stage::Committed { of, .. } if p == part() => Some(of),
+                        _ => None,
+                    };
+                    let instances = record.told.iter().rev().find_map(of_part).unwrap();
+                    record.told.push((ms(at), part(), Stage::Checked { instances }));
+                }
                 _ => panic!("{line}"),
             }
         }
@@ -122,4 +129,28 @@ fn a_slower_machine_shows_as_much_more_time() {
         let (fast, slow) = (fast.left(at).unwrap(), slow.left(7 * at).unwrap());
         assert!((slow.as_secs_f64() - 7.0 * fast.as_secs_f64()).abs() < 1e-3, "{fast:?} {slow:?}");
     }
+}
+
+/// Proofs of few instances are made side by side: the bar never goes back to less than what is checked, and ends full.
+#[test]
+fn two_proofs_of_one_kind_at_a_time_are_counted_once_each() {
+    let circuits = Circuits::new(&Spec::new(Config::preset("nano").unwrap()));
+    let shape = Shape::of(&circuits.layer.plan).unwrap();
+    let mut estimate = Estimate::new([(SegmentKind::Layer, shape, 3)]);
+    let mut now = Duration::ZERO;
+    let mut tell = |stage| {
+        now += Duration::from_secs(1);
+        estimate.observe(SegmentKind::Layer, stage, now);
+        estimate.done()
+    };
+    let committed = Stage::Committed { done: 1, of: 1 };
+    let checked = Stage::Checked { instances: 1 };
+    tell(committed);
+    tell(committed);
+    tell(Stage::Filled);
+    assert!((tell(checked) - 1.0 / 3.0).abs() < 1e-9);
+    assert!((tell(Stage::Filled) - 1.0 / 3.0).abs() < 1e-9);
+    tell(committed);
+    assert!((tell(checked) - 2.0 / 3.0).abs() < 1e-9);
+    assert!((tell(checked) - 1.0).abs() < 1e-9);
 }

@@ -97,6 +97,7 @@ impl<F: Field, V> Builder<F, V> {
     /// Packs and compiles.
     pub(super) fn plan(mut self, k: u32) -> Plan<F> {
         self.check_order();
+        self.check_rows();
         let usable = (1usize << k) - RESERVED_ROWS;
         let Packing { places, sizes } = pack(&self.blocks, usable);
 
@@ -342,7 +343,11 @@ impl<F: Field, V> Builder<F, V> {
 
         // Ports: zero wherever no data stands.
         let locate = |cell: Cell| match columns[cell.block][cell.column] {
-            Global::Advice(a) => (a, places[cell.block].row + cell.row),
+            Global::Advice(a) => {
+                let place = &places[cell.block];
+                assert!(cell.row < place.rows, "row {} is none of a block of {} rows", cell.row, place.rows);
+                (a, place.row + cell.row)
+            }
             Global::Fixed(_) => panic!("fixed cells cannot be copied"),
         };
         let copies: Vec<_> = self.copies.iter().map(|&(a, b)| (locate(a), locate(b))).collect();

@@ -57,6 +57,14 @@ pub enum Fault {
         /// The column.
         column: String,
     },
+    /// A constraint reads a row that is not of its block.
+    #[error("{op}: `{gate}` reads a row outside its block")]
+    Outside {
+        /// Of the block.
+        op: String,
+        /// The constraint.
+        gate: String,
+    },
     /// A projection is computed, or copied, twice.
     #[error("{op}: a cell of `{column}` is computed twice")]
     TwoValues {

@@ -125,5 +125,5 @@ fn place<F>(block: &Block<F>, row: usize, usage: &mut Usage) -> Place {
             (_, None) => unreachable!("ports and second components are handled above"),
         };
     }
-    Place { row, slots }
+    Place { row, rows: block.rows, slots }
 }

@@ -151,9 +151,14 @@ pub struct Plan<F> {
 
 impl<F: Field> Plan<F> {
     /// Global position of a builder's cell.
+    ///
+    /// # Panics
+    /// If the cell is none of its block, or fixed.
     pub fn locate(&self, cell: Cell) -> (usize, usize) {
+        let place = &self.places[cell.block];
+        assert!(cell.row < place.rows, "row {} is none of a block of {} rows", cell.row, place.rows);
         match self.columns[cell.block][cell.column] {
-            Global::Advice(c) => (c, self.places[cell.block].row + cell.row),
+            Global::Advice(c) => (c, place.row + cell.row),
             Global::Fixed(_) => panic!("fixed cells are not advice cells"),
         }
     }
@@ -286,5 +291,6 @@ pub struct DeclaredRange {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub row: usize,
+    pub rows: usize,
     pub slots: Vec<usize>,
 }

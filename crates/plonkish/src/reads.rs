@@ -52,6 +52,27 @@ impl<F: Field, V> Builder<F, V> {
         self.reads.push(Read { block: from.block, column: from.column, interval, gate: "a copy".into() });
     }
 
+    /// Notes a fault for each constraint that reads a row which is not of its block.
+    pub(super) fn check_rows(&mut self) {
+        for block in &self.blocks {
+            for gate in &block.gates {
+                let (mut low, mut high) = (0, 0);
+                gate.poly.cells(&mut |column, rotation| {
+                    if matches!(column, Col::Local(_)) {
+                        (low, high) = (i32::min(low, rotation), i32::max(high, rotation));
+                    }
+                });
+                let is_within = |row: &usize| {
+                    let at = |rotation: i32| row.checked_add_signed(rotation as isize);
+                    at(low).is_some() && at(high).is_some_and(|last| last < block.rows)
+                };
+                if !gate.rows.iter().all(is_within) {
+                    self.faults.push(Fault::Outside { op: block.op.clone(), gate: gate.name.clone() });
+                }
+            }
+        }
+    }
+
     /// Notes a fault for each range that is another than what was read, and for each projection with two values.
     pub(super) fn check_order(&mut self) {
         for Read { block, column, interval, gate } in std::mem::take(&mut self.reads) {
@@ -75,5 +96,48 @@ impl<F: Field, V> Builder<F, V> {
             let (op, column) = self.fault_in(block, column);
             self.faults.push(Fault::TwoValues { op, column });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Builder, Fault, Kind};
+    use pasta_curves::Fp;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn two_blocks() -> (Builder<Fp>, usize, crate::Col) {
+        let mut b = Builder::<Fp>::new();
+        let first = b.block("first", 2);
+        let x = b.column(first, Kind::Limb, "x");
+        let second = b.block("second", 2);
+        let y = b.column(second, Kind::Limb, "y");
+        b.set(second, y, 0, 9);
+        (b, first, x)
+    }
+
+    /// What stands below a block is another's.
+    #[test]
+    fn a_constraint_reads_the_rows_of_its_block() {
+        let faults = |rows: std::ops::Range<usize>| {
+            let (mut b, first, x) = two_blocks();
+            let z = b.column(first, Kind::Limb, "z");
+            b.gate(first, "z = next x", z.cur() - x.at(1), rows);
+            b.compile_filled(8).0.faults
+        };
+        assert_eq!(faults(0..1), []);
+        assert_eq!(faults(1..2), [Fault::Outside { op: "first".into(), gate: "z = next x".into() }]);
+    }
+
+    #[test]
+    fn no_cell_is_set_outside_its_block() {
+        let (mut b, first, x) = two_blocks();
+        b.set(first, x, 2, 77);
+        assert!(catch_unwind(AssertUnwindSafe(|| b.compile_filled(8))).is_err());
+        let mut b = Builder::<Fp, i128>::for_values();
+        let block = b.block("first", 2);
+        let x = b.column(block, Kind::Limb, "x");
+        b.assign(block, move |&value, cells| cells.set(x, 2, value));
+        let circuit = b.compile(8);
+        assert!(catch_unwind(AssertUnwindSafe(|| circuit.fill(&1))).is_err());
     }
 }

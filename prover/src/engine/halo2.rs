@@ -60,16 +60,9 @@ impl FirstPass {
         if params.k() != plan.k {
             return Err(ProveError::Mismatch { what: "the number of rows" });
         }
-        if instances.is_empty() {
-            return Err(ProveError::NoInstances);
-        }
         let count = instances.len();
         let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
-            if instance.publics.len() != shape.publics {
-                let (expected, found) = (shape.publics, instance.publics.len());
-                return Err(ProveError::Publics { instance: i, expected, found });
-            }
             let values = &instance.witness.values;
             if values.len() != shape.advice || values.iter().any(|v| v.len() != plan.usable) {
                 return Err(ProveError::Mismatch { what: "a witness" });

@@ -1,4 +1,5 @@
-//! Engines: what makes a proof from filled instances. An engine is trusted with nothing: what it gives is verified.
+//! Engines: what makes a proof from filled instances. No engine is believed: what it gives is verified, for the public
+//! values that were asked for. That it blinded ports as it was told is seen where they are compared: in the verifier of a step.
 
 pub mod halo2;
 pub mod script;
@@ -9,8 +10,10 @@ use crate::blinding::PortBlinding;
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::Witness;
-use backend::challenge::Challenges;
-use backend::curve::{F, Params, Point, ProofReader};
+use backend::challenge::{self, Challenges};
+use backend::curve::{ENCODED, F, Params, Point, ProofReader};
+use ff::Field;
+use group::GroupEncoding;
 use halo2_proofs::plonk::{self, SingleVerifier};
 use plonkish::check_witness;
 
@@ -59,7 +62,10 @@ pub enum Stage {
         of: usize,
     },
     /// The proof is checked.
-    Checked,
+    Checked {
+        /// Instances that it proves.
+        instances: usize,
+    },
 }
 
 /// A proof system's prover.
@@ -86,9 +92,19 @@ pub fn prove_with(
     mut instances: Vec<ProofInstance>,
     progress: &mut dyn FnMut(Stage),
 ) -> Result<Proof, ProveError> {
+    let shape = &key.verifying.shape;
+    if instances.is_empty() {
+        return Err(ProveError::NoInstances);
+    }
+    for (instance, found) in instances.iter().map(|i| i.publics.len()).enumerate() {
+        if found != shape.publics {
+            return Err(ProveError::Publics { instance, expected: shape.publics, found });
+        }
+    }
+    let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
     let proof = engine.prove(params, key, &mut instances, progress)?;
-    self_check(params, key, &instances, &proof)?;
-    progress(Stage::Checked);
+    self_check(params, key, (&instances, &publics), &proof)?;
+    progress(Stage::Checked { instances: instances.len() });
     Ok(proof)
 }
 
@@ -102,9 +118,27 @@ pub fn prove(
     prove_with(&Halo2, params, key, instances, progress)
 }
 
-/// An engine may make a proof of any witness; only a verified proof leaves.
-fn self_check(params: &Params, key: &ProverKey, instances: &[ProofInstance], proof: &Proof) -> Result<(), ProveError> {
-    if proof.bytes.len() != key.verifying.shape.proof_length(instances.len()) {
+/// An engine may make a proof of any witness, and say anything beside it: only a proof leaves that verifies for the public
+/// values that were asked for, with the challenges that a verifier draws, and whose ports are those that stand in it.
+fn self_check(
+    params: &Params,
+    key: &ProverKey,
+    (instances, publics): (&[ProofInstance], &[Vec<F>]),
+    proof: &Proof,
+) -> Result<(), ProveError> {
+    let shape = &key.verifying.shape;
+    if proof.bytes.len() != shape.proof_length(publics.len()) {
+        return Err(ProveError::SelfCheck);
+    }
+    let unset: Vec<Vec<F>> = publics.iter().map(|p| [&[F::ZERO; challenge::SLOTS][..], p].concat()).collect();
+    let heads = proof.bytes.chunks(shape.advice * ENCODED).take(publics.len());
+    let phase1: Vec<&[u8]> = heads.map(|head| &head[..shape.phase1 * ENCODED]).collect();
+    let drawn = challenge::scalars(&challenge::digest(shape.k, &key.verifying.digest, &unset, &phase1));
+    let columns: Vec<Vec<F>> = publics.iter().map(|publics| challenge::instance(&drawn, publics)).collect();
+    let ports = shape.by_port(publics.len(), proof.bytes.as_chunks::<ENCODED>().0);
+    let encode = |ports: &Vec<Vec<Point>>| ports.iter().map(|p| p.iter().map(Point::to_bytes).collect()).collect();
+    let claimed: Vec<Vec<Vec<[u8; ENCODED]>>> = proof.ports.iter().map(encode).collect();
+    if proof.challenges != drawn || proof.instances != columns || ports != Some(claimed) {
         return Err(ProveError::SelfCheck);
     }
     let mut transcript = ProofReader::init(&proof.bytes[..]);
@@ -115,6 +149,10 @@ fn self_check(params: &Params, key: &ProverKey, instances: &[ProofInstance], pro
         return Ok(());
     }
     for (i, (instance, column)) in instances.iter().zip(&proof.instances).enumerate() {
+        let values = &instance.witness.values;
+        if values.len() != shape.advice || values.iter().any(|column| column.len() != key.plan.usable) {
+            return Err(ProveError::SelfCheck);
+        }
         if let Some(violation) = check_witness(&key.plan, &instance.witness, column).into_iter().next() {
             return Err(ProveError::Unsatisfied { instance: i, violation });
         }

@@ -1,0 +1,58 @@
+//! What it costs to share a proof among fewer instances: bytes, proving and verifying of one step.
+
+use backend::curve::DEFAULT_K;
+use backend::parameters;
+use benches::setup::{corpus, spec};
+use benches::{machine, timing::time};
+use circuits::model::{Optimizer, Schedule, State};
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
+use clap::Parser;
+use prover::{ProvenRun, RunOptions, StepKeys};
+use std::error::Error;
+use verifier::{RunVerifier, StepVerifier};
+
+/// Proves one step of a preset with 1, 2, 4 and 8 instances per proof, and prints a Markdown table.
+#[derive(Parser)]
+struct Arguments {
+    /// Preset
+    #[arg(long, default_value = "nano")]
+    preset: String,
+    /// Sequences of the step
+    #[arg(long, default_value_t = 8)]
+    batch: u32,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let (spec, text) = (spec(&arguments.preset), corpus());
+    let params = parameters::load(None, DEFAULT_K)?.params;
+    let keys = StepKeys::generate(&params, &spec)?;
+    let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying())?;
+    println!("{}; `{}`, batch {}, one step.\n", machine::description(), arguments.preset, arguments.batch);
+    println!("| instances per proof | proofs | proof bytes | proving | verifying |");
+    println!("|---:|---:|---:|---:|---:|");
+    let mut per_proof = 1;
+    while per_proof <= MAX_INSTANCES_PER_PROOF {
+        let options = RunOptions {
+            batch: arguments.batch,
+            instances_per_proof: per_proof,
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse()?, weight_decay: "0".parse()? },
+            ..RunOptions::new(Schedule::constant(&"0.05".parse()?)?)
+        };
+        let first = State::init(&spec.config, 1);
+        let mut run = ProvenRun::begin((&params, &keys, &spec), first, &text, options)?;
+        let (proving, bundle) = time(|| run.step());
+        let bundle = bundle?;
+        let (verifying, verified) =
+            time(|| RunVerifier::new(&params, &verifier, run.run(), Some(&text))?.step(&bundle)?.finish());
+        let proofs = verified?.proofs;
+        println!(
+            "| {per_proof} | {proofs} | {:.1} KiB | {:.1} s | {:.0} ms |",
+            bundle.proof_bytes() as f64 / 1024.0,
+            proving.as_secs_f64(),
+            verifying.as_secs_f64() * 1000.0
+        );
+        per_proof *= 2;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! A step as tasks: written down, done from what is written, refused where it is not what it says; and engines, which are
+//! trusted with nothing.
+#![cfg(feature = "proofs")]
+#![allow(clippy::unwrap_used)]
+
+use backend::curve::{DEFAULT_K, F, Params};
+use backend::parameters;
+use circuits::model::{Config, Spec, State};
+use circuits::ops::sgd::Hyper;
+use circuits::segments::{InputError, SegmentKind};
+use circuits::statements::codec::{decode, encode};
+use circuits::statements::{Domain, RunError};
+use prover::blinding::PortBlinding;
+use prover::engine::{Engine, Halo2, Proof, ProofInstance, Stage, prove_with};
+use prover::key::ProverKey;
+use prover::step::{GradientTasks, UpdateTasks};
+use prover::task::{Input, InputDigest, Inputs, InstanceInputs, Task};
+use prover::{ProveError, StepKeys, StepProver};
+use std::sync::LazyLock;
+
+static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
+
+struct Small {
+    spec: Spec,
+    keys: StepKeys,
+    state: State,
+}
+
+static SMALL: LazyLock<Small> = LazyLock::new(|| {
+    let mut config = Config::NANO;
+    (config.vocab, config.hidden, config.mlp) = (16, 8, 12);
+    (config.layers, config.heads, config.context) = (2, 2, 4);
+    let spec = Spec::new(config);
+    let keys = StepKeys::generate(&PARAMS, &spec).unwrap();
+    let state = State::init(&spec.config, 3);
+    Small { spec, keys, state }
+});
+
+fn prover() -> StepProver<'static> {
+    StepProver::new(&PARAMS, &SMALL.keys, &SMALL.spec)
+}
+
+fn domain() -> Domain {
+    Domain::new("a test", &[])
+}
+
+fn gradient() -> GradientTasks {
+    prover().gradient_tasks(&domain(), &SMALL.state, &[vec![1, 4, 2, 8, 5], vec![7, 7, 0, 15, 3]]).unwrap()
+}
+
+fn update() -> UpdateTasks {
+    let gradients = SMALL.state.identity_gradient(&SMALL.spec.config);
+    prover().update_tasks(&domain(), &SMALL.state, (&gradients, 1), &Hyper::IDENTITY).unwrap()
+}
+
+fn quiet(_: Stage) {}
+
+#[test]
+fn a_step_is_a_list_of_tasks_of_its_segments() {
+    let GradientTasks { tasks, losses, .. } = gradient();
+    let listed: Vec<_> = tasks.iter().map(|task| (task.segment, task.instances.len())).collect();
+    assert_eq!(listed, [(SegmentKind::Layer, 4), (SegmentKind::Head, 2)]);
+    assert_eq!(losses.len(), 2);
+    let one = prover().with_instances_per_proof(1);
+    let cut = one.gradient_tasks(&domain(), &SMALL.state, &[vec![1, 4, 2, 8, 5]]).unwrap();
+    let listed: Vec<_> = cut.tasks.iter().map(|task| (task.segment, task.instances.len())).collect();
+    assert_eq!(listed, [(SegmentKind::Layer, 1), (SegmentKind::Layer, 1), (SegmentKind::Head, 1)]);
+    // Three segments, each of one lane group.
+    let update = update();
+    assert_eq!(update.tasks.iter().map(|task| task.instances.len()).collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn a_task_is_done_from_what_is_written_of_it() {
+    let UpdateTasks { tasks, inputs } = update();
+    let task = &tasks[0];
+    let sent: Task = decode(&encode(task).unwrap()).unwrap();
+    assert_eq!(sent, *task);
+    // Inputs travel by digest.
+    let mut received = Inputs::default();
+    for instance in &sent.instances {
+        let InstanceInputs::Update { values } = instance.inputs else { panic!("an update") };
+        let input: Input = decode(&encode(inputs.get(&values).unwrap()).unwrap()).unwrap();
+        assert_eq!(received.put(input).unwrap(), values);
+    }
+    let proof = prover().execute(&sent, &received, &mut quiet).unwrap();
+    assert_eq!(proof.len(), SMALL.keys.update.verifying.shape.proof_length(3));
+
+    // Without an input, with one of another kind, of another model, of other circuits, of another segment.
+    let missing = prover().execute(&sent, &Inputs::default(), &mut quiet).unwrap_err();
+    assert!(matches!(missing, ProveError::MissingInput { .. }));
+    let refused = |change: &dyn Fn(&mut Task)| {
+        let mut task = sent.clone();
+        change(&mut task);
+        match prover().execute(&task, &received, &mut quiet).unwrap_err() {
+            ProveError::Mismatch { what } => what,
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(refused(&|t| t.config[0] ^= 1), "the task's configuration");
+    assert_eq!(refused(&|t| t.circuits += 1), "the task's circuit version");
+    assert_eq!(refused(&|t| t.segment = SegmentKind::Head), "an instance of the task");
+    // No more instances than a proof may have; each with the circuit's public values and ports.
+    let other = |change: &dyn Fn(&mut Task)| {
+        let mut task = sent.clone();
+        change(&mut task);
+        prover().execute(&task, &received, &mut quiet).unwrap_err()
+    };
+    let many = other(&|t| t.instances = vec![t.instances[0].clone(); 9]);
+    assert!(matches!(many, ProveError::Run(RunError::Instances(9))));
+    assert!(matches!(other(&|t| t.instances.clear()), ProveError::Run(RunError::Instances(0))));
+    let publics = other(&|t| t.instances[2].publics.truncate(3));
+    assert!(matches!(publics, ProveError::Publics { instance: 2, expected: 4, found: 3 }));
+    let ports = other(&|t| drop(t.instances[1].ports.pop()));
+    assert!(matches!(ports, ProveError::Ports { expected: 7, found: 6 }));
+    // Keys of another model than the prover's.
+    let wider = Spec::new(Config::NANO);
+    let mut of_wider = sent.clone();
+    of_wider.config = wider.config.digest();
+    let error = StepProver::new(&PARAMS, &SMALL.keys, &wider).execute(&of_wider, &received, &mut quiet).unwrap_err();
+    assert!(matches!(error, ProveError::Mismatch { what: "the keys' configuration" }));
+    let as_layer = |t: &mut Task| {
+        let InstanceInputs::Update { values } = t.instances[0].inputs else { panic!("an update") };
+        t.segment = SegmentKind::Layer;
+        t.instances.truncate(1);
+        t.instances[0].inputs = InstanceInputs::Layer { weights: values, entering: values };
+    };
+    assert_eq!(refused(&as_layer), "the kind of an input");
+}
+
+#[test]
+fn inputs_outside_their_ranges_are_refused_before_anything_is_computed() {
+    let GradientTasks { tasks, inputs, .. } = gradient();
+    let put = |inputs: &Inputs, digest: &InputDigest, change: &dyn Fn(&mut Input)| {
+        let mut changed = inputs.clone();
+        let mut input = inputs.get(digest).unwrap().clone();
+        change(&mut input);
+        let digest = changed.put(input).unwrap();
+        (changed, digest)
+    };
+    let mut task = tasks[0].clone();
+    task.instances.truncate(1);
+    let InstanceInputs::Layer { weights, entering } = task.instances[0].inputs else { panic!("a layer") };
+    let refused = |change: &dyn Fn(&mut Input), is_weights: bool| {
+        let (changed, digest) = put(&inputs, if is_weights { &weights } else { &entering }, change);
+        let mut task = task.clone();
+        task.instances[0].inputs = if is_weights {
+            InstanceInputs::Layer { weights: digest, entering }
+        } else {
+            InstanceInputs::Layer { weights, entering: digest }
+        };
+        match prover().execute(&task, &changed, &mut quiet).unwrap_err() {
+            ProveError::Input(error) => error,
+            other => panic!("{other}"),
+        }
+    };
+    let weight = |input: &mut Input| {
+        let Input::LayerWeights(weights) = input else { panic!("weights") };
+        weights.wq.data[3] = 1 << 40;
+    };
+    assert!(matches!(refused(&weight, true), InputError::Range { index: 3, .. }));
+    let stream = |input: &mut Input| {
+        let Input::Entering(entering) = input else { panic!("a stream") };
+        entering.x.data[5] = i64::MIN;
+    };
+    assert!(matches!(refused(&stream, false), InputError::Range { index: 5, .. }));
+    let short = |input: &mut Input| {
+        let Input::Entering(entering) = input else { panic!("a stream") };
+        entering.dx.data.pop();
+    };
+    assert!(matches!(refused(&short, false), InputError::Shape { .. }));
+
+    let UpdateTasks { tasks, inputs } = update();
+    let InstanceInputs::Update { values } = tasks[0].instances[0].inputs else { panic!("an update") };
+    let alterations: [&dyn Fn(&mut Input); 3] = [
+        &|input| {
+            let Input::Update(values) = input else { panic!("an update") };
+            values.lanes[1][0].1 = i128::MAX;
+        },
+        &|input| {
+            let Input::Update(values) = input else { panic!("an update") };
+            values.lanes[0][2].0.lo = -1;
+        },
+        &|input| {
+            let Input::Update(values) = input else { panic!("an update") };
+            values.hyper.omega = u64::MAX;
+        },
+    ];
+    for change in alterations {
+        let (changed, digest) = put(&inputs, &values, change);
+        let mut task = tasks[0].clone();
+        task.instances[0].inputs = InstanceInputs::Update { values: digest };
+        let error = prover().execute(&task, &changed, &mut quiet).unwrap_err();
+        assert!(matches!(error, ProveError::Input(InputError::Range { .. } | InputError::Hyper)), "{error}");
+    }
+}
+
+/// A name holds all of a task. Two attempts at one step have different ones, as their results do not fit each other.
+#[test]
+fn a_tasks_name_is_of_all_of_it() {
+    let (first, again) = (gradient(), gradient());
+    let name = |task: &Task| task.name().unwrap();
+    assert_ne!(name(&first.tasks[0]), name(&again.tasks[0]), "wires are blinded afresh");
+    // Updates have no secret ports: a rerun asks for the same.
+    assert_eq!(name(&update().tasks[0]), name(&update().tasks[0]));
+    let named = |change: &dyn Fn(&mut Task)| {
+        let mut task = first.tasks[0].clone();
+        change(&mut task);
+        name(&task)
+    };
+    let honest = name(&first.tasks[0]);
+    let alterations: [&dyn Fn(&mut Task); 6] = [
+        &|t| t.instances[0].ports[0] = PortBlinding::Canonical(5),
+        &|t| t.circuits += 1,
+        &|t| t.config[3] ^= 1,
+        &|t| t.instances[1].publics[0] += F::from(1),
+        &|t| drop(t.instances.pop()),
+        &|t| {
+            let InstanceInputs::Layer { entering, .. } = t.instances[0].inputs else { panic!("a layer") };
+            t.instances[0].inputs = InstanceInputs::Layer { weights: entering, entering };
+        },
+    ];
+    for change in alterations {
+        assert_ne!(named(change), honest);
+    }
+}
+
+/// An engine that changes what it was given, or what it gives.
+struct Lying(fn(&mut [ProofInstance]), fn(&mut Proof));
+
+impl Engine for Lying {
+    fn name(&self) -> &'static str {
+        "lying"
+    }
+
+    fn prove(
+        &self,
+        params: &Params,
+        key: &ProverKey,
+        instances: &mut [ProofInstance],
+        progress: &mut dyn FnMut(Stage),
+    ) -> Result<Proof, ProveError> {
+        self.0(instances);
+        let mut proof = Halo2.prove(params, key, instances, progress)?;
+        self.1(&mut proof);
+        Ok(proof)
+    }
+}
+
+#[test]
+fn no_engine_is_believed() {
+    let toy = backend::testing::toy(3);
+    let params = Params::new(backend::testing::TOY_K);
+    let verifying =
+        backend::keys::VerifyingKey::with_publics(&params, &toy.plan, backend::testing::TOY_PUBLICS).unwrap();
+    let key = ProverKey::new(&params, &toy.plan, verifying).unwrap();
+    let instance = || ProofInstance {
+        witness: toy.witness.clone(),
+        publics: toy.publics.clone(),
+        ports: vec![PortBlinding::Canonical(1), prover::blinding::derive_wire(&[1; 32], b"a test", b"wire", 4)],
+    };
+    let made = |engine: &dyn Engine| prove_with(engine, &params, &key, vec![instance()], &mut quiet).map(drop);
+    made(&Halo2).unwrap();
+    made(&Lying(|_| (), |_| ())).unwrap();
+    // One that keeps the witnesses, and gives a proof of nothing.
+    struct Keeping;
+    impl Engine for Keeping {
+        fn name(&self) -> &'static str {
+            "keeping"
+        }
+
+        fn prove(
+            &self,
+            params: &Params,
+            key: &ProverKey,
+            instances: &mut [ProofInstance],
+            progress: &mut dyn FnMut(Stage),
+        ) -> Result<Proof, ProveError> {
+            let mut proof = Halo2.prove(params, key, instances, progress)?;
+            instances.iter_mut().for_each(|instance| instance.witness.values.clear());
+            *proof.bytes.last_mut().unwrap() ^= 1;
+            Ok(proof)
+        }
+    }
+    assert!(matches!(made(&Keeping), Err(ProveError::SelfCheck)));
+    let none_given = prove_with(&Halo2, &params, &key, vec![], &mut quiet).map(drop);
+    assert!(matches!(none_given, Err(ProveError::NoInstances)));
+    let mut short = instance();
+    short.publics.pop();
+    let refused_short = prove_with(&Halo2, &params, &key, vec![short], &mut quiet).map(drop);
+    assert!(matches!(refused_short, Err(ProveError::Publics { instance: 0, expected: 3, found: 2 })));
+    let refused = |engine: Lying| made(&engine).unwrap_err().to_string();
+    let none = "the finished proof does not verify";
+    assert_eq!(refused(Lying(|_| (), |proof| *proof.bytes.last_mut().unwrap() ^= 1)), none);
+    assert_eq!(refused(Lying(|_| (), |proof| proof.bytes.push(0))), none);
+    assert_eq!(refused(Lying(|_| (), |proof| proof.instances[0][8] += F::from(1))), none);
+    assert_eq!(refused(Lying(|_| (), |proof| proof.ports[0].swap(0, 1))), none);
+    let other_challenge = |proof: &mut Proof| {
+        proof.challenges.insert(plonkish::Challenge::Rows, F::from(9));
+    };
+    assert_eq!(refused(Lying(|_| (), other_challenge)), none);
+    // An honest proof of other public values than those asked for.
+    assert_eq!(refused(Lying(|instances| instances[0].publics[2] += F::from(1), |_| ())), none);
+    // A witness that the engine altered: the constraint is named.
+    let altered = refused(Lying(
+        |instances| {
+            let toy = backend::testing::toy(3);
+            let (column, row) = toy.cells.wire;
+            instances[0].witness.values[column][row] += F::from(1);
+        },
+        |_| (),
+    ));
+    assert!(altered.starts_with("instance 0 violates `"), "{altered}");
+}
