@@ -6,8 +6,7 @@ use crate::dataset::MerkleProof;
 use backend::curve::Point;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use circuits::statements::domain::Domain;
-use circuits::statements::poseidon;
-use circuits::statements::{self, Encoding};
+use circuits::statements::{self, Encoding, poseidon};
 use group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 

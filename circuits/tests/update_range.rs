@@ -10,8 +10,7 @@ use circuits::ops::sgd::Hyper;
 use circuits::segments::update;
 use common::{Segment, update_segment};
 use ff::{Field, FromUniformBytes, PrimeField};
-use plonkish::LIMB_BITS;
-use plonkish::{Violation, check_witness};
+use plonkish::{LIMB_BITS, Violation, check_witness};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 

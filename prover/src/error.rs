@@ -3,8 +3,7 @@
 use crate::input_digest::InputDigest;
 use backend::ports::PortError;
 use halo2_proofs::plonk;
-use plonkish::Violation;
-use plonkish::WitnessError;
+use plonkish::{Violation, WitnessError};
 
 /// Why a proof could not be made.
 #[derive(Debug, thiserror::Error)]

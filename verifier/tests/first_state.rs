@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, F, Params, Point};
-use backend::parameters;
 use backend::ports::commit_port;
-use backend::{Plan, Witness};
+use backend::{Plan, Witness, parameters};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{

@@ -4,15 +4,13 @@
 
 mod common;
 
-use backend::Witness;
-use backend::challenge;
 use backend::curve::F;
 use backend::testing::toy;
+use backend::{Witness, challenge};
 use common::*;
 use ff::Field;
 use group::GroupEncoding;
-use plonkish::Challenge;
-use plonkish::{Violation, check_witness};
+use plonkish::{Challenge, Violation, check_witness};
 use prover::engine::prove;
 use prover::error::ProveError;
 use verifier::{Batch, BatchError, VerifyError, check, verify};

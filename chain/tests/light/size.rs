@@ -12,8 +12,7 @@ use chain::light::Keep;
 use chain::light::{LightFile, Proofs};
 use chain::unmined::{Parts, UnminedBlock};
 use circuits::model::{Config, Spec};
-use circuits::statements::codec;
-use circuits::statements::{self, Layouts, MAX_INSTANCES_PER_PROOF};
+use circuits::statements::{self, Layouts, MAX_INSTANCES_PER_PROOF, codec};
 use prover::step::commit_state;
 use verifier::StepVerifier;
 

@@ -3,8 +3,7 @@
 use super::Estimate;
 use backend::keys::Shape;
 use circuits::model::{Config, Spec};
-use circuits::segments::Circuits;
-use circuits::segments::SegmentKind;
+use circuits::segments::{Circuits, SegmentKind};
 use prover::engine::Stage;
 
 use std::time::Duration;

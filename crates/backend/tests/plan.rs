@@ -2,16 +2,14 @@
 //! circuits cannot become keys.
 #![allow(clippy::unwrap_used)]
 
-use backend::challenge;
 use backend::curve::{F, Params};
 use backend::halo2::{PlanCircuit, with_plan};
 use backend::keys::{KeyError, Shape, VerifyingKey};
 use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
-use backend::{Builder, Plan, Witness};
+use backend::{Builder, Plan, Witness, challenge};
 use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
-use plonkish::check_witness;
-use plonkish::{Global, Kind};
+use plonkish::{Global, Kind, check_witness};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 

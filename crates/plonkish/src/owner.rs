@@ -2,8 +2,7 @@
 
 use super::Field;
 use super::block::Block;
-use super::plan::Place;
-use super::plan::{Global, Owner, Plan};
+use super::plan::{Global, Owner, Place, Plan};
 
 impl<F: Field> Plan<F> {
     /// Who owns a cell; none for padding.

@@ -12,11 +12,9 @@ use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::Optimizer;
-use circuits::model::{Config, Schedule, check_corpus};
+use circuits::model::{Config, Optimizer, Schedule, check_corpus};
 use circuits::ops::sgd::circuit::LAMBDA_BOUND;
-use circuits::statements::MAX_INSTANCES_PER_PROOF;
-use circuits::statements::{MAX_PREDICTIONS, corpus_digest};
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
 /// Models by name.

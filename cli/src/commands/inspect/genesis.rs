@@ -1,7 +1,6 @@
 //! What a genesis says.
 
-use super::optimizer;
-use super::{Facts, config_facts, model_facts, schedule_facts};
+use super::{Facts, config_facts, model_facts, optimizer, schedule_facts};
 use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
 use crate::format::hex;

@@ -1,7 +1,6 @@
 //! What a run and its files say.
 
-use super::optimizer;
-use super::{Facts, UNVERIFIED, facts};
+use super::{Facts, UNVERIFIED, facts, optimizer};
 use crate::commands::chain::describe::joined;
 use crate::error::{CliError, FileError};
 use crate::files;
