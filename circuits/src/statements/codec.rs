@@ -138,7 +138,7 @@ fn reason(error: &DecodeError) -> String {
     }
 }
 
-/// Deserializes a `String`. bincode makes op for an owned one before it looks whether the bytes are there; of a borrowed
+/// Deserializes a `String`. bincode makes room for an owned one before it looks whether the bytes are there; of a borrowed
 /// one it looks first.
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Text;

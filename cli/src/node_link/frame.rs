@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Bytes that are made op for at once, whatever length is announced.
+/// Bytes that are made room for at once, whatever length is announced.
 const CHUNK: usize = 64 << 10;
 
 /// What is left until the deadline.

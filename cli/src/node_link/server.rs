@@ -79,7 +79,7 @@ fn serve_within(
                         let _ = thread::Builder::new()
                             .spawn_scoped(scope, move || converse(open, &stream, limits, handler));
                     }
-                    // Nobody came; or there is no op for a descriptor, which passes.
+                    // Nobody came; or there is no room for a descriptor, which passes.
                     Err(_) => thread::sleep(TICK),
                 }
             }

@@ -362,7 +362,7 @@ mod tests {
             let ended = std::thread::spawn(body).join();
             stopped("node 0".into(), ended).to_string()
         };
-        assert_eq!(told(|| Some("the store: no op".into())), "node 0 stopped: the store: no op");
+        assert_eq!(told(|| Some("the store: no room".into())), "node 0 stopped: the store: no room");
         assert_eq!(told(|| None), "node 0 stopped: it has nothing more to do");
         assert_eq!(told(|| panic!("at {}", 7)), "node 0 stopped: it panicked, which is a bug: at 7");
         assert_eq!(told(|| panic!("text")), "node 0 stopped: it panicked, which is a bug: text");

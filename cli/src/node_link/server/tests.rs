@@ -208,7 +208,7 @@ fn connections_are_bounded() {
 #[test]
 fn a_handler_that_panics_costs_its_connection_only() {
     let (_dir, path, _server) = start(LIMITS);
-    // More often than there is op for connections.
+    // More often than there is room for connections.
     for _ in 0..2 * LIMITS.connections {
         let stream = UnixStream::connect(&path).unwrap();
         assert!(try_ask(&stream, &Query::Model).is_err());
