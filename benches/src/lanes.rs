@@ -17,7 +17,7 @@ pub enum Lane {
     Limb,
     /// Committed, of 24 bits.
     Unchecked,
-    /// A hint in the permutation.
+    /// As `Unchecked`, in the permutation.
     Copyable,
     /// Two columns, a pair looked up in a table.
     Pair,
@@ -53,8 +53,8 @@ fn fill(b: &mut Builder, block: BlockId, column: Col, seed: usize, bits: u32) {
     }
 }
 
-/// Three limbs, an unchecked column, an accumulator and a looked-up pair, in every circuit so that none is without a part of the
-/// argument, then `count` columns of one kind.
+/// Three limbs, an unchecked column, an accumulator and a looked-up pair, in every circuit so that none is without a
+/// part of the argument, then `count` columns of one kind.
 fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     const SQUARES: u64 = 1;
     let mut builder = Builder::new();

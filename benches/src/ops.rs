@@ -61,7 +61,7 @@ fn lane(plan: &Plan, column: usize) -> Option<Lane> {
         "copyable" => Some(Lane::Copyable),
         "acc" => Some(Lane::Acc),
         "lookup x" => Some(Lane::Pair),
-        kind if kind == "hint" || kind.starts_with("port ") => {
+        kind if kind == "unchecked" || kind.starts_with("port ") => {
             Some(if column.equality { Lane::Copyable } else { Lane::Unchecked })
         }
         _ => None,
@@ -131,6 +131,13 @@ mod tests {
         let ops = of_step(&spec("nano"));
         for op in ["rmsnorm", "rope", "swiglu", "sgd", IDLE] {
             assert!(ops.contains_key(op), "{op} is not among {:?}", ops.keys());
+        }
+        for lane in Lane::ALL {
+            assert!(
+                ops.iter().any(|(op, cells)| op != IDLE && cells.contains_key(&lane)),
+                "no cell is {}",
+                lane.name()
+            );
         }
         // The update's circuit is full: idle cells are those of the others.
         let update = cells(&Circuits::new(&spec("nano")).update.plan);

@@ -262,7 +262,7 @@ fn private(key: &VerifyingKey, instances: usize, proof: &[u8], secret: [usize; 2
 }
 
 #[test]
-fn the_same_witness_under_two_scopes_shares_no_private_commitment() {
+fn the_same_witness_under_two_domains_shares_no_private_commitment() {
     let tiny = &*TINY;
     let honest = &tiny.honest[0].contribution;
     let seat = Seat { slot: 1, ..honest.seat };

@@ -53,7 +53,7 @@ fn limb_block() -> (Builder, usize, Col) {
     (b, block, limb)
 }
 
-/// A block with a limb and a hint.
+/// A block with a limb and an unchecked column, named `hint`.
 fn block() -> (Builder, usize, Col, Col) {
     let (mut b, block, limb) = limb_block();
     let hint = b.column(block, Kind::Unchecked, "hint");

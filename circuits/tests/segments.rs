@@ -83,7 +83,7 @@ fn an_honest_update_is_accepted() {
     check(update_segment(K, &hyper, &lanes), &publics);
 }
 
-/// Exactly the rows that the layout gives to tensors carry data; leads and gaps are forced to zero.
+/// Exactly the rows that the layout gives to tensors carry data; carry rows and gaps are forced to zero.
 #[test]
 fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
     let (spec, state, trace) = trace_of(Config::MICRO);

@@ -76,7 +76,7 @@ fn bare(text: &str) -> &str {
 /// The first line of a file, [`bare`]. Nothing beyond is kept, and no copy is left behind.
 fn first_line(path: &Path) -> Result<Passphrase, CliError> {
     let mut file = File::open(path).map_err(CliError::io("read", path))?;
-    // Op for a byte order mark and `\r\n`.
+    // Room for a byte order mark and `\r\n`.
     let mut buffer = Zeroizing::new([0; BOM.len() + MAX + 2]);
     let mut length = 0;
     let end = loop {

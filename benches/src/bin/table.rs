@@ -69,7 +69,7 @@ fn main() {
     }
     range(&params, runs);
     if options.ops {
-        rooms_of(&params, &options.preset, runs);
+        ops_of(&params, &options.preset, runs);
     }
 }
 
@@ -142,7 +142,7 @@ fn range(params: &Params, runs: usize) {
     );
 }
 
-fn rooms_of(params: &Params, presets: &[String], runs: usize) {
+fn ops_of(params: &Params, presets: &[String], runs: usize) {
     let costs = Costs::measure(params, runs);
     println!("\nA cell of a full column costs, by kind:");
     for (lane, cost) in &costs.cells {

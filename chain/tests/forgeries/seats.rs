@@ -1,4 +1,4 @@
-//! Contributions that are stolen, moved, replayed or invented, and the scopes that bind them.
+//! Contributions that are stolen, moved, replayed or invented, and the domains that bind them.
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::Refused;
@@ -51,7 +51,7 @@ fn assert_other_leaf(spec: &ChainSpec, parent: &Parent, c: &Contribution, key: &
 }
 
 /// Layer and head: both proofs are of another domain.
-fn assert_other_scope(error: SemanticError) {
+fn assert_other_domain(error: SemanticError) {
     let SemanticError::Proofs(BatchError::Invalid(culprits)) = error else { panic!("{error:?}") };
     assert_eq!(culprits, [0, 1]);
 }
@@ -87,7 +87,7 @@ fn a_stolen_contribution() {
     let thief = thief.unwrap();
     let mut ground = honest.clone();
     sign(spec, &mut ground, &thief);
-    assert_other_scope(refused(spec, &parent, &ground));
+    assert_other_domain(refused(spec, &parent, &ground));
 
     // So it is in a block; and before that, the thief is not registered.
     let mut block = GOLDEN.block(1);
@@ -148,7 +148,7 @@ fn a_contribution_replayed_on_a_sibling_parent() {
     assert_eq!((parent.height, parent.step, &parent.state), (2, 1, &GOLDEN.before(3).parent().state));
 
     sign(spec, &mut replayed, &key(3));
-    assert_other_scope(refused(spec, &parent, &replayed));
+    assert_other_domain(refused(spec, &parent, &replayed));
 
     let mut block = Block { contributions: vec![replayed], ..honest };
     block.header.parent = sibling.id();
@@ -178,7 +178,7 @@ fn a_contribution_replayed_on_another_chain() {
     assert!(matches!(error, SemanticError::Signature { index: 0, source: SignatureError::Invalid }), "{error:?}");
     // The contributor replays it.
     sign(&other, &mut replayed, &key_of(&honest.seat.contributor));
-    assert_other_scope(refused(&other, &on, &replayed));
+    assert_other_domain(refused(&other, &on, &replayed));
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl<'a> Branch<'a> {
         }
     }
 
-    /// Mines a draft on the tip.
+    /// Mines a block of these parts on the tip.
     pub fn mine(&self, parts: Parts) -> Block {
         UnminedBlock::new(self.spec, self.tip(), &self.ancestry(), parts).unwrap().mine(u64::MAX).unwrap()
     }

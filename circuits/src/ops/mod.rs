@@ -1,4 +1,4 @@
-//! One op per operation: its integer reference and, with the feature `proofs`, its circuit.
+//! One module per operation (an *op*): its integer reference and, with the feature `proofs`, its circuit.
 //!
 //! | op | operation |
 //! |---|---|

@@ -58,8 +58,8 @@ impl Encoded for Bundle {
 }
 
 /// Shows that a first state is in range and canonically committed: an update by the identity
-/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new state it is. What an update leaves has the widths that the next step relies on,
-/// whatever entered it, so the state that enters this one need not be known.
+/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new state it is. What an update leaves has the widths
+/// that the next step relies on, whatever entered it, so the state that enters this one need not be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {
     /// Instances that share a proof, 1 to [`MAX_INSTANCES_PER_PROOF`].

@@ -76,7 +76,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_place_of_every_scope_has_its_context() {
+    fn every_place_of_every_domain_has_its_context() {
         let mut seen = HashSet::new();
         for domain in
             [Domain::new("a", &[&[1; 32], &[2; 8]]), Domain::new("a", &[&[1; 32], &[3; 8]]), Domain::new("b", &[])]

@@ -245,7 +245,7 @@ impl Case {
 }
 
 #[test]
-fn every_room_is_that_of_the_oracle() {
+fn every_op_is_that_of_the_oracle() {
     let all = cases("ops.json");
     assert!(all.len() >= 20);
     for value in all {

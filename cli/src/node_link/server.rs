@@ -139,7 +139,7 @@ impl Connections {
     }
 }
 
-/// Makes op when dropped, also if the handler panics.
+/// Makes room when dropped, also if the handler panics.
 struct Open<'c> {
     connections: &'c Connections,
     number: u64,

@@ -78,7 +78,7 @@ pub(super) struct Index<'p, F> {
     /// Assignment of a phase-2 cell, or `u32::MAX`.
     assigns: Vec<u32>,
     pub slots: Vec<LookupSlot>,
-    /// LookupSlot of a phase-1 column.
+    /// Lookup slot of a phase-1 column.
     pub slot_of: Vec<Option<u32>>,
     /// `(tag, x) ↦ y` of the tables.
     pub follow: HashMap<(u64, [u8; 32]), F>,

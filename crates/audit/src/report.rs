@@ -59,7 +59,7 @@ pub struct Report {
     pub phase2_columns: usize,
     /// Fixed columns, selectors included.
     pub fixed_columns: usize,
-    /// Columns by what they hold (`port`, `limb`, `hint`, `wire`, …), with their use.
+    /// Columns by what they hold (`port`, `limb`, `unchecked`, `copyable`, …), with their use.
     pub pools: BTreeMap<String, PoolReport>,
     /// Advice cells of each op.
     pub ops: BTreeMap<String, usize>,

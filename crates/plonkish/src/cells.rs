@@ -5,7 +5,7 @@ use super::Expr;
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Challenge {
-    /// Alpha of the logarithmic derivative.
+    /// The pole α of the logarithmic derivative.
     Alpha,
     /// Weight of the second component of a looked-up pair.
     TupleY,

@@ -5,7 +5,7 @@
 //! | limb | `[0, 2^12)` | the range table |
 //! | looked-up pair | that of its table's rows | the table |
 //! | fixed | that of its values | the key |
-//! | hint, wire, port | `{0, 1}` | a gate `x·(1 − x)` |
+//! | unchecked, copyable, port | `{0, 1}` | a gate `x·(1 − x)` |
 //! | | the polynomial's, or the copied cell's | [`Builder::define`], [`Builder::copy`], [`Builder::determine`] |
 //! | | as declared | a reason ([`Because`]), checked where it is an equation or a gate |
 //!

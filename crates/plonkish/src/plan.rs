@@ -44,21 +44,21 @@ pub struct Gate<F> {
 /// Table and row of each entry, by tag and the encodings of its components.
 pub type TablePositions = HashMap<(u64, [u8; 32], [u8; 32]), (usize, usize)>;
 
-/// A lookup lane: the cells whose tuple is looked up on every usable row.
+/// A lookup slot: the cells whose tuple is looked up on every usable row.
 #[derive(Clone, Copy, Debug)]
 pub struct LookupSlot {
     /// Column of the first component.
     pub x: usize,
-    /// Second component and tag column; none for a limb lane.
+    /// Second component and tag column; none for the slot of a limb.
     pub pair: Option<(usize, usize)>,
 }
 
 /// Part of the lookup argument's witness.
 #[derive(Clone, Debug)]
 pub struct Helper {
-    /// Its column: on each row the sum of the lanes' inverses.
+    /// Its column: on each row the sum of the slots' inverses.
     pub column: usize,
-    /// The lanes that it serves.
+    /// The slots that it serves.
     pub slots: Vec<LookupSlot>,
 }
 

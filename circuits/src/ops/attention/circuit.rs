@@ -62,8 +62,8 @@ pub struct AttentionCells {
     pub dk: Placed,
 }
 
-/// Places the attention between rotated `q` and `k`, which stand in slabs of their own together with hints for the wide
-/// gradients `dq`, `dk`.
+/// Places the attention between rotated `q` and `k`, which stand in slabs of their own together with unchecked columns
+/// for the wide gradients `dq`, `dk`.
 pub fn place<V: 'static>(
     b: &mut Builder<V>,
     a: &Attention<'_, V>,

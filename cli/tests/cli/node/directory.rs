@@ -66,7 +66,7 @@ fn a_model_is_no_devnet() {
         .refused_as("node", "there is no devnet in none; specify its directory with --chain");
 }
 
-/// 7.9: whatever a full disk left unfinished is finished once there is op. 7.15, 7.18: and what then stands.
+/// 7.9: whatever a full disk left unfinished is finished once there is room. 7.15, 7.18: and what then stands.
 #[test]
 fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
     let dir = tempfile::tempdir().unwrap();
