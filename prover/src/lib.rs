@@ -8,7 +8,7 @@
 //! use prover::{ProvenRun, RunOptions, StepKeys};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let params = parameters::load(None, DEFAULT_K)?.params;
+//! let params = parameters::load(None, DEFAULT_K)?.params; // Some(directory) keeps them for the next time
 //! let spec = Spec::new(Config::NANO);
 //! let keys = StepKeys::generate(&params, &spec)?;
 //! let corpus = std::fs::read("stories.txt")?;
@@ -21,7 +21,8 @@
 //! # }
 //! ```
 //!
-//! The crate `verifier` shows how these are verified. Below the run:
+//! The crate `verifier` shows how these are verified, with [`ProvenRun::run`] for the run;
+//! [`circuits::statements::codec`] writes them to files. Below the run:
 //!
 //! | name | meaning |
 //! |---|---|

@@ -4,21 +4,26 @@
 //! A run is verified from its proofs alone; whoever has the corpus compares the batches too:
 //!
 //! ```no_run
+//! use circuits::statements::{Bundle, GenesisProof, Run};
 //! use verifier::{RunVerifier, StepVerifier};
-//! # use circuits::statements::{Bundle, GenesisProof, Run};
 //!
-//! # fn verify(
-//! #     params: &backend::curve::Params,
-//! #     (run, genesis_proof, bundles): (&Run, &GenesisProof, &[Bundle]),
-//! #     corpus: &[u8],
-//! # ) -> Result<(), Box<dyn std::error::Error>> {
-//! let keys = StepVerifier::new(params, &run.check()?)?;
-//! let begun = RunVerifier::new(params, &keys, run, Some(corpus))?.genesis_proof(genesis_proof)?;
-//! let verified = bundles.iter().try_fold(begun, RunVerifier::step)?.finish()?;
-//! assert!(verified.basis.genesis_proof);
-//! # Ok(())
-//! # }
+//! fn verify(
+//!     params: &backend::curve::Params,
+//!     (run, genesis_proof, bundles): (&Run, &GenesisProof, &[Bundle]),
+//!     corpus: &[u8],
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let keys = StepVerifier::new(params, &run.check()?)?;
+//!     let begun = RunVerifier::new(params, &keys, run, Some(corpus))?.genesis_proof(genesis_proof)?;
+//!     let verified = bundles.iter().try_fold(begun, RunVerifier::step)?.finish()?;
+//!     assert!(verified.basis.genesis_proof);
+//!     Ok(())
+//! }
 //! ```
+//!
+//! [`backend::parameters::load`] gives the parameters, `ProvenRun::run` of the crate `prover` the [`Run`]; files are
+//! written and read with [`circuits::statements::codec`]. The feature `asm` makes the field faster on x86-64.
+//!
+//! [`Run`]: circuits::statements::Run
 //!
 //! | name | meaning |
 //! |---|---|

@@ -223,7 +223,7 @@ fn describe(text: &mut String, circuit: &Audited) {
     );
     for (op, cells) in &report.ops {
         let rows = cells.div_ceil(report.usable_rows);
-        let _ = writeln!(text, "  component {op}: {cells} cells ({rows} columns' worth)");
+        let _ = writeln!(text, "  op {op}: {cells} cells ({rows} columns' worth)");
     }
     for gate in &report.gates {
         let _ = writeln!(text, "  gate {} | degree {} | {} rows", gate.name, gate.degree, gate.rows);
