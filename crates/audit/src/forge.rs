@@ -89,7 +89,7 @@ impl Findings {
 
 /// What happened to one cell.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+struct Outcome {
     changes: usize,
     moves: usize,
     declared: usize,
@@ -289,8 +289,7 @@ impl<'p, F: Field> Forge<'p, F> {
 
     /// Names a cell by its op and column.
     pub fn name(&self, (column, row): (usize, usize)) -> String {
-        let plan = self.ix.plan;
-        plan.owner(column, row).map_or_else(|| plan.advice[column].name.clone(), |o| format!("{}: {}", o.op, o.column))
+        self.ix.plan.name_of(column, row)
     }
 
     fn undetermined(&self) -> Vec<String> {

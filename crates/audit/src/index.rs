@@ -109,14 +109,11 @@ impl<'p, F: Field> Index<'p, F> {
         let mut class = vec![];
         let mut cells_of_gate = vec![];
         for gate in &plan.gates {
-            let mut cells: Vec<(usize, i32)> = vec![];
-            gate.poly.cells(&mut |column, rotation| {
-                if let Global::Advice(a) = column
-                    && !cells.contains(&(a, rotation))
-                {
-                    cells.push((a, rotation));
-                }
-            });
+            let advice = |(column, rotation)| match column {
+                Global::Advice(a) => Some((a, rotation)),
+                Global::Fixed(_) => None,
+            };
+            let cells: Vec<(usize, i32)> = gate.poly.distinct_cells().into_iter().filter_map(advice).collect();
             class.push(if cells.iter().any(|(c, _)| lookup_columns.contains(c)) {
                 Class::Lookup
             } else if cells.iter().any(|&(c, _)| c >= plan.phase1) {
@@ -369,16 +366,13 @@ fn reads<F: Field>(plan: &Plan<F>, op: Op) -> Vec<CellId> {
             if let Assignment::Define { poly, .. } = &plan.assignments[step as usize] {
                 let is_challenge =
                     |column| plan.challenge.values().chain(plan.square.values()).any(|&held| held == column);
-                poly.cells(&mut |column, rotation| {
+                for (column, rotation) in poly.distinct_cells() {
                     if let Global::Advice(a) = column
                         && !is_challenge(a)
                     {
-                        let cell = (a * plan.usable + at(row as usize, rotation)) as CellId;
-                        if !cells.contains(&cell) {
-                            cells.push(cell);
-                        }
+                        cells.push((a * plan.usable + at(row as usize, rotation)) as CellId);
                     }
-                });
+                }
             }
         }
     }

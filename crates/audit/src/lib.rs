@@ -30,7 +30,7 @@ pub mod report;
 mod slopes;
 mod state;
 
-pub use forge::{Choice, Findings, Forge, Outcome, Unnoticed};
+pub use forge::{Choice, Findings, Forge, Unnoticed};
 pub use report::Report;
 
 pub use plonkish::{Free, Roles};

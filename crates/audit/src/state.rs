@@ -325,20 +325,14 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
     }
 }
 
-fn cell_name<F: Field>(ix: &Index<'_, F>, (column, row): (usize, usize)) -> String {
-    ix.plan
-        .owner(column, row)
-        .map_or_else(|| ix.plan.advice[column].name.clone(), |o| format!("{}: {}", o.op, o.column))
-}
-
 fn copy_name<F: Field>(ix: &Index<'_, F>, copy: u32) -> String {
     let (a, b) = ix.plan.copies[copy as usize];
-    format!("copy {} = {}", cell_name(ix, a), cell_name(ix, b))
+    format!("copy {} = {}", ix.plan.name_of(a.0, a.1), ix.plan.name_of(b.0, b.1))
 }
 
 fn public_name<F: Field>(ix: &Index<'_, F>, public: u32) -> String {
     let (cell, row) = ix.plan.publics[public as usize];
-    format!("public {} = instance {row}", cell_name(ix, cell))
+    format!("public {} = instance {row}", ix.plan.name_of(cell.0, cell.1))
 }
 
 impl Constraint {

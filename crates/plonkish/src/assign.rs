@@ -2,9 +2,9 @@
 
 use super::block::{Fill, FromValues};
 use super::block_cells::Cells;
-use super::cells::{BlockId, Cell};
-use super::plan::{Global, Plan};
-use super::{Expr, Field, Witness, WitnessError};
+use super::cells::BlockId;
+use super::plan::{Assignment, Plan};
+use super::{Field, Witness, WitnessError};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,8 +12,7 @@ use std::sync::Arc;
 enum GridFill<F, V> {
     Assign { block: BlockId, from: FromValues<F, V> },
     Set { at: (usize, usize), value: F },
-    Define { column: usize, poly: Expr<F, Global>, rows: Vec<usize> },
-    Copy { from: (usize, usize), to: (usize, usize) },
+    Compute(Assignment<F>),
 }
 
 /// A plan, and how values of type `V` fill it.
@@ -34,23 +33,10 @@ impl<F: Field, V> Circuit<F, V> {
         let over_grid = |fill| match fill {
             Fill::Assign { block, from } => GridFill::Assign { block, from },
             Fill::Set { cell, value } => GridFill::Set { at: plan.locate(cell), value },
-            Fill::Define { block, column, poly, rows } => {
-                let (column, first) = plan.locate(Cell { block, column, row: 0 });
-                GridFill::Define {
-                    column,
-                    poly: poly.map(&|c| plan.global(block, c)),
-                    rows: rows.into_iter().map(|row| first + row).collect(),
-                }
-            }
-            Fill::Copy { from, to } => GridFill::Copy { from: plan.locate(from), to: plan.locate(to) },
+            Fill::Compute(step) => GridFill::Compute(plan.assignment(&step)),
         };
         let fills = fills.into_iter().map(over_grid).collect();
         Circuit { plan: Arc::new(plan), fills }
-    }
-
-    /// The plan alone.
-    pub fn into_plan(self) -> Plan<F> {
-        Arc::unwrap_or_clone(self.plan)
     }
 
     /// The witness of some values: phase 1 but for the multiplicities of the lookup argument. Values that an op's cells
@@ -66,12 +52,7 @@ impl<F: Field, V> Circuit<F, V> {
                     from(values, &mut Cells { plan, block: *block, values: values_of_cells, error: &mut error });
                 }
                 GridFill::Set { at, value } => witness.values[at.0][at.1] = *value,
-                GridFill::Define { column, poly, rows } => {
-                    for &row in rows {
-                        witness.values[*column][row] = witness.eval(plan, poly, row);
-                    }
-                }
-                GridFill::Copy { from, to } => witness.values[to.0][to.1] = witness.values[from.0][from.1],
+                GridFill::Compute(assignment) => witness.assign(plan, assignment),
             }
         }
         error.map_or(Ok(witness), Err)

@@ -58,7 +58,7 @@ pub struct Block<F> {
     pub(super) lookups: Vec<LookupUse>,
 }
 
-/// What is computed after the challenges are known, in order.
+/// Cells computed from others, in order: of phase 1 while it is filled, of phase 2 once the challenges are known.
 #[derive(Clone, Debug)]
 pub(super) enum Step<F> {
     /// `column(row) := poly(row)` for each row in turn.
@@ -93,10 +93,8 @@ pub(super) enum Fill<F, V> {
     Assign { block: BlockId, from: FromValues<F, V> },
     /// A value known when the circuit was written.
     Set { cell: Cell, value: F },
-    /// `column(row) := poly(row)` for each row in turn.
-    Define { block: BlockId, column: usize, poly: Local<F>, rows: Vec<usize> },
-    /// `to := from`.
-    Copy { from: Cell, to: Cell },
+    /// From cells before.
+    Compute(Step<F>),
 }
 
 impl<F, V> fmt::Debug for Fill<F, V> {
@@ -104,8 +102,7 @@ impl<F, V> fmt::Debug for Fill<F, V> {
         f.write_str(match self {
             Fill::Assign { .. } => "Assign",
             Fill::Set { .. } => "Set",
-            Fill::Define { .. } => "Define",
-            Fill::Copy { .. } => "Copy",
+            Fill::Compute(_) => "Compute",
         })
     }
 }
@@ -323,7 +320,7 @@ impl<F: Field, V> Builder<F, V> {
         if matches!(local.kind, Kind::Port(..)) {
             rows.iter().for_each(|&row| local.data[row] = true);
         }
-        self.fills.push(Fill::Define { block, column: target, poly, rows: rows.to_vec() });
+        self.fills.push(Fill::Compute(Step::Define { block, column: target, poly, rows: rows.to_vec() }));
     }
 
     /// Names a cell of a block.
@@ -344,7 +341,7 @@ impl<F: Field, V> Builder<F, V> {
             self.steps.push(Step::Copy { from, to });
         } else {
             assert!(!is_acc(from, self), "a phase-1 cell cannot copy a phase-2 cell");
-            self.fills.push(Fill::Copy { from, to });
+            self.fills.push(Fill::Compute(Step::Copy { from, to }));
             self.learn_copy(from, to);
         }
     }

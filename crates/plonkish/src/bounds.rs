@@ -44,8 +44,7 @@ impl<F: Field> Plan<F> {
     }
 
     pub(super) fn cell_name(&self, column: usize, row: usize) -> String {
-        self.owner(column, row)
-            .map_or_else(|| format!("`{}`", self.advice[column].name), |o| format!("`{}: {}`", o.op, o.column))
+        format!("`{}`", self.name_of(column, row))
     }
 
     pub(super) fn unknown(&self, column: usize, row: usize) -> BoundError {

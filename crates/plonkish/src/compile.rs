@@ -5,24 +5,25 @@ mod layout;
 mod lookup;
 
 use super::assign::Circuit;
-use super::block::{Builder, Step};
+use super::block::Builder;
 use super::bounds::{declared, spans};
 use super::cells::{Cell, Challenge, Role};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
-use super::plan::{Assignment, Global, Place, Plan};
+use super::plan::{Global, Place, Plan};
 use super::{Expr, Field, RESERVED_ROWS, Witness};
 use gates::Gates;
 use layout::Layout;
 use lookup::Lookups;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl<F: Field> Builder<F> {
     /// The plan, and the witness of the values that were set.
     pub fn compile_filled(self, k: u32) -> (Plan<F>, Witness<F>) {
         let circuit = self.compile(k);
         let witness = circuit.fill(&()).expect("what is set has no range to leave");
-        (circuit.into_plan(), witness)
+        (Arc::unwrap_or_clone(circuit.plan), witness)
     }
 }
 
@@ -54,25 +55,21 @@ impl<F: Field, V> Builder<F, V> {
         let tags = placed.add_tags(&mut gates);
         add_challenges(&layout, &mut gates, usable);
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
-        let (copies, publics, assignments) = (placed.copies(), placed.publics(), placed.assignments());
 
         let Lookups { helpers, tables, running, positions } = lookup::add(&mut layout, &mut gates, &tags, usable);
-        for &(column, _) in copies.iter().flat_map(|(a, b)| [a, b]).chain(publics.iter().map(|(cell, _)| cell)) {
-            layout.advice[column].equality = true;
-        }
         let owners = owners(&self.blocks, &places, &columns, layout.advice.len());
         let (spans, declared) = (spans(&self, &places, &columns, layout.phase1), declared(&self));
         let (fixed, gates) = gates.finish();
         let Layout { advice, phase1, challenge, square, .. } = layout;
-        let plan = Plan {
+        let mut plan = Plan {
             k,
             usable,
             advice,
             phase1,
             fixed,
             gates,
-            copies,
-            publics,
+            copies: vec![],
+            publics: vec![],
             ports: self.ports,
             port_rows,
             ops,
@@ -80,7 +77,7 @@ impl<F: Field, V> Builder<F, V> {
             spans,
             declared,
             faults: self.faults,
-            assignments,
+            assignments: vec![],
             helpers,
             tables,
             running,
@@ -90,8 +87,25 @@ impl<F: Field, V> Builder<F, V> {
             places,
             columns,
         };
+        plan.connect(&self.copies, &self.publics);
+        plan.assignments = self.steps.iter().map(|step| plan.assignment(step)).collect();
         plan.assert_well_formed();
         plan
+    }
+}
+
+impl<F: Field> Plan<F> {
+    /// Copies, and the cells that equal rows of the instance: the circuit's own, and row 0 of the challenges' columns.
+    fn connect(&mut self, copies: &[(Cell, Cell)], publics: &[(Cell, usize)]) {
+        self.copies = copies.iter().map(|&(a, b)| (self.locate(a), self.locate(b))).collect();
+        let own = publics.iter().map(|&(cell, row)| (self.locate(cell), row));
+        let challenges = Challenge::ALL.iter().enumerate();
+        let challenges = challenges.filter_map(|(i, c)| self.challenge.get(c).map(|&column| ((column, 0), i)));
+        self.publics = own.chain(challenges).collect();
+        let cells = self.copies.iter().flat_map(|(a, b)| [a, b]).chain(self.publics.iter().map(|(cell, _)| cell));
+        for &(column, _) in cells {
+            self.advice[column].equality = true;
+        }
     }
 }
 
@@ -124,17 +138,10 @@ struct Placed<'a, F, V> {
 }
 
 impl<F: Field, V> Placed<'_, F, V> {
-    /// The global position (column, row) of a cell that can be copied.
-    fn locate(&self, cell: Cell) -> (usize, usize) {
-        let place = &self.places[cell.block];
-        assert!(cell.row < place.rows, "row {} is none of a block of {} rows", cell.row, place.rows);
-        (self.advice(cell.block, cell.column), place.row + cell.row)
-    }
-
     fn advice(&self, block: usize, column: usize) -> usize {
         match self.columns[block][column] {
             Global::Advice(a) => a,
-            Global::Fixed(_) => panic!("fixed cells are neither copied nor defined"),
+            Global::Fixed(_) => unreachable!("lookups and ports are advice"),
         }
     }
 
@@ -202,30 +209,5 @@ impl<F: Field, V> Placed<'_, F, V> {
             }
         }
         ops
-    }
-
-    fn copies(&self) -> Vec<((usize, usize), (usize, usize))> {
-        self.builder.copies.iter().map(|&(a, b)| (self.locate(a), self.locate(b))).collect()
-    }
-
-    /// The cells that equal rows of the instance: the circuit's own, and row 0 of the challenges' columns.
-    fn publics(&self) -> Vec<((usize, usize), usize)> {
-        let own = self.builder.publics.iter().map(|&(cell, row)| (self.locate(cell), row));
-        let challenges = Challenge::ALL.iter().enumerate();
-        let challenges = challenges.filter_map(|(i, c)| self.layout.challenge.get(c).map(|&column| ((column, 0), i)));
-        own.chain(challenges).collect()
-    }
-
-    /// How phase 2 is computed.
-    fn assignments(&self) -> Vec<Assignment<F>> {
-        let assignment = |step: &Step<F>| match step {
-            Step::Define { block, column, poly, rows } => Assignment::Define {
-                column: self.advice(*block, *column),
-                poly: poly.map(&|column| self.layout.global(&self.columns[*block], column)),
-                rows: rows.iter().map(|r| r + self.places[*block].row).collect(),
-            },
-            Step::Copy { from, to } => Assignment::Copy { from: self.locate(*from), to: self.locate(*to) },
-        };
-        self.builder.steps.iter().map(assignment).collect()
     }
 }

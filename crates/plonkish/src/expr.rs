@@ -109,6 +109,17 @@ impl<F: Field, C: Copy> Expr<F, C> {
         cells
     }
 
+    /// The lowest and the highest rotation of the cells of some columns; 0 counts as one of them.
+    pub(super) fn reach(&self, of: impl Fn(C) -> bool) -> (i32, i32) {
+        let (mut low, mut high) = (0, 0);
+        self.cells(&mut |column, rotation| {
+            if of(column) {
+                (low, high) = (low.min(rotation), high.max(rotation));
+            }
+        });
+        (low, high)
+    }
+
     /// A canonical encoding, for finding equal expressions.
     pub(super) fn key(&self, column: &impl Fn(C) -> u64, out: &mut Vec<u8>) {
         match self {

@@ -5,6 +5,11 @@ use super::block::Block;
 use super::plan::{Global, Owner, Place, Plan};
 
 impl<F: Field> Plan<F> {
+    /// A cell by its op and column.
+    pub fn name_of(&self, column: usize, row: usize) -> String {
+        self.owner(column, row).map_or_else(|| self.advice[column].name.clone(), |o| format!("{}: {}", o.op, o.column))
+    }
+
     /// Who owns a cell; none for padding.
     pub fn owner(&self, column: usize, row: usize) -> Option<&Owner> {
         let owners = &self.owners[column];

@@ -1,5 +1,6 @@
 //! A compiled circuit, as data.
 
+use super::block::Step;
 use super::cells::{Cell, Challenge, Col, Port, Role};
 use super::fault::Fault;
 use super::interval::Interval;
@@ -172,6 +173,21 @@ impl<F: Field> Plan<F> {
         }
     }
 
+    /// A builder's step over the grid.
+    pub(super) fn assignment(&self, step: &Step<F>) -> Assignment<F> {
+        match step {
+            Step::Define { block, column, poly, rows } => {
+                let (column, first) = self.locate(Cell { block: *block, column: *column, row: 0 });
+                Assignment::Define {
+                    column,
+                    poly: poly.map(&|column| self.global(*block, column)),
+                    rows: rows.iter().map(|row| first + row).collect(),
+                }
+            }
+            Step::Copy { from, to } => Assignment::Copy { from: self.locate(*from), to: self.locate(*to) },
+        }
+    }
+
     /// Advice columns of a port.
     pub fn port_columns(&self, port: usize) -> std::ops::Range<usize> {
         let first: usize = self.ports[..port].iter().map(|p| p.columns).sum();
@@ -185,11 +201,6 @@ impl<F: Field> Plan<F> {
             first += p.columns;
             column < first
         })
-    }
-
-    /// Rows, those that cells may not use included.
-    pub fn total_rows(&self) -> usize {
-        1 << self.k
     }
 
     /// Terms of the lookup argument of an instance: one for each lane and one for each table column, on every usable row.
@@ -209,11 +220,7 @@ impl<F: Field> Plan<F> {
     pub(super) fn assert_well_formed(&self) {
         for gate in &self.gates {
             assert!(gate.poly.degree() <= 4, "{} has degree {}", gate.name, gate.poly.degree() + 1);
-            let (mut low, mut high) = (0i32, 0i32);
-            gate.poly.cells(&mut |_, rotation| {
-                low = low.min(rotation);
-                high = high.max(rotation);
-            });
+            let (low, high) = gate.poly.reach(|_| true);
             let (first, last) = (gate.rows[0] as i64, *gate.rows.last().expect("a gate has rows") as i64);
             assert!(
                 first + i64::from(low) >= 0 && last + i64::from(high) < self.usable as i64,

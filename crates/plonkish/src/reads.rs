@@ -56,12 +56,7 @@ impl<F: Field, V> Builder<F, V> {
     pub(super) fn check_rows(&mut self) {
         for block in &self.blocks {
             for gate in &block.gates {
-                let (mut low, mut high) = (0, 0);
-                gate.poly.cells(&mut |column, rotation| {
-                    if matches!(column, Col::Local(_)) {
-                        (low, high) = (i32::min(low, rotation), i32::max(high, rotation));
-                    }
-                });
+                let (low, high) = gate.poly.reach(|column| matches!(column, Col::Local(_)));
                 let is_within = |row: &usize| {
                     let at = |rotation: i32| row.checked_add_signed(rotation as isize);
                     at(low).is_some() && at(high).is_some_and(|last| last < block.rows)

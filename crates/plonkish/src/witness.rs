@@ -87,18 +87,21 @@ impl<F: Field> Witness<F> {
         for (ch, &column) in &plan.square {
             self.values[column].fill(challenges[ch].square());
         }
-        for step in &plan.assignments {
-            match step {
-                Assignment::Define { column, poly, rows } => {
-                    for &row in rows {
-                        let value = self.eval(plan, poly, row);
-                        self.values[*column][row] = value;
-                    }
-                }
-                Assignment::Copy { from, to } => self.values[to.0][to.1] = self.values[from.0][from.1],
-            }
+        for assignment in &plan.assignments {
+            self.assign(plan, assignment);
         }
         self.fill_lookups(plan, challenges);
+    }
+
+    pub(super) fn assign(&mut self, plan: &Plan<F>, assignment: &Assignment<F>) {
+        match assignment {
+            Assignment::Define { column, poly, rows } => {
+                for &row in rows {
+                    self.values[*column][row] = self.eval(plan, poly, row);
+                }
+            }
+            Assignment::Copy { from, to } => self.values[to.0][to.1] = self.values[from.0][from.1],
+        }
     }
 
     /// Value of an expression on a row.
