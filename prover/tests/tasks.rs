@@ -123,6 +123,8 @@ fn a_task_is_done_from_what_is_written_of_it() {
         let InstanceInputs::Update { values } = t.instances[0].inputs else { panic!("an update") };
         t.segment = SegmentKind::Layer;
         t.instances.truncate(1);
+        t.instances[0].publics.truncate(SegmentKind::Layer.publics());
+        t.instances[0].ports.truncate(SegmentKind::Layer.ports());
         t.instances[0].inputs = InstanceInputs::Layer { weights: values, entering: values };
     };
     assert_eq!(refused(&as_layer), "the kind of an input");
@@ -225,14 +227,10 @@ fn a_tasks_name_is_of_all_of_it() {
     }
 }
 
-/// An engine that changes what it was given, or what it gives.
-struct Lying(fn(&mut [ProofInstance]), fn(&mut Proof));
+/// An engine that changes what it was given before it proves, or what it gives back.
+struct Lying(fn(&mut [ProofInstance]), fn(&mut [ProofInstance], &mut Proof));
 
 impl Engine for Lying {
-    fn name(&self) -> &'static str {
-        "lying"
-    }
-
     fn prove(
         &self,
         params: &Params,
@@ -242,7 +240,7 @@ impl Engine for Lying {
     ) -> Result<Proof, ProveError> {
         self.0(instances);
         let mut proof = Halo2.prove(params, key, instances, progress)?;
-        self.1(&mut proof);
+        self.1(instances, &mut proof);
         Ok(proof)
     }
 }
@@ -261,28 +259,16 @@ fn no_engine_is_believed() {
     };
     let made = |engine: &dyn Engine| prove_with(engine, &params, &key, vec![instance()], &mut quiet).map(drop);
     made(&Halo2).unwrap();
-    made(&Lying(|_| (), |_| ())).unwrap();
+    made(&Lying(|_| (), |_, _| ())).unwrap();
     // One that keeps the witnesses, and gives a proof of nothing.
-    struct Keeping;
-    impl Engine for Keeping {
-        fn name(&self) -> &'static str {
-            "keeping"
-        }
-
-        fn prove(
-            &self,
-            params: &Params,
-            key: &ProverKey,
-            instances: &mut [ProofInstance],
-            progress: &mut dyn FnMut(Stage),
-        ) -> Result<Proof, ProveError> {
-            let mut proof = Halo2.prove(params, key, instances, progress)?;
+    let keeping = Lying(
+        |_| (),
+        |instances, proof| {
             instances.iter_mut().for_each(|instance| instance.witness.values.clear());
             *proof.bytes.last_mut().unwrap() ^= 1;
-            Ok(proof)
-        }
-    }
-    assert!(matches!(made(&Keeping), Err(ProveError::SelfCheck)));
+        },
+    );
+    assert!(matches!(made(&keeping), Err(ProveError::SelfCheck)));
     let none_given = prove_with(&Halo2, &params, &key, vec![], &mut quiet).map(drop);
     assert!(matches!(none_given, Err(ProveError::NoInstances)));
     let mut short = instance();
@@ -291,16 +277,16 @@ fn no_engine_is_believed() {
     assert!(matches!(refused_short, Err(ProveError::Publics { instance: 0, expected: 3, found: 2 })));
     let refused = |engine: Lying| made(&engine).unwrap_err().to_string();
     let none = "the finished proof does not verify";
-    assert_eq!(refused(Lying(|_| (), |proof| *proof.bytes.last_mut().unwrap() ^= 1)), none);
-    assert_eq!(refused(Lying(|_| (), |proof| proof.bytes.push(0))), none);
-    assert_eq!(refused(Lying(|_| (), |proof| proof.instances[0][8] += F::from(1))), none);
-    assert_eq!(refused(Lying(|_| (), |proof| proof.ports[0].swap(0, 1))), none);
-    let other_challenge = |proof: &mut Proof| {
+    assert_eq!(refused(Lying(|_| (), |_, proof| *proof.bytes.last_mut().unwrap() ^= 1)), none);
+    assert_eq!(refused(Lying(|_| (), |_, proof| proof.bytes.push(0))), none);
+    assert_eq!(refused(Lying(|_| (), |_, proof| proof.instances[0][8] += F::from(1))), none);
+    assert_eq!(refused(Lying(|_| (), |_, proof| proof.ports[0].swap(0, 1))), none);
+    let other_challenge = |_: &mut [ProofInstance], proof: &mut Proof| {
         proof.challenges.insert(plonkish::Challenge::Rows, F::from(9));
     };
     assert_eq!(refused(Lying(|_| (), other_challenge)), none);
     // An honest proof of other public values than those asked for.
-    assert_eq!(refused(Lying(|instances| instances[0].publics[2] += F::from(1), |_| ())), none);
+    assert_eq!(refused(Lying(|instances| instances[0].publics[2] += F::from(1), |_, _| ())), none);
     // A witness that the engine altered: the constraint is named.
     let altered = refused(Lying(
         |instances| {
@@ -308,7 +294,7 @@ fn no_engine_is_believed() {
             let (column, row) = toy.cells.wire;
             instances[0].witness.values[column][row] += F::from(1);
         },
-        |_| (),
+        |_, _| (),
     ));
     assert!(altered.starts_with("instance 0 violates `"), "{altered}");
 }
