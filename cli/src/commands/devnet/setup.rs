@@ -138,7 +138,8 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
         let dataset = dataset(&params, &config, corpus, ui)?;
         let state = {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
-            let prover = StepProver::new(&params, &prover, &model);
+            let prover =
+                StepProver::new(&params, &prover, &model).with_instances_per_proof(settings.instances_per_proof);
             prover.genesis(&State::init(&config, settings.seed), &mut |part, stage| bar.observe(part, stage))?
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;

@@ -66,6 +66,16 @@ fn a_model_is_no_devnet() {
         .refused_as("node", "there is no devnet in none; specify its directory with --chain");
 }
 
+#[test]
+fn the_genesis_proof_too_has_as_many_instances_in_a_proof_as_the_chain_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let devnet = "devnet --nodes 2 --contributors 0 --hash-rate 1 --blocks 0 --instances-per-proof 2";
+    run(dir.path(), devnet).ok();
+    let genesis = fs::read(dir.path().join("devnet/genesis.bin")).unwrap();
+    let genesis: chain::genesis::Genesis = circuits::statements::codec::decode(&genesis).unwrap();
+    assert_eq!((genesis.instances_per_proof, genesis.proof.instances_per_proof), (2, 2));
+}
+
 /// 7.9: whatever a full disk left unfinished is finished once there is room. 7.15, 7.18: and what then stands.
 #[test]
 fn a_devnet_that_a_full_disk_left_unfinished_is_finished() {
