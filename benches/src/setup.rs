@@ -15,7 +15,7 @@ use std::path::Path;
 use verifier::StepVerifier;
 
 /// Seed of weights and batches.
-const SEED: u64 = 1;
+pub const SEED: u64 = 1;
 
 /// Environment variable that names the presets to measure, separated by commas; without it `nano` alone.
 pub const PRESETS: &str = "GRADIENTCOIN_BENCH_PRESETS";
@@ -38,7 +38,7 @@ pub fn corpus() -> Vec<u8> {
 }
 
 /// How the measured runs are trained: momentum is on, as it costs.
-fn recipe() -> Recipe {
+pub fn recipe() -> Recipe {
     let decimal = |text: &str| text.parse().expect("a decimal");
     Recipe {
         schedule: Schedule::constant(&decimal("0.05")).expect("a rate"),

@@ -6,24 +6,21 @@ use crate::step::{Progress, StepProver};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
 use backend::Witness;
 use circuits::segments::SegmentKind;
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Instances that keep a machine busy: a proof of fewer is made beside another.
-const ENOUGH: usize = 8;
-
-/// Proofs of few instances that are made side by side.
+/// Proofs of few instances that are made side by side, if there are together no more than one proof may have: a proof of
+/// many keeps a machine busy, and two would take more memory than the largest.
 const SIDE_BY_SIDE: usize = 2;
 
-/// No further task is begun once one of them panicked.
-struct EndsOnPanic<'a>(&'a AtomicUsize, usize);
+/// No further task is begun once a worker ended, after the last one, with an error or in a panic.
+struct EndsAll<'a>(&'a AtomicUsize, usize);
 
-impl Drop for EndsOnPanic<'_> {
+impl Drop for EndsAll<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.store(self.1, Ordering::Relaxed);
-        }
+        self.0.store(self.1, Ordering::Relaxed);
     }
 }
 
@@ -73,7 +70,7 @@ impl StepProver<'_> {
     ) -> Result<Vec<Vec<u8>>, ProveError> {
         let mut proofs: Vec<Option<Vec<u8>>> = vec![None; tasks.len()];
         let (large, small): (Vec<usize>, Vec<usize>) =
-            (0..tasks.len()).partition(|&i| tasks[i].instances.len() >= ENOUGH);
+            (0..tasks.len()).partition(|&i| tasks[i].instances.len() * SIDE_BY_SIDE > MAX_INSTANCES_PER_PROOF as usize);
         for i in large {
             let segment = tasks[i].segment;
             proofs[i] = Some(self.execute(&tasks[i], inputs, &mut |stage| progress(segment, stage))?);
@@ -84,12 +81,10 @@ impl StepProver<'_> {
             progress(segment, stage);
         };
         let work = || -> Result<Vec<(usize, Vec<u8>)>, ProveError> {
-            let (mut done, _ends) = (vec![], EndsOnPanic(&next, small.len()));
+            let (mut done, _ends) = (vec![], EndsAll(&next, small.len()));
             while let Some(&i) = small.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let segment = tasks[i].segment;
-                // A task that failed ends the others after the one at hand.
-                let proof = self.execute(&tasks[i], inputs, &mut |stage| told(segment, stage));
-                done.push((i, proof.inspect_err(|_| next.store(small.len(), Ordering::Relaxed))?));
+                done.push((i, self.execute(&tasks[i], inputs, &mut |stage| told(segment, stage))?));
             }
             Ok(done)
         };

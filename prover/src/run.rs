@@ -4,7 +4,7 @@ use crate::engine::Stage;
 use crate::error::ProveError;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
-use circuits::model::{Draw, Optimizer, Schedule, Spec, State, draw_batch};
+use circuits::model::{Optimizer, Schedule, Spec, State};
 use circuits::segments::SegmentKind;
 use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
 
@@ -126,11 +126,7 @@ impl<'a> ProvenRun<'a> {
 
     /// The same, telling how far it is.
     pub fn step_told(&mut self, progress: &mut Progress<'_>) -> Result<Bundle, ProveError> {
-        let draw = |contribution| {
-            let draw = Draw { seed: self.run.seed, step: self.step, contribution };
-            draw_batch(self.corpus, self.spec.config.context, self.run.batch as usize, draw)
-        };
-        let batches = (0..u64::from(self.run.accumulate)).map(draw).collect::<Result<Vec<_>, _>>()?;
+        let batches = self.run.batches(&self.spec.config, self.corpus, self.step)?;
         let at = StepOf { run: &self.run, step: self.step, before: &self.at };
         let (bundle, after) = self.prover().step(at, &mut self.state, &batches, progress)?;
         self.at = after;

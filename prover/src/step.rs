@@ -10,14 +10,12 @@ use backend::curve::{ENCODED, F, Params};
 use backend::keys::VerifyingKey;
 use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
-use circuits::segments::head::{HeadInput, HeadWeights};
-use circuits::segments::layer::LayerInput;
+use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, SegmentKind, layer, update};
+use circuits::segments::{Circuits, Entering, SegmentKind, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
-    check_instances,
+    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, check_instances,
 };
 use plonkish::{LANES, field};
 
@@ -186,16 +184,15 @@ impl<'a> StepProver<'a> {
             let loss = public_loss(trace.loss())?;
             losses.push(loss);
             for (l, &weights) in weights.iter().enumerate() {
-                let entering = inputs.put(Input::Entering(LayerInput::of(&state.w, &trace, l).entering))?;
+                let entering = inputs.put(Input::Entering(Entering::layer(&trace, l)))?;
                 of_layers.push(TaskInstance {
                     inputs: InstanceInputs::Layer { weights, entering },
                     publics: vec![domain.context(Place::Layer { sequence: s as u32, layer: l as u32 })],
                     ports: vec![canonical(), canonical(), wire(s, l), wire(s, l + 1)],
                 });
             }
-            let head = HeadInput::of(&state.w, &trace);
-            let sequence = inputs.put(Input::Sequence(head.sequence))?;
-            let entering = inputs.put(Input::Entering(head.entering))?;
+            let sequence = inputs.put(Input::Sequence(tokens.clone()))?;
+            let entering = inputs.put(Input::Entering(Entering::head(&trace)))?;
             of_heads.push(TaskInstance {
                 inputs: InstanceInputs::Head { weights: head_weights, sequence, entering },
                 publics: vec![F::from(loss), domain.context(Place::Head { sequence: s as u32 })],
@@ -270,21 +267,13 @@ impl<'a> StepProver<'a> {
 
     /// The commitments of the state after an update, which stand at the heads of its proofs.
     fn assemble_state(&self, tasks: &[Task], proofs: &[Vec<u8>]) -> Result<StateCommitments, ProveError> {
-        let (layouts, shape) = (Layouts::new(&self.spec.config), &self.keys.update.verifying.shape);
-        let mut segments: Vec<SegmentState> = vec![SegmentState::default(); layouts.segments()];
-        let mut places = layouts.updates().into_iter();
+        let shape = &self.keys.update.verifying.shape;
+        let mut ports = vec![];
         for (task, proof) in tasks.iter().zip(proofs) {
             let items = proof.as_chunks::<ENCODED>().0;
-            let ports = shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)?;
-            for (ports, (segment, _)) in ports.iter().zip(&mut places) {
-                let SegmentState { w, slots } = &mut segments[segment];
-                w.extend(&ports[update::NEW_WEIGHTS]);
-                for (slot, _, after) in update::SLOTS {
-                    slots.entry(slot).or_default().extend(&ports[after]);
-                }
-            }
+            ports.extend(shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)?);
         }
-        Ok(StateCommitments { segments })
+        Ok(Layouts::new(&self.spec.config).state_after(&ports))
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.

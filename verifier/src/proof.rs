@@ -1,8 +1,9 @@
 //! Verifying a proof of one circuit.
 
 use crate::error::VerifyError;
-use backend::challenge::{self, Challenges};
+use backend::challenge;
 use backend::curve::{ENCODED, F, Msm, Params, Point, ProofReader, TranscriptChallenge};
+use backend::halo2::with_columns;
 use backend::keys::{Item, VerifyingKey};
 use ff::PrimeField;
 use halo2_proofs::plonk::{self, VerificationStrategy};
@@ -62,20 +63,20 @@ pub fn check<'params>(
     }
     well_formed(key, expected, proof, instances)?;
 
-    // The two-pass challenge: see `circuits::challenge`.
-    let drawn = challenges(key, proof, instances);
+    // The two-pass challenge: see `backend::challenge`.
+    let drawn = key.challenges(proof, instances);
     for (i, instance) in instances.iter().enumerate() {
         if let Some(role) = challenge::wrong_slot(&drawn, instance) {
             return Err(VerifyError::Challenge { instance: i, role });
         }
     }
 
-    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
-    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut rest = proof;
     let mut transcript = Reader::new(&mut rest, expected * key.shape.advice);
-    let msm = plonk::verify_proof(params, key.halo2(), Collect(params), &columns, &mut transcript)
-        .map_err(|error| transcript.refusal(error))?;
+    let msm = with_columns(instances, |columns| {
+        plonk::verify_proof(params, key.halo2(), Collect(params), columns, &mut transcript)
+    })
+    .map_err(|error| transcript.refusal(error))?;
     let points = transcript.points;
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);
@@ -96,10 +97,9 @@ pub fn port_encodings(key: &VerifyingKey, expected: usize, proof: &[u8]) -> Resu
 /// The instance columns of a proof whose challenges were not sent along: they are drawn and put before the public
 /// values.
 pub fn instances(key: &VerifyingKey, proof: &[u8], publics: &[Vec<F>]) -> Result<Vec<Vec<F>>, VerifyError> {
-    let unset: Vec<Vec<F>> =
-        publics.iter().map(|publics| [&[F::from(0); challenge::SLOTS][..], publics].concat()).collect();
+    let unset = challenge::unset(publics);
     well_formed(key, publics.len(), proof, &unset)?;
-    let drawn = challenges(key, proof, &unset);
+    let drawn = key.challenges(proof, &unset);
     Ok(publics.iter().map(|p| challenge::instance(&drawn, p)).collect())
 }
 
@@ -131,18 +131,6 @@ fn well_formed(key: &VerifyingKey, expected: usize, proof: &[u8], instances: &[V
         }
     }
     Ok(())
-}
-
-/// Draws the challenges from the statement and from the phase-1 commitments at the head of a well-formed proof.
-fn challenges(key: &VerifyingKey, proof: &[u8], instances: &[Vec<F>]) -> Challenges {
-    let shape = &key.shape;
-    // For each instance the proof holds all advice commitments, phase 1 first.
-    let phase1: Vec<&[u8]> = proof
-        .chunks(shape.advice * ENCODED)
-        .take(instances.len())
-        .map(|head| &head[..shape.phase1 * ENCODED])
-        .collect();
-    challenge::scalars(&challenge::digest(shape.k, &key.digest, instances, &phase1))
 }
 
 /// As [`Shape::by_port`](backend::keys::Shape::by_port).

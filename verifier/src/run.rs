@@ -10,13 +10,8 @@ use crate::batch::Batch;
 use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
 use crate::step::{StepVerifier, genesis_parts, parts};
 use backend::curve::Params;
-use circuits::model::{Config, DataError, Draw, State, draw_batch};
+use circuits::model::{Config, State};
 use circuits::statements::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
-
-/// Number of a step's proofs, the opening not counted.
-pub fn proofs(run: &Run, config: &Config) -> usize {
-    parts(run, config).len() - 1
-}
 
 /// What a step of a run says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +194,7 @@ impl<'a> RunVerifier<'a> {
         if step == u64::MAX {
             return Err(RunRefused::LastNumber);
         }
-        let sequences = self.corpus.map(|corpus| self.draw(corpus, step)).transpose()?;
+        let sequences = self.corpus.map(|corpus| self.run.batches(&self.config, corpus, step)).transpose()?;
         let at = (self.run, step, &self.at);
         let verified = self
             .keys
@@ -215,14 +210,6 @@ impl<'a> RunVerifier<'a> {
         });
         self.at = verified.after;
         Ok(self)
-    }
-
-    fn draw(&self, corpus: &[u8], step: u64) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
-        let draw = |contribution| {
-            let draw = Draw { seed: self.run.seed, step, contribution };
-            draw_batch(corpus, self.config.context, self.run.batch as usize, draw)
-        };
-        (0..u64::from(self.run.accumulate)).map(draw).collect()
     }
 
     /// Evaluates the one multi-scalar multiplication.

@@ -14,7 +14,7 @@ use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentState, StateCommitments, check_instances,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
@@ -248,11 +248,10 @@ impl StepVerifier {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
         let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), updates)?;
         let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
-        let encode = |points: Vec<Point>| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         for segment in 0..self.layouts.segments() {
             let place = Place::Update { segment: segment as u32, group: 0 };
             let state = before.segments.get(segment);
-            let is = |port: usize, expected: Option<&[Encoding]>| Some(&encode(join(port, segment))[..]) == expected;
+            let is = |port: usize, expected: Option<&[Encoding]>| Some(&encode(&join(port, segment))[..]) == expected;
             if !is(update::WEIGHTS, state.map(|s| &s.w[..])) {
                 return Err(StepError::State { contribution: None, place, port: "weights" });
             }
@@ -267,7 +266,7 @@ impl StepVerifier {
                 return Err(StepError::GradientSum { segment });
             }
         }
-        Ok(ports.encoded().after(&self.layouts))
+        Ok(ports.after(&self.layouts))
     }
 
     /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all lane groups.
@@ -277,7 +276,7 @@ impl StepVerifier {
         part: &'static str,
         (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
         updates: &[Vec<u8>],
-    ) -> Result<UpdatePorts<Point>, StepError> {
+    ) -> Result<UpdatePorts, StepError> {
         let publics = |(segment, group): (usize, usize)| {
             let context = domain.context(Place::Update { segment: segment as u32, group: group as u32 });
             vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
@@ -303,7 +302,7 @@ impl StepVerifier {
         let domain = GenesisProof::domain(&self.spec_config, state);
         let statement = (&domain, &Hyper::IDENTITY, proof.instances_per_proof);
         let ports = self.update_ports(batch, "genesis update", statement, &proof.updates)?;
-        let shown = ports.encoded().after(&self.layouts);
+        let shown = ports.after(&self.layouts);
         for (segment, (shown, claimed)) in shown.segments.iter().zip(&state.segments).enumerate() {
             if shown.w != claimed.w {
                 return Err(StepError::Genesis { segment, port: "weights" });
@@ -422,30 +421,23 @@ pub fn genesis_parts(config: &Config, instances_per_proof: u32) -> Vec<Part> {
 }
 
 /// Ports of the lane groups of an update, in order: `[lane group][port][column]`.
-struct UpdatePorts<T>(Vec<Vec<Vec<T>>>);
+struct UpdatePorts(Ports);
 
-impl<T: Copy> UpdatePorts<T> {
+impl UpdatePorts {
     /// Columns of a port of a segment, over its lane groups.
-    fn join(&self, layouts: &Layouts, which: usize, segment: usize) -> Vec<T> {
+    fn join(&self, layouts: &Layouts, which: usize, segment: usize) -> Vec<Point> {
         let places = layouts.updates();
         let of_segment = places.iter().zip(&self.0).filter(|((s, _), _)| *s == segment);
         of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
     }
-}
 
-impl UpdatePorts<Point> {
-    fn encoded(&self) -> UpdatePorts<Encoding> {
-        let encode = |ports: &Vec<Vec<Point>>| ports.iter().map(|p| p.iter().map(Point::to_bytes).collect()).collect();
-        UpdatePorts(self.0.iter().map(encode).collect())
-    }
-}
-
-impl UpdatePorts<Encoding> {
     /// The new state.
     fn after(&self, layouts: &Layouts) -> StateCommitments {
-        let join = |which, segment| self.join(layouts, which, segment);
-        let slots = |segment| update::SLOTS.iter().map(|&(slot, _, after)| (slot, join(after, segment))).collect();
-        let segment = |segment| SegmentState { w: join(update::NEW_WEIGHTS, segment), slots: slots(segment) };
-        StateCommitments { segments: (0..layouts.segments()).map(segment).collect() }
+        let encoded = |ports: &Vec<Vec<Point>>| ports.iter().map(|port| encode(port)).collect();
+        layouts.state_after(&self.0.iter().map(encoded).collect::<Vec<_>>())
     }
+}
+
+fn encode(points: &[Point]) -> Vec<Encoding> {
+    points.iter().map(Point::to_bytes).collect()
 }

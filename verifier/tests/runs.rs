@@ -20,37 +20,42 @@ fn small() -> Spec {
     Spec::new(config)
 }
 
+#[derive(Clone)]
 struct Proven {
     run: circuits::statements::Run,
     genesis: GenesisProof,
     bundles: Vec<Bundle>,
-    keys: StepVerifier,
 }
+
+static KEYS: LazyLock<(Spec, StepKeys, StepVerifier)> = LazyLock::new(|| {
+    let spec = small();
+    let keys = StepKeys::generate(&PARAMS, &spec).unwrap();
+    let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying()).unwrap();
+    (spec, keys, verifier)
+});
 
 const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
 
 /// A step of one sequence, so many instances in a proof.
 fn proven(instances_per_proof: u32) -> Proven {
-    let spec = small();
-    let keys = StepKeys::generate(&PARAMS, &spec).unwrap();
+    let (spec, keys, _) = &*KEYS;
     let options = RunOptions {
         instances_per_proof,
         optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
         ..RunOptions::new(Schedule::constant(&"0.1".parse().unwrap()).unwrap())
     };
     let first = State::init(&spec.config, 3);
-    let mut run = ProvenRun::begin((&PARAMS, &keys, &spec), first.clone(), CORPUS, options).unwrap();
+    let mut run = ProvenRun::begin((&PARAMS, keys, spec), first.clone(), CORPUS, options).unwrap();
     let genesis = run.genesis_proof().unwrap();
     let bundles = vec![run.step().unwrap()];
     assert_eq!(run.steps(), 1);
     assert_ne!(*run.state(), first);
     assert!(matches!(run.genesis_proof(), Err(ProveError::Mismatch { .. })));
-    let verifying = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying()).unwrap();
-    Proven { run: run.run().clone(), genesis, bundles, keys: verifying }
+    Proven { run: run.run().clone(), genesis, bundles }
 }
 
 fn verify(p: &Proven) -> Result<verifier::VerifiedRun, RunRefused> {
-    let begun = RunVerifier::new(&PARAMS, &p.keys, &p.run, Some(CORPUS))?.genesis_proof(&p.genesis)?;
+    let begun = RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(CORPUS))?.genesis_proof(&p.genesis)?;
     p.bundles.iter().try_fold(begun, RunVerifier::step)?.finish()
 }
 
@@ -75,36 +80,30 @@ fn the_number_of_instances_in_a_proof_is_part_of_the_statement() {
         RunRefused::Step { step: 0, source } => *source,
         other => panic!("{other}"),
     };
-    let mixed = Proven { bundles: three.bundles.clone(), ..proven_like(&one) };
+    let mixed = Proven { bundles: three.bundles.clone(), ..one.clone() };
     assert!(matches!(of_step(&mixed), StepError::OtherRun));
     // Nor does it become one by saying so: the number of proofs is another, and the run's identity is in every domain.
-    let mut claimed = proven_like(&one);
+    let mut claimed = one.clone();
     claimed.run.instances_per_proof = 3;
     claimed.bundles.iter_mut().for_each(|bundle| bundle.run.instances_per_proof = 3);
     assert!(matches!(of_step(&claimed), StepError::Count { what: "proofs", expected: 1, found: 2 }));
     // A genesis proof is of its own number.
-    let other = Proven { genesis: three.genesis.clone(), ..proven_like(&one) };
+    let other = Proven { genesis: three.genesis.clone(), ..one.clone() };
     verify(&other).unwrap();
-    let mut wrong = proven_like(&one);
+    let mut wrong = one.clone();
     wrong.genesis.instances_per_proof = 3;
     assert!(
         matches!(verify(&wrong), Err(RunRefused::Genesis(e)) if matches!(*e, StepError::Count { what: "proofs", .. }))
     );
 
     for count in [0, 9] {
-        let mut none = proven_like(&one);
+        let mut none = one.clone();
         none.run.instances_per_proof = count;
-        let refused = RunVerifier::new(&PARAMS, &none.keys, &none.run, None).map(drop);
+        let refused = RunVerifier::new(&PARAMS, &KEYS.2, &none.run, None).map(drop);
         assert!(matches!(refused, Err(RunRefused::Run(RunError::Instances(c))) if c == count));
-        none = proven_like(&one);
+        none = one.clone();
         none.genesis.instances_per_proof = count;
         let Err(RunRefused::Genesis(error)) = verify(&none) else { panic!("accepted") };
         assert!(matches!(*error, StepError::Run(RunError::Instances(c)) if c == count));
     }
-}
-
-fn proven_like(p: &Proven) -> Proven {
-    let keys = [&p.keys.layer, &p.keys.head, &p.keys.update].map(Clone::clone);
-    let keys = StepVerifier::with_keys(&PARAMS, p.keys.config(), keys).unwrap();
-    Proven { run: p.run.clone(), genesis: p.genesis.clone(), bundles: p.bundles.clone(), keys }
 }

@@ -2,11 +2,12 @@
 
 use backend::curve::DEFAULT_K;
 use backend::parameters;
-use benches::setup::{corpus, spec};
+use benches::setup::{SEED, corpus, recipe, spec};
 use benches::{machine, timing::time};
-use circuits::model::{Optimizer, Schedule, State};
+use circuits::model::State;
 use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use clap::Parser;
+use prover::trainer::Recipe;
 use prover::{ProvenRun, RunOptions, StepKeys};
 use std::error::Error;
 use verifier::{RunVerifier, StepVerifier};
@@ -33,13 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---:|---:|---:|---:|---:|");
     let mut per_proof = 1;
     while per_proof <= MAX_INSTANCES_PER_PROOF {
-        let options = RunOptions {
-            batch: arguments.batch,
-            instances_per_proof: per_proof,
-            optimizer: Optimizer::Sgd { momentum: "0.9".parse()?, weight_decay: "0".parse()? },
-            ..RunOptions::new(Schedule::constant(&"0.05".parse()?)?)
-        };
-        let first = State::init(&spec.config, 1);
+        let Recipe { schedule, optimizer } = recipe();
+        let (batch, instances_per_proof) = (arguments.batch, per_proof);
+        let options = RunOptions { batch, instances_per_proof, optimizer, ..RunOptions::new(schedule) };
+        let first = State::init(&spec.config, SEED);
         let mut run = ProvenRun::begin((&params, &keys, &spec), first, &text, options)?;
         let (proving, bundle) = time(|| run.step());
         let bundle = bundle?;

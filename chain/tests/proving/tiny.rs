@@ -5,7 +5,7 @@ use crate::common::tip::{Refused, Tip};
 use crate::common::{PARAMS, Setting, address, key, key_of, mine, sign};
 use backend::challenge;
 use backend::curve::{ENCODED, F, Point, ProofWriter};
-use backend::halo2::{PlanCircuit, with_plan};
+use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use chain::address::Signature;
 use chain::block::{Block, Update};
 use chain::consensus::SemanticError;
@@ -222,9 +222,8 @@ impl Write for Head {
 pub fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
     let (plan, shape) = (&key.plan, &key.verifying.shape);
     instances.iter_mut().for_each(|i| assert!(i.witness.count_lookups(plan).is_empty()));
-    let unset = challenge::scalars(&[0; 64]);
-    let columns =
-        |challenges| -> Vec<Vec<F>> { instances.iter().map(|i| challenge::instance(challenges, &i.publics)).collect() };
+    let publics: Vec<Vec<F>> = instances.iter().map(|i| i.publics.clone()).collect();
+    let unset = challenge::unset(&publics);
     let create = |instances: &[ProofInstance], columns: &[Vec<F>], most: usize| {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let draws = instances.iter().map(|i| Draws::new(plan, shape, &i.ports, &mut rng).unwrap());
@@ -233,23 +232,19 @@ pub fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
         let witness = |i: &ProofInstance| Some(Arc::new(i.witness.clone()));
         let circuits: Vec<PlanCircuit> =
             instances.iter().map(|i| PlanCircuit { plan: plan.clone(), witness: witness(i) }).collect();
-        let columns: Vec<[&[F]; 1]> = columns.iter().map(|c| [c.as_slice()]).collect();
-        let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
         let mut head = Head { bytes: vec![], most };
-        let written = with_plan(plan, || {
-            let mut transcript = ProofWriter::init(&mut head);
-            plonk::create_proof(&PARAMS, key.halo2(), &circuits, &columns, scripted, &mut transcript)
+        let written = with_columns(columns, |columns| {
+            with_plan(plan, || {
+                let mut transcript = ProofWriter::init(&mut head);
+                plonk::create_proof(&PARAMS, key.halo2(), &circuits, columns, scripted, &mut transcript)
+            })
         });
         assert_eq!(written.is_ok(), most == usize::MAX);
         head.bytes
     };
-    let first = create(&instances, &columns(&unset), instances.len() * shape.advice * ENCODED);
-    let heads = first.chunks(shape.advice * ENCODED).take(instances.len());
-    let points: Vec<&[u8]> = heads.map(|head| &head[..shape.phase1 * ENCODED]).collect();
-    let zeros: Vec<Vec<F>> =
-        instances.iter().map(|i| [&vec![F::from(0); challenge::SLOTS][..], &i.publics].concat()).collect();
-    let drawn = challenge::scalars(&challenge::digest(plan.k, &key.verifying.digest, &zeros, &points));
-    let columns = columns(&drawn);
+    let first = create(&instances, &unset, instances.len() * shape.advice * ENCODED);
+    let drawn = key.verifying.challenges(&first, &unset);
+    let columns: Vec<Vec<F>> = publics.iter().map(|publics| challenge::instance(&drawn, publics)).collect();
     instances.iter_mut().for_each(|i| i.witness.fill_phase2(plan, &drawn));
     create(&instances, &columns, usize::MAX)
 }

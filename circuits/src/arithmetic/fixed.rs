@@ -14,10 +14,6 @@ pub const GRAD_FRAC: u32 = 24;
 pub const STATE_FRAC: u32 = 36;
 /// Bits of the low part `lo` of a weight, unsigned: `W36 = w·2^24 + lo`.
 pub const LOW_BITS: u32 = 24;
-/// Bits of an attention probability and of the sigmoid, unsigned.
-pub const PROB_BITS: u32 = 12;
-/// Bits of a head probability, unsigned.
-pub const HEAD_PROB_BITS: u32 = 24;
 
 /// A signed, saturating class of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -88,6 +88,11 @@ impl SequenceTrace {
         self.head.loss.total
     }
 
+    /// Gradient below the first layer, `[T × d]`.
+    pub fn dx0(&self) -> &Tensor {
+        self.backward.first().map_or(&self.head.norm_backward.dx, LayerBackward::dx_in)
+    }
+
     /// Adds this sequence's gradients.
     pub fn accumulate(&self, sum: &mut Gradients) {
         sum.embed.add(&self.d_embed);

@@ -9,8 +9,8 @@ use crate::{
     arithmetic::gadgets::{Get, PortLayout, Slab, project},
     arithmetic::tensor::{Tensor, Wide},
     model::{
-        Config, HeadTrace, LayerBackward, SequenceTrace, Spec, Weights, check_sequence, embed as embed_tokens,
-        embedding_backward, head_forward_backward, tensors,
+        Config, HeadTrace, SequenceTrace, Spec, Weights, check_sequence, embed as embed_tokens, embedding_backward,
+        head_forward_backward, tensors,
     },
     ops::{
         cross_entropy::circuit as cross_entropy,
@@ -97,12 +97,8 @@ impl HeadWeights {
 /// All values of the head of one sequence.
 #[derive(Clone, Debug)]
 pub struct HeadValues {
-    /// Embedding.
-    pub embed: Tensor,
-    /// Gain of the final norm.
-    pub norm_f: Tensor,
-    /// Head, unless tied.
-    pub head: Option<Tensor>,
+    /// Weights.
+    pub weights: HeadWeights,
     /// Inputs, T tokens.
     pub tokens: Vec<u8>,
     /// Targets: the inputs moved on by one.
@@ -120,19 +116,16 @@ pub struct HeadValues {
 impl HeadValues {
     /// Those of the head of a traced sequence.
     pub fn of(params: &Weights, trace: &SequenceTrace) -> Self {
-        let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
         let mut d_embed = trace.d_embed.clone();
         if params.head.is_none() {
             d_embed.add(&trace.head.d_head);
         }
         HeadValues {
-            embed: params.embed.clone(),
-            norm_f: params.norm_f.clone(),
-            head: params.head.clone(),
+            weights: HeadWeights::of(params),
             tokens: trace.tokens.clone(),
             targets: trace.targets.clone(),
             x0: trace.x0.clone(),
-            dx0: dx0.clone(),
+            dx0: trace.dx0().clone(),
             trace: trace.head.clone(),
             d_embed,
         }
@@ -140,16 +133,6 @@ impl HeadValues {
 }
 
 impl HeadInput {
-    /// Input of the head of a traced sequence.
-    pub fn of(params: &Weights, trace: &SequenceTrace) -> Self {
-        let dx0 = trace.backward.first().map_or(&trace.head.norm_backward.dx, LayerBackward::dx_in);
-        HeadInput {
-            weights: HeadWeights::of(params),
-            sequence: trace.tokens.iter().chain(trace.targets.last()).copied().collect(),
-            entering: Entering { x: trace.head.x.clone(), dx: dx0.clone() },
-        }
-    }
-
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
     pub fn check(&self, config: &Config) -> Result<(), InputError> {
         self.weights.check(config)?;
@@ -159,17 +142,17 @@ impl HeadInput {
 
     /// Forward and backward.
     pub fn compute(self, spec: &Spec) -> HeadValues {
-        let HeadInput { weights: HeadWeights { embed, norm_f, head }, sequence, entering: Entering { x, dx: dx0 } } =
-            self;
+        let HeadInput { weights, sequence, entering: Entering { x, dx: dx0 } } = self;
+        let HeadWeights { embed, norm_f, head } = &weights;
         let (tokens, targets) = (sequence[..sequence.len() - 1].to_vec(), sequence[1..].to_vec());
-        let x0 = embed_tokens(&embed, &tokens);
+        let x0 = embed_tokens(embed, &tokens);
         let mut none = Saturations::default();
-        let trace = head_forward_backward(spec, head.as_ref().unwrap_or(&embed), &norm_f, &x, &targets, &mut none);
+        let trace = head_forward_backward(spec, head.as_ref().unwrap_or(embed), norm_f, &x, &targets, &mut none);
         let mut d_embed = embedding_backward(spec, &dx0, &tokens);
         if spec.config.tied {
             d_embed.add(&trace.d_head);
         }
-        HeadValues { embed, norm_f, head, tokens, targets, x0, dx0, trace, d_embed }
+        HeadValues { weights, tokens, targets, x0, dx0, trace, d_embed }
     }
 }
 
@@ -210,14 +193,15 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
 
     // Weights.
     let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
-    let (embed, d_embed) = ports.tensor(b, "embed", move |v, i, j| int(&v.embed, i, j), |v, i, j| v.d_embed.at(i, j));
+    let (embed, d_embed) =
+        ports.tensor(b, "embed", move |v, i, j| int(&v.weights.embed, i, j), |v, i, j| v.d_embed.at(i, j));
     let (gain, dgain) = {
         let dgain = |v: &HeadValues, i, j| v.trace.norm_backward.dgain.at(i, j);
-        let (w, g) = ports.tensor(b, "norm_f", move |v, i, j| int(&v.norm_f, i, j), dgain);
+        let (w, g) = ports.tensor(b, "norm_f", move |v, i, j| int(&v.weights.norm_f, i, j), dgain);
         (project::inner(b, &w, Challenge::Outputs)[0], project::inner(b, &g, Challenge::Outputs)[0])
     };
     let untied = (!config.tied).then(|| {
-        let head = move |v: &HeadValues, i, j| v.head.as_ref().map_or(0, |head| int(head, i, j));
+        let head = move |v: &HeadValues, i, j| v.weights.head.as_ref().map_or(0, |head| int(head, i, j));
         ports.tensor(b, "head", head, |v, i, j| v.trace.d_head.at(i, j))
     });
     let (output, d_output) = untied.as_ref().map_or((&embed, &d_embed), |(w, g)| (w, g));
@@ -236,7 +220,7 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
         &Norm {
             forward: |v| &v.trace.norm,
             backward: |v| &v.trace.norm_backward,
-            gain: |v| &v.norm_f,
+            gain: |v| &v.weights.norm_f,
             x: |v| &v.trace.x,
             zdh: |v| &v.trace.zdh,
             dh: |v| &v.trace.dh,

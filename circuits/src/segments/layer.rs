@@ -76,13 +76,6 @@ impl LayerValues {
 }
 
 impl LayerInput {
-    /// Input of a layer of a traced sequence.
-    pub fn of(params: &Weights, trace: &SequenceTrace, layer: usize) -> Self {
-        let (forward, backward) = (&trace.forward[layer], &trace.backward[layer]);
-        let entering = Entering { x: forward.x.clone(), dx: backward.dx_out.clone() };
-        LayerInput { weights: params.layers[layer].clone(), entering }
-    }
-
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
     pub fn check(&self, config: &Config) -> Result<(), InputError> {
         for (tensor, spec) in

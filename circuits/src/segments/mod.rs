@@ -11,7 +11,7 @@ use crate::{
     arithmetic::fixed::Class,
     arithmetic::gadgets::{Placed, PortLayout, PortTensor},
     arithmetic::tensor::Tensor,
-    model::{Config, SequenceError},
+    model::{Config, SequenceError, SequenceTrace},
     ops::{cross_entropy::circuit::LogTags, softmax::circuit::ExpTags, swiglu::circuit::SigmoidTags},
 };
 use backend::Builder;
@@ -121,6 +121,16 @@ pub struct Entering {
 }
 
 impl Entering {
+    /// What enters a layer of a traced sequence.
+    pub fn layer(trace: &SequenceTrace, layer: usize) -> Self {
+        Entering { x: trace.forward[layer].x.clone(), dx: trace.backward[layer].dx_out.clone() }
+    }
+
+    /// What enters the head of a traced sequence.
+    pub fn head(trace: &SequenceTrace) -> Self {
+        Entering { x: trace.head.x.clone(), dx: trace.dx0().clone() }
+    }
+
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
     pub fn check(&self, config: &Config) -> Result<(), InputError> {
         let shape = (config.context, config.hidden);
@@ -134,8 +144,7 @@ fn check_tensor(name: &str, tensor: &Tensor, expected: (usize, usize), class: Cl
     if tensor.shape() != expected || tensor.data.len() != expected.0 * expected.1 {
         return Err(InputError::Shape { name: name.into(), expected, found: tensor.shape() });
     }
-    let range = Interval::signed(class.bits());
-    match tensor.data.iter().position(|&x| !range.contains(Interval::new(x.into(), x.into()))) {
+    match tensor.data.iter().position(|&x| !class.contains(x)) {
         Some(index) => Err(InputError::Range { name: name.into(), index }),
         None => Ok(()),
     }

@@ -82,10 +82,9 @@ impl UpdateValues {
                 return Err(InputError::Shape { name: "update".into(), expected: (rows, 1), found: (lane.len(), 1) });
             }
             let in_range = |&(Element { w, lo, v }, g): &(Element, i128)| {
-                let signed = |x: i64, class: Class| (x >> (class.bits() - 1)) == x >> 63;
-                signed(w, Class::Weight)
-                    && (0..1 << LOW_BITS).contains(&lo)
-                    && signed(v, Class::Momentum)
+                Class::Weight.contains(w)
+                    && Slot::Low.contains(lo)
+                    && Slot::Momentum.contains(v)
                     && g.unsigned_abs() <= GRADIENT_BOUND
             };
             if let Some(row) = lane.iter().position(|element| !in_range(element)) {

@@ -4,7 +4,7 @@ use super::{Encoding, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
 use crate::model::{Config, Gradients, Slot, State, Weights};
-use crate::segments::{head, layer};
+use crate::segments::{head, layer, update};
 use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point};
 use backend::ports::{PortError, commit_port};
 use group::GroupEncoding;
@@ -41,6 +41,19 @@ impl Layouts {
     /// `(segment, lane group)` of each update instance, in order.
     pub fn updates(&self) -> Vec<(usize, usize)> {
         (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
+    }
+
+    /// The state that an update leaves, by the ports of its instances: `[lane group][port][column]`.
+    pub fn state_after(&self, ports: &[Vec<Vec<Encoding>>]) -> StateCommitments {
+        let mut segments = vec![SegmentState::default(); self.segments()];
+        for (ports, (segment, _)) in ports.iter().zip(self.updates()) {
+            let SegmentState { w, slots } = &mut segments[segment];
+            w.extend(&ports[update::NEW_WEIGHTS]);
+            for (slot, _, after) in update::SLOTS {
+                slots.entry(slot).or_default().extend(&ports[after]);
+            }
+        }
+        StateCommitments { segments }
     }
 
     /// Columns of a segment's port, for any tensor-shaped part of the model.

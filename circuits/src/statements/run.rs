@@ -2,7 +2,7 @@
 
 use super::codec::{self, CodecError, Encoded};
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
-use crate::model::{Config, ConfigError, Optimizer, Schedule};
+use crate::model::{Config, ConfigError, DataError, Draw, Optimizer, Schedule, draw_batch};
 use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,16 @@ pub enum RunError {
 }
 
 impl Run {
+    /// The batches of a step, one for each contribution, which the seed draws from the corpus.
+    ///
+    /// # Errors
+    /// If the corpus is too short.
+    pub fn batches(&self, config: &Config, corpus: &[u8], step: u64) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
+        let draw = |contribution| Draw { seed: self.seed, step, contribution };
+        let batch = |draw| draw_batch(corpus, config.context, self.batch as usize, draw);
+        (0..u64::from(self.accumulate)).map(|contribution| batch(draw(contribution))).collect()
+    }
+
     /// The configuration, after all checks that need no proof.
     pub fn check(&self) -> Result<Config, RunError> {
         if self.circuits != CIRCUIT_VERSION {

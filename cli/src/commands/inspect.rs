@@ -27,7 +27,6 @@ mod run;
 
 use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts, schedule_facts};
 
-/// What is said of proofs and chains that are only shown.
 /// An optimizer, for machines.
 fn optimizer(optimizer: &Optimizer) -> Value {
     match optimizer {
@@ -39,6 +38,7 @@ fn optimizer(optimizer: &Optimizer) -> Value {
     }
 }
 
+/// What is said of proofs and chains that are only shown.
 const UNVERIFIED: &str = "none of this is verified here";
 
 /// Arguments.

@@ -10,7 +10,7 @@ use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
-use circuits::model::{Draw, draw_batch, public_loss};
+use circuits::model::public_loss;
 use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use serde_json::json;
@@ -150,11 +150,7 @@ impl Session {
     fn batches(&self) -> Result<Vec<Vec<Vec<u8>>>, CliError> {
         let (run, config, step) = (&self.run, &self.trainer.spec.config, self.trainer.step);
         run.hyper(config, step)?;
-        let draw = |contribution| {
-            let draw = Draw { seed: run.seed, step, contribution };
-            draw_batch(&self.corpus, config.context, run.batch as usize, draw)
-        };
-        Ok((0..u64::from(run.accumulate)).map(draw).collect::<Result<_, _>>()?)
+        Ok(run.batches(config, &self.corpus, step)?)
     }
 
     /// Takes a step natively; gives its line, without times.

@@ -24,10 +24,7 @@ impl Record {
             Record { config: Config::preset("nano").unwrap(), contributions: 0, told: vec![], end: Duration::ZERO };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
-            let part = || {
-                let parts = [SegmentKind::Layer, SegmentKind::Head, SegmentKind::Update];
-                parts.into_iter().find(|part| part.plural() == words[1]).unwrap()
-            };
+            let part = || SegmentKind::ALL.into_iter().find(|part| part.plural() == words[1]).unwrap();
             match words[..] {
                 ["preset", name] => record.config = Config::preset(name).unwrap(),
                 ["contributions", n] => record.contributions = number(n),
@@ -70,14 +67,7 @@ impl Record {
         };
         assert_eq!(instances(SegmentKind::Layer), self.contributions * self.config.layers);
         assert_eq!(instances(SegmentKind::Head), self.contributions);
-        Estimate::new(
-            [
-                (SegmentKind::Layer, &circuits.layer.plan),
-                (SegmentKind::Head, &circuits.head.plan),
-                (SegmentKind::Update, &circuits.update.plan),
-            ]
-            .map(|(part, plan)| (part, Shape::of(plan).unwrap(), instances(part))),
-        )
+        Estimate::new(SegmentKind::ALL.map(|part| (part, Shape::of(circuits.plan(part)).unwrap(), instances(part))))
     }
 }
 

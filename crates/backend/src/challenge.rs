@@ -29,7 +29,7 @@
 //! Completeness: a pole that hits a table entry, with probability 2^-240, makes the prover fail, not the verifier err.
 
 use crate::curve::{CIRCUIT_VERSION, CURVE, F};
-use ff::{FromUniformBytes, PrimeField};
+use ff::{Field, FromUniformBytes, PrimeField};
 use plonkish::Challenge;
 use std::collections::BTreeMap;
 
@@ -101,6 +101,11 @@ pub fn instance(challenges: &Challenges, publics: &[F]) -> Vec<F> {
     Challenge::ALL.iter().map(|role| challenges[role]).chain(publics.iter().copied()).collect()
 }
 
+/// The same before any challenge is drawn: the digest ignores the slots.
+pub fn unset(publics: &[Vec<F>]) -> Vec<Vec<F>> {
+    publics.iter().map(|publics| [&[F::ZERO; SLOTS][..], publics].concat()).collect()
+}
+
 /// The first role whose slot in an instance column is not the scalar drawn for it.
 pub fn wrong_slot(challenges: &Challenges, instance: &[F]) -> Option<Challenge> {
     Challenge::ALL
@@ -113,7 +118,6 @@ pub fn wrong_slot(challenges: &Challenges, instance: &[F]) -> Option<Challenge> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ff::Field;
 
     fn base() -> (Vec<Vec<F>>, Vec<Vec<u8>>) {
         let column = |seed: u64| (0..SLOTS as u64 + 2).map(|i| F::from(seed + i)).collect();

@@ -30,6 +30,13 @@ pub fn with_plan<T>(plan: &Arc<Plan>, f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// Runs `f` on instances, of one column each, as halo2 takes them: as slices of slices of columns.
+pub fn with_columns<T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
+    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
+    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
+    f(&columns)
+}
+
 /// A plan with or without a witness. Use inside [`with_plan`].
 #[derive(Clone, Debug)]
 pub struct PlanCircuit {

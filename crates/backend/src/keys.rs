@@ -4,7 +4,7 @@
 //! to build, and checked by their digest; only parameters are cached on disk.
 
 use crate::Plan;
-use crate::challenge::{MAX_TERMS, SLOTS};
+use crate::challenge::{self, Challenges, MAX_TERMS, SLOTS};
 use crate::curve::{ENCODED, F, Params, Point};
 use crate::halo2::{PlanCircuit, with_plan};
 use crate::ports::WIRE_BLINDING_ROWS;
@@ -297,6 +297,19 @@ impl VerifyingKey {
     /// Requires a pinned digest.
     pub fn expect_digest(self, pinned: &[u8; 64]) -> Result<Self, KeyError> {
         if self.digest == *pinned { Ok(self) } else { Err(KeyError::Digest) }
+    }
+
+    /// Draws the challenges from the statement and from the phase-1 commitments at the head of a proof, whose length is
+    /// to be checked before. `instances` are whole instance columns, the challenges' slots of which are ignored.
+    pub fn challenges(&self, proof: &[u8], instances: &[Vec<F>]) -> Challenges {
+        let shape = &self.shape;
+        // For each instance the proof holds all advice commitments, phase 1 first.
+        let phase1: Vec<&[u8]> = proof
+            .chunks(shape.advice * ENCODED)
+            .take(instances.len())
+            .map(|head| &head[..shape.phase1 * ENCODED])
+            .collect();
+        challenge::scalars(&challenge::digest(shape.k, &self.digest, instances, &phase1))
     }
 
     /// halo2's own key.

@@ -7,7 +7,7 @@ use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::challenge::{self, Challenges};
 use backend::curve::{ENCODED, F, Params, Point, PointSum, ProofWriter, columns_domain};
-use backend::halo2::{PlanCircuit, with_plan};
+use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::ports::refuse_identity;
 use backend::{Plan, Witness};
 use ff::Field;
@@ -24,10 +24,6 @@ use std::sync::Arc;
 pub struct Halo2;
 
 impl Engine for Halo2 {
-    fn name(&self) -> &'static str {
-        "halo2"
-    }
-
     fn prove(
         &self,
         params: &Params,
@@ -63,8 +59,7 @@ impl FirstPass {
         let count = instances.len();
         let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
-            let values = &instance.witness.values;
-            if values.len() != shape.advice || values.iter().any(|v| v.len() != plan.usable) {
+            if !instance.fits(key) {
                 return Err(ProveError::Mismatch { what: "a witness" });
             }
             if let Some(source) = instance.witness.count_lookups(plan).into_iter().next() {
@@ -77,12 +72,11 @@ impl FirstPass {
             all_points.push(points);
             progress(Stage::Committed { done: i + 1, of: count });
         }
-        let unset: Vec<Vec<F>> =
-            instances.iter().map(|instance| [&[F::ZERO; challenge::SLOTS][..], &instance.publics].concat()).collect();
+        let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
         let encoded: Vec<Vec<u8>> =
             all_points.iter().map(|points| points.iter().flat_map(GroupEncoding::to_bytes).collect()).collect();
         let encoded: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
-        let digest = challenge::digest(plan.k, &key.verifying.digest, &unset, &encoded);
+        let digest = challenge::digest(plan.k, &key.verifying.digest, &challenge::unset(&publics), &encoded);
         Ok(FirstPass { draws: all_draws, points: all_points, challenges: challenge::scalars(&digest), rng })
     }
 
@@ -158,13 +152,6 @@ fn commit_columns(params: &Params, witness: &Witness, draws: &Draws, columns: us
     let mut points = vec![Point::identity(); sums.len()];
     PointSum::batch_normalize(&sums, &mut points);
     points
-}
-
-/// halo2 takes instances as slices of slices of columns.
-pub(super) fn with_columns<T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
-    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
-    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
-    f(&columns)
 }
 
 /// Collects the proof and tells how much of it there is.

@@ -12,7 +12,7 @@ use crate::key::ProverKey;
 use backend::Witness;
 use backend::challenge::{self, Challenges};
 use backend::curve::{ENCODED, F, Params, Point, ProofReader};
-use ff::Field;
+use backend::halo2::with_columns;
 use group::GroupEncoding;
 use halo2_proofs::plonk::{self, SingleVerifier};
 use plonkish::check_witness;
@@ -26,6 +26,14 @@ pub struct ProofInstance {
     pub publics: Vec<F>,
     /// Blinding of each port.
     pub ports: Vec<PortBlinding>,
+}
+
+impl ProofInstance {
+    /// Whether the witness has the size of the key's grid.
+    fn fits(&self, key: &ProverKey) -> bool {
+        let values = &self.witness.values;
+        values.len() == key.verifying.shape.advice && values.iter().all(|column| column.len() == key.plan.usable)
+    }
 }
 
 /// A proof of some instances of one circuit.
@@ -70,9 +78,6 @@ pub enum Stage {
 
 /// A proof system's prover.
 pub trait Engine: Sync {
-    /// Its name, for people.
-    fn name(&self) -> &'static str;
-
     /// Proves some instances of one circuit. Their witnesses hold phase 1 but for multiplicities; all else is filled in.
     fn prove(
         &self,
@@ -130,10 +135,7 @@ fn self_check(
     if proof.bytes.len() != shape.proof_length(publics.len()) {
         return Err(ProveError::SelfCheck);
     }
-    let unset: Vec<Vec<F>> = publics.iter().map(|p| [&[F::ZERO; challenge::SLOTS][..], p].concat()).collect();
-    let heads = proof.bytes.chunks(shape.advice * ENCODED).take(publics.len());
-    let phase1: Vec<&[u8]> = heads.map(|head| &head[..shape.phase1 * ENCODED]).collect();
-    let drawn = challenge::scalars(&challenge::digest(shape.k, &key.verifying.digest, &unset, &phase1));
+    let drawn = key.verifying.challenges(&proof.bytes, &challenge::unset(publics));
     let columns: Vec<Vec<F>> = publics.iter().map(|publics| challenge::instance(&drawn, publics)).collect();
     let ports = shape.by_port(publics.len(), proof.bytes.as_chunks::<ENCODED>().0);
     let encode = |ports: &Vec<Vec<Point>>| ports.iter().map(|p| p.iter().map(Point::to_bytes).collect()).collect();
@@ -142,15 +144,14 @@ fn self_check(
         return Err(ProveError::SelfCheck);
     }
     let mut transcript = ProofReader::init(&proof.bytes[..]);
-    let verified = halo2::with_columns(&proof.instances, |columns| {
+    let verified = with_columns(&proof.instances, |columns| {
         plonk::verify_proof(params, key.verifying.halo2(), SingleVerifier::new(params), columns, &mut transcript)
     });
     if verified.is_ok() {
         return Ok(());
     }
     for (i, (instance, column)) in instances.iter().zip(&proof.instances).enumerate() {
-        let values = &instance.witness.values;
-        if values.len() != shape.advice || values.iter().any(|column| column.len() != key.plan.usable) {
+        if !instance.fits(key) {
             return Err(ProveError::SelfCheck);
         }
         if let Some(violation) = check_witness(&key.plan, &instance.witness, column).into_iter().next() {
