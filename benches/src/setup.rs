@@ -3,12 +3,14 @@
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
+use circuits::ops::sgd::Hyper;
 use circuits::segments::SegmentKind;
+use circuits::statements::domain::Domain;
 use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::blinding::fresh;
-use prover::engine::Stage;
+use prover::engine::{ProofInstance, Stage};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use prover::trainer::{Recipe, Trainer};
 use std::path::Path;
@@ -139,6 +141,33 @@ impl<'p> Setup<'p> {
         let at = (&self.run, 0, self.genesis());
         self.verifier.verify(self.params, at, bundle, None).expect("an honest step is accepted");
     }
+}
+
+/// So many instances of a segment, filled as for the first step of a run.
+pub fn filled(
+    params: &Params,
+    keys: &StepKeys,
+    spec: &Spec,
+    segment: SegmentKind,
+    instances: usize,
+) -> Vec<ProofInstance> {
+    let (prover, state) = (StepProver::new(params, keys, spec), State::init(&spec.config, SEED));
+    let domain = Domain::new("a measurement", &[]);
+    let batch = batch(spec, &corpus(), instances, 0);
+    let of_gradient = prover.gradient_tasks(&domain, &state, &batch).expect("the state is one of the model");
+    let (mut tasks, mut inputs) = (of_gradient.tasks, of_gradient.inputs);
+    if segment == SegmentKind::Update {
+        let gradients = (&of_gradient.gradients, 1);
+        let of_update = prover.update_tasks(&domain, &state, gradients, &Hyper::IDENTITY).expect("values in range");
+        (tasks, inputs) = (of_update.tasks, of_update.inputs);
+    }
+    let mut filled = vec![];
+    for task in tasks.iter().filter(|task| task.segment == segment) {
+        filled.extend(prover.fill(task, &inputs).expect("values in range"));
+    }
+    assert!(filled.len() >= instances, "a step has {} of these", filled.len());
+    filled.truncate(instances);
+    filled
 }
 
 /// `2^k` scalars as random as those of a proof.

@@ -71,8 +71,8 @@ impl<'p, const N: usize> Stock<'p, N> {
     /// Makes the key.
     pub fn new(params: &'p Params) -> Self {
         let circuit = Lookups::<N> { values: false };
-        let verifying = keygen_vk(params, &circuit).expect("the circuit has a key");
-        let key = keygen_pk(params, verifying, &circuit).expect("the circuit has a key");
+        let verifying = keygen_vk(params.halo2(), &circuit).expect("the circuit has a key");
+        let key = keygen_pk(params.halo2(), verifying, &circuit).expect("the circuit has a key");
         Stock { params, key }
     }
 
@@ -81,7 +81,7 @@ impl<'p, const N: usize> Stock<'p, N> {
         let mut transcript = ProofWriter::init(vec![]);
         let rng = fresh().expect("the system has randomness");
         let circuits = [Lookups::<N> { values: true }];
-        create_proof(self.params, &self.key, &circuits, &[&[]], rng, &mut transcript).expect("proven");
+        create_proof(self.params.halo2(), &self.key, &circuits, &[&[]], rng, &mut transcript).expect("proven");
         transcript.finalize()
     }
 }

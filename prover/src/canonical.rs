@@ -43,7 +43,7 @@ pub fn prove_canonical<C: AsRef<[F]>>(
     transcript.write_scalar(value).map_err(plonk::Error::from)?;
     let rng = Unblinded { words: 8 * rows, mask: fresh()? };
     // The blinds cancel: Σ ρⁱ (1 − 1).
-    create_proof(params, rng, &mut transcript, &total, Blind(F::ZERO), point).map_err(plonk::Error::from)?;
+    create_proof(params.halo2(), rng, &mut transcript, &total, Blind(F::ZERO), point).map_err(plonk::Error::from)?;
     let proof = transcript.finalize();
     // The last scalar is the blind of all, and must have stayed 0.
     if proof.len() != canonical_length(params.k()) || !proof.ends_with(&[0; 32]) {

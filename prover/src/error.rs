@@ -82,6 +82,9 @@ pub enum ProveError {
         /// The constraint.
         violation: Violation,
     },
+    /// Whoever asked for the proof stopped it.
+    #[error("the proof was stopped")]
+    Cancelled,
     /// The finished proof does not verify, though no constraint was found broken.
     #[error("the finished proof does not verify")]
     SelfCheck,

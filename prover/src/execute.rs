@@ -1,6 +1,6 @@
 //! Tasks done in this process.
 
-use crate::engine::{ProofInstance, Stage, prove_with};
+use crate::engine::{ProofInstance, Stage, Watch, prove_with};
 use crate::error::ProveError;
 use crate::step::{Progress, StepProver};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
@@ -25,13 +25,21 @@ impl Drop for EndsAll<'_> {
 }
 
 impl StepProver<'_> {
-    /// Does one task: computes the instances from their inputs, proves them, verifies the proof.
+    /// Does one task: fills its instances, proves them, verifies the proof.
     pub fn execute(
         &self,
         task: &Task,
         inputs: &Inputs,
         progress: &mut dyn FnMut(Stage),
     ) -> Result<Vec<u8>, ProveError> {
+        let (key, instances) = (self.keys.of(task.segment), self.fill(task, inputs)?);
+        let watch = &mut Watch { progress, cancel: &self.cancel };
+        Ok(prove_with(self.engine, self.params, key, instances, watch)?.bytes)
+    }
+
+    /// Computes a task's instances from their inputs.
+    pub fn fill(&self, task: &Task, inputs: &Inputs) -> Result<Vec<ProofInstance>, ProveError> {
+        self.cancel.check()?;
         task.check(&self.spec.config)?;
         if self.keys.config != self.spec.config {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
@@ -40,10 +48,7 @@ impl StepProver<'_> {
             let witness = self.witness(index, &instance.inputs, inputs)?;
             Ok(ProofInstance { witness, publics: instance.publics.clone(), ports: instance.ports.clone() })
         };
-        let instances: Result<Vec<ProofInstance>, ProveError> =
-            task.instances.par_iter().enumerate().map(instance).collect();
-        let key = self.keys.of(task.segment);
-        Ok(prove_with(self.engine, self.params, key, instances?, progress)?.bytes)
+        task.instances.par_iter().enumerate().map(instance).collect()
     }
 
     fn witness(&self, index: usize, of: &InstanceInputs, inputs: &Inputs) -> Result<Witness, ProveError> {

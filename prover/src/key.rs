@@ -1,12 +1,13 @@
 //! Proving keys.
 
+use crate::engine::native::NativeKey;
 use crate::error::ProveError;
 use backend::Plan;
-use backend::curve::{Params, Point};
+use backend::curve::{F, Params, Point};
 use backend::halo2::{PlanCircuit, with_plan};
 use backend::keys::VerifyingKey;
 use halo2_proofs::plonk::{self, ProvingKey};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What proofs of one plan are made with.
 pub struct ProverKey {
@@ -14,7 +15,9 @@ pub struct ProverKey {
     pub plan: Arc<Plan>,
     /// The key that verifiers hold.
     pub verifying: VerifyingKey,
-    pk: ProvingKey<Point>,
+    native: NativeKey<F>,
+    /// Made when it is asked for: the native engine does without.
+    halo2: OnceLock<ProvingKey<Point>>,
 }
 
 impl ProverKey {
@@ -23,9 +26,8 @@ impl ProverKey {
         if params.k() != plan.k || verifying.shape.k != plan.k {
             return Err(ProveError::Mismatch { what: "the number of rows" });
         }
-        let circuit = PlanCircuit { plan: plan.clone(), witness: None };
-        let pk = with_plan(plan, || plonk::keygen_pk(params, verifying.halo2().clone(), &circuit))?;
-        Ok(ProverKey { plan: plan.clone(), verifying, pk })
+        let native = NativeKey::new(plan, &verifying.shape);
+        Ok(ProverKey { plan: plan.clone(), verifying, native, halo2: OnceLock::new() })
     }
 
     /// Makes both keys of a plan whose instances hold exactly the public values that it reads.
@@ -33,8 +35,19 @@ impl ProverKey {
         Self::new(params, plan, VerifyingKey::new(params, plan)?)
     }
 
-    /// halo2's own key.
-    pub fn halo2(&self) -> &ProvingKey<Point> {
-        &self.pk
+    /// What the native engine knows of the plan.
+    pub fn native(&self) -> &NativeKey<F> {
+        &self.native
+    }
+
+    /// halo2's own key, made when it is asked for first.
+    pub fn halo2(&self, params: &Params) -> Result<&ProvingKey<Point>, ProveError> {
+        if let Some(key) = self.halo2.get() {
+            return Ok(key);
+        }
+        let circuit = PlanCircuit { plan: self.plan.clone(), witness: None };
+        let verifying = self.verifying.halo2().clone();
+        let key = with_plan(&self.plan, || plonk::keygen_pk(params.halo2(), verifying, &circuit))?;
+        Ok(self.halo2.get_or_init(|| key))
     }
 }

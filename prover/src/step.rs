@@ -2,7 +2,7 @@
 
 use crate::blinding::{PortBlinding, derive_wire};
 use crate::canonical::prove_canonical;
-use crate::engine::{Engine, Halo2, Stage};
+use crate::engine::{Cancel, Engine, Native, Stage};
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
@@ -96,7 +96,7 @@ pub struct Gradient {
 }
 
 /// Proves gradients and updates of one model.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct StepProver<'a> {
     /// Parameters.
     pub params: &'a Params,
@@ -108,6 +108,8 @@ pub struct StepProver<'a> {
     pub engine: &'a dyn Engine,
     /// Most instances in one proof.
     pub instances_per_proof: u32,
+    /// Stops what is being proven.
+    pub cancel: Cancel,
 }
 
 /// A gradient to be proven.
@@ -142,9 +144,22 @@ pub struct StepOf<'a> {
 }
 
 impl<'a> StepProver<'a> {
-    /// A prover with the stock engine, of as many instances in one proof as there may be.
+    /// A prover with the native engine, of as many instances in one proof as there may be.
     pub fn new(params: &'a Params, keys: &'a StepKeys, spec: &'a Spec) -> Self {
-        StepProver { params, keys, spec, engine: &Halo2, instances_per_proof: MAX_INSTANCES_PER_PROOF }
+        let instances_per_proof = MAX_INSTANCES_PER_PROOF;
+        StepProver { params, keys, spec, engine: &Native, instances_per_proof, cancel: Cancel::default() }
+    }
+
+    /// The same, with another engine.
+    #[must_use]
+    pub fn with_engine(self, engine: &'a dyn Engine) -> Self {
+        StepProver { engine, ..self }
+    }
+
+    /// The same, to be stopped by `cancel`.
+    #[must_use]
+    pub fn with_cancel(self, cancel: Cancel) -> Self {
+        StepProver { cancel, ..self }
     }
 
     /// The same, of so many instances in one proof.

@@ -11,7 +11,7 @@ use circuits::segments::{InputError, SegmentKind};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{Domain, RunError};
 use prover::blinding::PortBlinding;
-use prover::engine::{Engine, Halo2, Proof, ProofInstance, Stage, prove_with};
+use prover::engine::{Cancel, Engine, Halo2, Native, Proof, ProofInstance, Stage, Watch, prove_with};
 use prover::key::ProverKey;
 use prover::step::{GradientTasks, UpdateTasks};
 use prover::task::{Input, InputDigest, Inputs, InstanceInputs, Task};
@@ -228,7 +228,7 @@ fn a_tasks_name_is_of_all_of_it() {
 }
 
 /// An engine that changes what it was given before it proves, or what it gives back.
-struct Lying(fn(&mut [ProofInstance]), fn(&mut [ProofInstance], &mut Proof));
+struct Lying(&'static dyn Engine, fn(&mut [ProofInstance]), fn(&mut [ProofInstance], &mut Proof));
 
 impl Engine for Lying {
     fn prove(
@@ -236,17 +236,32 @@ impl Engine for Lying {
         params: &Params,
         key: &ProverKey,
         instances: &mut [ProofInstance],
-        progress: &mut dyn FnMut(Stage),
+        watch: &mut Watch<'_>,
     ) -> Result<Proof, ProveError> {
-        self.0(instances);
-        let mut proof = Halo2.prove(params, key, instances, progress)?;
-        self.1(instances, &mut proof);
+        self.1(instances);
+        let mut proof = self.0.prove(params, key, instances, watch)?;
+        self.2(instances, &mut proof);
         Ok(proof)
     }
 }
 
+fn prove_quietly(
+    engine: &dyn Engine,
+    params: &Params,
+    key: &ProverKey,
+    instances: Vec<ProofInstance>,
+) -> Result<(), ProveError> {
+    let watch = &mut Watch { progress: &mut quiet, cancel: &Cancel::default() };
+    prove_with(engine, params, key, instances, watch).map(drop)
+}
+
 #[test]
 fn no_engine_is_believed() {
+    is_not_believed(&Halo2);
+    is_not_believed(&Native);
+}
+
+fn is_not_believed(honest: &'static dyn Engine) {
     let toy = backend::testing::toy(3);
     let params = Params::new(backend::testing::TOY_K);
     let verifying =
@@ -257,11 +272,12 @@ fn no_engine_is_believed() {
         publics: toy.publics.clone(),
         ports: vec![PortBlinding::Canonical(1), prover::blinding::derive_wire(&[1; 32], b"a test", b"wire", 4)],
     };
-    let made = |engine: &dyn Engine| prove_with(engine, &params, &key, vec![instance()], &mut quiet).map(drop);
-    made(&Halo2).unwrap();
-    made(&Lying(|_| (), |_, _| ())).unwrap();
+    let made = |engine: &dyn Engine| prove_quietly(engine, &params, &key, vec![instance()]);
+    made(honest).unwrap();
+    made(&Lying(honest, |_| (), |_, _| ())).unwrap();
     // One that keeps the witnesses, and gives a proof of nothing.
     let keeping = Lying(
+        honest,
         |_| (),
         |instances, proof| {
             instances.iter_mut().for_each(|instance| instance.witness.values.clear());
@@ -269,26 +285,27 @@ fn no_engine_is_believed() {
         },
     );
     assert!(matches!(made(&keeping), Err(ProveError::SelfCheck)));
-    let none_given = prove_with(&Halo2, &params, &key, vec![], &mut quiet).map(drop);
+    let none_given = prove_quietly(honest, &params, &key, vec![]);
     assert!(matches!(none_given, Err(ProveError::NoInstances)));
     let mut short = instance();
     short.publics.pop();
-    let refused_short = prove_with(&Halo2, &params, &key, vec![short], &mut quiet).map(drop);
+    let refused_short = prove_quietly(honest, &params, &key, vec![short]);
     assert!(matches!(refused_short, Err(ProveError::Publics { instance: 0, expected: 3, found: 2 })));
     let refused = |engine: Lying| made(&engine).unwrap_err().to_string();
     let none = "the finished proof does not verify";
-    assert_eq!(refused(Lying(|_| (), |_, proof| *proof.bytes.last_mut().unwrap() ^= 1)), none);
-    assert_eq!(refused(Lying(|_| (), |_, proof| proof.bytes.push(0))), none);
-    assert_eq!(refused(Lying(|_| (), |_, proof| proof.instances[0][8] += F::from(1))), none);
-    assert_eq!(refused(Lying(|_| (), |_, proof| proof.ports[0].swap(0, 1))), none);
+    assert_eq!(refused(Lying(honest, |_| (), |_, proof| *proof.bytes.last_mut().unwrap() ^= 1)), none);
+    assert_eq!(refused(Lying(honest, |_| (), |_, proof| proof.bytes.push(0))), none);
+    assert_eq!(refused(Lying(honest, |_| (), |_, proof| proof.instances[0][8] += F::from(1))), none);
+    assert_eq!(refused(Lying(honest, |_| (), |_, proof| proof.ports[0].swap(0, 1))), none);
     let other_challenge = |_: &mut [ProofInstance], proof: &mut Proof| {
         proof.challenges.insert(plonkish::Challenge::Rows, F::from(9));
     };
-    assert_eq!(refused(Lying(|_| (), other_challenge)), none);
+    assert_eq!(refused(Lying(honest, |_| (), other_challenge)), none);
     // An honest proof of other public values than those asked for.
-    assert_eq!(refused(Lying(|instances| instances[0].publics[2] += F::from(1), |_, _| ())), none);
+    assert_eq!(refused(Lying(honest, |instances| instances[0].publics[2] += F::from(1), |_, _| ())), none);
     // A witness that the engine altered: the constraint is named.
     let altered = refused(Lying(
+        honest,
         |instances| {
             let toy = backend::testing::toy(3);
             let (column, row) = toy.cells.wire;

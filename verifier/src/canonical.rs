@@ -55,7 +55,7 @@ pub fn check_canonical<'params>(
     let mut transcript = Reader::new(&mut rest, 0);
     let io = |error| VerifyError::Halo2(plonk::Error::Transcript(error));
     let (rho, point) = absorb_canonical(&mut transcript, params.k(), commitments).map_err(io)?;
-    let mut msm = Msm::new(params);
+    let mut msm = Msm::new(params.halo2());
     let mut weight = F::ONE;
     let mut weights = F::ZERO;
     for commitment in commitments {
@@ -65,7 +65,7 @@ pub fn check_canonical<'params>(
     }
     msm.add_to_w_scalar(-weights);
     let value = transcript.read_scalar().map_err(io)?;
-    let guard = verify_proof(params, msm, &mut transcript, point, value)
+    let guard = verify_proof(params.halo2(), msm, &mut transcript, point, value)
         .map_err(|_| transcript.refusal(plonk::Error::Opening))?;
     if !rest.is_empty() {
         return Err(VerifyError::Trailing);

@@ -74,7 +74,7 @@ pub fn check<'params>(
     let mut rest = proof;
     let mut transcript = Reader::new(&mut rest, expected * key.shape.advice);
     let msm = with_columns(instances, |columns| {
-        plonk::verify_proof(params, key.halo2(), Collect(params), columns, &mut transcript)
+        plonk::verify_proof(params.halo2(), key.halo2(), Collect(params), columns, &mut transcript)
     })
     .map_err(|error| transcript.refusal(error))?;
     let points = transcript.points;
@@ -153,7 +153,7 @@ impl<'params> VerificationStrategy<'params, Point> for Collect<'params> {
         self,
         f: impl FnOnce(Msm<'params>) -> Result<Guard<'params, Point, E>, plonk::Error>,
     ) -> Result<Msm<'params>, plonk::Error> {
-        Ok(f(Msm::new(self.0))?.use_challenges())
+        Ok(f(Msm::new(self.0.halo2()))?.use_challenges())
     }
 }
 

@@ -74,7 +74,7 @@ fn another_blind() {
         let value = eval_polynomial(&total, point);
         transcript.write_scalar(value).unwrap();
         let rng = ChaCha20Rng::seed_from_u64(1);
-        create_proof(&PARAMS, rng, &mut transcript, &total, Blind(blind), point).unwrap();
+        create_proof(PARAMS.halo2(), rng, &mut transcript, &total, Blind(blind), point).unwrap();
         let mut proof = transcript.finalize();
         assert!(matches!(verify_canonical(&PARAMS, &commitments, &proof), Err(VerifyError::Blind)));
         let last = proof.len() / 32 - 1;

@@ -109,7 +109,7 @@ fn a_pair_that_is_no_entry() {
 #[test]
 fn each_phase_1_column_altered_after_the_challenge() {
     let shape = &KEY.verifying.shape;
-    let other = PARAMS.get_g()[0].to_bytes();
+    let other = PARAMS.halo2().get_g()[0].to_bytes();
     for instance in 0..3 {
         for column in 0..shape.phase1 {
             let mut proof = THREE.bytes.clone();

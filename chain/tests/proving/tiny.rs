@@ -24,7 +24,8 @@ use circuits::statements::domain::{Domain, Place};
 use halo2_proofs::plonk;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::ProofInstance;
-use prover::engine::script::{Draws, ScriptedRng};
+use prover::engine::draws::Draws;
+use prover::engine::script::ScriptedRng;
 use prover::key::ProverKey;
 use prover::step::{StepKeys, StepProver};
 use rand_chacha::ChaCha20Rng;
@@ -236,7 +237,14 @@ pub fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
         let written = with_columns(columns, |columns| {
             with_plan(plan, || {
                 let mut transcript = ProofWriter::init(&mut head);
-                plonk::create_proof(&PARAMS, key.halo2(), &circuits, columns, scripted, &mut transcript)
+                plonk::create_proof(
+                    PARAMS.halo2(),
+                    key.halo2(&PARAMS).unwrap(),
+                    &circuits,
+                    columns,
+                    scripted,
+                    &mut transcript,
+                )
             })
         });
         assert_eq!(written.is_ok(), most == usize::MAX);

@@ -2,8 +2,10 @@
 //!
 //! A later circuit version that verifies proofs inside proofs changes this file and [`CIRCUIT_VERSION`].
 
+use crate::bases::Bases;
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The field of every cell.
 pub type F = pasta_curves::Fp;
@@ -15,7 +17,53 @@ pub type Point = pasta_curves::EqAffine;
 pub type PointSum = pasta_curves::Eq;
 
 /// The commitment scheme's parameters.
-pub type Params = commitment::Params<Point>;
+#[derive(Debug)]
+pub struct Params {
+    halo2: commitment::Params<Point>,
+    bases: Mutex<Option<Arc<Bases<Point>>>>,
+}
+
+impl Params {
+    /// Makes the parameters of `2^k` rows.
+    pub fn new(k: u32) -> Self {
+        commitment::Params::new(k).into()
+    }
+
+    /// Log2 of the rows.
+    pub fn k(&self) -> u32 {
+        self.halo2.k()
+    }
+
+    /// halo2's own.
+    pub fn halo2(&self) -> &commitment::Params<Point> {
+        &self.halo2
+    }
+
+    /// The bases prepared for many commitments, which takes some tenths of a second when they are asked for first. Ask
+    /// before many threads do: each would prepare them.
+    pub fn bases(&self) -> Arc<Bases<Point>> {
+        // Nothing is locked while they are prepared: a thread of the pool that waited here might be the one that is to help.
+        let kept = || self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bases) = &*kept() {
+            return bases.clone();
+        }
+        let bases = Arc::new(Bases::new(&self.halo2));
+        kept().get_or_insert(bases).clone()
+    }
+}
+
+impl Clone for Params {
+    fn clone(&self) -> Self {
+        let kept = self.bases.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Params { halo2: self.halo2.clone(), bases: Mutex::new(kept) }
+    }
+}
+
+impl From<commitment::Params<Point>> for Params {
+    fn from(halo2: commitment::Params<Point>) -> Self {
+        Params { halo2, bases: Mutex::new(None) }
+    }
+}
 
 /// The claim, still to be evaluated, that a proof leaves behind.
 pub type Msm<'params> = commitment::MSM<'params, Point>;

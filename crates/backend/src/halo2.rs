@@ -125,12 +125,10 @@ impl Circuit<F> for PlanCircuit {
                         region.assign_fixed(|| "", *column, row, || Value::known(*value))?;
                     }
                 }
-                for (i, column) in config.idle.iter().enumerate() {
-                    let canonical = is_canonical(plan, i);
-                    for (row, &data) in plan.port_rows[i].iter().enumerate() {
-                        if data == canonical {
-                            region.assign_fixed(|| "", *column, row, || Value::known(F::ONE))?;
-                        }
+                let flags: Vec<Vec<F>> = (0..config.idle.len()).map(|column| idle_flags(plan, column)).collect();
+                for (column, flags) in config.idle.iter().zip(&flags) {
+                    for (row, flag) in flags.iter().enumerate().filter(|(_, flag)| **flag != F::ZERO) {
+                        region.assign_fixed(|| "", *column, row, || Value::known(*flag))?;
                     }
                 }
                 if let Some(witness) = &self.witness {
@@ -164,6 +162,13 @@ impl Circuit<F> for PlanCircuit {
     }
 }
 
-fn is_canonical(plan: &Plan, column: usize) -> bool {
+fn is_canonical<F: plonkish::Field>(plan: &plonkish::Plan<F>, column: usize) -> bool {
     plan.port_of_column(column).is_some_and(|port| port.canonical)
+}
+
+/// The fixed column that says which rows of a port column carry data: 1 on those of a canonical port, and on all others in
+/// use of a secret one.
+pub fn idle_flags<F: plonkish::Field>(plan: &plonkish::Plan<F>, column: usize) -> Vec<F> {
+    let canonical = is_canonical(plan, column);
+    plan.port_rows[column].iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO }).collect()
 }

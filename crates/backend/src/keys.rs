@@ -8,8 +8,9 @@ use crate::challenge::{self, Challenges, MAX_TERMS, SLOTS};
 use crate::curve::{ENCODED, F, Params, Point};
 use crate::halo2::{PlanCircuit, with_plan};
 use crate::ports::WIRE_BLINDING_ROWS;
+use crate::queries::Queries;
 use halo2_proofs::plonk::{self, Circuit, ConstraintSystem};
-use plonkish::{BoundError, Fault, Global, Margins, RESERVED_ROWS};
+use plonkish::{BoundError, Fault, Margins, RESERVED_ROWS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -116,7 +117,8 @@ pub struct Shape {
     fixed_queries: usize,
     permuted: usize,
     permutation_products: usize,
-    quotient_pieces: usize,
+    /// Pieces of `2^k` coefficients that the quotient has.
+    pub quotient_pieces: usize,
     point_sets: usize,
 }
 
@@ -133,24 +135,10 @@ impl Shape {
         let mut cs = ConstraintSystem::<F>::default();
         with_plan(plan, || PlanCircuit::configure(&mut cs));
         // halo2 keeps its list of queries to itself: collect the same ones.
+        let queries = Queries::of(plan);
         let mut advice: BTreeMap<usize, BTreeSet<i32>> = BTreeMap::new();
-        let mut fixed = BTreeSet::new();
-        for gate in &plan.gates {
-            fixed.insert(gate.selector);
-            gate.poly.cells(&mut |column, rotation| match column {
-                Global::Advice(a) => {
-                    advice.entry(a).or_default().insert(rotation);
-                }
-                Global::Fixed(f) => {
-                    fixed.insert(f);
-                }
-            });
-        }
-        let port_columns = plan.port_rows.len();
-        for (i, column) in plan.advice.iter().enumerate() {
-            if column.equality || i < port_columns {
-                advice.entry(i).or_default().insert(0);
-            }
+        for &(column, rotation) in &queries.advice {
+            advice.entry(column).or_default().insert(rotation);
         }
         for (i, column) in plan.advice.iter().enumerate().take(plan.phase1) {
             if !advice.get(&i).is_some_and(|r| r.contains(&0)) {
@@ -162,7 +150,7 @@ impl Shape {
             return Err(KeyError::BlindingRows { needed });
         }
 
-        let permuted = 1 + plan.advice.iter().filter(|c| c.equality).count();
+        let permuted = 1 + queries.permuted.len();
         let permutation_products = permuted.div_ceil(cs.degree() - 2);
         // Polynomials opened at the same points are opened together.
         let rows = 1i64 << plan.k;
@@ -195,8 +183,8 @@ impl Shape {
             blinding_rows: needed,
             port_openings,
             ports,
-            advice_queries: advice.values().map(BTreeSet::len).sum(),
-            fixed_queries: fixed.len() + port_columns,
+            advice_queries: queries.advice.len(),
+            fixed_queries: queries.fixed.len(),
             permuted,
             permutation_products,
             quotient_pieces: cs.degree() - 1,
@@ -281,7 +269,7 @@ impl VerifyingKey {
         shape.publics = publics;
         let margins = plan.check_bounds()?;
         let circuit = PlanCircuit { plan: plan.clone(), witness: None };
-        let vk = with_plan(plan, || plonk::keygen_vk(params, &circuit))?;
+        let vk = with_plan(plan, || plonk::keygen_vk(params.halo2(), &circuit))?;
         Self::of(vk, shape, margins)
     }
 
@@ -377,7 +365,7 @@ mod tests {
         let params = Params::new(TOY_K);
         let plan = toy(1).plan;
         let shape = Shape::of(&plan).unwrap();
-        let stock = plonk::keygen_vk(&params, &Stock).unwrap();
+        let stock = plonk::keygen_vk(params.halo2(), &Stock).unwrap();
         let own = VerifyingKey::new(&params, &plan).unwrap();
         let refused = VerifyingKey::of(stock, shape.clone(), own.margins.clone());
         assert!(matches!(refused, Err(KeyError::StockLookup)));

@@ -1,12 +1,15 @@
 //! What prover and verifier share below the circuits: the curve and its parameters, commitments and ports, keys,
 //! challenges, and a plan as a stock Halo2 circuit.
 
+pub mod bases;
 pub mod challenge;
 pub mod curve;
+pub mod fixed_base;
 pub mod halo2;
 pub mod keys;
 pub mod parameters;
 pub mod ports;
+pub mod queries;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -138,7 +138,8 @@ fn read(path: &Path, k: u32) -> Result<Option<Params>, Fault> {
     if pinned(k).is_some_and(|pinned| pinned != hash.to_hex().as_str()) {
         return Err(Fault::Foreign);
     }
-    Params::read(&mut &content[..]).map(Some).map_err(|_| Fault::Points)
+    let params = halo2_proofs::poly::commitment::Params::read(&mut &content[..]);
+    params.map(|params| Some(params.into())).map_err(|_| Fault::Points)
 }
 
 /// Readers see the old file or the new one, never part of one.
@@ -154,7 +155,7 @@ fn write(dir: &Path, k: u32, content: &[u8]) -> io::Result<()> {
 
 fn encode(params: &Params) -> Vec<u8> {
     let mut content = Vec::with_capacity(content_length(params.k()));
-    params.write(&mut content).expect("writing to memory does not fail");
+    params.halo2().write(&mut content).expect("writing to memory does not fail");
     content
 }
 

@@ -68,7 +68,7 @@ pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point,
     let mut column = rows.to_vec();
     column.resize(total, F::ZERO);
     let column = columns_domain(params.k()).lagrange_from_vec(column);
-    let point = params.commit_lagrange(&column, Blind(blind)).to_affine();
+    let point = params.halo2().commit_lagrange(&column, Blind(blind)).to_affine();
     refuse_identity(&[point])?;
     Ok(point)
 }

@@ -1,7 +1,9 @@
 //! The stock engine: commit to phase 1, draw the challenges, fill phase 2, prove.
 
-use super::script::{Draws, ScriptedRng};
-use super::{Engine, Proof, ProofInstance, Stage};
+use super::draws::Draws;
+use super::script::ScriptedRng;
+use super::watch::Tally;
+use super::{Engine, Proof, ProofInstance, Stage, Watch};
 use crate::blinding::fresh;
 use crate::error::ProveError;
 use crate::key::ProverKey;
@@ -16,7 +18,6 @@ use halo2_proofs::plonk;
 use halo2_proofs::poly::commitment::Blind;
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
-use std::io::{self, Write};
 use std::sync::Arc;
 
 /// The stock prover, `halo2_proofs::plonk::create_proof`, in two passes.
@@ -29,9 +30,9 @@ impl Engine for Halo2 {
         params: &Params,
         key: &ProverKey,
         instances: &mut [ProofInstance],
-        progress: &mut dyn FnMut(Stage),
+        watch: &mut Watch<'_>,
     ) -> Result<Proof, ProveError> {
-        FirstPass::commit(params, key, instances, progress)?.finish(params, key, instances, progress)
+        FirstPass::commit(params, key, instances, watch)?.finish(params, key, instances, watch)
     }
 }
 
@@ -50,7 +51,7 @@ impl FirstPass {
         params: &Params,
         key: &ProverKey,
         instances: &mut [ProofInstance],
-        progress: &mut dyn FnMut(Stage),
+        watch: &mut Watch<'_>,
     ) -> Result<Self, ProveError> {
         let (plan, shape) = (&key.plan, &key.verifying.shape);
         if params.k() != plan.k {
@@ -59,6 +60,7 @@ impl FirstPass {
         let count = instances.len();
         let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
+            watch.cancel.check()?;
             if !instance.fits(key) {
                 return Err(ProveError::Mismatch { what: "a witness" });
             }
@@ -70,7 +72,7 @@ impl FirstPass {
             refuse_identity(&points).map_err(|source| ProveError::Port { instance: i, source })?;
             all_draws.push(draws);
             all_points.push(points);
-            progress(Stage::Committed { done: i + 1, of: count });
+            (watch.progress)(Stage::Committed { done: i + 1, of: count });
         }
         let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
         let encoded: Vec<Vec<u8>> =
@@ -86,24 +88,29 @@ impl FirstPass {
         params: &Params,
         key: &ProverKey,
         instances: &mut [ProofInstance],
-        progress: &mut dyn FnMut(Stage),
+        watch: &mut Watch<'_>,
     ) -> Result<Proof, ProveError> {
         let FirstPass { draws, points, challenges, rng } = self;
         let (plan, shape) = (&key.plan, &key.verifying.shape);
         instances.par_iter_mut().for_each(|instance| instance.witness.fill_phase2(plan, &challenges));
-        progress(Stage::Filled);
+        watch.cancel.check()?;
+        (watch.progress)(Stage::Filled);
 
         let columns: Vec<Vec<F>> = instances.iter().map(|i| challenge::instance(&challenges, &i.publics)).collect();
         let length = shape.proof_length(instances.len());
         let mut rng = ScriptedRng::new(&draws, rng);
-        let mut transcript = ProofWriter::init(Tally { bytes: Vec::with_capacity(length), of: length, progress });
-        lent(plan, instances, |circuits| {
+        let (cancel, key_of_halo2) = (watch.cancel, key.halo2(params)?);
+        let mut transcript = ProofWriter::init(Tally::new(length, watch));
+        let made = lent(plan, instances, |circuits| {
             with_columns(&columns, |columns| {
                 with_plan(plan, || {
-                    plonk::create_proof(params, key.halo2(), circuits, columns, &mut rng, &mut transcript)
+                    plonk::create_proof(params.halo2(), key_of_halo2, circuits, columns, &mut rng, &mut transcript)
                 })
             })
-        })?;
+        });
+        // A proof that was stopped ends where halo2 writes next.
+        cancel.check()?;
+        made?;
         let bytes = transcript.finalize().bytes;
 
         // What this module leans on in the pinned halo2: the length, the order of draws, the order of commitments.
@@ -146,29 +153,10 @@ fn commit_columns(params: &Params, witness: &Witness, draws: &Draws, columns: us
             column.extend_from_slice(&witness.values[c]);
             column.resize((1 << params.k()) - blinding.len(), F::ZERO);
             column.extend_from_slice(blinding);
-            params.commit_lagrange(&domain.lagrange_from_vec(column), Blind(draws.blinds[c]))
+            params.halo2().commit_lagrange(&domain.lagrange_from_vec(column), Blind(draws.blinds[c]))
         })
         .collect();
     let mut points = vec![Point::identity(); sums.len()];
     PointSum::batch_normalize(&sums, &mut points);
     points
-}
-
-/// Collects the proof and tells how much of it there is.
-struct Tally<'a> {
-    bytes: Vec<u8>,
-    of: usize,
-    progress: &'a mut dyn FnMut(Stage),
-}
-
-impl Write for Tally<'_> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(data);
-        (self.progress)(Stage::Proving { written: self.bytes.len(), of: self.of });
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

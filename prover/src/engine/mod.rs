@@ -1,10 +1,15 @@
 //! Engines: what makes a proof from filled instances. No engine is believed: what it gives is verified, for the public
 //! values that were asked for. That it blinded ports as it was told is seen where they are compared: in the verifier of a step.
 
+pub mod draws;
 pub mod halo2;
+pub mod native;
 pub mod script;
+mod watch;
 
 pub use halo2::Halo2;
+pub use native::Native;
+pub use watch::{Cancel, Watch};
 
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
@@ -84,7 +89,7 @@ pub trait Engine: Sync {
         params: &Params,
         key: &ProverKey,
         instances: &mut [ProofInstance],
-        progress: &mut dyn FnMut(Stage),
+        watch: &mut Watch<'_>,
     ) -> Result<Proof, ProveError>;
 }
 
@@ -95,7 +100,7 @@ pub fn prove_with(
     params: &Params,
     key: &ProverKey,
     mut instances: Vec<ProofInstance>,
-    progress: &mut dyn FnMut(Stage),
+    watch: &mut Watch<'_>,
 ) -> Result<Proof, ProveError> {
     let shape = &key.verifying.shape;
     if instances.is_empty() {
@@ -107,20 +112,21 @@ pub fn prove_with(
         }
     }
     let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
-    let proof = engine.prove(params, key, &mut instances, progress)?;
+    let proof = engine.prove(params, key, &mut instances, watch)?;
+    watch.cancel.check()?;
     self_check(params, key, (&instances, &publics), &proof)?;
-    progress(Stage::Checked { instances: instances.len() });
+    (watch.progress)(Stage::Checked { instances: instances.len() });
     Ok(proof)
 }
 
-/// As [`prove_with`], with the stock engine.
+/// As [`prove_with`], with the native engine, and nobody to stop it.
 pub fn prove(
     params: &Params,
     key: &ProverKey,
     instances: Vec<ProofInstance>,
     progress: &mut dyn FnMut(Stage),
 ) -> Result<Proof, ProveError> {
-    prove_with(&Halo2, params, key, instances, progress)
+    prove_with(&Native, params, key, instances, &mut Watch { progress, cancel: &Cancel::default() })
 }
 
 /// An engine may make a proof of any witness, and say anything beside it: only a proof leaves that verifies for the public
@@ -145,7 +151,8 @@ fn self_check(
     }
     let mut transcript = ProofReader::init(&proof.bytes[..]);
     let verified = with_columns(&proof.instances, |columns| {
-        plonk::verify_proof(params, key.verifying.halo2(), SingleVerifier::new(params), columns, &mut transcript)
+        let strategy = SingleVerifier::new(params.halo2());
+        plonk::verify_proof(params.halo2(), key.verifying.halo2(), strategy, columns, &mut transcript)
     });
     if verified.is_ok() {
         return Ok(());

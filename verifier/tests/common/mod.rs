@@ -10,7 +10,8 @@ use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use ff::PrimeField;
 use halo2_proofs::plonk;
 use prover::blinding::{PortBlinding, derive_wire};
-use prover::engine::script::{Draws, ScriptedRng};
+use prover::engine::draws::Draws;
+use prover::engine::script::ScriptedRng;
 use prover::engine::{Proof, ProofInstance, prove};
 use prover::key::ProverKey;
 use rand_chacha::ChaCha20Rng;
@@ -70,7 +71,15 @@ pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dy
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut transcript = ProofWriter::init(vec![]);
     with_plan(plan, || {
-        plonk::create_proof(&PARAMS, KEY.halo2(), &circuits, &columns, scripted, &mut transcript).unwrap();
+        plonk::create_proof(
+            PARAMS.halo2(),
+            KEY.halo2(&PARAMS).unwrap(),
+            &circuits,
+            &columns,
+            scripted,
+            &mut transcript,
+        )
+        .unwrap();
     });
     transcript.finalize()
 }
@@ -111,8 +120,8 @@ pub fn stock_accepts(proof: &[u8], instances: &[Vec<F>]) -> bool {
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut transcript = backend::curve::ProofReader::init(proof);
-    let strategy = plonk::SingleVerifier::new(&PARAMS);
-    plonk::verify_proof(&PARAMS, KEY.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
+    let strategy = plonk::SingleVerifier::new(PARAMS.halo2());
+    plonk::verify_proof(PARAMS.halo2(), KEY.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
 }
 
 /// Instance columns of these public values under given challenges.

@@ -1,0 +1,180 @@
+//! The commitment scheme's bases, prepared for many commitments.
+
+use crate::fixed_base::{FixedBases, Scratch};
+use ff::Field;
+use group::{Curve, Group, GroupEncoding};
+use halo2_proofs::poly::commitment::Params;
+use pasta_curves::arithmetic::CurveAffine;
+use rayon::prelude::*;
+use std::io;
+
+/// Commits to columns and polynomials as halo2's parameters do.
+#[derive(Clone, Debug)]
+pub struct Bases<C: CurveAffine> {
+    rows: usize,
+    /// G₀, G₁, …, then W and U.
+    coefficients: FixedBases<C>,
+    /// Of the Lagrange basis, then W.
+    lagrange: FixedBases<C>,
+    /// Sums of the first 1, 2, … bases of the Lagrange basis, then W.
+    sums: FixedBases<C>,
+}
+
+/// Room for a multiplication, to be used again.
+pub type Room<C> = Scratch<<C as CurveAffine>::Base>;
+
+impl<C: CurveAffine> Bases<C> {
+    /// Prepares the bases of parameters.
+    pub fn new(params: &Params<C>) -> Self {
+        let rows = 1 << params.k();
+        let Generators { lagrange, w, u } = Generators::of(params).expect("what halo2 writes are points");
+        // Digits of one bit more than there are rows: about as many buckets as there are points in a window.
+        let c = (params.k() + 1).clamp(6, 14);
+        let sums: Vec<C::CurveExt> = lagrange
+            .iter()
+            .scan(C::CurveExt::identity(), |sum, base| {
+                *sum += *base;
+                Some(*sum)
+            })
+            .collect();
+        let mut affine = vec![C::default(); rows];
+        C::CurveExt::batch_normalize(&sums, &mut affine);
+        Bases {
+            rows,
+            coefficients: FixedBases::new(&[params.get_g(), vec![w, u]].concat(), c),
+            lagrange: FixedBases::new(&[&lagrange[..], &[w]].concat(), c),
+            sums: FixedBases::new(&[&affine[..], &[w]].concat(), c),
+        }
+    }
+
+    /// Rows of a column.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Commits to a column, given by its values on the first rows; all further ones are zero. On this thread.
+    ///
+    /// # Panics
+    /// If there are more values than rows.
+    pub fn commit_column(&self, values: &[C::ScalarExt], blind: &C::ScalarExt, room: &mut Room<C>) -> C::CurveExt {
+        assert!(values.len() <= self.rows, "a column of {} rows", values.len());
+        let zero = C::ScalarExt::ZERO;
+        let next = |row: usize| values.get(row + 1).unwrap_or(&zero);
+        let is_zero = |x: &C::ScalarExt| bool::from(x.is_zero());
+        let (mut filled, mut changes) = (0, 0);
+        for (row, value) in values.iter().enumerate() {
+            filled += usize::from(!is_zero(value));
+            changes += usize::from(value != next(row));
+        }
+        let blind = std::iter::once((self.rows, blind));
+        // A column with long runs of one value is cheaper by its steps: Σ vᵢ·Gᵢ = Σ (vᵢ − vᵢ₊₁)·(G₀ + … + Gᵢ).
+        if 8 * changes < 7 * filled {
+            let steps: Vec<C::ScalarExt> = values.iter().enumerate().map(|(row, value)| *value - next(row)).collect();
+            self.sums.multiply(steps.iter().enumerate().chain(blind), room)
+        } else {
+            self.lagrange.multiply(values.iter().enumerate().chain(blind), room)
+        }
+    }
+
+    /// Commits to a polynomial, given by its first coefficients, on all threads.
+    pub fn commit_polynomial(&self, coefficients: &[C::ScalarExt], blind: &C::ScalarExt) -> C::CurveExt {
+        let term = self.coefficients.multiply([(self.rows, blind)], &mut Room::<C>::default());
+        self.coefficients.multiply_by_all(coefficients) + term
+    }
+
+    /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, on this thread.
+    pub fn combine<'s>(
+        &self,
+        terms: impl IntoIterator<Item = (usize, &'s C::ScalarExt)>,
+        w: &'s C::ScalarExt,
+        u: &'s C::ScalarExt,
+        room: &mut Room<C>,
+    ) -> C::CurveExt {
+        self.coefficients.multiply(terms.into_iter().chain([(self.rows, w), (self.rows + 1, u)]), room)
+    }
+}
+
+/// What halo2's parameters keep to themselves, but write.
+struct Generators<C> {
+    lagrange: Vec<C>,
+    w: C,
+    u: C,
+}
+
+impl<C: CurveAffine> Generators<C> {
+    fn of(params: &Params<C>) -> io::Result<Self> {
+        let (rows, mut bytes) = (1usize << params.k(), vec![]);
+        params.write(&mut bytes)?;
+        // k, the bases of coefficients and of the Lagrange basis, W and U.
+        let size = <C as GroupEncoding>::Repr::default().as_ref().len();
+        let encoded: Vec<&[u8]> = bytes[4..].chunks_exact(size).skip(rows).collect();
+        let decode = |bytes: &&[u8]| -> io::Result<C> {
+            let mut repr = <C as GroupEncoding>::Repr::default();
+            repr.as_mut().copy_from_slice(bytes);
+            // They were points when they were written.
+            Option::from(C::from_bytes_unchecked(&repr)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        };
+        let mut lagrange: Vec<C> = encoded.par_iter().map(decode).collect::<io::Result<_>>()?;
+        match (lagrange.pop(), lagrange.pop()) {
+            (Some(u), Some(w)) if lagrange.len() == rows => Ok(Generators { lagrange, w, u }),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::{F, PointSum, columns_domain};
+    use halo2_proofs::poly::commitment::Blind;
+    use proptest::prelude::*;
+
+    /// Columns of runs, of small numbers, of any.
+    fn column() -> impl Strategy<Value = Vec<F>> {
+        let value = prop_oneof![
+            Just(F::ZERO),
+            any::<u16>().prop_map(|x| F::from(u64::from(x))),
+            any::<u64>().prop_map(|x| { F::from(x).square().square().square() + F::from(x) })
+        ];
+        let run = (value, 1..20usize).prop_map(|(value, length)| vec![value; length]);
+        prop::collection::vec(run, 0..12).prop_map(|runs| {
+            let mut column = runs.concat();
+            column.truncate(64);
+            column
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn commitments_are_those_of_halo2(values in column(), blind in any::<u64>()) {
+            let params = Params::<crate::curve::Point>::new(6);
+            let bases = Bases::new(&params);
+            let (domain, blind) = (columns_domain(6), F::from(blind));
+            let mut all = values.clone();
+            all.resize(64, F::ZERO);
+            let column = params.commit_lagrange(&domain.lagrange_from_vec(all.clone()), Blind(blind));
+            let polynomial = params.commit(&domain.coeff_from_vec(all), Blind(blind));
+            prop_assert_eq!(bases.commit_column(&values, &blind, &mut Room::<crate::curve::Point>::default()), column);
+            prop_assert_eq!(bases.commit_polynomial(&values, &blind), polynomial);
+        }
+    }
+
+    #[test]
+    fn w_and_u_are_those_of_the_parameters() {
+        let params = Params::<crate::curve::Point>::new(6);
+        let bases = Bases::new(&params);
+        let room = &mut Room::<crate::curve::Point>::default();
+        let (two, three) = (F::from(2), F::from(3));
+        let domain = columns_domain(6);
+        let w: PointSum = params.commit(&domain.empty_coeff(), Blind(two));
+        assert_eq!(bases.combine([], &two, &F::ZERO, room), w);
+        // U is the last point that the parameters write.
+        let mut bytes = vec![];
+        params.write(&mut bytes).unwrap();
+        let u: [u8; 32] = *bytes.last_chunk().unwrap();
+        let u = crate::curve::Point::from_bytes(&u).unwrap();
+        assert_eq!(bases.combine([], &F::ZERO, &three, room), u * three);
+        assert_eq!(bases.combine([(5, &two)], &F::ZERO, &F::ZERO, room), params.get_g()[5] * two);
+    }
+}

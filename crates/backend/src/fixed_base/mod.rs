@@ -1,0 +1,205 @@
+//! Multi-scalar multiplication over bases that are known beforehand.
+//!
+//! Of each base P the points 2^(c·w)·P are kept, w = 0, 1, …, so that the windows of all scalars share one set of buckets
+//! (Brickell, Gordon, McCurley and Wilson 1992). Digits are signed, which halves the buckets; a scalar above p/2 counts as
+//! the negative of its negative, so that small negative numbers are small. Buckets are summed by affine additions
+//! that share their inversions ([`sums`]).
+//!
+//! The time depends on the scalars, as that of halo2's own multiplication does.
+
+mod digits;
+mod sums;
+
+use digits::Digits;
+use group::{Curve, Group};
+use pasta_curves::arithmetic::CurveAffine;
+use rayon::prelude::*;
+use sums::{Affine, Sums};
+
+/// Points that are summed at a time: as many as the nearest caches hold beside what their sums take.
+const BLOCK: usize = 2048;
+
+/// Bases and their multiples.
+#[derive(Clone, Debug)]
+pub struct FixedBases<C: CurveAffine> {
+    len: usize,
+    digits: Digits<C::ScalarExt>,
+    /// `multiples[w · len + i]` is 2^(c·w) times base i.
+    multiples: Vec<Affine<C::Base>>,
+}
+
+/// What a multiplication needs beside its inputs: kept, so that it is allocated once for many.
+#[derive(Debug)]
+pub struct Scratch<B> {
+    /// Bucket, then base and window, and lowest the sign.
+    found: Vec<(u32, u32)>,
+    /// First place of each bucket in `sorted`.
+    starts: Vec<u32>,
+    sorted: Vec<u32>,
+    sums: Sums<B>,
+    /// Sum of each bucket that has one.
+    buckets: Vec<(u32, Affine<B>)>,
+}
+
+impl<B> Default for Scratch<B> {
+    fn default() -> Self {
+        Scratch { found: vec![], starts: vec![], sorted: vec![], sums: Sums::default(), buckets: vec![] }
+    }
+}
+
+impl<C: CurveAffine> FixedBases<C> {
+    /// Prepares bases, of which none is the point at infinity, for windows of `c` bits (2 to 16). It takes
+    /// `64 · ⌈255/c⌉` bytes and 255 doublings for each.
+    ///
+    /// # Panics
+    /// If a base is the point at infinity, `c` is out of range, or there are 2^24 bases or more.
+    pub fn new(bases: &[C], c: u32) -> Self {
+        let (len, digits) = (bases.len(), Digits::new(c));
+        assert!(len < 1 << 24, "so many bases have no index");
+        let multiples_of = |base: &C| -> Vec<C::CurveExt> {
+            let mut multiples = vec![base.to_curve()];
+            for _ in 1..digits.windows() {
+                let last = multiples[multiples.len() - 1];
+                multiples.push((0..c).fold(last, |point, _| point.double()));
+            }
+            multiples
+        };
+        let of_chunk = |bases: &[C]| -> Vec<Affine<C::Base>> {
+            let points: Vec<C::CurveExt> = bases.iter().flat_map(multiples_of).collect();
+            let mut affine = vec![C::default(); points.len()];
+            C::CurveExt::batch_normalize(&points, &mut affine);
+            affine.iter().map(|point| Affine::of(point).expect("no base is the point at infinity")).collect()
+        };
+        let by_base: Vec<Affine<C::Base>> = bases.par_chunks(64).flat_map_iter(of_chunk).collect();
+        let (windows, at) = (digits.windows(), |i: usize, w: usize| by_base[i * digits.windows() + w]);
+        let multiples = (0..windows).flat_map(|w| (0..len).map(move |i| (i, w))).map(|(i, w)| at(i, w)).collect();
+        FixedBases { len, digits, multiples }
+    }
+
+    /// How many bases there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many points it takes to multiply by a scalar.
+    pub fn digits_of(&self, scalar: &C::ScalarExt) -> usize {
+        let mut count = 0;
+        self.digits.of(scalar, |_, _, _| count += 1);
+        count
+    }
+
+    /// Σ scalarᵢ · baseᵢ over pairs of a base's index and a scalar, on this thread.
+    ///
+    /// # Panics
+    /// If there is no such base.
+    pub fn multiply<'s>(
+        &self,
+        terms: impl IntoIterator<Item = (usize, &'s C::ScalarExt)>,
+        scratch: &mut Scratch<C::Base>,
+    ) -> C::CurveExt {
+        let Scratch { found, starts, sorted, sums, buckets } = scratch;
+        let most = self.digits.most() as usize;
+        found.clear();
+        starts.clear();
+        starts.resize(most + 2, 0);
+        for (index, scalar) in terms {
+            assert!(index < self.len, "no base {index}");
+            self.digits.of(scalar, |window, digit, negative| {
+                let multiple = window * self.len + index;
+                found.push((digit, (multiple as u32) << 1 | u32::from(negative)));
+                starts[digit as usize + 1] += 1;
+            });
+        }
+        for bucket in 1..starts.len() {
+            starts[bucket] += starts[bucket - 1];
+        }
+        // Now `starts[d]` is where bucket d begins; placing moves it to where the next one begins.
+        sorted.resize(found.len(), 0);
+        for &(bucket, multiple) in found.iter() {
+            let place = &mut starts[bucket as usize];
+            sorted[*place as usize] = multiple;
+            *place += 1;
+        }
+        buckets.clear();
+        let mut begin = 0;
+        for (bucket, &end) in (0..).zip(&starts[..=most]).skip(1) {
+            let end = end as usize;
+            if begin < end {
+                sums.begin(bucket);
+                for &multiple in &sorted[begin..end] {
+                    let point = self.multiples[(multiple >> 1) as usize];
+                    sums.push(if multiple & 1 == 1 { point.negated() } else { point });
+                }
+                if sums.points() >= BLOCK {
+                    sums.finish(buckets);
+                }
+            }
+            begin = end;
+        }
+        sums.finish(buckets);
+        weighted_sum::<C>(buckets, most as u32, sums)
+    }
+
+    /// The same on all threads, of a scalar for each of the first bases.
+    ///
+    /// # Panics
+    /// If there are more scalars than bases.
+    pub fn multiply_by_all(&self, scalars: &[C::ScalarExt]) -> C::CurveExt {
+        let part = scalars.len().div_ceil(rayon::current_num_threads()).max(1);
+        let of_part = |(number, scalars): (usize, &[C::ScalarExt])| {
+            let terms = scalars.iter().enumerate().map(|(i, scalar)| (number * part + i, scalar));
+            self.multiply(terms, &mut Scratch::default())
+        };
+        scalars.par_chunks(part).enumerate().map(of_part).reduce(C::CurveExt::identity, |a, b| a + b)
+    }
+}
+
+/// Σ j · Bⱼ: with j = h·2^l + r, this is Σ r · (sum of all Bⱼ of this r) + 2^l · Σ h · (sum of all Bⱼ of this h), which
+/// takes two additions for each bucket that is in use, and few that share no inversion.
+fn weighted_sum<C: CurveAffine>(
+    buckets: &[(u32, Affine<C::Base>)],
+    most: u32,
+    sums: &mut Sums<C::Base>,
+) -> C::CurveExt {
+    let low_bits = most.ilog2() / 2;
+    let low = (1u32 << low_bits) - 1;
+    let mut total = C::CurveExt::identity();
+    for high in [true, false] {
+        // Counting sort once more, by the part of the number that matters.
+        let part = |bucket: u32| if high { bucket >> low_bits } else { bucket & low };
+        let count = if high { (most >> low_bits) + 1 } else { low + 1 };
+        let mut members = vec![vec![]; count as usize];
+        buckets.iter().for_each(|&(bucket, point)| members[part(bucket) as usize].push(point));
+        let mut parts = vec![];
+        for (number, members) in members.into_iter().enumerate().skip(1).filter(|(_, members)| !members.is_empty()) {
+            sums.begin(number as u32);
+            members.into_iter().for_each(|point| sums.push(point));
+            if sums.points() >= BLOCK {
+                sums.finish(&mut parts);
+            }
+        }
+        sums.finish(&mut parts);
+        let mut of_part = vec![None; count as usize];
+        parts.into_iter().for_each(|(number, point)| of_part[number as usize] = Some(point));
+        let (mut running, mut weighted) = (C::CurveExt::identity(), C::CurveExt::identity());
+        for point in of_part.into_iter().skip(1).rev() {
+            if let Some(point) = point {
+                running += point.to_curve::<C>();
+            }
+            weighted += running;
+        }
+        if high {
+            weighted = (0..low_bits).fold(weighted, |point, _| point.double());
+        }
+        total += weighted;
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests;

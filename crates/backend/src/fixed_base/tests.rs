@@ -1,0 +1,106 @@
+use super::*;
+use ff::{Field, PrimeField};
+use group::CurveAffine as _;
+use halo2_proofs::arithmetic::best_multiexp;
+use pasta_curves::arithmetic::CurveExt;
+use pasta_curves::{EpAffine, EqAffine, Fp, Fq};
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+fn bases<C: CurveAffine>(n: usize) -> Vec<C> {
+    let hasher = C::CurveExt::hash_to_curve("bases of a test");
+    (0..n).map(|i| hasher(&i.to_le_bytes()).to_affine()).collect()
+}
+
+fn product<C: CurveAffine>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) -> C::CurveExt {
+    let fixed = FixedBases::new(bases, c);
+    let all = fixed.multiply_by_all(scalars);
+    assert_eq!(fixed.multiply(scalars.iter().enumerate(), &mut Scratch::default()), all);
+    all
+}
+
+fn agrees<C: CurveAffine>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) {
+    assert_eq!(product(bases, c, scalars), best_multiexp(scalars, bases), "window {c}");
+}
+
+/// Scalars at the edges of windows, of the field and of its halves, and any.
+fn scalars(n: usize) -> impl Strategy<Value = Vec<Fp>> {
+    let edge = (0..255u64).prop_map(|e| Fp::from(2).pow_vartime([e]));
+    let scalar = prop_oneof![
+        Just(Fp::ZERO),
+        Just(Fp::ONE),
+        Just(-Fp::ONE),
+        Just(Fp::TWO_INV),
+        Just(-Fp::TWO_INV),
+        edge.clone(),
+        edge.clone().prop_map(|x| -x),
+        edge.prop_map(|x| x - Fp::ONE),
+        any::<u16>().prop_map(|x| Fp::from(u64::from(x))),
+        any::<[u64; 4]>().prop_map(|w| w.iter().fold(Fp::ZERO, |x, &w| x.square() + Fp::from(w))),
+    ];
+    prop::collection::vec(scalar, n)
+}
+
+proptest! {
+    #[test]
+    fn products_are_those_of_halo2(scalars in scalars(40), c in 2..=14u32) {
+        agrees(&bases::<EqAffine>(40), c, &scalars);
+    }
+
+    /// Equal and opposite points meet in one bucket, in every round of its sum.
+    #[test]
+    fn equal_and_opposite_points_meet(scalars in scalars(24), signs in prop::collection::vec(any::<bool>(), 24)) {
+        let few = bases::<EqAffine>(2);
+        let bases: Vec<EqAffine> =
+            signs.iter().enumerate().map(|(i, &sign)| if sign { few[i % 2] } else { -few[i % 2] }).collect();
+        agrees(&bases, 5, &scalars);
+        agrees(&bases, 5, &[scalars[0]; 24]);
+    }
+}
+
+#[test]
+fn sums_vanish() {
+    let bases = bases::<EqAffine>(3);
+    let opposite = [bases[0], -bases[0], bases[1], -bases[1]];
+    for scalar in [Fp::ONE, Fp::from(4095), -Fp::from(77), Fp::TWO_INV, Fp::ROOT_OF_UNITY] {
+        assert!(bool::from(product(&opposite, 13, &[scalar; 4]).is_identity()));
+        assert!(bool::from(product(&bases[..1], 13, &[Fp::ZERO]).is_identity()));
+        // 2 · scalar + (−2 · scalar): the doubled point vanishes in the second round.
+        agrees(&[bases[2], bases[2], -bases[2], -bases[2]], 6, &[scalar; 4]);
+        agrees(&[bases[2], bases[2], -bases[2]], 6, &[scalar; 3]);
+    }
+    assert!(bool::from(product::<EqAffine>(&[], 6, &[]).is_identity()));
+}
+
+#[test]
+fn many_terms_fill_blocks_and_both_curves_serve() {
+    fn check<C: CurveAffine>() {
+        let (mut rng, bases) = (ChaCha20Rng::seed_from_u64(3), bases::<C>(700));
+        let scalars: Vec<C::ScalarExt> = (0..700).map(|_| C::ScalarExt::random(&mut rng)).collect();
+        for c in [6, 13] {
+            agrees(&bases, c, &scalars);
+            // All in one bucket.
+            agrees(&bases, c, &[scalars[0]; 700]);
+        }
+    }
+    check::<EqAffine>();
+    check::<EpAffine>();
+    let fixed = FixedBases::new(&bases::<EpAffine>(3), 8);
+    assert_eq!((fixed.len(), fixed.is_empty()), (3, false));
+    assert_eq!(fixed.digits_of(&Fq::from(128)), 1);
+    assert_eq!(fixed.digits_of(&Fq::from(129)), 2);
+}
+
+#[test]
+#[should_panic(expected = "no base 2")]
+fn there_is_no_such_base() {
+    let fixed = FixedBases::new(&bases::<EqAffine>(2), 8);
+    fixed.multiply([(2, &Fp::ONE)], &mut Scratch::default());
+}
+
+#[test]
+#[should_panic(expected = "no base is the point at infinity")]
+fn a_base_at_infinity_is_refused() {
+    FixedBases::new(&[EqAffine::identity()], 8);
+}

@@ -1,0 +1,425 @@
+//! Gates as a program over columns: equal parts of expressions are computed once, and each instruction runs over some
+//! rows at a time.
+
+use super::Scalar;
+use plonkish::{Expr, Global};
+use std::collections::HashMap;
+
+/// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
+pub const LANE: usize = 32;
+
+/// Where an instruction reads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operand {
+    Register(usize),
+    /// A column, and the rotation.
+    Column(Global, i32),
+}
+
+#[derive(Clone, Debug)]
+enum Instruction<F> {
+    Constant {
+        to: usize,
+        value: F,
+    },
+    Add {
+        to: usize,
+        a: Operand,
+        b: Operand,
+    },
+    Subtract {
+        to: usize,
+        a: Operand,
+        b: Operand,
+    },
+    Multiply {
+        to: usize,
+        a: Operand,
+        b: Operand,
+    },
+    Scale {
+        to: usize,
+        a: Operand,
+        by: F,
+    },
+    /// Adds a gate's value, times its weight, to the sum of those of its selector.
+    Weigh {
+        to: usize,
+        a: Operand,
+        gate: usize,
+        first: bool,
+    },
+    /// Adds that sum, times the selector, to an output.
+    Emit {
+        output: usize,
+        selector: Option<usize>,
+        sum: usize,
+    },
+}
+
+/// A constraint to be evaluated.
+#[derive(Clone, Debug)]
+pub struct Constraint<F> {
+    /// Fixed column that the polynomial is multiplied with.
+    pub selector: Option<usize>,
+    /// The polynomial.
+    pub poly: Expr<F, Global>,
+}
+
+impl<F: Scalar> Constraint<F> {
+    /// Its degree.
+    pub fn degree(&self) -> usize {
+        usize::from(self.selector.is_some()) + self.poly.degree()
+    }
+
+    /// Calls `f` on the columns that it reads, and the rotations.
+    pub fn cells(&self, f: &mut impl FnMut(Global, i32)) {
+        self.selector.into_iter().for_each(|column| f(Global::Fixed(column), 0));
+        self.poly.cells(f);
+    }
+}
+
+/// Gates, compiled.
+#[derive(Clone, Debug)]
+pub struct Program<F> {
+    instructions: Vec<Instruction<F>>,
+    registers: usize,
+}
+
+/// The columns that a program reads, as far as some rows and their neighbours reach.
+pub trait Columns<F>: Sync {
+    /// The values of a column on `LANE` rows from `row` on, rotated.
+    fn lane(&self, column: Global, row: usize, rotation: i32) -> &[F];
+}
+
+/// A part of an expression. Operands are numbers of nodes, smaller than the node's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Node {
+    Constant([u8; 32]),
+    Cell(Global, i32),
+    Add(usize, usize),
+    Subtract(usize, usize),
+    Multiply(usize, usize),
+    Scale(usize, [u8; 32]),
+}
+
+struct Nodes<F> {
+    nodes: Vec<Node>,
+    numbers: HashMap<Node, usize>,
+    values: HashMap<[u8; 32], F>,
+}
+
+impl<F: Scalar> Nodes<F> {
+    fn put(&mut self, node: Node) -> usize {
+        let next = self.nodes.len();
+        let number = *self.numbers.entry(node.clone()).or_insert(next);
+        if number == next {
+            self.nodes.push(node);
+        }
+        number
+    }
+
+    fn key(&mut self, value: F) -> [u8; 32] {
+        let key = value.to_repr();
+        self.values.insert(key, value);
+        key
+    }
+
+    fn constant(&mut self, value: F) -> usize {
+        let key = self.key(value);
+        self.put(Node::Constant(key))
+    }
+
+    fn value(&self, node: usize) -> Option<F> {
+        match &self.nodes[node] {
+            Node::Constant(key) => Some(self.values[key]),
+            _ => None,
+        }
+    }
+
+    fn scaled(&mut self, node: usize, by: F) -> usize {
+        if let Some(value) = self.value(node) {
+            return self.constant(value * by);
+        }
+        if by == F::ONE {
+            return node;
+        }
+        if let Node::Scale(inner, key) = self.nodes[node] {
+            let both = self.values[&key] * by;
+            return self.scaled(inner, both);
+        }
+        let key = self.key(by);
+        self.put(Node::Scale(node, key))
+    }
+
+    /// A scaled node's operand, if its factor is −1.
+    fn negative(&self, node: usize) -> Option<usize> {
+        match self.nodes[node] {
+            Node::Scale(inner, key) if self.values[&key] == -F::ONE => Some(inner),
+            _ => None,
+        }
+    }
+
+    fn of(&mut self, expr: &Expr<F, Global>) -> usize {
+        match expr {
+            Expr::Const(value) => self.constant(*value),
+            Expr::Cell(column, rotation) => self.put(Node::Cell(*column, *rotation)),
+            Expr::Scale(a, by) => {
+                let a = self.of(a);
+                self.scaled(a, *by)
+            }
+            Expr::Add(a, b) => {
+                let (a, b) = (self.of(a), self.of(b));
+                match (self.value(a), self.value(b)) {
+                    (Some(x), Some(y)) => return self.constant(x + y),
+                    (Some(x), None) if x == F::ZERO => return b,
+                    (None, Some(y)) if y == F::ZERO => return a,
+                    _ => {}
+                }
+                match (self.negative(a), self.negative(b)) {
+                    (_, Some(b)) => self.put(Node::Subtract(a, b)),
+                    (Some(a), None) => self.put(Node::Subtract(b, a)),
+                    _ => self.put(Node::Add(a.min(b), a.max(b))),
+                }
+            }
+            Expr::Mul(a, b) => {
+                let (a, b) = (self.of(a), self.of(b));
+                match (self.value(a), self.value(b)) {
+                    (Some(x), _) => self.scaled(b, x),
+                    (_, Some(y)) => self.scaled(a, y),
+                    _ => self.put(Node::Multiply(a.min(b), a.max(b))),
+                }
+            }
+        }
+    }
+}
+
+/// Gates of one selector and one output: number and node of each.
+struct Group {
+    selector: Option<usize>,
+    output: usize,
+    gates: Vec<(usize, usize)>,
+}
+
+/// Gives registers to nodes, and takes them back after their last use.
+struct Registers {
+    free: Vec<usize>,
+    count: usize,
+}
+
+impl Registers {
+    fn take(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.count += 1;
+            self.count - 1
+        })
+    }
+}
+
+impl<F: Scalar> Program<F> {
+    /// Compiles constraints: of each its number, which its weight goes by, and the output that it is added to.
+    pub fn new<'c>(constraints: impl IntoIterator<Item = (usize, &'c Constraint<F>, usize)>) -> Self {
+        let mut nodes = Nodes { nodes: vec![], numbers: HashMap::new(), values: HashMap::new() };
+        // Gates of one selector and output are weighed together, so that the selector is multiplied with once.
+        let mut groups: Vec<Group> = vec![];
+        let mut group_of = HashMap::new();
+        for (number, constraint, output) in constraints {
+            let node = nodes.of(&constraint.poly);
+            let group = *group_of.entry((constraint.selector, output)).or_insert(groups.len());
+            if group == groups.len() {
+                groups.push(Group { selector: constraint.selector, output, gates: vec![] });
+            }
+            groups[group].gates.push((number, node));
+        }
+        Self::assemble(&nodes, &groups)
+    }
+
+    fn assemble(nodes: &Nodes<F>, groups: &[Group]) -> Self {
+        let mut uses = vec![0usize; nodes.nodes.len()];
+        groups.iter().flat_map(|group| &group.gates).for_each(|&(_, node)| uses[node] += 1);
+        // Operands stand before what uses them; nodes that nothing needs use nothing.
+        for node in (0..uses.len()).rev() {
+            if uses[node] > 0 {
+                operands(&nodes.nodes[node]).for_each(|operand| uses[operand] += 1);
+            }
+        }
+        let mut assembly = Assembly {
+            nodes,
+            uses,
+            place: vec![None; nodes.nodes.len()],
+            registers: Registers { free: vec![], count: 0 },
+            instructions: vec![],
+        };
+        for Group { selector, output, gates } in groups {
+            let mut sum = None;
+            for &(gate, node) in gates {
+                let a = assembly.compute(node);
+                let (to, first) = (*sum.get_or_insert_with(|| assembly.registers.take()), gate == gates[0].0);
+                assembly.instructions.push(Instruction::Weigh { to, a, gate, first });
+                assembly.used(node);
+            }
+            if let Some(sum) = sum {
+                assembly.instructions.push(Instruction::Emit { output: *output, selector: *selector, sum });
+                assembly.registers.free.push(sum);
+            }
+        }
+        Program { instructions: assembly.instructions, registers: assembly.registers.count }
+    }
+
+    /// Room for running.
+    pub fn registers(&self) -> Vec<Vec<F>> {
+        vec![vec![F::ZERO; LANE]; self.registers]
+    }
+
+    /// Multiplications for each row.
+    pub fn multiplications(&self) -> usize {
+        let is_one = |i: &&Instruction<F>| {
+            !matches!(i, Instruction::Constant { .. } | Instruction::Add { .. } | Instruction::Subtract { .. })
+        };
+        self.instructions.iter().filter(is_one).count()
+    }
+
+    /// Adds the weighed gates on `LANE` rows from `row` on to `outputs`, each of `LANE` values.
+    pub fn run(
+        &self,
+        columns: &impl Columns<F>,
+        row: usize,
+        weights: &[F],
+        registers: &mut [Vec<F>],
+        outputs: &mut [F],
+    ) {
+        for instruction in &self.instructions {
+            // The target leaves its place while others are read; no instruction reads its own target.
+            let (Instruction::Constant { to, .. }
+            | Instruction::Add { to, .. }
+            | Instruction::Subtract { to, .. }
+            | Instruction::Multiply { to, .. }
+            | Instruction::Scale { to, .. }
+            | Instruction::Weigh { to, .. }
+            | Instruction::Emit { sum: to, .. }) = instruction;
+            let mut target = std::mem::take(&mut registers[*to]);
+            let read = |operand: &Operand| -> &[F] {
+                match operand {
+                    Operand::Register(register) => &registers[*register],
+                    Operand::Column(column, rotation) => columns.lane(*column, row, *rotation),
+                }
+            };
+            match instruction {
+                Instruction::Constant { value, .. } => target.fill(*value),
+                Instruction::Add { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a + b),
+                Instruction::Subtract { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a - b),
+                Instruction::Multiply { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a * b),
+                Instruction::Scale { a, by, .. } => {
+                    target.iter_mut().zip(read(a)).for_each(|(to, a)| *to = *a * by);
+                }
+                Instruction::Weigh { a, gate, first, .. } => {
+                    let weight = &weights[*gate];
+                    let values = target.iter_mut().zip(read(a));
+                    if *first {
+                        values.for_each(|(to, a)| *to = *a * weight);
+                    } else {
+                        values.for_each(|(to, a)| *to += &(*a * weight));
+                    }
+                }
+                Instruction::Emit { output, selector, .. } => {
+                    let output = outputs[output * LANE..(output + 1) * LANE].iter_mut().zip(&target);
+                    match selector {
+                        None => output.for_each(|(out, sum)| *out += sum),
+                        Some(selector) => {
+                            let selector = columns.lane(Global::Fixed(*selector), row, 0);
+                            output.zip(selector).for_each(|((out, sum), selector)| *out += &(*sum * selector));
+                        }
+                    }
+                }
+            }
+            registers[*to] = target;
+        }
+    }
+}
+
+fn combine<F: Scalar>(to: &mut [F], a: &[F], b: &[F], f: impl Fn(&F, &F) -> F) {
+    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+        *to = f(a, b);
+    }
+}
+
+fn operands(node: &Node) -> impl Iterator<Item = usize> {
+    let (a, b) = match *node {
+        Node::Constant(_) | Node::Cell(..) => (None, None),
+        Node::Scale(a, _) => (Some(a), None),
+        Node::Add(a, b) | Node::Subtract(a, b) | Node::Multiply(a, b) => (Some(a), Some(b)),
+    };
+    a.into_iter().chain(b)
+}
+
+struct Assembly<'n, F> {
+    nodes: &'n Nodes<F>,
+    /// Uses that are still to come.
+    uses: Vec<usize>,
+    place: Vec<Option<usize>>,
+    registers: Registers,
+    instructions: Vec<Instruction<F>>,
+}
+
+impl<F: Scalar> Assembly<'_, F> {
+    /// Computes a node, unless it is computed already, and says where it is.
+    fn compute(&mut self, node: usize) -> Operand {
+        if let Node::Cell(column, rotation) = self.nodes.nodes[node] {
+            return Operand::Column(column, rotation);
+        }
+        if let Some(register) = self.place[node] {
+            return Operand::Register(register);
+        }
+        let of = |this: &mut Self, (a, b): (usize, usize)| (this.compute(a), this.compute(b));
+        let instruction = match self.nodes.nodes[node] {
+            Node::Cell(column, rotation) => return Operand::Column(column, rotation),
+            Node::Constant(key) => Instruction::Constant { to: 0, value: self.nodes.values[&key] },
+            Node::Add(a, b) => {
+                let (a, b) = of(self, (a, b));
+                Instruction::Add { to: 0, a, b }
+            }
+            Node::Subtract(a, b) => {
+                let (a, b) = of(self, (a, b));
+                Instruction::Subtract { to: 0, a, b }
+            }
+            Node::Multiply(a, b) => {
+                let (a, b) = of(self, (a, b));
+                Instruction::Multiply { to: 0, a, b }
+            }
+            Node::Scale(a, key) => {
+                let (a, by) = (self.compute(a), self.nodes.values[&key]);
+                Instruction::Scale { to: 0, a, by }
+            }
+        };
+        // Taken before the operands' registers are free, so that it is none of theirs.
+        let register = self.registers.take();
+        self.instructions.push(instruction.to(register));
+        operands(&self.nodes.nodes[node]).for_each(|operand| self.used(operand));
+        self.place[node] = Some(register);
+        Operand::Register(register)
+    }
+
+    fn used(&mut self, node: usize) {
+        self.uses[node] -= 1;
+        if self.uses[node] == 0
+            && let Some(register) = self.place[node].take()
+        {
+            self.registers.free.push(register);
+        }
+    }
+}
+
+impl<F> Instruction<F> {
+    fn to(mut self, register: usize) -> Self {
+        match &mut self {
+            Instruction::Constant { to, .. }
+            | Instruction::Add { to, .. }
+            | Instruction::Subtract { to, .. }
+            | Instruction::Multiply { to, .. }
+            | Instruction::Scale { to, .. }
+            | Instruction::Weigh { to, .. }
+            | Instruction::Emit { sum: to, .. } => *to = register,
+        }
+        self
+    }
+}

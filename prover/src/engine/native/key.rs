@@ -1,0 +1,194 @@
+//! What the native engine knows of a circuit.
+
+use super::Scalar;
+use super::domain::Domain;
+use super::expressions::{Constraint, Program};
+use super::permutation;
+use backend::halo2::idle_flags;
+use backend::keys::Shape;
+use backend::queries::Queries;
+use plonkish::{Expr, Global, Plan};
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A circuit, ready to be proven.
+pub struct NativeKey<F> {
+    /// Rows, and a coset for each piece of the quotient.
+    pub domain: Domain<F>,
+    /// What proofs open.
+    pub queries: Queries,
+    /// Advice columns.
+    pub advice: usize,
+    /// Rows at the end of a permutation product that are random.
+    pub blinding: usize,
+    /// Most columns in a permutation product.
+    pub chunk: usize,
+    /// Constraints beside the permutation's.
+    pub constraints: usize,
+    /// Coefficients of the fixed columns, in the order of halo2's.
+    pub fixed: Vec<Vec<F>>,
+    /// Values of the permutation's columns.
+    pub sigma_values: Vec<Vec<F>>,
+    /// Their coefficients.
+    pub sigma: Vec<Vec<F>>,
+    /// For each coset, what is evaluated there.
+    pub parts: Vec<Part<F>>,
+    /// Rows before and after a row that constraints read.
+    pub reach: (usize, usize),
+    /// Coefficients of what is 1 on the first row, on the last one in use, and on those before it.
+    lagrange: [Vec<F>; 3],
+    /// Kept from the first proof on.
+    evaluated: Mutex<Option<Arc<Vec<FixedCoset<F>>>>>,
+}
+
+/// The constraints that are evaluated on a coset: a polynomial of degree d·(n − 1) is known from its values on d − 1 cosets
+/// once it is divided by X^n − 1, so that gates of low degree are not evaluated on all.
+pub struct Part<F> {
+    /// The program. Output i adds up constraints that take i cosets more than those before this one.
+    pub program: Program<F>,
+    /// Which advice columns it reads.
+    pub advice: Vec<bool>,
+    fixed: Vec<bool>,
+}
+
+/// Fixed columns on a coset; empty if nothing reads them there.
+pub struct FixedCoset<F> {
+    /// Fixed columns.
+    pub fixed: Vec<Vec<F>>,
+    /// The permutation's.
+    pub sigma: Vec<Vec<F>>,
+    /// 1 on the first row.
+    pub first: Vec<F>,
+    /// 1 on the last row in use, to which permutation products lead.
+    pub last: Vec<F>,
+    /// 1 on the rows before that.
+    pub active: Vec<F>,
+}
+
+/// Cosets that a constraint of this degree takes.
+pub fn cosets_of(degree: usize) -> usize {
+    degree.saturating_sub(1).max(1)
+}
+
+impl<F: Scalar> NativeKey<F> {
+    /// Prepares a plan, of which `shape` is the shape.
+    pub fn new(plan: &Plan<F>, shape: &Shape) -> Self {
+        let (domain, queries) = (Domain::new(plan.k, shape.quotient_pieces), Queries::of(plan));
+        let rows = domain.rows();
+        let constraints = constraints(plan);
+        let reach = reach(&constraints, shape.blinding_rows);
+        let part = |coset: usize| {
+            let here = constraints.iter().enumerate().filter(|(_, c)| cosets_of(c.degree()) > coset);
+            let (mut advice, mut fixed) =
+                (vec![false; plan.advice.len()], vec![false; plan.fixed.len() + plan.port_rows.len()]);
+            queries.permuted.iter().for_each(|&column| advice[column] = true);
+            for (_, constraint) in here.clone() {
+                constraint.cells(&mut |column, _| match column {
+                    Global::Advice(column) => advice[column] = true,
+                    Global::Fixed(column) => fixed[column] = true,
+                });
+            }
+            let program = Program::new(here.map(|(number, c)| (number, c, cosets_of(c.degree()) - 1 - coset)));
+            Part { program, advice, fixed }
+        };
+        let parts = (0..shape.quotient_pieces).map(part).collect();
+        let coefficients = |values: &[F]| {
+            let mut column = values.to_vec();
+            column.resize(rows, F::ZERO);
+            domain.interpolate(&mut column);
+            column
+        };
+        let idle: Vec<Vec<F>> = (0..plan.port_rows.len()).map(|column| idle_flags(plan, column)).collect();
+        let fixed = plan.fixed.par_iter().chain(&idle).map(|values| coefficients(values)).collect();
+        let sigma_values = permutation::columns(plan, &queries, &domain);
+        let sigma = sigma_values.par_iter().map(|values| coefficients(values)).collect();
+        let last = rows - shape.blinding_rows;
+        let ones = |from: usize, to: usize| coefficients(&[vec![F::ZERO; from], vec![F::ONE; to - from]].concat());
+        NativeKey {
+            advice: plan.advice.len(),
+            blinding: shape.blinding_rows - 1,
+            chunk: shape.quotient_pieces - 1,
+            constraints: constraints.len(),
+            lagrange: [ones(0, 1), ones(last, last + 1), ones(0, last)],
+            domain,
+            queries,
+            fixed,
+            sigma_values,
+            sigma,
+            parts,
+            reach,
+            evaluated: Mutex::new(None),
+        }
+    }
+
+    /// Columns of the permutation: the instance column, then advice columns.
+    pub fn permuted(&self) -> usize {
+        1 + self.queries.permuted.len()
+    }
+
+    /// Products of the permutation.
+    pub fn products(&self) -> usize {
+        self.permuted().div_ceil(self.chunk)
+    }
+
+    /// Fixed columns on all cosets.
+    pub fn cosets(&self) -> Arc<Vec<FixedCoset<F>>> {
+        let kept = || self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cosets) = &*kept() {
+            return cosets.clone();
+        }
+        // Nothing is locked meanwhile: whoever comes at the same time computes the same.
+        let cosets = Arc::new((0..self.parts.len()).map(|coset| self.evaluate(coset)).collect::<Vec<_>>());
+        kept().get_or_insert(cosets).clone()
+    }
+
+    fn evaluate(&self, coset: usize) -> FixedCoset<F> {
+        let evaluate = |work: &mut Vec<F>, (coefficients, read): (&Vec<F>, bool)| {
+            let mut out = vec![F::ZERO; if read { self.domain.rows() } else { 0 }];
+            if read {
+                self.domain.evaluate(coset, coefficients, work, &mut out);
+            }
+            out
+        };
+        let lagrange = self.lagrange.iter().zip([coset < cosets_of(2), coset < cosets_of(3), true]);
+        let columns: Vec<(&Vec<F>, bool)> = self
+            .fixed
+            .iter()
+            .zip(self.parts[coset].fixed.iter().copied())
+            .chain(self.sigma.iter().map(|sigma| (sigma, true)))
+            .chain(lagrange)
+            .collect();
+        let mut columns: Vec<Vec<F>> = columns.into_par_iter().map_init(Vec::new, evaluate).collect();
+        let mut pop = || columns.pop().unwrap_or_default();
+        let (active, last, first) = (pop(), pop(), pop());
+        let sigma = columns.split_off(self.fixed.len());
+        FixedCoset { fixed: columns, sigma, first, last, active }
+    }
+}
+
+/// The constraints beside the permutation's, in halo2's order.
+fn constraints<F: Scalar>(plan: &Plan<F>) -> Vec<Constraint<F>> {
+    let gates = plan.gates.iter().map(|gate| Constraint { selector: Some(gate.selector), poly: gate.poly.clone() });
+    let ports = (0..plan.port_rows.len()).map(|column| {
+        let (flag, value) = (plan.fixed.len() + column, Expr::Cell(Global::Advice(column), 0));
+        if plan.port_of_column(column).is_some_and(|port| port.canonical) {
+            let idle = Expr::Const(F::ONE) - Expr::Cell(Global::Fixed(flag), 0);
+            Constraint { selector: None, poly: idle * value }
+        } else {
+            Constraint { selector: Some(flag), poly: value }
+        }
+    });
+    gates.chain(ports).collect()
+}
+
+fn reach<F: Scalar>(constraints: &[Constraint<F>], blinding_rows: usize) -> (usize, usize) {
+    // A permutation product is read on the next row, and on the last one in use.
+    let (mut before, mut after) = (blinding_rows, 1);
+    for constraint in constraints {
+        constraint.cells(&mut |_, rotation| {
+            before = before.max((-rotation).max(0) as usize);
+            after = after.max(rotation.max(0) as usize);
+        });
+    }
+    (before, after)
+}

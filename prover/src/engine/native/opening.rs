@@ -1,0 +1,215 @@
+//! Opens many polynomials at many points (halo2 book, "Multipoint opening argument"), by an inner-product argument (Bowe,
+//! Grigg, Hopwood, eprint 2019/1021).
+
+use super::domain::{Domain, inner_product, powers};
+use super::{Scalar, write_point};
+use crate::engine::Cancel;
+use crate::error::ProveError;
+use backend::bases::{Bases, Room};
+use ff::Field;
+use halo2_proofs::plonk;
+use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
+use pasta_curves::arithmetic::{CurveAffine, VartimeField};
+use rand_core::Rng;
+use rayon::prelude::*;
+use std::io;
+
+/// Coefficients that are added up at a time.
+const SLICE: usize = 128;
+
+/// A polynomial that is opened.
+pub struct Opened<'p, F> {
+    /// Its coefficients.
+    pub coefficients: &'p [F],
+    /// The blind of its commitment.
+    pub blind: F,
+    /// Rotations of x at which it is opened.
+    pub rotations: Vec<i32>,
+}
+
+/// Polynomials that are opened at the same points, added up.
+struct Set<F> {
+    /// Rotations, as numbers of rows.
+    points: Vec<usize>,
+    coefficients: Vec<F>,
+    blind: F,
+}
+
+/// Appends the opening of polynomials, each of which comes once, in the order in which halo2 asks for them first.
+pub fn open<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+    (bases, domain): (&Bases<C>, &Domain<C::ScalarExt>),
+    polynomials: &[Opened<'_, C::ScalarExt>],
+    x: C::ScalarExt,
+    transcript: &mut T,
+    rng: &mut impl Rng,
+    cancel: &Cancel,
+) -> Result<(), ProveError>
+where
+    C::ScalarExt: Scalar,
+{
+    let x_1 = *transcript.squeeze_challenge_scalar::<()>();
+    let x_2 = *transcript.squeeze_challenge_scalar::<()>();
+    let sets = sets(domain, polynomials, x_1);
+    let quotients: Vec<Vec<C::ScalarExt>> = sets
+        .par_iter()
+        .map(|set| {
+            let points = set.points.iter().map(|&rotation| x * domain.rotation(rotation as i32));
+            points.fold(set.coefficients.clone(), divided)
+        })
+        .collect();
+    let zero = vec![C::ScalarExt::ZERO; domain.rows()];
+    let joined = quotients.iter().fold(zero, |sum, quotient| scaled_sum(sum, x_2, quotient));
+    let blind = C::ScalarExt::random(&mut *rng);
+    write_point::<C, E, T>(transcript, bases.commit_polynomial(&joined, &blind))?;
+    cancel.check()?;
+
+    let x_3 = *transcript.squeeze_challenge_scalar::<()>();
+    let at = powers(x_3, domain.rows());
+    for set in &sets {
+        transcript.write_scalar(inner_product(&set.coefficients, &at)).map_err(plonk::Error::from)?;
+    }
+    let x_4 = *transcript.squeeze_challenge_scalar::<()>();
+    let all = sets.iter().fold(joined, |sum, set| scaled_sum(sum, x_4, &set.coefficients));
+    let blind = sets.iter().fold(blind, |blind, set| blind * x_4 + set.blind);
+    inner_product_argument(bases, (all, blind), at, transcript, rng, cancel)
+}
+
+/// Adds up polynomials that are opened at the same points: halo2 orders the sets by the first polynomial of each.
+fn sets<F: Scalar>(domain: &Domain<F>, polynomials: &[Opened<'_, F>], x_1: F) -> Vec<Set<F>> {
+    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F>>)> = vec![];
+    for polynomial in polynomials {
+        let row = |rotation: &i32| i64::from(*rotation).rem_euclid(domain.rows() as i64) as usize;
+        let mut points: Vec<usize> = polynomial.rotations.iter().map(row).collect();
+        points.sort_unstable();
+        points.dedup();
+        match members.iter_mut().find(|(others, _)| *others == points) {
+            Some((_, of_set)) => of_set.push(polynomial),
+            None => members.push((points, vec![polynomial])),
+        }
+    }
+    let add = |(points, members): (Vec<usize>, Vec<&Opened<'_, F>>)| {
+        let mut coefficients = vec![F::ZERO; domain.rows()];
+        coefficients.par_chunks_mut(SLICE).enumerate().for_each(|(number, slice)| {
+            let first = number * SLICE;
+            for member in &members {
+                let part = &member.coefficients[first..first + slice.len()];
+                slice.iter_mut().zip(part).for_each(|(sum, x)| *sum = *sum * x_1 + x);
+            }
+        });
+        let blind = members.iter().fold(F::ZERO, |blind, member| blind * x_1 + member.blind);
+        Set { points, coefficients, blind }
+    };
+    members.into_iter().map(add).collect()
+}
+
+/// `sum · by + term`.
+fn scaled_sum<F: Scalar>(mut sum: Vec<F>, by: F, term: &[F]) -> Vec<F> {
+    sum.par_iter_mut().zip(term).with_min_len(SLICE).for_each(|(sum, term)| *sum = *sum * by + term);
+    sum
+}
+
+/// The quotient of a polynomial by X − point, without the remainder.
+fn divided<F: Scalar>(mut coefficients: Vec<F>, point: F) -> Vec<F> {
+    let mut carried = F::ZERO;
+    for coefficient in coefficients.iter_mut().rev() {
+        let quotient = carried;
+        carried = carried * point + *coefficient;
+        *coefficient = quotient;
+    }
+    coefficients
+}
+
+/// Shows that a polynomial has the value that the transcript knows at x₃, of which `at` are the powers.
+///
+/// Bases are not folded round by round: a round is a multiplication over the bases as they are, with scalars that carry the
+/// challenges so far.
+fn inner_product_argument<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+    bases: &Bases<C>,
+    (polynomial, blind): (Vec<C::ScalarExt>, C::ScalarExt),
+    at: Vec<C::ScalarExt>,
+    transcript: &mut T,
+    rng: &mut impl Rng,
+    cancel: &Cancel,
+) -> Result<(), ProveError>
+where
+    C::ScalarExt: Scalar,
+{
+    let rows = polynomial.len();
+    // A random polynomial with a root at x₃ hides the polynomial.
+    let mut mask: Vec<C::ScalarExt> = (0..rows).map(|_| C::ScalarExt::random(&mut *rng)).collect();
+    let value = inner_product(&mask, &at);
+    mask[0] -= &value;
+    let mask_blind = C::ScalarExt::random(&mut *rng);
+    write_point::<C, E, T>(transcript, bases.commit_polynomial(&mask, &mask_blind))?;
+    let xi = *transcript.squeeze_challenge_scalar::<()>();
+    let z = *transcript.squeeze_challenge_scalar::<()>();
+
+    let mut p = scaled_sum(mask, xi, &polynomial);
+    let value = inner_product(&p, &at);
+    p[0] -= &value;
+    let mut b = at;
+    let mut synthetic = mask_blind * xi + blind;
+    // `folds[t]` is the factor of base i + t·len in folded base i, where len is the number of folded bases.
+    let mut folds = vec![C::ScalarExt::ONE];
+    while p.len() > 1 {
+        cancel.check()?;
+        let half = p.len() / 2;
+        let (p_low, p_high) = p.split_at(half);
+        let (b_low, b_high) = b.split_at(half);
+        let side = |scalars: &[C::ScalarExt], first: usize, value: C::ScalarExt, random: C::ScalarExt| {
+            folded_product(bases, scalars, first, &folds, &random, &(value * z))
+        };
+        let (values, randoms) = (
+            [inner_product(p_high, b_low), inner_product(p_low, b_high)],
+            [C::ScalarExt::random(&mut *rng), C::ScalarExt::random(&mut *rng)],
+        );
+        let (left, right) =
+            rayon::join(|| side(p_high, 0, values[0], randoms[0]), || side(p_low, half, values[1], randoms[1]));
+        write_point::<C, E, T>(transcript, left)?;
+        write_point::<C, E, T>(transcript, right)?;
+        let u = *transcript.squeeze_challenge_scalar::<()>();
+        let inverse = u.invert_vartime().ok_or_else(unlucky)?;
+        p = p_low.iter().zip(p_high).map(|(low, high)| *low + *high * inverse).collect();
+        b = b_low.iter().zip(b_high).map(|(low, high)| *low + *high * u).collect();
+        folds = folds.iter().flat_map(|&fold| [fold, fold * u]).collect();
+        synthetic += &(randoms[0] * inverse + randoms[1] * u);
+    }
+    transcript.write_scalar(p[0]).map_err(plonk::Error::from)?;
+    transcript.write_scalar(synthetic).map_err(plonk::Error::from)?;
+    Ok(())
+}
+
+/// Challenges are zero with probability 2^-254.
+fn unlucky() -> ProveError {
+    plonk::Error::from(io::Error::other("a challenge is zero")).into()
+}
+
+/// Σ scalarᵢ · (folded base first + i) + w·W + u·U, on all threads.
+fn folded_product<C: CurveAffine>(
+    bases: &Bases<C>,
+    scalars: &[C::ScalarExt],
+    first: usize,
+    folds: &[C::ScalarExt],
+    w: &C::ScalarExt,
+    u: &C::ScalarExt,
+) -> C::CurveExt
+where
+    C::ScalarExt: Scalar,
+{
+    // Half the folded bases have a scalar.
+    let len = 2 * scalars.len();
+    let terms: Vec<(usize, C::ScalarExt)> = folds
+        .iter()
+        .enumerate()
+        .flat_map(|(t, fold)| scalars.iter().enumerate().map(move |(i, x)| (first + i + t * len, *x * fold)))
+        .collect();
+    // Both sides of a round are computed at once.
+    let part = terms.len().div_ceil(rayon::current_num_threads().div_ceil(2)).max(SLICE);
+    let zero = C::ScalarExt::ZERO;
+    let of_part = |(number, part): (usize, &[(usize, C::ScalarExt)])| {
+        let (w, u) = if number == 0 { (w, u) } else { (&zero, &zero) };
+        bases.combine(part.iter().map(|(base, scalar)| (*base, scalar)), w, u, &mut Room::<C>::default())
+    };
+    let identity = <C::CurveExt as group::Group>::identity;
+    terms.par_chunks(part).enumerate().map(of_part).reduce(identity, |a, b| a + b)
+}
