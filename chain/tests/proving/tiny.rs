@@ -231,7 +231,7 @@ pub fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
         let draws: Vec<Draws> = draws.collect();
         let scripted = ScriptedRng::new(&draws, rng);
         let witness = |i: &ProofInstance| Some(Arc::new(i.witness.clone()));
-        let circuits: Vec<PlanCircuit> =
+        let circuits: Vec<PlanCircuit<F>> =
             instances.iter().map(|i| PlanCircuit { plan: plan.clone(), witness: witness(i) }).collect();
         let mut head = Head { bytes: vec![], most };
         let written = with_columns(columns, |columns| {

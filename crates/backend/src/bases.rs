@@ -59,21 +59,14 @@ impl<C: CurveAffine> Bases<C> {
     pub fn commit_column(&self, values: &[C::ScalarExt], blind: &C::ScalarExt, room: &mut Room<C>) -> C::CurveExt {
         assert!(values.len() <= self.rows, "a column of {} rows", values.len());
         let zero = C::ScalarExt::ZERO;
-        let next = |row: usize| values.get(row + 1).unwrap_or(&zero);
-        let is_zero = |x: &C::ScalarExt| bool::from(x.is_zero());
-        let (mut filled, mut changes) = (0, 0);
-        for (row, value) in values.iter().enumerate() {
-            filled += usize::from(!is_zero(value));
-            changes += usize::from(value != next(row));
-        }
-        let blind = std::iter::once((self.rows, blind));
+        let next = values.iter().skip(1).chain([&zero]);
+        let steps: Vec<C::ScalarExt> = values.iter().zip(next).map(|(value, next)| *value - next).collect();
+        let count = |of: &[C::ScalarExt]| of.iter().filter(|x| !x.is_zero_vartime()).count();
+        let (filled, changes) = (count(values), count(&steps));
         // A column with long runs of one value is cheaper by its steps: Σ vᵢ·Gᵢ = Σ (vᵢ − vᵢ₊₁)·(G₀ + … + Gᵢ).
-        if 8 * changes < 7 * filled {
-            let steps: Vec<C::ScalarExt> = values.iter().enumerate().map(|(row, value)| *value - next(row)).collect();
-            self.sums.multiply(steps.iter().enumerate().chain(blind), room)
-        } else {
-            self.lagrange.multiply(values.iter().enumerate().chain(blind), room)
-        }
+        let (bases, scalars) =
+            if 8 * changes < 7 * filled { (&self.sums, &steps[..]) } else { (&self.lagrange, values) };
+        bases.multiply(scalars.iter().enumerate().chain([(self.rows, blind)]), room)
     }
 
     /// Commits to a polynomial, given by its first coefficients, on all threads.

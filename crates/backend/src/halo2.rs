@@ -1,26 +1,24 @@
 //! A plan as a stock Halo2 circuit.
 
-use crate::curve::F;
-use crate::{Plan, Witness};
-use ff::Field;
 use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner, Value},
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, VirtualCells},
     poly::Rotation,
 };
-use plonkish::{Expr, Global};
+use plonkish::{Expr, Field, Global, Plan, Witness};
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 thread_local! {
     // `Circuit::configure` has no argument: the plan in force on this thread is its missing parameter.
-    static PLAN: RefCell<Option<Arc<Plan>>> = const { RefCell::new(None) };
+    static PLAN: RefCell<Option<Arc<dyn Any + Send + Sync>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f` with `plan` as the circuit that [`PlanCircuit`] configures on this thread.
-pub fn with_plan<T>(plan: &Arc<Plan>, f: impl FnOnce() -> T) -> T {
-    struct Restore(Option<Arc<Plan>>);
+pub fn with_plan<F: Field, T>(plan: &Arc<Plan<F>>, f: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<dyn Any + Send + Sync>>);
     impl Drop for Restore {
         fn drop(&mut self) {
             PLAN.with(|p| *p.borrow_mut() = self.0.take());
@@ -31,7 +29,7 @@ pub fn with_plan<T>(plan: &Arc<Plan>, f: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `f` on instances, of one column each, as halo2 takes them: as slices of slices of columns.
-pub fn with_columns<T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
+pub fn with_columns<F, T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
     let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
     let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     f(&columns)
@@ -39,11 +37,11 @@ pub fn with_columns<T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) ->
 
 /// A plan with or without a witness. Use inside [`with_plan`].
 #[derive(Clone, Debug)]
-pub struct PlanCircuit {
+pub struct PlanCircuit<F> {
     /// The plan.
-    pub plan: Arc<Plan>,
+    pub plan: Arc<Plan<F>>,
     /// The witness; `None` to make keys.
-    pub witness: Option<Arc<Witness>>,
+    pub witness: Option<Arc<Witness<F>>>,
 }
 
 /// The columns of a configured plan.
@@ -57,7 +55,7 @@ pub struct PlanConfig {
 }
 
 impl PlanConfig {
-    fn expression(&self, cells: &mut VirtualCells<'_, F>, poly: &Expr<F, Global>) -> Expression<F> {
+    fn expression<F: Field>(&self, cells: &mut VirtualCells<'_, F>, poly: &Expr<F, Global>) -> Expression<F> {
         match poly {
             Expr::Const(c) => Expression::Constant(*c),
             Expr::Cell(Global::Advice(a), rotation) => cells.query_advice(self.advice[*a], Rotation(*rotation)),
@@ -72,7 +70,7 @@ impl PlanConfig {
     }
 }
 
-impl Circuit<F> for PlanCircuit {
+impl<F: Field> Circuit<F> for PlanCircuit<F> {
     type Config = PlanConfig;
     type FloorPlanner = SimpleFloorPlanner;
 
@@ -82,6 +80,7 @@ impl Circuit<F> for PlanCircuit {
 
     fn configure(meta: &mut ConstraintSystem<F>) -> PlanConfig {
         let plan = PLAN.with(|p| p.borrow().clone()).expect("configured inside with_plan");
+        let plan: Arc<Plan<F>> = plan.downcast().expect("configured with a plan over its field");
         let advice: Vec<_> = plan.advice.iter().map(|_| meta.advice_column()).collect();
         let fixed = plan.fixed.iter().map(|_| meta.fixed_column()).collect();
         let idle: Vec<_> = plan.port_rows.iter().map(|_| meta.fixed_column()).collect();
@@ -162,13 +161,13 @@ impl Circuit<F> for PlanCircuit {
     }
 }
 
-fn is_canonical<F: plonkish::Field>(plan: &plonkish::Plan<F>, column: usize) -> bool {
+fn is_canonical<F: Field>(plan: &Plan<F>, column: usize) -> bool {
     plan.port_of_column(column).is_some_and(|port| port.canonical)
 }
 
 /// The fixed column that says which rows of a port column carry data: 1 on those of a canonical port, and on all others in
 /// use of a secret one.
-pub fn idle_flags<F: plonkish::Field>(plan: &plonkish::Plan<F>, column: usize) -> Vec<F> {
+pub fn idle_flags<F: Field>(plan: &Plan<F>, column: usize) -> Vec<F> {
     let canonical = is_canonical(plan, column);
     plan.port_rows[column].iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO }).collect()
 }

@@ -124,7 +124,7 @@ pub struct Shape {
 
 impl Shape {
     /// The shape of a plan's proofs.
-    pub fn of(plan: &Arc<Plan>) -> Result<Shape, KeyError> {
+    pub fn of<F: plonkish::Field>(plan: &Arc<plonkish::Plan<F>>) -> Result<Shape, KeyError> {
         if let Some(fault) = plan.faults.first() {
             return Err(KeyError::Fault(Box::new(fault.clone())));
         }
@@ -233,7 +233,7 @@ impl Shape {
     }
 }
 
-fn publics_read(plan: &Plan) -> usize {
+fn publics_read<F: plonkish::Field>(plan: &plonkish::Plan<F>) -> usize {
     let rows = plan.publics.iter().map(|&(_, row)| row + 1).max();
     rows.unwrap_or(0).saturating_sub(SLOTS)
 }
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn a_secret_port_opened_at_too_many_points_is_refused() {
         let shape = |rotations: i32, canonical: bool| {
-            let mut b = Builder::new();
+            let mut b = Builder::<F>::new();
             let port = b.port("wire", plonkish::LANES, canonical);
             let block = b.block_at("reader", 0, 8);
             let sum = |lane: Col| Expr::sum((0..rotations).map(|r| lane.at(-r)));

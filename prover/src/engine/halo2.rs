@@ -129,12 +129,12 @@ impl FirstPass {
 }
 
 /// Runs `f` on the instances as circuits, which own their witnesses, and gives the witnesses back.
-fn lent<T>(plan: &Arc<Plan>, instances: &mut [ProofInstance], f: impl FnOnce(&[PlanCircuit]) -> T) -> T {
+fn lent<T>(plan: &Arc<Plan>, instances: &mut [ProofInstance], f: impl FnOnce(&[PlanCircuit<F>]) -> T) -> T {
     let circuit = |instance: &mut ProofInstance| {
         let witness = Some(Arc::new(std::mem::take(&mut instance.witness)));
         PlanCircuit { plan: plan.clone(), witness }
     };
-    let circuits: Vec<PlanCircuit> = instances.iter_mut().map(circuit).collect();
+    let circuits: Vec<PlanCircuit<F>> = instances.iter_mut().map(circuit).collect();
     let out = f(&circuits);
     for (instance, circuit) in instances.iter_mut().zip(circuits) {
         instance.witness = circuit.witness.map(Arc::unwrap_or_clone).unwrap_or_default();

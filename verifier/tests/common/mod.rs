@@ -4,15 +4,16 @@
 use backend::Witness;
 use backend::challenge::{self, Challenges};
 use backend::curve::{ENCODED, F, Params, ProofWriter};
-use backend::halo2::{PlanCircuit, with_plan};
+use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::VerifyingKey;
 use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use ff::PrimeField;
 use halo2_proofs::plonk;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::draws::Draws;
+use prover::engine::native::{self, Columns};
 use prover::engine::script::ScriptedRng;
-use prover::engine::{Proof, ProofInstance, prove};
+use prover::engine::{Cancel, Proof, ProofInstance, prove};
 use prover::key::ProverKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -57,30 +58,49 @@ pub fn forge(witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
     forge_blinded(witnesses, instances, &mut |_| {})
 }
 
-/// As [`forge`], with blinding that the cheater alters.
+/// As [`forge`], with blinding that the cheater alters. A cheater has two engines: of proofs by either, the stock verifier
+/// says the same.
 pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dyn FnMut(&mut Draws)) -> Vec<u8> {
     let (plan, shape) = (&KEY.plan, &KEY.verifying.shape);
-    let circuits: Vec<PlanCircuit> =
-        witnesses.iter().map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w.clone())) }).collect();
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let ports = [PortBlinding::Canonical(1), wire(1)];
     let mut draws: Vec<Draws> = witnesses.iter().map(|_| Draws::new(plan, shape, &ports, &mut rng).unwrap()).collect();
     draws.iter_mut().for_each(alter);
-    let scripted = ScriptedRng::new(&draws, rng);
-    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
-    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
+    let stock = forge_by_stock(witnesses, instances, &draws, rng.clone());
+    let native = forge_by_native(witnesses, instances, &draws, rng);
+    let head = witnesses.len() * shape.advice * ENCODED;
+    assert_eq!((stock.len(), &stock[..head]), (native.len(), &native[..head]));
+    assert_eq!(stock_accepts(&stock, instances), stock_accepts(&native, instances));
+    stock
+}
+
+fn forge_by_stock(witnesses: &[Witness], instances: &[Vec<F>], draws: &[Draws], rng: ChaCha20Rng) -> Vec<u8> {
+    let plan = &KEY.plan;
+    let circuits: Vec<PlanCircuit<F>> =
+        witnesses.iter().map(|w| PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(w.clone())) }).collect();
+    let scripted = ScriptedRng::new(draws, rng);
+    let key = KEY.halo2(&PARAMS).unwrap();
     let mut transcript = ProofWriter::init(vec![]);
-    with_plan(plan, || {
-        plonk::create_proof(
-            PARAMS.halo2(),
-            KEY.halo2(&PARAMS).unwrap(),
-            &circuits,
-            &columns,
-            scripted,
-            &mut transcript,
-        )
-        .unwrap();
+    with_columns(instances, |columns| {
+        with_plan(plan, || {
+            plonk::create_proof(PARAMS.halo2(), key, &circuits, columns, scripted, &mut transcript).unwrap();
+        });
     });
+    transcript.finalize()
+}
+
+fn forge_by_native(witnesses: &[Witness], instances: &[Vec<F>], draws: &[Draws], mut rng: ChaCha20Rng) -> Vec<u8> {
+    let (bases, never) = (PARAMS.bases(), Cancel::default());
+    let columns = |((witness, instance), draws): ((&Witness, &Vec<F>), &Draws)| {
+        let mut columns = Columns::new(draws.blinds.clone());
+        columns.commit(&bases, &witness.values, &draws.rows, &never).unwrap();
+        columns.instance = instance.clone();
+        columns
+    };
+    let columns = witnesses.iter().zip(instances).zip(draws).map(columns).collect();
+    let mut transcript = ProofWriter::init(vec![]);
+    KEY.verifying.halo2().hash_into(&mut transcript).unwrap();
+    native::create_proof(&bases, KEY.native(), columns, &mut transcript, &mut rng, &never).unwrap();
     transcript.finalize()
 }
 

@@ -40,7 +40,7 @@ impl<F: PrimeField> Digits<F> {
     /// Calls `f` with window, magnitude and sign (whether it is negative) of each digit that is not zero.
     #[inline]
     pub fn of(&self, scalar: &F, mut f: impl FnMut(usize, u32, bool)) {
-        if bool::from(scalar.is_zero()) {
+        if scalar.is_zero_vartime() {
             return;
         }
         let mut words = words(scalar);

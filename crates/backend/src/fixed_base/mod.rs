@@ -130,11 +130,8 @@ impl<C: CurveAffine> FixedBases<C> {
         for (bucket, &end) in (0..).zip(&starts[..=most]).skip(1) {
             let end = end as usize;
             if begin < end {
-                sums.begin(bucket);
-                for &multiple in &sorted[begin..end] {
-                    let point = self.multiples[(multiple >> 1) as usize];
-                    sums.push(if multiple & 1 == 1 { point.negated() } else { point });
-                }
+                let point = |&multiple: &u32| self.multiples[(multiple >> 1) as usize].signed(multiple & 1 == 1);
+                sums.add_group(bucket, sorted[begin..end].iter().map(point));
                 if sums.points() >= BLOCK {
                     sums.finish(buckets);
                 }
@@ -177,8 +174,7 @@ fn weighted_sum<C: CurveAffine>(
         buckets.iter().for_each(|&(bucket, point)| members[part(bucket) as usize].push(point));
         let mut parts = vec![];
         for (number, members) in members.into_iter().enumerate().skip(1).filter(|(_, members)| !members.is_empty()) {
-            sums.begin(number as u32);
-            members.into_iter().for_each(|point| sums.push(point));
+            sums.add_group(number as u32, members.into_iter());
             if sums.points() >= BLOCK {
                 sums.finish(&mut parts);
             }

@@ -24,8 +24,10 @@ impl<B: VartimeField> Affine<B> {
         Option::<C>::from(C::from_xy(self.x, self.y)).expect("sums of points on the curve are on it").to_curve()
     }
 
-    pub fn negated(self) -> Self {
-        Affine { x: self.x, y: -self.y }
+    /// The point or its negative: without a branch, which would be taken at random.
+    #[inline]
+    pub fn signed(&self, negative: bool) -> Self {
+        Affine { x: self.x, y: [self.y, -self.y][usize::from(negative)] }
     }
 }
 
@@ -54,18 +56,11 @@ impl<B> Default for Sums<B> {
 }
 
 impl<B: VartimeField> Sums<B> {
-    /// The points that follow are of this group.
-    pub fn begin(&mut self, group: u32) {
-        self.groups.push(Members { group, len: 0 });
-    }
-
-    /// Adds a point to the group that was begun last.
+    /// Adds a group of points, at least one.
     #[inline]
-    pub fn push(&mut self, point: Affine<B>) {
-        self.points.push(point);
-        if let Some(last) = self.groups.last_mut() {
-            last.len += 1;
-        }
+    pub fn add_group(&mut self, group: u32, points: impl ExactSizeIterator<Item = Affine<B>>) {
+        self.groups.push(Members { group, len: points.len() as u32 });
+        self.points.extend(points);
     }
 
     /// Points that wait.
@@ -93,7 +88,7 @@ impl<B: VartimeField> Sums<B> {
             let len = group.len as usize;
             for [a, b] in points[first..first + len].as_chunks::<2>().0 {
                 let mut denominator = b.x - a.x;
-                if bool::from(denominator.is_zero()) {
+                if denominator.is_zero_vartime() {
                     usual = false;
                     // Of a doubling; of opposite points, anything that has an inverse. y is not zero: the order is odd.
                     denominator = a.y.double();

@@ -271,14 +271,6 @@ impl<F: Scalar> Program<F> {
         vec![vec![F::ZERO; LANE]; self.registers]
     }
 
-    /// Multiplications for each row.
-    pub fn multiplications(&self) -> usize {
-        let is_one = |i: &&Instruction<F>| {
-            !matches!(i, Instruction::Constant { .. } | Instruction::Add { .. } | Instruction::Subtract { .. })
-        };
-        self.instructions.iter().filter(is_one).count()
-    }
-
     /// Adds the weighed gates on `LANE` rows from `row` on to `outputs`, each of `LANE` values.
     pub fn run(
         &self,
@@ -421,5 +413,100 @@ impl<F> Instruction<F> {
             | Instruction::Emit { sum: to, .. } => *to = register,
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ff::Field;
+    use pasta_curves::Fp;
+    use proptest::prelude::*;
+
+    const ROWS: usize = 2 * LANE;
+    /// Rows before and after that rotations reach.
+    const REACH: usize = 2;
+
+    struct Grid {
+        advice: Vec<Vec<Fp>>,
+        fixed: Vec<Vec<Fp>>,
+    }
+
+    impl Columns<Fp> for Grid {
+        fn lane(&self, column: Global, row: usize, rotation: i32) -> &[Fp] {
+            let first = (REACH + row).wrapping_add_signed(rotation as isize);
+            match column {
+                Global::Advice(column) => &self.advice[column][first..first + LANE],
+                Global::Fixed(column) => &self.fixed[column][first..first + LANE],
+            }
+        }
+    }
+
+    fn constant() -> impl Strategy<Value = Fp> {
+        prop_oneof![Just(-Fp::ONE), Just(Fp::ONE), Just(Fp::ZERO), any::<u8>().prop_map(|x| Fp::from(u64::from(x)))]
+    }
+
+    fn expression() -> impl Strategy<Value = Expr<Fp, Global>> {
+        let leaf = prop_oneof![
+            constant().prop_map(Expr::Const),
+            (0..3usize, -2..=2i32).prop_map(|(column, rotation)| Expr::Cell(Global::Advice(column), rotation)),
+            (0..2usize).prop_map(|column| Expr::Cell(Global::Fixed(column), 0)),
+        ];
+        leaf.prop_recursive(5, 24, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| a + b),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| a - b),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| a * b),
+                inner.clone().prop_map(|a| a.clone() * a),
+                (inner, constant()).prop_map(|(a, by)| Expr::Scale(Box::new(a), by)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn programs_compute_what_expressions_say(
+            constraints in prop::collection::vec((expression(), prop::option::of(0..2usize), 0..2usize), 1..6),
+            seed in any::<u64>(),
+        ) {
+            let value = |i: usize| (Fp::from(seed) + Fp::from(i as u64 + 1)).square().square() + Fp::from(3);
+            let column = |c: usize| (0..ROWS + 2 * REACH).map(|row| value(1000 * c + row)).collect::<Vec<_>>();
+            let grid = Grid { advice: (0..3).map(column).collect(), fixed: (3..5).map(column).collect() };
+            let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
+            let outputs: Vec<usize> = constraints.iter().map(|c| c.2).collect();
+            let constraints: Vec<Constraint<Fp>> =
+                constraints.into_iter().map(|(poly, selector, _)| Constraint { selector, poly }).collect();
+            let of = constraints.iter().enumerate().map(|(number, c)| (number, c, outputs[number]));
+            let program = Program::new(of);
+            let mut registers = program.registers();
+            for first in [0, LANE] {
+                let mut found = vec![Fp::ONE; 2 * LANE];
+                program.run(&grid, first, &weights, &mut registers, &mut found);
+                for row in 0..LANE {
+                    let cell = |column: Global, rotation: i32| grid.lane(column, first, rotation)[row];
+                    for output in 0..2 {
+                        let of_output = constraints.iter().zip(&weights).zip(&outputs).filter(|(_, o)| **o == output);
+                        let sum = of_output.fold(Fp::ONE, |sum, ((constraint, weight), _)| {
+                            let selector = constraint.selector.map_or(Fp::ONE, |column| cell(Global::Fixed(column), 0));
+                            sum + *weight * selector * constraint.poly.eval(&cell)
+                        });
+                        prop_assert_eq!(found[output * LANE + row], sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Equal parts are computed once, and what nothing needs is not computed.
+    #[test]
+    fn a_program_is_short() {
+        let x = |rotation| Expr::<Fp, Global>::Cell(Global::Advice(0), rotation);
+        let product = || x(0) * x(1);
+        let constraint = |poly| Constraint { selector: Some(0), poly };
+        let constraints = [constraint(product() - x(2)), constraint(product() * product() + Expr::int(0))];
+        let program = Program::new(constraints.iter().enumerate().map(|(i, c)| (i, c, 0)));
+        // A product, a difference, a square; two gates are weighed, and the selector comes once.
+        assert_eq!(program.instructions.len(), 3 + 2 + 1);
+        assert!(program.registers <= 4);
     }
 }

@@ -1,8 +1,9 @@
 //! Opens many polynomials at many points (halo2 book, "Multipoint opening argument"), by an inner-product argument (Bowe,
 //! Grigg, Hopwood, eprint 2019/1021).
 
+use super::Scalar;
 use super::domain::{Domain, inner_product, powers};
-use super::{Scalar, write_point};
+use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::{Bases, Room};

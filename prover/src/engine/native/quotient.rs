@@ -3,10 +3,11 @@
 //! It is computed from values on cosets of the domain, one coset and one instance at a time, so that memory does not grow
 //! with the quotient's degree. A constraint is evaluated on as many cosets as its degree takes.
 
+use super::Scalar;
 use super::domain::Domain;
 use super::expressions::{Columns, LANE};
 use super::key::{FixedCoset, NativeKey, cosets_of};
-use super::{Polynomials, Scalar};
+use super::proof::Polynomials;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use plonkish::Global;

@@ -1,0 +1,77 @@
+//! An instance's columns and the commitments to them.
+
+use super::Scalar;
+use crate::engine::Cancel;
+use crate::error::ProveError;
+use backend::bases::{Bases, Room};
+use ff::Field;
+use group::Curve;
+use pasta_curves::arithmetic::CurveAffine;
+use rayon::prelude::*;
+
+/// An instance's columns by their values, committed to. Nobody has checked that they keep to the circuit.
+pub struct Columns<C: CurveAffine> {
+    /// The instance column.
+    pub instance: Vec<C::ScalarExt>,
+    /// Whole advice columns: a proof has all of them.
+    pub advice: Vec<Vec<C::ScalarExt>>,
+    /// Blinds of all commitments.
+    pub blinds: Vec<C::ScalarExt>,
+    /// Commitments to the advice columns so far.
+    pub points: Vec<C>,
+}
+
+impl<C: CurveAffine> Columns<C>
+where
+    C::ScalarExt: Scalar,
+{
+    /// No columns yet, and the blinds that they are to have.
+    pub fn new(blinds: Vec<C::ScalarExt>) -> Self {
+        Columns { instance: vec![], advice: vec![], blinds, points: vec![] }
+    }
+
+    /// Adds columns, given by the values of their first rows, and what hides each of them; commits to them.
+    pub fn commit(
+        &mut self,
+        bases: &Bases<C>,
+        values: &[Vec<C::ScalarExt>],
+        hiding: &[Vec<C::ScalarExt>],
+        cancel: &Cancel,
+    ) -> Result<(), ProveError> {
+        let whole = |(values, hiding): (&Vec<C::ScalarExt>, &Vec<C::ScalarExt>)| {
+            let mut column = Vec::with_capacity(bases.rows());
+            column.extend_from_slice(values);
+            column.resize(bases.rows() - hiding.len(), C::ScalarExt::ZERO);
+            column.extend_from_slice(hiding);
+            column
+        };
+        let first = self.advice.len();
+        self.advice.extend(values.iter().zip(hiding).map(whole));
+        let columns = self.advice[first..].iter().map(Vec::as_slice).zip(self.blinds[first..].iter().copied());
+        self.points.extend(commit_columns(bases, &columns.collect::<Vec<_>>(), cancel)?);
+        Ok(())
+    }
+}
+
+/// Commits to columns and their blinds, on all threads.
+pub fn commit_columns<C: CurveAffine>(
+    bases: &Bases<C>,
+    columns: &[(&[C::ScalarExt], C::ScalarExt)],
+    cancel: &Cancel,
+) -> Result<Vec<C>, ProveError> {
+    let commit = |room: &mut Room<C>, (values, blind): &(&[C::ScalarExt], C::ScalarExt)| {
+        cancel.check()?;
+        Ok(bases.commit_column(values, blind, room))
+    };
+    // One at a time, as some take ten times as long as others.
+    let points: Result<Vec<C::CurveExt>, ProveError> =
+        columns.par_iter().with_max_len(1).map_init(Room::<C>::default, commit).collect();
+    Ok(affine(&points?))
+}
+
+/// Points by their coordinates.
+pub fn affine<C: CurveAffine>(points: &[C::CurveExt]) -> Vec<C> {
+    let mut affine = vec![C::default(); points.len()];
+    C::CurveExt::batch_normalize(points, &mut affine);
+    affine
+}
