@@ -1,8 +1,10 @@
 //! Gradient blocks.
 
-use crate::Hash;
-use crate::contribution::{self, Contribution};
-use crate::header::{BLOCK_VERSION, Header, Summary};
+use crate::contribution::{self, Contribution, ContributionId};
+use crate::header::{
+    BLOCK_VERSION, BlockId, ChainId, ContributionsDigest, Header, LedgerRoot, ProofsDigest, StateDigest, Summary,
+    TransactionsDigest,
+};
 use crate::transaction::Transaction;
 use circuits::statements::StateCommitments;
 use circuits::statements::codec::{self, CodecError, Encoded};
@@ -68,38 +70,51 @@ impl Encoded for Transactions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// Of the contributions' identities.
-    pub contributions: Hash,
+    pub contributions: ContributionsDigest,
     /// Of the transactions, signatures included.
-    pub transactions: Hash,
+    pub transactions: TransactionsDigest,
     /// Of contributions and update, proofs included.
-    pub proofs: Hash,
+    pub proofs: ProofsDigest,
+}
+
+impl Digests {
+    /// Which of them a summary does not have.
+    pub fn missing_from(&self, summary: &Summary) -> Option<&'static str> {
+        [
+            ("contributions", summary.contributions == self.contributions),
+            ("transactions", summary.transactions == self.transactions),
+            ("proofs", summary.proofs == self.proofs),
+        ]
+        .into_iter()
+        .find_map(|(what, same)| (!same).then_some(what))
+    }
 }
 
 /// The digests of some content.
 pub fn digests(
-    chain: &Hash,
+    chain: &ChainId,
     contributions: &[Contribution],
     transactions: &[Transaction],
     update: &Option<Update>,
 ) -> Result<Digests, CodecError> {
-    let ids: Vec<Hash> = contributions.iter().map(|c| c.id(chain)).collect();
+    let ids: Vec<ContributionId> = contributions.iter().map(|c| c.id(chain)).collect();
     let proofs = Proofs { contributions: contributions.to_vec(), update: update.clone() };
     let transactions = Transactions(transactions.to_vec());
     Ok(Digests {
         contributions: contribution::digest(&ids),
-        transactions: codec::digest(b"gradcoin-txs", &codec::encode(&transactions)?),
-        proofs: codec::digest(b"gradcoin-proofs", &codec::encode(&proofs)?),
+        transactions: TransactionsDigest::from_bytes(codec::digest(b"gradcoin-txs", &codec::encode(&transactions)?)),
+        proofs: ProofsDigest::from_bytes(codec::digest(b"gradcoin-proofs", &codec::encode(&proofs)?)),
     })
 }
 
 impl Block {
     /// Identity.
-    pub fn id(&self) -> Hash {
+    pub fn id(&self) -> BlockId {
         self.header.id()
     }
 
     /// The digests of its content.
-    pub fn digests(&self, chain: &Hash) -> Result<Digests, CodecError> {
+    pub fn digests(&self, chain: &ChainId) -> Result<Digests, CodecError> {
         digests(chain, &self.contributions, &self.transactions, &self.update)
     }
 
@@ -126,7 +141,7 @@ impl Summary {
     /// The summary of a block of this program's version; the digests are those of its content.
     pub fn new(
         (height, step): (u64, u64),
-        (state, ledger): (Hash, Hash),
+        (state, ledger): (StateDigest, LedgerRoot),
         producer: crate::address::Address,
         digests: Digests,
     ) -> Self {

@@ -1,11 +1,11 @@
 //! The genesis: everything that a chain's blocks have in common. Its hash is the chain's identity.
 
-use crate::Hash;
 use crate::address::Address;
 use crate::amount::{Amount, AmountError};
 use crate::block::digests;
 use crate::dataset::DatasetRoot;
-use crate::header::{Header, Summary};
+use crate::hash::hashes;
+use crate::header::{BlockId, BodyDigest, ChainId, Header, LedgerRoot, StateDigest, Summary};
 use crate::ledger::Account;
 use crate::rules::{Rules, RulesError};
 use crate::transaction::MAX_BYTES;
@@ -27,6 +27,11 @@ pub const MAX_NAME: usize = 64;
 /// Bytes that a full block may have beside tensors, proofs and transactions: commitments and headers.
 const BESIDE: u64 = 32 << 20;
 
+hashes! {
+    /// Digest of the verifying keys of a model's circuits.
+    KeysDigest;
+}
+
 /// What a chain begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
@@ -38,7 +43,7 @@ pub struct Genesis {
     /// Version of the circuits.
     pub circuits: u32,
     /// Digest of the circuits' verifying keys: [`keys_digest`].
-    pub keys: Hash,
+    pub keys: KeysDigest,
     /// Canonical JSON of the model's configuration.
     #[serde(deserialize_with = "codec::text")]
     pub config: String,
@@ -135,9 +140,9 @@ pub enum GenesisError {
 }
 
 /// Digest of a model's verifying keys.
-pub fn keys_digest(keys: &StepVerifier) -> Hash {
+pub fn keys_digest(keys: &StepVerifier) -> KeysDigest {
     let digests = [keys.layer.digest, keys.head.digest, keys.update.digest].concat();
-    codec::digest(b"gradcoin-keys", &digests)
+    KeysDigest(codec::digest(b"gradcoin-keys", &digests))
 }
 
 impl Genesis {
@@ -158,11 +163,11 @@ impl Genesis {
 #[derive(Clone, Debug)]
 pub struct ChainSpec {
     genesis: Genesis,
-    id: Hash,
+    id: ChainId,
     config: Config,
     layouts: Layouts,
     /// Digest of the keys under which the genesis proof was found valid: it is verified once.
-    proven: OnceLock<Hash>,
+    proven: OnceLock<KeysDigest>,
 }
 
 impl ChainSpec {
@@ -191,7 +196,7 @@ impl ChainSpec {
         if genesis.target.target() > genesis.rules.floor.target() {
             return Err(GenesisError::Target);
         }
-        let id = header(&genesis)?.id();
+        let id = ChainId::of(header(&genesis)?.id());
         let spec = ChainSpec { layouts: Layouts::new(&config), genesis, id, config, proven: OnceLock::new() };
         let most = spec.predictions(spec.genesis.rules.max_contributions);
         if most == 0 || most > MAX_PREDICTIONS {
@@ -234,8 +239,8 @@ impl ChainSpec {
         &self.genesis.rules
     }
 
-    /// Identity of the chain: that of its genesis block.
-    pub fn id(&self) -> &Hash {
+    /// Identity of the chain.
+    pub fn id(&self) -> &ChainId {
         &self.id
     }
 
@@ -255,9 +260,9 @@ impl ChainSpec {
     }
 
     /// The genesis block's summary; `ledger` is the root of [`Genesis::accounts`].
-    pub fn summary(&self, ledger: Hash) -> Result<Summary, CodecError> {
+    pub fn summary(&self, ledger: LedgerRoot) -> Result<Summary, CodecError> {
         let empty = digests(&self.id, &[], &[], &None)?;
-        Ok(Summary::new((0, 0), (self.genesis.state.digest(), ledger), Address([0; 32]), empty))
+        Ok(Summary::new((0, 0), (StateDigest::of(&self.genesis.state), ledger), Address([0; 32]), empty))
     }
 
     /// Requires the keys to be those that the genesis names.
@@ -292,8 +297,8 @@ impl ChainSpec {
 }
 
 fn header(genesis: &Genesis) -> Result<Header, CodecError> {
-    let body = codec::digest(b"gradcoin-genesis", &codec::encode(genesis)?);
-    Ok(Header { body, parent: [0; 32], time: genesis.time, target: genesis.target, nonce: 0 })
+    let body = BodyDigest::from_bytes(codec::digest(b"gradcoin-genesis", &codec::encode(genesis)?));
+    Ok(Header { body, parent: BlockId::from_bytes([0; 32]), time: genesis.time, target: genesis.target, nonce: 0 })
 }
 
 fn ascending<'a>(what: &'static str, mut addresses: impl Iterator<Item = &'a Address>) -> Result<(), GenesisError> {
@@ -333,7 +338,7 @@ pub(crate) mod testing {
             name: "test".into(),
             time: 1_000_000,
             circuits: CIRCUIT_VERSION,
-            keys: [1; 32],
+            keys: KeysDigest([1; 32]),
             config: config.to_json(),
             seed: 0,
             state: StateCommitments { segments: (0..layouts.segments()).map(segment).collect() },

@@ -3,14 +3,6 @@
 //! Consensus is pure and synchronous: [`consensus`] and [`ledger`] take what they need to know as arguments, and nothing in
 //! them waits, reads a clock or opens a file.
 
-/// A hash, an identity, a root: 32 bytes.
-pub type Hash = [u8; 32];
-
-/// Lower-case hexadecimal, for messages.
-pub(crate) fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub mod address;
 pub mod amount;
 pub mod block;
@@ -19,6 +11,7 @@ pub mod consensus;
 pub mod contribution;
 pub mod dataset;
 pub mod genesis;
+mod hash;
 pub mod header;
 pub mod ledger;
 pub mod light;

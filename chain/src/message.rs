@@ -1,8 +1,8 @@
 //! What nodes tell each other. A network moves these, and nothing else: see [`Network`].
 
-use crate::Hash;
 use crate::block::Block;
 use crate::contribution::Contribution;
+use crate::header::BlockId;
 use crate::tensors::GradientTensors;
 use crate::transaction::Transaction;
 use crate::work::Work;
@@ -33,7 +33,7 @@ pub enum Message {
     /// The sender's tip.
     Tip {
         /// Identity.
-        id: Hash,
+        id: BlockId,
         /// Height.
         height: u64,
         /// Work of the chain up to it, as the sender says.
@@ -42,7 +42,7 @@ pub enum Message {
     /// Asks for the blocks that follow on the first known one of these.
     GetBlocks {
         /// Identities of blocks, from the asker's tip down, ever sparser.
-        locator: Vec<Hash>,
+        locator: Vec<BlockId>,
         /// Most blocks to send.
         limit: u32,
     },

@@ -1,14 +1,14 @@
 //! Questions to a node, and the answers: the same over a local socket of a running node and from the store of a stopped
 //! one.
 
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
 use crate::consensus::contextual::Record;
 use crate::genesis::Genesis;
+use crate::header::{BlockId, ChainId};
 use crate::ledger::{Account, BalanceProof};
 use crate::store::{Location, Store, StoreError, View};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, TransactionId};
 use circuits::model::file::ModelState;
 use circuits::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum BlockRef {
     /// That of a height.
     Height(u64),
     /// That of an identity, on any branch.
-    Id(Hash),
+    Id(BlockId),
 }
 
 /// A question.
@@ -48,12 +48,12 @@ pub enum Query {
     /// Blocks of the chain that follow on the first known one of these.
     BlocksAfter {
         /// Identities, from the asker's tip down.
-        locator: Vec<Hash>,
+        locator: Vec<BlockId>,
         /// Most blocks, at most [`MAX_BLOCKS`].
         limit: u32,
     },
     /// A transaction.
-    Transaction(Hash),
+    Transaction(TransactionId),
     /// An account at the tip, with its proof.
     Account(Address),
     /// The model state at the tip.
@@ -100,7 +100,7 @@ pub enum Answer {
     /// To [`Query::Model`].
     Model(Box<AtTip>),
     /// To [`Query::Submit`] and [`Query::Replace`]: its identity.
-    Submitted(Hash),
+    Submitted(TransactionId),
     /// Why there is no answer.
     Refused(#[serde(deserialize_with = "codec::text")] String),
     /// To [`Query::Waiting`]: what the address sends, by nonce, then what it receives; at most [`MAX_WAITING`], and none
@@ -121,7 +121,7 @@ impl Encoded for Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Identity of the chain.
-    pub chain: Hash,
+    pub chain: ChainId,
     /// The tip.
     pub tip: Record,
     /// Transactions that wait, if the node is running.
@@ -145,7 +145,7 @@ pub struct Included {
     /// The transaction.
     pub transaction: Transaction,
     /// Its block.
-    pub block: Hash,
+    pub block: BlockId,
     /// The block's height.
     pub height: u64,
     /// Number in the block.
@@ -160,7 +160,7 @@ pub struct Proved {
     /// The proof.
     pub proof: BalanceProof,
     /// The block.
-    pub block: Hash,
+    pub block: BlockId,
     /// Its height.
     pub height: u64,
 }
@@ -181,7 +181,7 @@ pub fn answer(store: &Store, query: &Query) -> Result<Answer, StoreError> {
     Ok(match query {
         Query::Genesis => Answer::Genesis(Box::new(genesis)),
         Query::Status => {
-            let chain = view.at_height(0)?.ok_or(StoreError::Missing("the genesis"))?;
+            let chain = ChainId::of(view.at_height(0)?.ok_or(StoreError::Missing("the genesis"))?);
             Answer::Status(Box::new(Status { chain, tip: view.tip()?, waiting: None }))
         }
         Query::Block(which) => Answer::Block(block(&view, which)?.map(Box::new)),
@@ -222,7 +222,7 @@ fn block(view: &View, which: &BlockRef) -> Result<Option<Found>, StoreError> {
 }
 
 /// Height of the first of these blocks that is on the chain; the genesis if none is.
-pub fn fork_height(view: &View, locator: &[Hash]) -> Result<u64, StoreError> {
+pub fn fork_height(view: &View, locator: &[BlockId]) -> Result<u64, StoreError> {
     for id in locator {
         if let Some(record) = view.record(id)?
             && view.at_height(record.summary.height)? == Some(*id)
@@ -234,7 +234,7 @@ pub fn fork_height(view: &View, locator: &[Hash]) -> Result<u64, StoreError> {
 }
 
 /// Identities from the tip down, ever sparser, the genesis last: where a peer finds the last block in common.
-pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
+pub fn locator(view: &View) -> Result<Vec<BlockId>, StoreError> {
     let tip = view.height()?;
     let mut ids = vec![];
     let (mut back, mut gap) = (0u64, 1u64);
@@ -249,7 +249,7 @@ pub fn locator(view: &View) -> Result<Vec<Hash>, StoreError> {
     Ok(ids)
 }
 
-fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>, StoreError> {
+fn blocks_after(view: &View, locator: &[BlockId], limit: u32) -> Result<Vec<Block>, StoreError> {
     let from = fork_height(view, locator)?;
     let (mut blocks, mut bytes): (Vec<Block>, u64) = (vec![], 0);
     for height in from + 1..=view.height()?.min(from.saturating_add(limit.min(MAX_BLOCKS).into())) {
@@ -263,7 +263,7 @@ fn blocks_after(view: &View, locator: &[Hash], limit: u32) -> Result<Vec<Block>,
     Ok(blocks)
 }
 
-fn transaction(view: &View, id: &Hash) -> Result<Option<Included>, StoreError> {
+fn transaction(view: &View, id: &TransactionId) -> Result<Option<Included>, StoreError> {
     let Some(location) = view.transaction(id)? else { return Ok(None) };
     included(&block_at(view, location.height)?, location).map(Some)
 }

@@ -1,8 +1,7 @@
 //! Tensors of gradients: what full nodes keep beside the blocks.
 
-use crate::Hash;
 use crate::consensus::semantic::Proven;
-use crate::contribution::{Contribution, encode_points};
+use crate::contribution::{Contribution, TensorsDigest, encode_points};
 use crate::genesis::ChainSpec;
 use backend::curve::Params;
 use backend::ports::PortError;
@@ -63,8 +62,8 @@ impl GradientTensors {
     }
 
     /// What the contributor signs of them.
-    pub fn digest(&self) -> Result<Hash, CodecError> {
-        Ok(codec::digest(b"gradcoin-tensors", &codec::encode(self)?))
+    pub fn digest(&self) -> Result<TensorsDigest, CodecError> {
+        Ok(TensorsDigest::from_bytes(codec::digest(b"gradcoin-tensors", &codec::encode(self)?)))
     }
 
     /// The gradient, if the shapes are those of the configuration and no entry is beyond what a proof can hold.

@@ -1,13 +1,19 @@
 //! Signed transactions, each for one chain and one nonce of its sender, so that none can be replayed.
 
-use crate::Hash;
 use crate::address::{Address, SecretKey, Signature, SignatureError};
 use crate::amount::{Amount, AmountError};
+use crate::hash::hashes;
+use crate::header::ChainId;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of an encoded transaction.
 pub const MAX_BYTES: usize = 200;
+
+hashes! {
+    /// Identity of a transaction: the digest of its body, so that no one can change it by changing the signature.
+    TransactionId;
+}
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +35,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Body {
     /// Identity of the chain.
-    pub chain: Hash,
+    pub chain: ChainId,
     /// Sender, who signs.
     pub sender: Address,
     /// How many transactions of the sender the chain has executed before.
@@ -83,8 +89,8 @@ pub enum TransactionError {
 
 impl Body {
     /// Digest of the body: what is signed, and the transaction's identity.
-    pub fn id(&self) -> Result<Hash, CodecError> {
-        Ok(codec::digest(b"gradcoin-tx", &codec::encode(self)?))
+    pub fn id(&self) -> Result<TransactionId, CodecError> {
+        Ok(TransactionId(codec::digest(b"gradcoin-tx", &codec::encode(self)?)))
     }
 
     /// Whom it concerns: the sender, and the receiver of a transfer if that is somebody else.
@@ -108,21 +114,21 @@ impl Body {
 impl Transaction {
     /// Signs a body with its sender's key.
     pub fn sign(body: Body, key: &SecretKey) -> Result<Self, CodecError> {
-        Ok(Transaction { body, signature: key.sign(&body.id()?) })
+        Ok(Transaction { body, signature: key.sign(body.id()?.as_bytes()) })
     }
 
-    /// Identity: the body's digest, so that no one can change it by changing the signature.
-    pub fn id(&self) -> Result<Hash, CodecError> {
+    /// Identity.
+    pub fn id(&self) -> Result<TransactionId, CodecError> {
         self.body.id()
     }
 
     /// Requires the sender's signature.
     pub fn check_signature(&self) -> Result<(), TransactionError> {
-        Ok(self.body.sender.verify(&self.id()?, &self.signature)?)
+        Ok(self.body.sender.verify(self.id()?.as_bytes(), &self.signature)?)
     }
 
     /// Everything that can be checked without the ledger; the signature last, which costs most.
-    pub fn check(&self, chain: &Hash) -> Result<(), TransactionError> {
+    pub fn check(&self, chain: &ChainId) -> Result<(), TransactionError> {
         if self.body.chain != *chain {
             return Err(TransactionError::OtherChain);
         }
@@ -152,10 +158,13 @@ pub(crate) mod testing {
 
     /// Any signed transaction, sensible or not, and its key.
     pub fn transaction() -> impl Strategy<Value = (Transaction, SecretKey)> {
-        (any::<Hash>(), secret_key(), any::<u64>(), amount(), action()).prop_map(|(chain, key, nonce, fee, action)| {
-            let body = Body { chain, sender: key.address(), nonce, fee, action };
-            (Transaction::sign(body, &key).unwrap(), key)
-        })
+        (any::<[u8; 32]>(), secret_key(), any::<u64>(), amount(), action()).prop_map(
+            |(chain, key, nonce, fee, action)| {
+                let chain = ChainId::from_bytes(chain);
+                let body = Body { chain, sender: key.address(), nonce, fee, action };
+                (Transaction::sign(body, &key).unwrap(), key)
+            },
+        )
     }
 }
 
@@ -166,7 +175,7 @@ mod tests {
     use crate::amount::MAX_SUPPLY;
     use proptest::prelude::*;
 
-    const CHAIN: Hash = [9; 32];
+    const CHAIN: ChainId = ChainId::from_bytes([9; 32]);
 
     fn grains(grains: u64) -> Amount {
         Amount::from_grains(grains).unwrap()
@@ -181,7 +190,10 @@ mod tests {
     #[test]
     fn each_rule() {
         assert_eq!(transfer(grains(1), Amount::ZERO).check(&CHAIN), Ok(()));
-        assert_eq!(transfer(grains(1), grains(1)).check(&[8; 32]), Err(TransactionError::OtherChain));
+        assert_eq!(
+            transfer(grains(1), grains(1)).check(&ChainId::from_bytes([8; 32])),
+            Err(TransactionError::OtherChain)
+        );
         assert_eq!(transfer(Amount::ZERO, grains(1)).check(&CHAIN), Err(TransactionError::Nothing));
         let above = AmountError::AboveSupply(u128::from(MAX_SUPPLY.grains()) + 1);
         assert_eq!(transfer(MAX_SUPPLY, grains(1)).check(&CHAIN), Err(TransactionError::Total(above)));

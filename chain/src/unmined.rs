@@ -1,12 +1,11 @@
 //! Putting a block together, and working on it.
 
-use crate::Hash;
 use crate::address::Address;
 use crate::block::{Block, Update, digests};
 use crate::consensus::contextual::{Ancestry, Record};
 use crate::contribution::Contribution;
 use crate::genesis::ChainSpec;
-use crate::header::{Header, Summary};
+use crate::header::{Header, LedgerRoot, StateDigest, Summary};
 use crate::transaction::Transaction;
 use crate::work::meets;
 use circuits::statements::codec::CodecError;
@@ -28,7 +27,7 @@ pub struct Parts {
     /// The update, if there are contributions.
     pub update: Option<Update>,
     /// Ledger root after the transactions.
-    pub ledger: Hash,
+    pub ledger: LedgerRoot,
     /// Who is paid.
     pub producer: Address,
     /// The clock, seconds since 1970; the block's time is this, or later if the rules ask for it.
@@ -40,7 +39,7 @@ impl UnminedBlock {
     pub fn new(spec: &ChainSpec, parent: &Record, ancestry: &Ancestry, parts: Parts) -> Result<Self, CodecError> {
         let Parts { contributions, transactions, update, ledger, producer, now } = parts;
         let digests = digests(spec.id(), &contributions, &transactions, &update)?;
-        let state = update.as_ref().map_or(parent.summary.state, |update| update.after.digest());
+        let state = update.as_ref().map_or(parent.summary.state, |update| StateDigest::of(&update.after));
         let step = parent.summary.step + u64::from(!contributions.is_empty());
         let summary = Summary::new((parent.summary.height + 1, step), (state, ledger), producer, digests);
         let header = Header {
@@ -57,7 +56,7 @@ impl UnminedBlock {
     pub fn mine(&mut self, tries: u64) -> Option<Block> {
         let target = self.block.header.target.target();
         for _ in 0..tries {
-            if meets(&self.block.id(), target) {
+            if meets(self.block.id().as_bytes(), target) {
                 return Some(self.block.clone());
             }
             self.block.header.nonce = self.block.header.nonce.wrapping_add(1);

@@ -1,10 +1,9 @@
 //! Proving contributions and updates: what contributors and producers do. The only part of the chain with a prover.
 
-use crate::Hash;
 use crate::address::{Address, SecretKey, Signature};
 use crate::block::Update;
 use crate::consensus::semantic::Parent;
-use crate::contribution::{Contribution, Seat, encode_points, update_domain};
+use crate::contribution::{Contribution, ContributionId, Seat, encode_points, update_domain};
 use crate::dataset::{Dataset, DatasetError, assigned};
 use crate::genesis::ChainSpec;
 use crate::tensors::GradientTensors;
@@ -86,7 +85,7 @@ impl<'a> Worker<'a> {
             return Err(WorkerError::Dataset);
         }
         let sequence = |sequence| -> Result<(u64, Vec<u8>), WorkerError> {
-            let leaf = assigned(root, &seat.parent, &seat.contributor.0, seat.slot, sequence);
+            let leaf = assigned(root, &seat.parent, &seat.contributor, seat.slot, sequence);
             Ok((leaf, self.dataset.tokens(leaf)?.to_vec()))
         };
         (0..self.spec.genesis().batch).map(sequence).collect()
@@ -133,7 +132,7 @@ impl<'a> Worker<'a> {
         if contributions.is_empty() {
             return Err(WorkerError::Nothing);
         }
-        let ids: Vec<Hash> = contributions.iter().map(|c| c.contribution.id(self.spec.id())).collect();
+        let ids: Vec<ContributionId> = contributions.iter().map(|c| c.contribution.id(self.spec.id())).collect();
         let all = crate::contribution::digest(&ids);
         let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, &all);
         let count = contributions.len() as u32;

@@ -3,18 +3,18 @@
 
 mod support;
 
-use chain::Hash;
 use chain::block::Block;
 use chain::chain_state::ChainState;
 use chain::consensus::BlockError;
 use chain::consensus::{SemanticError, StructuralError};
+use chain::header::BlockId;
 use chain::message::{FullBlock, FullContribution, Message};
 use chain::node::{Action, Done, Job, Limits, Node};
 use chain::tensors::GradientTensors;
 use chain::work::meets;
 use support::{NOW, Plan, Tree, key};
 
-fn full(tree: &Tree, id: &Hash) -> FullBlock {
+fn full(tree: &Tree, id: &BlockId) -> FullBlock {
     let complete = tree.complete(id);
     FullBlock { block: (**complete.proven().block()).clone(), tensors: complete.tensors().to_vec() }
 }
@@ -37,13 +37,13 @@ fn jobs(actions: Vec<Action>) -> Vec<Job> {
 
 fn mine(block: &mut Block) {
     let target = block.header.target.target();
-    while !meets(&block.id(), target) {
+    while !meets(block.id().as_bytes(), target) {
         block.header.nonce += 1;
     }
 }
 
 /// A block with a gradient on the genesis, and one without on it.
-fn two() -> (Tree, Hash, Hash) {
+fn two() -> (Tree, BlockId, BlockId) {
     let mut tree = Tree::new(|_| {});
     let first = tree.add(&tree.genesis(), Plan { gradients: vec![(1, 7)], ..Plan::default() });
     let second = tree.add(&first, Plan { gradients: vec![(2, 8)], ..Plan::default() });
@@ -97,8 +97,9 @@ fn cheap_orphans_do_not_drive_out_what_comes_later() {
     for i in 0..64u8 {
         let mut orphan = full(&tree, &chain[0]);
         // No such block has work in its identity.
-        orphan.block.header.parent = [0xff; 32];
-        orphan.block.header.parent[0] = 0xff - i;
+        let mut parent = [0xff; 32];
+        parent[0] -= i;
+        orphan.block.header.parent = BlockId::from_bytes(parent);
         mine(&mut orphan.block);
         assert!(blamed(&send(&mut node, 1, orphan)).is_empty());
     }

@@ -4,15 +4,15 @@
 use crate::error::{AnswerError, CliError, Rejection};
 use crate::node_link::NodeLink;
 use backend::curve::Params;
-use chain::Hash;
 use chain::address::Address;
 use chain::block::Block;
 use chain::consensus::contextual::Record;
 use chain::genesis::ChainSpec;
+use chain::header::{BlockId, StateDigest};
 use chain::ledger::{self, Account, MemoryNodes};
 use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, MAX_TRANSACTIONS, MAX_WAITING, Query, Status};
 use chain::store::Location;
-use chain::transaction::Transaction;
+use chain::transaction::{Transaction, TransactionId};
 use chain::work::{Work, meets};
 use circuits::model::{Config, State};
 
@@ -56,10 +56,10 @@ fn check_record(spec: &ChainSpec, record: &Record) -> Result<(), AnswerError> {
         return Err(AnswerError::Body);
     }
     let target = header.target.target();
-    if target > spec.rules().floor.target() || !meets(&header.id(), target) {
+    if target > spec.rules().floor.target() || !meets(header.id().as_bytes(), target) {
         return Err(AnswerError::Work);
     }
-    let is_states = state.check(spec.config()).is_ok() && state.digest() == summary.state;
+    let is_states = state.check(spec.config()).is_ok() && StateDigest::of(state) == summary.state;
     if is_states { Ok(()) } else { Err(AnswerError::State) }
 }
 
@@ -68,18 +68,10 @@ fn check_block(spec: &ChainSpec, record: &Record, block: &Block) -> Result<(), A
     if block.header != record.header || block.summary != record.summary {
         return Err(AnswerError::Block);
     }
-    let digests = block.digests(spec.id())?;
-    let summary = &block.summary;
-    for (what, found, expected) in [
-        ("contributions", digests.contributions, summary.contributions),
-        ("transactions", digests.transactions, summary.transactions),
-        ("proofs", digests.proofs, summary.proofs),
-    ] {
-        if found != expected {
-            return Err(AnswerError::Content(what));
-        }
+    match block.digests(spec.id())?.missing_from(&block.summary) {
+        Some(what) => Err(AnswerError::Content(what)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_found(spec: &ChainSpec, which: &BlockRef, found: &Found) -> Result<(), AnswerError> {
@@ -120,12 +112,12 @@ pub fn block(link: &NodeLink, which: BlockRef) -> Result<Option<Found>, CliError
 }
 
 /// A block that the node itself spoke of.
-fn named(link: &NodeLink, id: Hash) -> Result<Found, CliError> {
+fn named(link: &NodeLink, id: BlockId) -> Result<Found, CliError> {
     Ok(block(link, BlockRef::Id(id))?.ok_or(AnswerError::Block)?)
 }
 
 /// A transaction of the chain, with its block, if there is one.
-pub fn transaction(link: &NodeLink, id: Hash) -> Result<Option<(Included, Record)>, CliError> {
+pub fn transaction(link: &NodeLink, id: TransactionId) -> Result<Option<(Included, Record)>, CliError> {
     let Answer::Transaction(included) = link.ask(&Query::Transaction(id))? else {
         return Err(AnswerError::Other.into());
     };
@@ -234,7 +226,7 @@ fn check_model(spec: &ChainSpec, params: &Params, at_tip: AtTip) -> Result<Prove
     let AtTip { record, state: file } = at_tip;
     check_record(spec, &record)?;
     for (what, same) in [
-        ("chain", file.run == Some(*spec.id())),
+        ("chain", file.run == Some(*spec.id().as_bytes())),
         ("step", file.step == record.summary.step),
         ("configuration", file.config == spec.genesis().config),
     ] {
@@ -250,7 +242,7 @@ fn check_model(spec: &ChainSpec, params: &Params, at_tip: AtTip) -> Result<Prove
 }
 
 /// Hands a transaction over, to take the place of a waiting one if it `replaces`.
-pub fn submit(link: &NodeLink, transaction: &Transaction, replaces: bool) -> Result<Hash, CliError> {
+pub fn submit(link: &NodeLink, transaction: &Transaction, replaces: bool) -> Result<TransactionId, CliError> {
     let id = transaction.id().map_err(AnswerError::from)?;
     let query = if replaces { Query::Replace(*transaction) } else { Query::Submit(*transaction) };
     match link.ask(&query)? {

@@ -17,7 +17,7 @@ use chain::consensus::structural;
 use chain::contribution::Contribution;
 use chain::dataset::{DatasetRoot, MerkleProof};
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
-use chain::header::BLOCK_VERSION;
+use chain::header::{BLOCK_VERSION, StateDigest};
 use chain::ledger::{self, BalanceProof, MemoryNodes};
 use chain::light::{Checkpoint, Disk, FileError, Keep, LightClient, LightFile, Opened, Proofs};
 use chain::message::{FullBlock, Message};
@@ -122,7 +122,7 @@ fn stands(mut block: Block) -> bool {
     (summary.contributions, summary.transactions, summary.proofs) =
         (digests.contributions, digests.transactions, digests.proofs);
     if let Some(update) = &block.update {
-        summary.state = update.after.digest();
+        summary.state = StateDigest::of(&update.after);
         points(&update.after);
     }
     block.header.body = summary.digest().expect("what was decoded is encoded");
@@ -144,7 +144,7 @@ pub fn contribution(bytes: &[u8]) -> bool {
 fn sealed(index: usize, c: &Contribution) -> bool {
     let shaped = structural::contribution(&SPEC, index, c).is_ok();
     for leaf in &c.leaves {
-        let _ = SPEC.genesis().dataset.verify(u64::from(c.seat.slot), &c.tensors, leaf);
+        let _ = SPEC.genesis().dataset.verify(u64::from(c.seat.slot), c.tensors.as_bytes(), leaf);
     }
     let _ = c.loss();
     semantic::seal(&SPEC, index, c).is_ok() && shaped

@@ -2,12 +2,12 @@
 
 use super::model::{self, SNAPSHOT_INTERVAL};
 use super::{ChainError, ChainState, Inserted, Switch};
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
 use crate::consensus::contextual::{self, Record};
 use crate::consensus::{BlockError, ContextualError};
 use crate::genesis::ChainSpec;
+use crate::header::{BlockId, StateDigest};
 use crate::ledger::{self, LedgerError, Reward, version_prefix};
 use crate::store::{
     AccountsAt, BlockTensors, Nodes, Rewards, StaleKeys, Store, StoreError, Tables, at_height, by_height, by_id,
@@ -31,9 +31,10 @@ pub fn begin(store: &Store, spec: &ChainSpec, state: &State) -> Result<Record, C
         put_nodes(tables, 0, batch)?;
         let mut write = || -> Result<(), StoreError> {
             tables.genesis.insert((), codec::encode(spec.genesis())?.as_slice())?;
-            tables.records.insert(spec.id(), codec::encode(&record)?.as_slice())?;
-            tables.gradients.insert(spec.id(), codec::encode(&BlockTensors(vec![]))?.as_slice())?;
-            tables.chain.insert(0, spec.id())?;
+            let id = spec.id().genesis();
+            tables.records.insert(id.as_bytes(), codec::encode(&record)?.as_slice())?;
+            tables.gradients.insert(id.as_bytes(), codec::encode(&BlockTensors(vec![]))?.as_slice())?;
+            tables.chain.insert(0, id.as_bytes())?;
             tables.states.insert(0, codec::encode(&model::file(spec, state, 0))?.as_slice())?;
             Ok(())
         };
@@ -64,7 +65,7 @@ enum Refused {
     /// Nothing is known of any block.
     Chain(ChainError),
     /// This block breaks a rule; the ones after it build on it.
-    Block { at: usize, path: Vec<Hash>, error: BlockError },
+    Block { at: usize, path: Vec<BlockId>, error: BlockError },
 }
 
 impl From<StoreError> for Refused {
@@ -99,7 +100,7 @@ pub fn insert(chain: &mut ChainState, complete: &Complete) -> Result<Inserted, C
             // Whatever builds on it falls with it.
             chain.store.change(|tables| -> Result<(), StoreError> {
                 for id in path.iter().skip(at) {
-                    tables.invalid.insert(id, error.to_string().as_str())?;
+                    tables.invalid.insert(id.as_bytes(), error.to_string().as_str())?;
                 }
                 Ok(())
             })?;
@@ -110,15 +111,15 @@ pub fn insert(chain: &mut ChainState, complete: &Complete) -> Result<Inserted, C
 
 fn put_block(
     tables: &mut Tables<'_>,
-    id: &Hash,
+    id: &BlockId,
     block: &Block,
     record: &Record,
     complete: &Complete,
 ) -> Result<(), StoreError> {
-    tables.blocks.insert(id, codec::encode(block)?.as_slice())?;
-    tables.records.insert(id, codec::encode(record)?.as_slice())?;
+    tables.blocks.insert(id.as_bytes(), codec::encode(block)?.as_slice())?;
+    tables.records.insert(id.as_bytes(), codec::encode(record)?.as_slice())?;
     let tensors = BlockTensors(complete.tensors().to_vec());
-    tables.gradients.insert(id, codec::encode(&tensors)?.as_slice())?;
+    tables.gradients.insert(id.as_bytes(), codec::encode(&tensors)?.as_slice())?;
     Ok(())
 }
 
@@ -164,7 +165,7 @@ fn switch(chain: &ChainState, tables: &mut Tables<'_>, tip: &Record) -> Result<(
 }
 
 /// Blocks of a branch that are not of the chain, ascending, and the height of the last that is.
-fn branch(tables: &Tables<'_>, tip: &Record) -> Result<(Vec<Hash>, u64), StoreError> {
+fn branch(tables: &Tables<'_>, tip: &Record) -> Result<(Vec<BlockId>, u64), StoreError> {
     let mut path = vec![];
     let mut at = tip.clone();
     loop {
@@ -178,18 +179,18 @@ fn branch(tables: &Tables<'_>, tip: &Record) -> Result<(Vec<Hash>, u64), StoreEr
     }
 }
 
-fn required_at(tables: &Tables<'_>, height: u64) -> Result<Hash, StoreError> {
+fn required_at(tables: &Tables<'_>, height: u64) -> Result<BlockId, StoreError> {
     at_height(&tables.chain, height)?.ok_or(StoreError::Missing("a block of the chain"))
 }
 
 /// Takes back the blocks above the fork, from the tip down.
-fn disconnect(tables: &mut Tables<'_>, fork: u64, tip: u64) -> Result<Vec<Hash>, StoreError> {
+fn disconnect(tables: &mut Tables<'_>, fork: u64, tip: u64) -> Result<Vec<BlockId>, StoreError> {
     let mut disconnected = vec![];
     for height in (fork + 1..=tip).rev() {
         let id = required_at(tables, height)?;
         let block: Block = required(by_id(&tables.blocks, &id)?, "a block of the chain")?;
         for (index, transaction) in (0..).zip(&block.transactions) {
-            tables.transactions.remove(&transaction.id()?)?;
+            tables.transactions.remove(transaction.id()?.as_bytes())?;
             for party in transaction.body.parties() {
                 tables.parties.remove((&party.0, height, index))?;
             }
@@ -205,7 +206,7 @@ fn disconnect(tables: &mut Tables<'_>, fork: u64, tip: u64) -> Result<Vec<Hash>,
 }
 
 /// Executes a block on the one before.
-fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &Hash, state: &mut State) -> Result<(), ChainError> {
+fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &BlockId, state: &mut State) -> Result<(), ChainError> {
     let (spec, rules) = (&chain.spec, chain.spec.rules());
     let block: Block = required(by_id(&tables.blocks, id)?, "a block")?;
     let summary = &block.summary;
@@ -234,16 +235,16 @@ fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &Hash, state: &mut S
     if !block.contributions.is_empty() {
         let tensors: BlockTensors = required(by_id(&tables.gradients, id)?, "a block's gradients")?;
         model::apply(spec, state, summary.step - 1, &tensors.0)?;
-        if spec.layouts().commit_state(&chain.params, state)?.digest() != summary.state {
+        if StateDigest::of(&spec.layouts().commit_state(&chain.params, state)?) != summary.state {
             return Err(BlockError::Model.into());
         }
     }
     put_nodes(tables, height, batch)?;
     let write = || -> Result<(), StoreError> {
-        tables.chain.insert(height, id)?;
+        tables.chain.insert(height, id.as_bytes())?;
         tables.rewards.insert(height, codec::encode(&Rewards(execution.rewards))?.as_slice())?;
         for (index, transaction) in (0..).zip(&block.transactions) {
-            tables.transactions.insert(&transaction.id()?, (height, index))?;
+            tables.transactions.insert(transaction.id()?.as_bytes(), (height, index))?;
             for party in transaction.body.parties() {
                 tables.parties.insert((&party.0, height, index), ())?;
             }

@@ -8,13 +8,13 @@ mod model;
 
 pub use model::SNAPSHOT_INTERVAL;
 
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
 use crate::consensus::contextual::{self, Ancestry, Record};
 use crate::consensus::semantic::Parent;
 use crate::consensus::{BlockError, structural};
 use crate::genesis::ChainSpec;
+use crate::header::{BlockId, LedgerRoot};
 use crate::ledger::{self, Account};
 use crate::store::{Nodes, Store, StoreError, View};
 use crate::tensors::Complete;
@@ -50,7 +50,7 @@ pub enum ChainError {
     Known,
     /// The parent is not known, or its proofs are not verified yet.
     #[error("the block's parent is unknown")]
-    UnknownParent(Hash),
+    UnknownParent(BlockId),
     /// The block, or one before it, was found invalid.
     #[error("the block or one of its ancestors is invalid: {0}")]
     Invalid(String),
@@ -84,9 +84,9 @@ pub enum Inserted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Switch {
     /// Blocks that left the chain, from the old tip down.
-    pub disconnected: Vec<Hash>,
+    pub disconnected: Vec<BlockId>,
     /// Blocks that joined it, up to the new tip.
-    pub connected: Vec<Hash>,
+    pub connected: Vec<BlockId>,
 }
 
 /// A full node's chain.
@@ -188,7 +188,7 @@ impl ChainState {
         Ok(parent.parent())
     }
 
-    fn building_on(&self, view: &View, parent: &Hash) -> Result<Record, ChainError> {
+    fn building_on(&self, view: &View, parent: &BlockId) -> Result<Record, ChainError> {
         if let Some(rule) = view.invalid(parent)? {
             return Err(ChainError::Invalid(rule));
         }
@@ -221,7 +221,7 @@ impl ChainState {
         transactions: &[Transaction],
         contributors: &[Address],
         producer: &Address,
-    ) -> Result<Hash, ChainError> {
+    ) -> Result<LedgerRoot, ChainError> {
         let view = self.store.view()?;
         let height = self.tip.summary.height + 1;
         let matured = activate::matured(&self.spec, height, |height| view.rewards(height))?;
@@ -255,7 +255,7 @@ impl View {
         &self,
         version: u64,
         changed: &std::collections::BTreeMap<Address, Account>,
-    ) -> Result<Hash, StoreError> {
+    ) -> Result<LedgerRoot, StoreError> {
         self.with_ledger(|table| Ok(ledger::update(&Nodes(table), version, changed)?.0))
     }
 }

@@ -25,7 +25,7 @@ pub fn apply(spec: &ChainSpec, state: &mut State, step: u64, tensors: &[Gradient
 
 /// The file of a state.
 pub fn file(spec: &ChainSpec, state: &State, step: u64) -> ModelState {
-    ModelState::new(spec.config(), state, Some(*spec.id()), step)
+    ModelState::new(spec.config(), state, Some(*spec.id().as_bytes()), step)
 }
 
 /// The state after the chain's block of a height, from the last one that was kept. `tensors` gives those of the block of a

@@ -1,10 +1,9 @@
 //! Rules that need the chain before the block.
 
 use super::ContextualError;
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
-use crate::header::{Header, Summary};
+use crate::header::{BlockId, Header, Summary};
 use crate::ledger::Accounts;
 use crate::rules::Rules;
 use crate::work::{CompactTarget, MEDIAN_WINDOW, Work, median_time, retarget};
@@ -63,7 +62,7 @@ impl Ancestry {
     pub fn of<E>(
         rules: &Rules,
         parent: &Record,
-        mut header: impl FnMut(&Hash) -> Result<Header, E>,
+        mut header: impl FnMut(&BlockId) -> Result<Header, E>,
     ) -> Result<Self, E> {
         let height = parent.summary.height + 1;
         let intervals = rules.retarget_interval.min(height - 1);
@@ -179,6 +178,7 @@ mod tests {
     use crate::address::Address;
     use crate::block::digests;
     use crate::genesis::testing;
+    use crate::header::{LedgerRoot, StateDigest};
     use std::collections::HashMap;
 
     const INTERVAL: u64 = 16;
@@ -187,14 +187,15 @@ mod tests {
     fn period(times: &[u64]) -> Period {
         let spec = testing::spec();
         let rules = Rules { retarget_interval: INTERVAL, ..spec.rules().clone() };
-        let mut headers: HashMap<Hash, Header> = HashMap::new();
+        let mut headers: HashMap<BlockId, Header> = HashMap::new();
         let mut last = spec.header().unwrap();
         for &time in times {
             headers.insert(last.id(), last);
             last = Header { parent: last.id(), time, ..last };
         }
         let nothing = digests(spec.id(), &[], &[], &None).unwrap();
-        let summary = Summary::new((times.len() as u64, 0), ([0; 32], [0; 32]), Address([0; 32]), nothing);
+        let zeros = (StateDigest::from_bytes([0; 32]), LedgerRoot::from_bytes([0; 32]));
+        let summary = Summary::new((times.len() as u64, 0), zeros, Address([0; 32]), nothing);
         let state = spec.genesis().state.clone();
         let parent = Record { header: last, summary, work: Work::ZERO, state };
         let ancestry = Ancestry::of(&rules, &parent, |id| headers.get(id).copied().ok_or(())).unwrap();

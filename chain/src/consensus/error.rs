@@ -1,8 +1,8 @@
 //! Why a block is refused: one variant for each rule.
 
-use crate::Hash;
 use crate::address::{Address, SignatureError};
 use crate::dataset::DatasetError;
+use crate::header::LedgerRoot;
 use crate::ledger::LedgerError;
 use crate::tensors::TensorError;
 use crate::transaction::TransactionError;
@@ -241,9 +241,9 @@ pub enum ContextualError {
     #[error("the block's ledger root is not the one that its transactions lead to")]
     LedgerRoot {
         /// Executed.
-        expected: Hash,
+        expected: LedgerRoot,
         /// In the block.
-        found: Hash,
+        found: LedgerRoot,
     },
 }
 

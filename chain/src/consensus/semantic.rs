@@ -1,11 +1,11 @@
 //! Rules that need the keys and the parent's model state: signatures, assigned batches, proofs.
 
 use super::SemanticError;
-use crate::Hash;
 use crate::block::Block;
 use crate::contribution::{Contribution, encode_points, leading_zeros, update_domain};
 use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
+use crate::header::{BlockId, StateDigest};
 use backend::curve::Params;
 use circuits::statements::StateCommitments;
 use group::GroupEncoding;
@@ -28,7 +28,7 @@ pub struct Checker<'p> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// Its identity.
-    pub id: Hash,
+    pub id: BlockId,
     /// Its height.
     pub height: u64,
     /// Training steps taken.
@@ -36,13 +36,13 @@ pub struct Parent {
     /// Model state after it.
     pub state: Arc<StateCommitments>,
     /// Digest of that state.
-    pub digest: Hash,
+    pub digest: StateDigest,
 }
 
 impl Parent {
     /// Of a block and the state after it.
-    pub fn new(id: Hash, height: u64, step: u64, state: Arc<StateCommitments>) -> Self {
-        let digest = state.digest();
+    pub fn new(id: BlockId, height: u64, step: u64, state: Arc<StateCommitments>) -> Self {
+        let digest = StateDigest::of(&state);
         Parent { id, height, step, state, digest }
     }
 }
@@ -155,7 +155,7 @@ impl<'p> Checker<'p> {
         for (sequence, point) in checked.batches.iter().enumerate() {
             // A path that is missing is not a rule that is left out.
             let proof = c.leaves.get(sequence).unwrap_or(&none);
-            let leaf = assigned(&genesis.dataset, &seat.parent, &seat.contributor.0, seat.slot, sequence as u32);
+            let leaf = assigned(&genesis.dataset, &seat.parent, &seat.contributor, seat.slot, sequence as u32);
             let verified = genesis.dataset.verify(leaf, &point.to_bytes(), proof);
             verified.map_err(|source| SemanticError::Batch { index, sequence, source })?;
         }

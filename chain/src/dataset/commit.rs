@@ -3,9 +3,9 @@
 //! A commitment is W + Σ bᵢ·Lᵢ, with W that of the zero column (its blind is 1) and W + Lᵢ that of the column whose only
 //! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte.
 
-use crate::Hash;
 use backend::curve::{F, Params, Point, PointSum};
 use backend::ports::{PortError, commit_canonical, refuse_identity};
+use circuits::statements::Encoding;
 use ff::Field;
 use group::{Curve, CurveAffine, Group, GroupEncoding};
 use rayon::prelude::*;
@@ -51,7 +51,7 @@ impl Multiples {
 
 /// Encoded commitments of the columns [`circuits::segments::head::batch_column`] of each sequence, as
 /// [`commit_canonical`] gives them. Sequence i is the `context + 1` bytes from `i · context` on; `context` is not zero.
-pub(super) fn commitments(params: &Params, context: usize, corpus: &[u8]) -> Result<Vec<Hash>, PortError> {
+pub(super) fn commitments(params: &Params, context: usize, corpus: &[u8]) -> Result<Vec<Encoding>, PortError> {
     let multiples = Multiples::new(params, context.saturating_add(1))?;
     let leaves = corpus.len().saturating_sub(1) / context;
     let sequences: Vec<&[u8]> = (0..leaves).filter_map(|i| corpus.get(i * context..)?.get(..context + 1)).collect();
@@ -60,7 +60,7 @@ pub(super) fn commitments(params: &Params, context: usize, corpus: &[u8]) -> Res
         let mut points = vec![Point::identity(); sums.len()];
         PointSum::batch_normalize(&sums, &mut points);
         refuse_identity(&points)?;
-        Ok(points.iter().map(GroupEncoding::to_bytes).collect::<Vec<Hash>>())
+        Ok(points.iter().map(GroupEncoding::to_bytes).collect::<Vec<Encoding>>())
     });
     Ok(chunks.collect::<Result<Vec<_>, PortError>>()?.concat())
 }

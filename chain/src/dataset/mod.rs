@@ -11,9 +11,9 @@ mod root;
 pub use assignment::assigned;
 pub use root::{DatasetRoot, MAX_LEAVES, MerkleProof};
 
-use crate::Hash;
 use backend::curve::Params;
 use backend::ports::PortError;
+use circuits::statements::Encoding;
 use root::Tree;
 
 /// Why a data set, or a proof about it, is refused.
@@ -114,7 +114,7 @@ impl Dataset {
     }
 
     /// A sequence's canonical commitment, encoded.
-    pub fn commitment(&self, index: u64) -> Result<Hash, DatasetError> {
+    pub fn commitment(&self, index: u64) -> Result<Encoding, DatasetError> {
         let leaf = usize::try_from(index).ok().and_then(|i| self.tree.get(i));
         leaf.copied().ok_or(DatasetError::Index { index, leaves: self.root.leaves() })
     }

@@ -1,8 +1,8 @@
 //! The Merkle tree over commitments: RFC 6962, section 2.1, with BLAKE2b-256.
 
 use super::DatasetError;
-use crate::Hash;
 use blake2::Blake2b256;
+use circuits::statements::Encoding;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{InclusionProof, InclusionVerifError, RootHash, indices_for_inclusion_proof};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub const MAX_LEAVES: u64 = 1 << 32;
 
 const NODE: usize = 32;
 
-pub(super) type Tree = MemoryBackedTree<Blake2b256, Hash>;
+pub(super) type Tree = MemoryBackedTree<Blake2b256, Encoding>;
 
 /// The path from a leaf to the root: the hashes beside it, the lowest first (`PATH` of RFC 6962, section 2.1.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +22,13 @@ pub struct MerkleProof(pub Vec<u8>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct DatasetRoot {
-    root: Hash,
+    root: [u8; 32],
     leaves: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
-    root: Hash,
+    root: [u8; 32],
     leaves: u64,
 }
 
@@ -48,7 +48,7 @@ impl From<DatasetRoot> for Fields {
 
 impl DatasetRoot {
     /// Refuses no leaf and more than [`MAX_LEAVES`].
-    pub fn new(root: Hash, leaves: u64) -> Result<Self, DatasetError> {
+    pub fn new(root: [u8; 32], leaves: u64) -> Result<Self, DatasetError> {
         if (1..=MAX_LEAVES).contains(&leaves) {
             Ok(Self { root, leaves })
         } else {
@@ -61,7 +61,7 @@ impl DatasetRoot {
     }
 
     /// The tree's root.
-    pub fn hash(&self) -> &Hash {
+    pub fn hash(&self) -> &[u8; 32] {
         &self.root
     }
 
@@ -79,7 +79,7 @@ impl DatasetRoot {
     }
 
     /// Checks that a batch commitment, encoded, is a leaf.
-    pub fn verify(&self, index: u64, commitment: &[u8; 32], proof: &MerkleProof) -> Result<(), DatasetError> {
+    pub fn verify(&self, index: u64, commitment: &Encoding, proof: &MerkleProof) -> Result<(), DatasetError> {
         let expected = self.proof_length(index)?;
         let wrong_length = || DatasetError::ProofLength { index, expected, found: proof.0.len() };
         if proof.0.len() != expected {
@@ -122,7 +122,7 @@ mod tests {
         const NAME: &'static str = "test";
     }
 
-    fn leaf(i: u64) -> Hash {
+    fn leaf(i: u64) -> [u8; 32] {
         circuits::statements::codec::digest(b"leaf", &i.to_le_bytes())
     }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     /// MTH of RFC 6962, section 2.1.
-    fn tree_hash(leaves: &[Hash]) -> Hash {
+    fn tree_hash(leaves: &[[u8; 32]]) -> [u8; 32] {
         match leaves {
             [leaf] => Blake2b256::new().chain_update([0]).chain_update(leaf).finalize().into(),
             _ => {
@@ -225,7 +225,7 @@ mod tests {
         #[test]
         fn no_input_panics_or_passes(
             leaves in prop_oneof![1..=MAX_LEAVES, 1u64..10], index in prop_oneof![any::<u64>(), 0..=MAX_LEAVES, 0u64..10],
-            hash in any::<Hash>(), commitment in any::<Hash>(), bytes in proptest::collection::vec(any::<u8>(), 34 * NODE),
+            hash in any::<[u8; 32]>(), commitment in any::<[u8; 32]>(), bytes in proptest::collection::vec(any::<u8>(), 34 * NODE),
             length in 0usize..34 * NODE,
         ) {
             let root = DatasetRoot::new(hash, leaves).unwrap();

@@ -3,9 +3,9 @@
 //! First the rewards that mature with this block are credited, then the transactions are executed in order. What the
 //! block itself pays is a list of rewards, credited `coinbase_maturity` blocks later.
 
-use crate::Hash;
 use crate::address::Address;
 use crate::amount::{Amount, AmountError};
+use crate::header::ChainId;
 use crate::ledger::account::Account;
 use crate::ledger::rules::Rules;
 use crate::transaction::{Action, Transaction};
@@ -244,7 +244,7 @@ impl<'a, A: Accounts> Overlay<'a, A> {
 pub fn execute<A: Accounts>(
     accounts: &A,
     rules: &Rules,
-    chain: &Hash,
+    chain: &ChainId,
     height: u64,
     matured: &[Reward],
     transactions: &[Transaction],
@@ -286,7 +286,7 @@ mod tests {
     use crate::ledger::testing::rules;
     use crate::transaction::Body;
 
-    const CHAIN: Hash = [9; 32];
+    const CHAIN: ChainId = ChainId::from_bytes([9; 32]);
 
     fn grains(grains: u64) -> Amount {
         Amount::from_grains(grains).unwrap()
@@ -368,7 +368,7 @@ mod tests {
         let many: Vec<_> = (0..5).map(|nonce| pay(0, nonce, 1, 1)).collect();
         assert_eq!(refused(&many), LedgerError::TooManyTransactions { limit: 4, found: 5 });
         let mut other = payment;
-        other.body.chain = [8; 32];
+        other.body.chain = ChainId::from_bytes([8; 32]);
         assert_eq!(refused(&[payment, other]), LedgerError::OtherChain { index: 1 });
         assert_eq!(refused(&[payment, payment]), LedgerError::WrongNonce { index: 1, expected: 1, found: 0 });
         assert_eq!(refused(&[pay(0, 2, 1, 1)]), LedgerError::WrongNonce { index: 0, expected: 0, found: 2 });

@@ -1,7 +1,7 @@
 //! Balance proofs: that an address has an account, or has none, under a ledger root.
 
-use crate::Hash;
 use crate::address::Address;
+use crate::header::LedgerRoot;
 use crate::ledger::account::Account;
 use crate::ledger::tree::{NodeStore, Row, TreeError, child_row, descend, key_hash, tree_error};
 use circuits::statements::codec::{self, CodecError, Encoded};
@@ -56,10 +56,10 @@ impl BalanceProof {
     }
 
     /// The account of the address under the root, if the proof holds; `None` is shown too, not assumed.
-    pub fn verify(&self, root: &Hash, address: &Address) -> Result<Option<Account>, ProofError> {
+    pub fn verify(&self, root: &LedgerRoot, address: &Address) -> Result<Option<Account>, ProofError> {
         let value = self.account.map(|account| codec::encode(&account)).transpose()?;
         self.path
-            .verify(RootHash(*root), key_hash(address), value)
+            .verify(RootHash(*root.as_bytes()), key_hash(address), value)
             .map_err(|reason| ProofError::Path(reason.to_string()))?;
         Ok(self.account)
     }

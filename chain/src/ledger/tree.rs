@@ -3,8 +3,8 @@
 //! The store sees rows of bytes. Keys begin with the version, big-endian, so that forgetting what came after a fork is
 //! the deletion of a range; a leaf's row holds its account, so that there is nothing else to forget.
 
-use crate::Hash;
 use crate::address::Address;
+use crate::header::LedgerRoot;
 use crate::ledger::account::Account;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use jmt::storage::{LeafNode, NibblePath, Node, NodeKey, TreeReader};
@@ -17,7 +17,7 @@ use std::fmt::{Debug, Display};
 use std::ops::Bound;
 
 /// Root of the map without accounts.
-pub const EMPTY_ROOT: Hash = *b"SPARSE_MERKLE_PLACEHOLDER_HASH__";
+pub const EMPTY_ROOT: LedgerRoot = LedgerRoot::from_bytes(*b"SPARSE_MERKLE_PLACEHOLDER_HASH__");
 
 /// Where the tree's rows are.
 pub trait NodeStore {
@@ -163,10 +163,10 @@ pub fn account<S: NodeStore>(
 }
 
 /// The root of a version.
-pub fn root<S: NodeStore>(store: &S, version: u64) -> Result<Hash, TreeError<S::Error>> {
+pub fn root<S: NodeStore>(store: &S, version: u64) -> Result<LedgerRoot, TreeError<S::Error>> {
     let reader = Reader(store);
     let root = JellyfishMerkleTree::<_, Sha256>::new(&reader).get_root_hash_option(version).map_err(tree_error)?;
-    Ok(root.ok_or(TreeError::NoVersion { version })?.0)
+    Ok(LedgerRoot::from_bytes(root.ok_or(TreeError::NoVersion { version })?.0))
 }
 
 /// The root and the rows of a version: those of the version before, with these accounts changed. Version 0 begins with
@@ -177,7 +177,7 @@ pub fn update<S: NodeStore>(
     store: &S,
     version: u64,
     changed: &BTreeMap<Address, Account>,
-) -> Result<(Hash, NodeBatch), TreeError<S::Error>> {
+) -> Result<(LedgerRoot, NodeBatch), TreeError<S::Error>> {
     let before = version.checked_sub(1);
     if let Some(version) = before
         && row(store, &root_key(version))?.is_none()
@@ -213,7 +213,7 @@ pub fn update<S: NodeStore>(
         nodes.push((row_key(key), codec::encode(&Row { node: node.clone(), account })?));
     }
     let stale = batch.stale_node_index_batch.iter().map(|index| row_key(&index.node_key)).collect();
-    Ok((root.0, NodeBatch { nodes, stale }))
+    Ok((LedgerRoot::from_bytes(root.0), NodeBatch { nodes, stale }))
 }
 
 /// Lets the tree read a store.

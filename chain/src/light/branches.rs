@@ -4,10 +4,9 @@
 //! branches also the blocks, so that they can be written once they win. A chain that lost is forgotten: a source that
 //! makes it win again has to tell it again, from the fork on.
 
-use crate::Hash;
 use crate::consensus::contextual::Record;
 use crate::consensus::semantic::Parent;
-use crate::header::{Header, Summary};
+use crate::header::{BlockId, Header, Summary};
 use crate::light::Checkpoint;
 use crate::work::Work;
 use circuits::statements::StateCommitments;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Identity.
-    pub id: Hash,
+    pub id: BlockId,
     /// Header.
     pub header: Header,
     /// Summary.
@@ -75,11 +74,11 @@ pub struct Branches {
     first: Known,
     /// Above the first.
     chain: Vec<Known>,
-    heights: HashMap<Hash, u64>,
-    beside: HashMap<Hash, Beside>,
+    heights: HashMap<BlockId, u64>,
+    beside: HashMap<BlockId, Beside>,
     /// Bytes of the blocks beside the chain.
     bytes: usize,
-    before: HashMap<Hash, Header>,
+    before: HashMap<BlockId, Header>,
     reorg_limit: u64,
     /// No reorganisation takes back this block, nor those below it.
     settled: u64,
@@ -121,7 +120,7 @@ impl Branches {
     }
 
     /// A block of the chain, or of a branch.
-    pub fn get(&self, id: &Hash) -> Option<&Known> {
+    pub fn get(&self, id: &BlockId) -> Option<&Known> {
         match self.heights.get(id) {
             Some(&height) => self.at(height),
             None => self.beside.get(id).map(|beside| &beside.fresh.known),
@@ -129,17 +128,17 @@ impl Branches {
     }
 
     /// Height of the last block that the chain and the branch up to this block have in common.
-    pub fn fork(&self, id: &Hash) -> Option<u64> {
+    pub fn fork(&self, id: &BlockId) -> Option<u64> {
         self.heights.get(id).copied().or_else(|| self.beside.get(id).map(|beside| beside.fork))
     }
 
     /// Whether a block is on the chain.
-    pub fn on_chain(&self, id: &Hash) -> bool {
+    pub fn on_chain(&self, id: &BlockId) -> bool {
         self.heights.contains_key(id)
     }
 
     /// The header of a known block, or of one that the checkpoint has for later rules.
-    pub fn header(&self, id: &Hash) -> Option<Header> {
+    pub fn header(&self, id: &BlockId) -> Option<Header> {
         self.get(id).map(|known| known.header).or_else(|| self.before.get(id).copied())
     }
 
@@ -159,7 +158,7 @@ impl Branches {
     }
 
     /// Identities of the chain from the tip down, ever further apart, then the first.
-    pub fn locator(&self) -> Vec<Hash> {
+    pub fn locator(&self) -> Vec<BlockId> {
         let (first, mut height, mut ids) = (self.first.height(), self.tip().height(), vec![]);
         let mut stride = 1u64;
         while height > first {
@@ -174,7 +173,7 @@ impl Branches {
     }
 
     /// Encoded blocks of the branch up to this one, from the fork on; none if it is on the chain.
-    pub fn branch(&self, id: &Hash) -> Vec<&Fresh> {
+    pub fn branch(&self, id: &BlockId) -> Vec<&Fresh> {
         let (mut at, mut branch) = (*id, vec![]);
         while let Some(beside) = self.beside.get(&at) {
             branch.push(&beside.fresh);
@@ -193,16 +192,16 @@ impl Branches {
     }
 
     /// Forgets all branches but the one up to this block.
-    pub fn forget_all_but(&mut self, id: &Hash) {
-        let kept: std::collections::HashSet<Hash> = self.branch(id).iter().map(|fresh| fresh.known.id).collect();
+    pub fn forget_all_but(&mut self, id: &BlockId) {
+        let kept: std::collections::HashSet<BlockId> = self.branch(id).iter().map(|fresh| fresh.known.id).collect();
         self.beside.retain(|id, _| kept.contains(id));
         self.count_bytes();
     }
 
     /// Makes the chain up to `fork`, then the known branch up to `parent`, then these blocks the chain. What was above the
     /// fork before is forgotten.
-    pub fn advance(&mut self, fork: u64, parent: &Hash, blocks: Vec<Fresh>) {
-        let branch: Vec<Hash> = self.branch(parent).iter().map(|fresh| fresh.known.id).collect();
+    pub fn advance(&mut self, fork: u64, parent: &BlockId, blocks: Vec<Fresh>) {
+        let branch: Vec<BlockId> = self.branch(parent).iter().map(|fresh| fresh.known.id).collect();
         let kept = usize::try_from(fork.saturating_sub(self.first.height())).unwrap_or(usize::MAX);
         for known in self.chain.split_off(kept.min(self.chain.len())) {
             self.heights.remove(&known.id);
@@ -225,12 +224,12 @@ impl Branches {
 
     /// Finds again where branches fork off, and forgets those that can never win.
     fn prune(&mut self) {
-        let mut order: Vec<(u64, Hash)> = self.beside.iter().map(|(id, b)| (b.fresh.known.height(), *id)).collect();
+        let mut order: Vec<(u64, BlockId)> = self.beside.iter().map(|(id, b)| (b.fresh.known.height(), *id)).collect();
         order.sort_unstable();
-        let mut forks: HashMap<Hash, u64> = HashMap::new();
+        let mut forks: HashMap<BlockId, u64> = HashMap::new();
         for (_, id) in order {
-            let parent = self.beside.get(&id).map(|beside| beside.fresh.known.header.parent).unwrap_or_default();
-            let fork = self.heights.get(&parent).or_else(|| forks.get(&parent)).copied();
+            let parent = self.beside.get(&id).map(|beside| beside.fresh.known.header.parent);
+            let fork = parent.and_then(|parent| self.heights.get(&parent).or_else(|| forks.get(&parent)).copied());
             if let Some(fork) = fork.filter(|&fork| fork >= self.settled) {
                 forks.insert(id, fork);
             }

@@ -1,9 +1,9 @@
 //! What a light client trusts without having verified it.
 
-use crate::Hash;
 use crate::consensus::contextual::Record;
 use crate::genesis::ChainSpec;
-use crate::header::Header;
+use crate::hash::hashes;
+use crate::header::{Header, StateDigest};
 use crate::ledger::{self, MemoryNodes, TreeError};
 use crate::rules::Rules;
 use crate::work::{MEDIAN_WINDOW, Work};
@@ -11,6 +11,11 @@ use circuits::statements::RunError;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+
+hashes! {
+    /// Digest of a [`Checkpoint`]: what its user pins.
+    CheckpointDigest;
+}
 
 /// A block, and the headers before it that the rules for target and time of later blocks ask for. Whoever pins its
 /// [`Checkpoint::digest`] trusts all of it: state, work and ledger root.
@@ -82,8 +87,8 @@ impl Checkpoint {
     }
 
     /// What to pin.
-    pub fn digest(&self) -> Result<Hash, CodecError> {
-        Ok(codec::digest(b"gradcoin-checkpt", &codec::encode(self)?))
+    pub fn digest(&self) -> Result<CheckpointDigest, CodecError> {
+        Ok(CheckpointDigest(codec::digest(b"gradcoin-checkpt", &codec::encode(self)?)))
     }
 
     /// Requires sense; whether it is true is for its user to know.
@@ -96,7 +101,7 @@ impl Checkpoint {
             return Err(CheckpointError::Summary);
         }
         state.check(spec.config())?;
-        if state.digest() != summary.state {
+        if StateDigest::of(state) != summary.state {
             return Err(CheckpointError::State);
         }
         let (expected, found) = (Self::headers_before(spec.rules(), summary.height), self.ancestors.len());
@@ -106,7 +111,7 @@ impl Checkpoint {
         let mut at = header;
         for (i, ancestor) in self.ancestors.iter().enumerate() {
             let genesis = i as u64 + 1 == summary.height;
-            if ancestor.id() != at.parent || genesis && ancestor.id() != *spec.id() {
+            if ancestor.id() != at.parent || genesis && ancestor.id() != spec.id().genesis() {
                 return Err(CheckpointError::Link(i));
             }
             at = ancestor;

@@ -1,13 +1,13 @@
 //! Blocks in, verdicts out.
 
 use super::branches::{Branches, Fresh, Known};
-use super::{Checkpoint, CheckpointError, FileError, LightError, window};
-use crate::Hash;
+use super::{Checkpoint, CheckpointDigest, CheckpointError, FileError, LightError, window};
 use crate::address::Address;
 use crate::block::Block;
 use crate::consensus::contextual::{self, Ancestry};
 use crate::consensus::semantic::{Checker, Parent};
 use crate::consensus::{BlockError, structural};
+use crate::header::{BlockId, ChainId};
 use crate::ledger::{Account, BalanceProof};
 use circuits::statements::codec;
 use rayon::prelude::*;
@@ -80,7 +80,7 @@ pub struct LightClient<'p> {
 
 impl<'p> LightClient<'p> {
     /// Starts from the genesis; `trusted` is the identity of the chain that the user wants.
-    pub fn from_genesis(checker: Checker<'p>, trusted: &Hash) -> Result<Self, CheckpointError> {
+    pub fn from_genesis(checker: Checker<'p>, trusted: &ChainId) -> Result<Self, CheckpointError> {
         if checker.spec.id() != trusted {
             return Err(CheckpointError::Genesis);
         }
@@ -92,7 +92,7 @@ impl<'p> LightClient<'p> {
     pub fn from_checkpoint(
         checker: Checker<'p>,
         checkpoint: Checkpoint,
-        trusted: &Hash,
+        trusted: &CheckpointDigest,
     ) -> Result<Self, CheckpointError> {
         if checkpoint.digest()? != *trusted {
             return Err(CheckpointError::Digest);
@@ -128,12 +128,12 @@ impl<'p> LightClient<'p> {
     }
 
     /// A block of the chain or of a branch beside it.
-    pub fn get(&self, id: &Hash) -> Option<&Known> {
+    pub fn get(&self, id: &BlockId) -> Option<&Known> {
         self.branches.get(id)
     }
 
     /// Whether a block is on the chain.
-    pub fn on_chain(&self, id: &Hash) -> bool {
+    pub fn on_chain(&self, id: &BlockId) -> bool {
         self.branches.on_chain(id)
     }
 
@@ -143,7 +143,7 @@ impl<'p> LightClient<'p> {
     }
 
     /// Identities of the chain's blocks from the tip down, ever further apart: how a source finds what is new.
-    pub fn locator(&self) -> Vec<Hash> {
+    pub fn locator(&self) -> Vec<BlockId> {
         self.branches.locator()
     }
 
@@ -264,8 +264,8 @@ impl<'p> LightClient<'p> {
         let unknown = || BlockError::Contextual(crate::consensus::ContextualError::Parent);
         let before = before.ok_or_else(unknown)?;
         let (record, parent) = before.record().zip(before.parent()).ok_or_else(unknown)?;
-        let of_window = |id: &Hash| window.iter().rev().map(|fresh| &fresh.known).find(|known| known.id == *id);
-        let header = |id: &Hash| of_window(id).map(|known| known.header).or_else(|| self.branches.header(id));
+        let of_window = |id: &BlockId| window.iter().rev().map(|fresh| &fresh.known).find(|known| known.id == *id);
+        let header = |id: &BlockId| of_window(id).map(|known| known.header).or_else(|| self.branches.header(id));
         let ancestry = Ancestry::of(rules, &record, |id| header(id).ok_or_else(unknown))?;
         contextual::header(rules, &record, &ancestry, block, now)?;
         let state = match &block.update {
@@ -281,7 +281,7 @@ impl<'p> LightClient<'p> {
     fn take(
         &mut self,
         fork: u64,
-        parent: &Hash,
+        parent: &BlockId,
         fresh: Vec<Fresh>,
         keep: &mut dyn Keep,
         report: &mut Report,

@@ -2,30 +2,30 @@
 
 use super::FileError;
 use crate::consensus::BlockError;
+use crate::header::BlockId;
 use crate::ledger::ProofError;
-use crate::{Hash, hex};
 use verifier::BatchError;
 
 /// Why a light client does not take blocks, or cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LightError {
     /// A block is refused; those before it were taken.
-    #[error("{source}: block {} at height {height}", hex(.id))]
+    #[error("{source}: block {id} at height {height}")]
     Block {
         /// The height that it claims.
         height: u64,
         /// Its identity.
-        id: Hash,
+        id: BlockId,
         /// Why.
         source: Box<BlockError>,
     },
     /// The first block's parent is not known; it may be below the checkpoint, or on a branch that was forgotten.
-    #[error("the parent {} of block {} is unknown", hex(.parent), hex(.id))]
+    #[error("the parent {parent} of block {id} is unknown")]
     UnknownParent {
         /// The block.
-        id: Hash,
+        id: BlockId,
         /// Its parent.
-        parent: Hash,
+        parent: BlockId,
     },
     /// The branch forks off deeper than a reorganisation may go.
     #[error("the branch forks off at height {fork}; blocks up to height {settled} are settled")]

@@ -18,9 +18,9 @@
 use super::client::{Keep, Proofs, Report, WINDOW};
 use super::frame::{self, BEFORE, Fault};
 use super::{Checkpoint, Disk, LightClient, LightError};
-use crate::Hash;
 use crate::block::Block;
 use crate::genesis::Genesis;
+use crate::header::ChainId;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -34,7 +34,7 @@ const READ_AHEAD: usize = 64 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beginning {
     /// Identity of the chain.
-    pub chain: Hash,
+    pub chain: ChainId,
     /// The genesis.
     pub genesis: Genesis,
     /// What the client started from, if not from the genesis.
@@ -64,7 +64,7 @@ pub enum FileError {
     #[error("the file belongs to another chain")]
     OtherChain {
         /// That chain's identity.
-        found: Hash,
+        found: ChainId,
     },
     /// It begins at another checkpoint.
     #[error("the file starts at another block than the one that is given")]

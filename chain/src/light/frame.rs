@@ -1,6 +1,5 @@
 //! Records of a file: length, checksum, content.
 
-use crate::Hash;
 use std::io::{self, Read};
 
 /// Longest content of a record: 64 MiB.
@@ -21,7 +20,7 @@ pub enum Fault {
 }
 
 /// BLAKE2b-256 of length and content.
-fn checksum(content: &[u8]) -> Hash {
+fn checksum(content: &[u8]) -> [u8; 32] {
     let mut sum = [0; 32];
     let mut state = blake2b_simd::Params::new().hash_length(32).personal(b"gradcoin-record").to_state();
     state.update(&(content.len() as u64).to_le_bytes()).update(content);

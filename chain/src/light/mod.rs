@@ -37,7 +37,7 @@ pub mod source;
 pub mod survey;
 pub mod window;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::{Checkpoint, CheckpointDigest, CheckpointError};
 pub use client::{Keep, LightClient, Nowhere, Proofs, Report, Switch, WINDOW};
 pub use disk::Disk;
 pub use error::LightError;

@@ -2,9 +2,9 @@
 
 use super::client::{Keep, Report, Switch, WINDOW};
 use super::{LightClient, LightError};
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
+use crate::header::BlockId;
 use crate::ledger::Account;
 use crate::rpc::Proved;
 use std::ops::ControlFlow;
@@ -16,10 +16,10 @@ pub trait Source {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Identity and height of its tip.
-    fn tip(&mut self) -> Result<(Hash, u64), Self::Error>;
+    fn tip(&mut self) -> Result<(BlockId, u64), Self::Error>;
 
     /// At most `limit` blocks of its chain that follow on the first of these identities that is on it; none at its tip.
-    fn blocks_after(&mut self, locator: &[Hash], limit: usize) -> Result<Vec<Block>, Self::Error>;
+    fn blocks_after(&mut self, locator: &[BlockId], limit: usize) -> Result<Vec<Block>, Self::Error>;
 
     /// An account with its proof, as of a block that is named.
     fn account(&mut self, address: &Address) -> Result<Proved, Self::Error>;
@@ -105,9 +105,9 @@ pub fn sync<S: Source>(
     let (_, of) = source.tip().map_err(SyncError::Source)?;
     report.fetching += started.elapsed().as_secs_f64();
     // The last block that the source gave: it may be beside the chain, where the client's locator does not lead.
-    let mut last: Option<(Hash, u64)> = None;
+    let mut last: Option<(BlockId, u64)> = None;
     loop {
-        let locator: Vec<Hash> = last.iter().map(|(id, _)| *id).chain(client.locator()).collect();
+        let locator: Vec<BlockId> = last.iter().map(|(id, _)| *id).chain(client.locator()).collect();
         let started = Instant::now();
         let blocks = source.blocks_after(&locator, WINDOW).map_err(SyncError::Source)?;
         report.fetching += started.elapsed().as_secs_f64();

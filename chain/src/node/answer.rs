@@ -1,12 +1,11 @@
 //! What a running node answers: what its store says, and what waits in its pools.
 
 use super::{Action, Node, NodeError};
-use crate::Hash;
 use crate::address::Address;
 use crate::message::Message;
 use crate::rpc::{self, Answer, MAX_WAITING, Query};
 use crate::store::StoreError;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, TransactionId};
 
 impl Node {
     /// Answers a question. An error means that the node has to stop; what the asker does wrong is an answer.
@@ -42,7 +41,7 @@ impl Node {
         let nonce = transaction.body.nonce;
         let held = self.mempool.of(&transaction.body.sender).find(|held| held.body.nonce == nonce);
         if let Some(held) = held.filter(|_| !replaces) {
-            let waiting: Hash = held.id().map_err(StoreError::from)?;
+            let waiting: TransactionId = held.id().map_err(StoreError::from)?;
             return Err(NodeError::NonceWaits { nonce, waiting });
         }
         self.transaction(*transaction)

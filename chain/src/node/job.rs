@@ -1,9 +1,9 @@
 //! What is slow: verifying proofs and computing commitments.
 
-use crate::Hash;
 use crate::block::Block;
 use crate::consensus::BlockError;
 use crate::consensus::semantic::{Checker, Parent};
+use crate::header::BlockId;
 use crate::message::PeerId;
 use crate::pool::contributions::{self, JobError, Ticket};
 use crate::tensors::{Complete, GradientTensors};
@@ -44,7 +44,7 @@ pub enum Done {
         /// Who sent it.
         from: Option<PeerId>,
         /// Its identity.
-        id: Hash,
+        id: BlockId,
         /// The verdict.
         verdict: Verdict<Box<Complete>>,
     },

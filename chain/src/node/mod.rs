@@ -13,14 +13,14 @@ use crate::chain_state::{ChainError, ChainState, Inserted, Switch};
 use crate::consensus::contextual::{Ancestry, Record};
 use crate::consensus::semantic::Parent;
 use crate::consensus::{BlockError, ContextualError};
+use crate::header::{BlockId, LedgerRoot};
 use crate::message::{FullBlock, FullContribution, Message, PeerId};
 use crate::pool::contributions::{self, ContributionPool, JobError, Offer, PoolError, ResolveError};
 use crate::pool::mempool::{self, Mempool, MempoolError};
 use crate::pool::recent::Recent;
 use crate::store::{StoreError, View};
 use crate::tensors::{self, Complete};
-use crate::transaction::Transaction;
-use crate::{Hash, hex};
+use crate::transaction::{Transaction, TransactionId};
 use circuits::model::{Gradients, State};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -84,12 +84,12 @@ pub enum NodeError {
     #[error(transparent)]
     Mempool(#[from] MempoolError<StoreError>),
     /// A transaction that was not meant to replace another would.
-    #[error("nonce {nonce} belongs to pending transaction {}; only a replacement may use it", hex(.waiting))]
+    #[error("nonce {nonce} belongs to pending transaction {waiting}; only a replacement may use it")]
     NonceWaits {
         /// Of both.
         nonce: u64,
         /// Identity of the one that waits.
-        waiting: Hash,
+        waiting: TransactionId,
     },
 }
 
@@ -118,7 +118,7 @@ pub struct Template {
     /// Transactions, in order.
     pub transactions: Vec<Transaction>,
     /// Ledger root after them.
-    pub ledger: Hash,
+    pub ledger: LedgerRoot,
 }
 
 /// A node.
@@ -129,9 +129,9 @@ pub struct Node {
     /// Blocks whose parent is not known yet, with tensors that are theirs.
     waiting: VecDeque<(Option<PeerId>, FullBlock)>,
     /// Blocks whose proofs are being verified.
-    verifying: BTreeSet<Hash>,
+    verifying: BTreeSet<BlockId>,
     /// Blocks whose proofs or tensors did not hold: all of it is in their headers, so no copy is better.
-    refused: Recent,
+    refused: Recent<BlockId>,
 }
 
 impl Node {
@@ -221,7 +221,7 @@ impl Node {
         }
     }
 
-    fn wait(&mut self, from: Option<PeerId>, parent: Hash, full: FullBlock) -> Result<Vec<Action>, StoreError> {
+    fn wait(&mut self, from: Option<PeerId>, parent: BlockId, full: FullBlock) -> Result<Vec<Action>, StoreError> {
         let mut waiting = self.waiting.iter().map(|(_, known)| &known.block.header);
         let asked = self.verifying.contains(&parent) || waiting.clone().any(|header| header.parent == parent);
         if !waiting.any(|header| *header == full.block.header) {
@@ -237,7 +237,7 @@ impl Node {
     }
 
     /// Takes out the blocks that wait for this one.
-    fn children(&mut self, id: &Hash) -> VecDeque<(Option<PeerId>, FullBlock)> {
+    fn children(&mut self, id: &BlockId) -> VecDeque<(Option<PeerId>, FullBlock)> {
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let (children, others) = waiting.partition(|(_, child)| child.block.header.parent == *id);
         self.waiting = others;
@@ -357,7 +357,7 @@ impl Node {
     }
 }
 
-fn transactions(view: &View, id: &Hash) -> Result<Vec<Transaction>, StoreError> {
+fn transactions(view: &View, id: &BlockId) -> Result<Vec<Transaction>, StoreError> {
     Ok(view.block(id)?.ok_or(StoreError::Missing("a block"))?.transactions)
 }
 

@@ -1,7 +1,7 @@
 //! Catching up with peers, and letting them catch up.
 
 use super::{Action, BLOCKS_PER_MESSAGE, Node};
-use crate::Hash;
+use crate::header::BlockId;
 use crate::message::{FullBlock, Message, PeerId};
 use crate::rpc::{fork_height, locator};
 use crate::store::StoreError;
@@ -16,7 +16,7 @@ const MESSAGE_BYTES: u64 = 64 << 20;
 
 impl Node {
     /// A peer says that it has a tip; if it is not known and has more work, its blocks are asked for.
-    pub(super) fn tip_of(&mut self, from: PeerId, id: &Hash, work: Work) -> Result<Vec<Action>, StoreError> {
+    pub(super) fn tip_of(&mut self, from: PeerId, id: &BlockId, work: Work) -> Result<Vec<Action>, StoreError> {
         // While something is being verified, what follows may be on its way; peers repeat their tips.
         let known = self.chain.store().view()?.record(id)?.is_some() || !self.verifying.is_empty();
         if known || work <= self.chain.tip().work { Ok(vec![]) } else { self.ask_for_blocks(from) }
@@ -27,7 +27,7 @@ impl Node {
         Ok(vec![Action::Send(peer, Message::GetBlocks { locator, limit: BLOCKS_PER_MESSAGE })])
     }
 
-    pub(super) fn send_blocks(&self, to: PeerId, locator: &[Hash], limit: u32) -> Result<Vec<Action>, StoreError> {
+    pub(super) fn send_blocks(&self, to: PeerId, locator: &[BlockId], limit: u32) -> Result<Vec<Action>, StoreError> {
         let view = self.chain.store().view()?;
         let from = fork_height(&view, &locator[..locator.len().min(MAX_LOCATOR)])?;
         let last = view.height()?.min(from.saturating_add(limit.min(BLOCKS_PER_MESSAGE).into()));

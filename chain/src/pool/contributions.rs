@@ -3,11 +3,11 @@
 //! An identity is of what a contribution states; proofs and tensors are not in it, but they are signed, so that nobody
 //! else can use up a seat's tries. What is refused is remembered by a digest of everything.
 
-use crate::Hash;
 use crate::consensus::semantic::{Checker, Parent, seal};
 use crate::consensus::{ContextualError, SemanticError, StructuralError, contextual, structural};
 use crate::contribution::Seat;
 use crate::genesis::ChainSpec;
+use crate::header::BlockId;
 use crate::ledger::Accounts;
 use crate::message::FullContribution;
 use crate::tensors::{self, TensorError};
@@ -91,9 +91,9 @@ pub enum PoolError<E> {
     #[error("the contribution is not for the tip")]
     StaleParent {
         /// The tip.
-        tip: Hash,
+        tip: BlockId,
         /// Its parent.
-        found: Hash,
+        found: BlockId,
     },
     /// It contradicts itself.
     #[error(transparent)]
@@ -161,7 +161,7 @@ pub struct Verified {
 }
 
 struct Pending {
-    digest: Hash,
+    digest: [u8; 32],
     bytes: usize,
     offered: Arc<FullContribution>,
 }
@@ -169,8 +169,8 @@ struct Pending {
 /// What is known of a seat; one without any knowledge is not kept.
 #[derive(Default)]
 struct State {
-    pending: BTreeMap<Hash, Ticket>,
-    refused: Vec<Hash>,
+    pending: BTreeMap<[u8; 32], Ticket>,
+    refused: Vec<[u8; 32]>,
     /// With the number of verifications before.
     verified: Option<(u64, Verified)>,
 }
@@ -188,7 +188,7 @@ pub struct ContributionPool {
     seats: BTreeMap<Seat, State>,
     pending: BTreeMap<Ticket, Pending>,
     /// Oldest first.
-    refused: VecDeque<(Seat, Hash)>,
+    refused: VecDeque<(Seat, [u8; 32])>,
     bytes: usize,
     verified: usize,
     tickets: u64,

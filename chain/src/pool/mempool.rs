@@ -5,11 +5,11 @@
 //! executed once its turn comes, and only the last transaction of a sender can give way to another's.
 
 use super::recent::Recent;
-use crate::Hash;
 use crate::address::Address;
 use crate::amount::{Amount, Coins};
+use crate::header::ChainId;
 use crate::ledger::{Account, Accounts, LedgerError, Overlay, Rules};
-use crate::transaction::{Action, Transaction, TransactionError};
+use crate::transaction::{Action, Transaction, TransactionError, TransactionId};
 use circuits::statements::codec::{self, CodecError};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -139,11 +139,11 @@ pub enum MempoolError<E> {
 }
 
 /// Order in which transactions give way: the lowest fee first, among equals the highest identity.
-type Rank = (Amount, Reverse<Hash>, Address);
+type Rank = (Amount, Reverse<TransactionId>, Address);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    id: Hash,
+    id: TransactionId,
     transaction: Transaction,
 }
 
@@ -156,21 +156,21 @@ impl Entry {
 /// Transactions that wait for a block.
 #[derive(Clone, Debug)]
 pub struct Mempool {
-    chain: Hash,
+    chain: ChainId,
     rules: Rules,
     limits: Limits,
     /// By sender, of consecutive nonces, never empty.
     senders: BTreeMap<Address, VecDeque<Entry>>,
-    ids: BTreeMap<Hash, Address>,
+    ids: BTreeMap<TransactionId, Address>,
     /// The last of each sender.
     lasts: BTreeSet<Rank>,
     /// Digests of whole transactions: an identity is not of the signature, so a forger could make one look invalid.
-    refused: Recent,
+    refused: Recent<[u8; 32]>,
 }
 
 impl Mempool {
     /// An empty pool of a chain.
-    pub fn new(chain: Hash, rules: Rules, limits: Limits) -> Self {
+    pub fn new(chain: ChainId, rules: Rules, limits: Limits) -> Self {
         let refused = Recent::new(limits.refused);
         let (senders, ids, lasts) = Default::default();
         Mempool { chain, rules, limits, senders, ids, lasts, refused }
@@ -187,7 +187,7 @@ impl Mempool {
     }
 
     /// The transaction of an identity.
-    pub fn get(&self, id: &Hash) -> Option<&Transaction> {
+    pub fn get(&self, id: &TransactionId) -> Option<&Transaction> {
         let queue = self.senders.get(self.ids.get(id)?)?;
         queue.iter().find(|entry| entry.id == *id).map(|entry| &entry.transaction)
     }

@@ -1,28 +1,27 @@
 //! A set that forgets.
 
-use crate::Hash;
 use std::collections::{BTreeSet, VecDeque};
 
-/// The last so many hashes that were put in.
+/// The last so many entries that were put in.
 #[derive(Clone, Debug)]
-pub(crate) struct Recent {
+pub(crate) struct Recent<T> {
     most: usize,
-    order: VecDeque<Hash>,
-    set: BTreeSet<Hash>,
+    order: VecDeque<T>,
+    set: BTreeSet<T>,
 }
 
-impl Recent {
+impl<T: Copy + Ord> Recent<T> {
     pub fn new(most: usize) -> Self {
         Recent { most, order: VecDeque::new(), set: BTreeSet::new() }
     }
 
-    pub fn contains(&self, hash: &Hash) -> bool {
-        self.set.contains(hash)
+    pub fn contains(&self, entry: &T) -> bool {
+        self.set.contains(entry)
     }
 
-    pub fn insert(&mut self, hash: Hash) {
-        if self.set.insert(hash) {
-            self.order.push_back(hash);
+    pub fn insert(&mut self, entry: T) {
+        if self.set.insert(entry) {
+            self.order.push_back(entry);
         }
         while self.order.len() > self.most
             && let Some(oldest) = self.order.pop_front()
@@ -40,12 +39,12 @@ mod tests {
     fn forgets_the_oldest() {
         let mut recent = Recent::new(2);
         for i in [1, 2, 1, 3] {
-            recent.insert([i; 32]);
+            recent.insert(i);
         }
-        assert_eq!([1, 2, 3].map(|i| recent.contains(&[i; 32])), [false, true, true]);
+        assert_eq!([1, 2, 3].map(|i| recent.contains(&i)), [false, true, true]);
         assert_eq!(recent.set.len(), recent.order.len());
         let mut none = Recent::new(0);
-        none.insert([1; 32]);
-        assert!(!none.contains(&[1; 32]));
+        none.insert(1);
+        assert!(!none.contains(&1));
     }
 }

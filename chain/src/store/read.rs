@@ -2,13 +2,13 @@
 
 use super::tables::{self, AccountsAt, Nodes, at_height, by_height, by_id};
 use super::{BlockTensors, Rewards, Store, StoreError};
-use crate::Hash;
 use crate::address::Address;
 use crate::block::Block;
 use crate::consensus::contextual::Record;
 use crate::genesis::Genesis;
-use crate::header::Header;
+use crate::header::{BlockId, Header};
 use crate::ledger::{self, Account, Accounts, BalanceProof, Reward};
+use crate::transaction::TransactionId;
 use circuits::model::file::ModelState;
 use circuits::statements::codec;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableError};
@@ -52,7 +52,7 @@ impl View {
     }
 
     /// Identity of the chain's block of a height.
-    pub fn at_height(&self, height: u64) -> Result<Option<Hash>, StoreError> {
+    pub fn at_height(&self, height: u64) -> Result<Option<BlockId>, StoreError> {
         at_height(&self.0.open_table(tables::CHAIN)?, height)
     }
 
@@ -63,35 +63,35 @@ impl View {
     }
 
     /// Record of a block of any branch.
-    pub fn record(&self, id: &Hash) -> Result<Option<Record>, StoreError> {
+    pub fn record(&self, id: &BlockId) -> Result<Option<Record>, StoreError> {
         by_id(&self.0.open_table(tables::RECORDS)?, id)
     }
 
     /// Header of a block that must be there.
-    pub fn header(&self, id: &Hash) -> Result<Header, StoreError> {
+    pub fn header(&self, id: &BlockId) -> Result<Header, StoreError> {
         Ok(self.record(id)?.ok_or(StoreError::Missing("a block's record"))?.header)
     }
 
     /// A block of any branch; the genesis is none.
-    pub fn block(&self, id: &Hash) -> Result<Option<Block>, StoreError> {
+    pub fn block(&self, id: &BlockId) -> Result<Option<Block>, StoreError> {
         by_id(&self.0.open_table(tables::BLOCKS)?, id)
     }
 
     /// Tensors of a block of any branch.
-    pub fn tensors(&self, id: &Hash) -> Result<Option<BlockTensors>, StoreError> {
+    pub fn tensors(&self, id: &BlockId) -> Result<Option<BlockTensors>, StoreError> {
         by_id(&self.0.open_table(tables::GRADIENTS)?, id)
     }
 
     /// Which rule a block was found to break when it was to be executed.
-    pub fn invalid(&self, id: &Hash) -> Result<Option<String>, StoreError> {
+    pub fn invalid(&self, id: &BlockId) -> Result<Option<String>, StoreError> {
         let table = self.0.open_table(tables::INVALID)?;
-        Ok(table.get(id)?.map(|row| row.value().to_owned()))
+        Ok(table.get(id.as_bytes())?.map(|row| row.value().to_owned()))
     }
 
     /// Where the chain has a transaction.
-    pub fn transaction(&self, id: &Hash) -> Result<Option<Location>, StoreError> {
+    pub fn transaction(&self, id: &TransactionId) -> Result<Option<Location>, StoreError> {
         let table = self.0.open_table(tables::TRANSACTIONS)?;
-        let location = table.get(id)?.map(|row| row.value());
+        let location = table.get(id.as_bytes())?.map(|row| row.value());
         Ok(location.map(|(height, index)| Location { height, index }))
     }
 

@@ -1,13 +1,13 @@
 //! The tables, and rows in and out of them.
 
 use super::StoreError;
-use crate::Hash;
+use crate::header::BlockId;
 use crate::ledger::{self, Account, Accounts, NodeStore};
 use circuits::statements::codec::{self, Encoded};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 /// A table by identity.
-pub type ById = TableDefinition<'static, &'static Hash, &'static [u8]>;
+pub type ById = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
 /// A table by height.
 pub type ByHeight = TableDefinition<'static, u64, &'static [u8]>;
 
@@ -18,9 +18,9 @@ pub const RECORDS: ById = TableDefinition::new("records");
 /// Tensors of the blocks' contributions, of every branch.
 pub const GRADIENTS: ById = TableDefinition::new("gradients");
 /// Blocks that were found to break a rule only when they were to be executed, and the rule.
-pub const INVALID: TableDefinition<'static, &'static Hash, &'static str> = TableDefinition::new("invalid");
+pub const INVALID: TableDefinition<'static, &'static [u8; 32], &'static str> = TableDefinition::new("invalid");
 /// The chain: identities by height.
-pub const CHAIN: TableDefinition<'static, u64, &'static Hash> = TableDefinition::new("chain");
+pub const CHAIN: TableDefinition<'static, u64, &'static [u8; 32]> = TableDefinition::new("chain");
 /// What the chain's blocks pay.
 pub const REWARDS: ByHeight = TableDefinition::new("rewards");
 /// Rows of the ledger's tree.
@@ -30,25 +30,25 @@ pub const STALE: ByHeight = TableDefinition::new("stale");
 /// Model states at some heights of the chain, the tip's among them.
 pub const STATES: ByHeight = TableDefinition::new("states");
 /// Where the chain's transactions are: height, and number in the block.
-pub const TRANSACTIONS: TableDefinition<'static, &'static Hash, (u64, u32)> = TableDefinition::new("transactions");
+pub const TRANSACTIONS: TableDefinition<'static, &'static [u8; 32], (u64, u32)> = TableDefinition::new("transactions");
 /// The places of the chain's transactions, by whom they concern.
-pub const PARTIES: TableDefinition<'static, (&'static Hash, u64, u32), ()> = TableDefinition::new("parties");
+pub const PARTIES: TableDefinition<'static, (&'static [u8; 32], u64, u32), ()> = TableDefinition::new("parties");
 /// The genesis.
 pub const GENESIS: TableDefinition<'static, (), &'static [u8]> = TableDefinition::new("genesis");
 
 /// All tables, open for writing.
 pub struct Tables<'txn> {
-    pub blocks: Table<'txn, &'static Hash, &'static [u8]>,
-    pub records: Table<'txn, &'static Hash, &'static [u8]>,
-    pub gradients: Table<'txn, &'static Hash, &'static [u8]>,
-    pub invalid: Table<'txn, &'static Hash, &'static str>,
-    pub chain: Table<'txn, u64, &'static Hash>,
+    pub blocks: Table<'txn, &'static [u8; 32], &'static [u8]>,
+    pub records: Table<'txn, &'static [u8; 32], &'static [u8]>,
+    pub gradients: Table<'txn, &'static [u8; 32], &'static [u8]>,
+    pub invalid: Table<'txn, &'static [u8; 32], &'static str>,
+    pub chain: Table<'txn, u64, &'static [u8; 32]>,
     pub rewards: Table<'txn, u64, &'static [u8]>,
     pub ledger: Table<'txn, &'static [u8], &'static [u8]>,
     pub stale: Table<'txn, u64, &'static [u8]>,
     pub states: Table<'txn, u64, &'static [u8]>,
-    pub transactions: Table<'txn, &'static Hash, (u64, u32)>,
-    pub parties: Table<'txn, (&'static Hash, u64, u32), ()>,
+    pub transactions: Table<'txn, &'static [u8; 32], (u64, u32)>,
+    pub parties: Table<'txn, (&'static [u8; 32], u64, u32), ()>,
     pub genesis: Table<'txn, (), &'static [u8]>,
 }
 
@@ -78,10 +78,10 @@ pub fn required<T: Encoded>(row: Option<T>, what: &'static str) -> Result<T, Sto
 
 /// Reads the row of an identity.
 pub fn by_id<T: Encoded>(
-    table: &impl ReadableTable<&'static Hash, &'static [u8]>,
-    id: &Hash,
+    table: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
+    id: &BlockId,
 ) -> Result<Option<T>, StoreError> {
-    Ok(table.get(id)?.map(|row| codec::decode(row.value())).transpose()?)
+    Ok(table.get(id.as_bytes())?.map(|row| codec::decode(row.value())).transpose()?)
 }
 
 /// Reads the row of a height.
@@ -93,8 +93,11 @@ pub fn by_height<T: Encoded>(
 }
 
 /// Reads which block the chain has at a height.
-pub fn at_height(table: &impl ReadableTable<u64, &'static Hash>, height: u64) -> Result<Option<Hash>, StoreError> {
-    Ok(table.get(height)?.map(|row| *row.value()))
+pub fn at_height(
+    table: &impl ReadableTable<u64, &'static [u8; 32]>,
+    height: u64,
+) -> Result<Option<BlockId>, StoreError> {
+    Ok(table.get(height)?.map(|row| BlockId::from_bytes(*row.value())))
 }
 
 /// The height that no reorganisation goes below: what deeper ones need was dropped. It never falls, even where a branch

@@ -1,7 +1,6 @@
 //! Targets and their compact form.
 
 use super::Work;
-use crate::Hash;
 use primitive_types::U256;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +58,7 @@ impl Target {
 }
 
 /// Whether an identity, read as a big-endian number, is at most the target.
-pub fn meets(id: &Hash, target: Target) -> bool {
+pub fn meets(id: &[u8; 32], target: Target) -> bool {
     U256::from_big_endian(id) <= target.0
 }
 
@@ -316,7 +315,7 @@ mod tests {
         }
 
         #[test]
-        fn meeting_is_a_comparison_of_big_endian_bytes(id in any::<Hash>(), target in testing::target()) {
+        fn meeting_is_a_comparison_of_big_endian_bytes(id in any::<[u8; 32]>(), target in testing::target()) {
             prop_assert_eq!(meets(&id, target), id <= target.value().to_big_endian());
             prop_assert!(meets(&target.value().to_big_endian(), target));
             if let Some(above) = target.value().checked_add(U256::one()) {

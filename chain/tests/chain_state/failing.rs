@@ -2,8 +2,8 @@
 
 use crate::support::disk::Disk;
 use crate::support::*;
-use chain::Hash;
 use chain::chain_state::{ChainError, ChainState};
+use chain::header::{BlockId, LedgerRoot};
 use chain::store::Store;
 use chain::store::testing::Dump;
 use chain::tensors::Complete;
@@ -74,7 +74,7 @@ fn sweep(tree: &Tree, before: Vec<u8>, block: Option<&Complete>) -> Vec<u8> {
 fn a_failing_disk_leaves_the_chain_before_the_block_or_after_it() {
     let mut tree = Tree::new(|genesis| genesis.rules.reorg_limit = 2);
     let genesis = tree.genesis();
-    let pay = |tree: &mut Tree, at: Hash, producer, gradients: Vec<(u8, u64)>| {
+    let pay = |tree: &mut Tree, at: BlockId, producer, gradients: Vec<(u8, u64)>| {
         let transactions = vec![tree.pay(&at, 3, 4, 1), tree.pay(&at, 4, producer, 1)];
         tree.add(&at, Plan { transactions, gradients, producer, ..Plan::default() })
     };
@@ -86,7 +86,7 @@ fn a_failing_disk_leaves_the_chain_before_the_block_or_after_it() {
     let a = pay(&mut tree, base[4], 10, vec![(1, 5)]);
     let b = pay(&mut tree, base[4], 11, vec![]);
     let b_on = pay(&mut tree, b, 11, vec![]);
-    let bad = tree.add(&b_on, Plan { root: Some([3; 32]), ..Plan::default() });
+    let bad = tree.add(&b_on, Plan { root: Some(LedgerRoot::from_bytes([3; 32])), ..Plan::default() });
     let mut bytes = sweep(&tree, vec![], None);
     for id in base[1..].iter().chain(&[a, b, b_on, bad]) {
         bytes = sweep(&tree, bytes, Some(tree.complete(id)));

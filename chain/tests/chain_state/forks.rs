@@ -1,12 +1,12 @@
 //! Reorganisations, and how deep they go.
 
 use crate::support::*;
-use chain::Hash;
 use chain::chain_state::{ChainError, Inserted, Switch};
+use chain::header::BlockId;
 use chain::transaction::Action;
 
 /// Adds blocks with a payment each, which the branch's producer tells from those of other branches.
-fn paying(tree: &mut Tree, from: Hash, count: u64, producer: u8) -> Vec<Hash> {
+fn paying(tree: &mut Tree, from: BlockId, count: u64, producer: u8) -> Vec<BlockId> {
     let mut at = from;
     let add = |i: u64| {
         let transactions = vec![tree.pay(&at, 3, 4, 10 + i), tree.pay(&at, 4, producer, 5)];
@@ -16,7 +16,7 @@ fn paying(tree: &mut Tree, from: Hash, count: u64, producer: u8) -> Vec<Hash> {
     (0..count).map(add).collect()
 }
 
-fn moved(disconnected: &[Hash], connected: &[Hash]) -> Inserted {
+fn moved(disconnected: &[BlockId], connected: &[BlockId]) -> Inserted {
     let disconnected = disconnected.iter().rev().copied().collect();
     Inserted::Moved(Switch { disconnected, connected: connected.to_vec() })
 }
@@ -91,7 +91,7 @@ fn reorganisations_of_every_depth_leave_no_trace_of_what_was_before() {
         assert_eq!(tree.height(&again[1]), 14 + depth + 2);
         if depth < LIMIT {
             assert_eq!(tree.insert(&mut node, &again[0]).unwrap(), Inserted::Side);
-            let back: Vec<Hash> = old.iter().chain(&again).copied().collect();
+            let back: Vec<BlockId> = old.iter().chain(&again).copied().collect();
             assert_eq!(tree.insert(&mut node, &again[1]).unwrap(), moved(&new, &back));
             same_as_undisturbed(&tree, &node);
         } else {
@@ -132,7 +132,7 @@ fn what_was_settled_stays_settled_where_a_branch_of_more_work_has_fewer_blocks()
     let mut tree = Tree::new(|genesis| genesis.rules.retarget_interval = 2);
     let slow = |producer| Plan { producer, seconds: 40, ..Plan::default() };
     let fast = |producer| Plan { producer, seconds: 1, ..Plan::default() };
-    let grow = |tree: &mut Tree, from: Hash, count: u64, plan: Plan| -> Vec<Hash> {
+    let grow = |tree: &mut Tree, from: BlockId, count: u64, plan: Plan| -> Vec<BlockId> {
         let mut at = from;
         let add = |_| {
             at = tree.add(&at, plan.clone());

@@ -1,19 +1,19 @@
 //! Blocks that turn out to break a rule only when they are executed.
 
 use crate::support::*;
-use chain::Hash;
 use chain::chain_state::{ChainError, Inserted};
 use chain::consensus::{BlockError, ContextualError};
+use chain::header::{BlockId, LedgerRoot};
 use chain::ledger::LedgerError;
 use chain::transaction::Action;
 
 /// How a block breaks a rule, and the error.
-type Case = (fn(&Tree, &Hash) -> Plan, fn(&BlockError) -> bool);
+type Case = (fn(&Tree, &BlockId) -> Plan, fn(&BlockError) -> bool);
 
 const CASES: [Case; 6] = [
     (
-        |_, _| Plan { root: Some([7; 32]), ..Plan::default() },
-        |error| matches!(error, BlockError::Contextual(ContextualError::LedgerRoot { found, .. }) if *found == [7; 32]),
+        |_, _| Plan { root: Some(LedgerRoot::from_bytes([7; 32])), ..Plan::default() },
+        |error| matches!(error, BlockError::Contextual(ContextualError::LedgerRoot { found, .. }) if *found == LedgerRoot::from_bytes([7; 32])),
     ),
     (
         |tree, at| Plan { transactions: vec![tree.pay(at, 4, 3, 5), tree.pay(at, 3, 4, 60_000)], ..Plan::default() },
@@ -91,7 +91,7 @@ fn a_branch_with_an_invalid_block_changes_nothing() {
             after.insert("invalid", Default::default());
             assert!(after == before);
             let expected: std::collections::BTreeSet<Vec<u8>> =
-                branch[position..].iter().map(|id| id.to_vec()).collect();
+                branch[position..].iter().map(|id| id.as_bytes().to_vec()).collect();
             assert_eq!(invalid.into_keys().collect::<std::collections::BTreeSet<_>>(), expected);
             same_as_undisturbed(&tree, &node);
 

@@ -1,13 +1,13 @@
 //! Blocks whose contributions are proven, from the worker to the store.
 
 use crate::support::*;
-use chain::Hash;
 use chain::block::Block;
 use chain::chain_state::Inserted;
 use chain::consensus::SemanticError;
 use chain::consensus::semantic::{Checker, Proven};
 use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, keys_digest};
+use chain::header::{BlockId, ChainId, StateDigest};
 use chain::tensors::Complete;
 use chain::transaction::TransactionError;
 use chain::worker::Worker;
@@ -20,7 +20,7 @@ use verifier::StepVerifier;
 type Hands<'a> = (&'a [u8], u8);
 
 /// Proves a block on a parent.
-fn train(tree: &mut Tree, worker: &Worker<'_>, on: &Hash, (contributors, producer): Hands<'_>) -> Hash {
+fn train(tree: &mut Tree, worker: &Worker<'_>, on: &BlockId, (contributors, producer): Hands<'_>) -> BlockId {
     let (parent, mut state) = (tree.blocks[on].record.parent(), tree.blocks[on].state.clone());
     let contribute = |&who: &u8| worker.contribute(&parent, &state, 1, &key(who), &mut |_, _| {}).unwrap();
     let mut proven: Vec<_> = contributors.iter().map(contribute).collect();
@@ -56,12 +56,13 @@ fn proven_blocks_move_the_chain_and_are_taken_back() {
     let checker = Checker::new(&spec, &params, &keys).unwrap();
     let mut node = tree.node();
     // The way that a node goes: admitted, verified, completed, inserted.
-    let mut take = |tree: &Tree, id: &Hash| {
+    let mut take = |tree: &Tree, id: &BlockId| {
         let (block, tensors) = (tree.complete(id).proven().block().clone(), tree.complete(id).tensors().to_vec());
         let parent = node.admit(&block, NOW).unwrap();
         let proven = checker.verify(&parent, &block).unwrap();
         let inserted = node.insert(&Complete::new(&params, &spec, proven, tensors).unwrap(), NOW).unwrap();
-        assert_eq!(node.tip().summary.state, spec.layouts().commit_state(&params, node.state()).unwrap().digest());
+        let commitments = spec.layouts().commit_state(&params, node.state()).unwrap();
+        assert_eq!(node.tip().summary.state, StateDigest::of(&commitments));
         inserted
     };
     assert!(matches!(take(&tree, &a), Inserted::Moved(_)));
@@ -77,7 +78,7 @@ fn blocks_without_contributions_take_no_keys() {
     let payment = tree.pay(&genesis, 3, 4, 5);
     let idle = tree.add(&genesis, Plan { transactions: vec![payment], ..Plan::default() });
     let trained = tree.add(&genesis, Plan { gradients: vec![(1, 1)], ..Plan::default() });
-    let block = |id: &Hash| tree.complete(id).proven().block().clone();
+    let block = |id: &BlockId| tree.complete(id).proven().block().clone();
     let (parent, other) = (tree.blocks[&genesis].record.parent(), tree.blocks[&idle].record.parent());
     let of = |parent, block: &Arc<Block>| Proven::idle(&tree.spec, parent, block);
 
@@ -87,7 +88,7 @@ fn blocks_without_contributions_take_no_keys() {
     assert!(matches!(of(&other, &block(&idle)), Err(SemanticError::Parent)));
 
     let mut foreign = payment;
-    foreign.body.chain = [8; 32];
+    foreign.body.chain = ChainId::from_bytes([8; 32]);
     let changed = Arc::new(Block { transactions: vec![payment, foreign], ..Block::clone(&block(&idle)) });
     let refused = of(&parent, &changed).unwrap_err();
     assert!(matches!(refused, SemanticError::Transaction { index: 1, source: TransactionError::OtherChain }));

@@ -1,8 +1,8 @@
 //! Random trees of blocks, in random orders, against a model of the rule of most work.
 
 use crate::support::*;
-use chain::Hash;
 use chain::chain_state::{ChainError, Inserted};
+use chain::header::BlockId;
 use chain::work::Work;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     (any::<prop::sample::Index>(), seconds, prop::collection::vec(payment, 0..3))
 }
 
-fn tree(shapes: &[Shape], limit: u64) -> (Tree, Vec<Hash>) {
+fn tree(shapes: &[Shape], limit: u64) -> (Tree, Vec<BlockId>) {
     let mut tree = Tree::new(|genesis| {
         genesis.rules.reorg_limit = limit;
         genesis.rules.retarget_interval = 3;
@@ -47,8 +47,8 @@ fn tree(shapes: &[Shape], limit: u64) -> (Tree, Vec<Hash>) {
 /// What a node should do, by blocks alone.
 struct Model<'a> {
     tree: &'a Tree,
-    known: HashSet<Hash>,
-    tip: Hash,
+    known: HashSet<BlockId>,
+    tip: BlockId,
     settled: u64,
     limit: u64,
 }
@@ -62,17 +62,17 @@ enum Expected {
 }
 
 impl Model<'_> {
-    fn work(&self, id: &Hash) -> Work {
+    fn work(&self, id: &BlockId) -> Work {
         self.tree.blocks[id].record.work
     }
 
-    fn insert(&mut self, id: &Hash) -> Expected {
+    fn insert(&mut self, id: &BlockId) -> Expected {
         let parent = self.tree.parent(id);
         if !self.known.contains(&parent) {
             return Expected::Unknown;
         }
         let genesis = self.tree.genesis();
-        let chain: HashSet<Hash> = self.tree.path(&self.tip).into_iter().chain([genesis]).collect();
+        let chain: HashSet<BlockId> = self.tree.path(&self.tip).into_iter().chain([genesis]).collect();
         let branch = self.tree.path(&parent);
         let fork = branch.iter().rev().find(|id| chain.contains(*id)).map_or(0, |id| self.tree.height(id));
         if fork < self.settled {
@@ -98,7 +98,7 @@ proptest! {
         keys in prop::collection::vec(any::<u32>(), 16),
     ) {
         let (tree, ids) = tree(&shapes, limit);
-        let mut order: Vec<(u32, Hash)> = keys.into_iter().zip(ids[1..].iter().copied()).collect();
+        let mut order: Vec<(u32, BlockId)> = keys.into_iter().zip(ids[1..].iter().copied()).collect();
         order.sort_unstable();
         let mut node = tree.node();
         let known = HashSet::from([tree.genesis()]);

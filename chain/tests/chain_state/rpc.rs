@@ -1,13 +1,13 @@
 //! Questions about a chain that has forked.
 
 use crate::support::*;
-use chain::Hash;
+use chain::header::BlockId;
 use chain::rpc::{Answer, BlockRef, MAX_BLOCKS, MAX_TRANSACTIONS, Query, answer, fork_height, locator};
 use chain::store::{Location, Store, StoreError};
 use chain::transaction::Action;
 use redb::backends::InMemoryBackend;
 
-fn blocks(node: &chain::chain_state::ChainState, locator: Vec<Hash>, limit: u32) -> Vec<Hash> {
+fn blocks(node: &chain::chain_state::ChainState, locator: Vec<BlockId>, limit: u32) -> Vec<BlockId> {
     match answer(node.store(), &Query::BlocksAfter { locator, limit }).unwrap() {
         Answer::Blocks(blocks) => blocks.iter().map(|block| block.id()).collect(),
         other => panic!("{other:?}"),
@@ -47,13 +47,15 @@ fn peers_on_other_branches_find_the_fork() {
     assert_eq!(blocks(&ours, ids, 1), path[31..32]);
 
     // At most so many, whatever is asked for; from the genesis if nothing is known, nothing at the tip.
-    for unknown in [vec![], vec![[9; 32]], vec![a[3]], locator(&stranger.store().view().unwrap()).unwrap()] {
+    for unknown in
+        [vec![], vec![BlockId::from_bytes([9; 32])], vec![a[3]], locator(&stranger.store().view().unwrap()).unwrap()]
+    {
         assert_eq!(blocks(&ours, unknown, u32::MAX), path[..MAX_BLOCKS as usize]);
     }
-    assert_eq!(blocks(&ours, vec![b[31]], 5), [] as [Hash; 0]);
+    assert_eq!(blocks(&ours, vec![b[31]], 5), [] as [BlockId; 0]);
     assert_eq!(blocks(&ours, vec![b[30], b[31]], 5), [b[31]]);
-    assert_eq!(blocks(&ours, vec![base[0]], 0), [] as [Hash; 0]);
-    assert_eq!(blocks(&stranger, vec![a[0], genesis], 5), [] as [Hash; 0]);
+    assert_eq!(blocks(&ours, vec![base[0]], 0), [] as [BlockId; 0]);
+    assert_eq!(blocks(&stranger, vec![a[0], genesis], 5), [] as [BlockId; 0]);
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn answers_are_about_the_chain() {
     assert_eq!(on_chain(BlockRef::Height(2)), Some((b[0], Some(b[0]), true)));
     assert_eq!(on_chain(BlockRef::Height(4)), None);
     assert_eq!(on_chain(BlockRef::Id(a)), Some((a, Some(a), false)));
-    assert_eq!(on_chain(BlockRef::Id([1; 32])), None);
+    assert_eq!(on_chain(BlockRef::Id(BlockId::from_bytes([1; 32]))), None);
 
     let Answer::Account(proved) = answer(node.store(), &Query::Account(address(4))).unwrap() else { panic!() };
     assert_eq!((proved.account, proved.block, proved.height), (tree.blocks[&b[1]].accounts[&address(4)], b[1], 3));
@@ -111,7 +113,7 @@ fn answers_are_about_the_chain() {
     let Answer::Model(model) = answer(node.store(), &Query::Model).unwrap() else { panic!() };
     assert!(model.state == node.model() && model.record == *node.tip());
     let Answer::Status(status) = answer(node.store(), &Query::Status).unwrap() else { panic!() };
-    assert_eq!((status.chain, status.tip, status.waiting), (genesis, node.tip().clone(), None));
+    assert_eq!((status.chain, status.tip, status.waiting), (*tree.spec.id(), node.tip().clone(), None));
     assert!(matches!(answer(node.store(), &Query::Submit(first)).unwrap(), Answer::Refused(_)));
 
     let empty = Store::with_backend(InMemoryBackend::new()).unwrap();

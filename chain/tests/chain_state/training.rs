@@ -1,11 +1,11 @@
 //! The model along the chain.
 
 use crate::support::*;
-use chain::Hash;
 use chain::chain_state::Inserted;
+use chain::header::{BlockId, StateDigest};
 
 /// Adds blocks, some of them with gradients.
-fn grow(tree: &mut Tree, from: Hash, producer: u8, trains: &[u8]) -> Vec<Hash> {
+fn grow(tree: &mut Tree, from: BlockId, producer: u8, trains: &[u8]) -> Vec<BlockId> {
     let mut at = from;
     let add = |(seed, &count): (u64, &u8)| {
         let gradients = (1..=count).map(|who| (who, u64::from(producer) * 100 + seed)).collect();
@@ -49,7 +49,7 @@ fn the_model_of_the_store_is_what_the_record_commits_to() {
         assert_eq!(config, *tree.spec.config());
         let commitments = tree.spec.layouts().commit_state(&PARAMS, &state).unwrap();
         assert_eq!(commitments, *node.commitments());
-        assert_eq!(commitments.digest(), node.tip().summary.state);
+        assert_eq!(StateDigest::of(&commitments), node.tip().summary.state);
         let (at, file) = node.store().view().unwrap().state_at_or_below(node.tip().summary.height).unwrap();
         assert_eq!((at, file.step), (node.tip().summary.height, node.tip().summary.step));
         assert!(file == node.model());

@@ -13,10 +13,13 @@ use chain::consensus::SemanticError;
 use chain::consensus::semantic::{self, Checker};
 use chain::contribution::{Contribution, leading_zeros};
 use chain::dataset::Dataset;
-use chain::genesis::{ChainSpec, Genesis, keys_digest};
+use chain::genesis::{ChainSpec, Genesis, KeysDigest, keys_digest};
+use chain::header::{
+    BlockId, BodyDigest, ChainId, ContributionsDigest, LedgerRoot, ProofsDigest, StateDigest, TransactionsDigest,
+};
+use chain::ledger;
 use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
-use chain::{Hash, ledger};
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::statements::codec::decode;
 use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
@@ -139,7 +142,7 @@ pub fn tried_keys() -> impl Iterator<Item = SecretKey> {
 /// Finds a nonce for the header as it is.
 pub fn mine(block: &mut Block) {
     let target = block.header.target.target();
-    while !meets(&block.id(), target) {
+    while !meets(block.id().as_bytes(), target) {
         block.header.nonce = block.header.nonce.wrapping_add(1);
     }
 }
@@ -157,7 +160,7 @@ pub fn reseal(spec: &ChainSpec, block: &mut Block) {
     (summary.contributions, summary.transactions, summary.proofs) =
         (digests.contributions, digests.transactions, digests.proofs);
     if let Some(update) = &block.update {
-        summary.state = update.after.digest();
+        summary.state = StateDigest::of(&update.after);
     }
     mine_summary(block);
 }
@@ -196,8 +199,27 @@ pub fn key_of(address: &Address) -> SecretKey {
     (1..10).map(key).find(|key| key.address() == *address).unwrap()
 }
 
+/// A hash of any type.
+pub trait Altered {
+    /// With a byte that differs in these bits.
+    fn altered(&self, by: u8) -> Self;
+}
+
+macro_rules! hashes {
+    ($($hash:ty),*) => {$(
+        impl Altered for $hash {
+            fn altered(&self, by: u8) -> Self {
+                let mut bytes = *self.as_bytes();
+                bytes[7] ^= by;
+                Self::from_bytes(bytes)
+            }
+        }
+    )*};
+}
+hashes!(BlockId, ChainId, BodyDigest, StateDigest, ContributionsDigest, TransactionsDigest, LedgerRoot, ProofsDigest);
+hashes!(KeysDigest);
+
 /// A hash that differs in one bit.
-pub fn flipped(mut hash: Hash) -> Hash {
-    hash[7] ^= 1;
-    hash
+pub fn flipped<T: Altered>(hash: T) -> T {
+    hash.altered(1)
 }

@@ -1,14 +1,13 @@
 //! The end of a chain that is kept in memory, and all rules of a block on it, in the order of a node.
 
 use super::Setting;
-use chain::Hash;
 use chain::address::Address;
 use chain::block::Block;
 use chain::consensus::contextual::{self, Ancestry, Record};
 use chain::consensus::semantic::Parent;
 use chain::consensus::{ContextualError, SemanticError, StructuralError, structural};
 use chain::genesis::ChainSpec;
-use chain::header::Header;
+use chain::header::{BlockId, Header, LedgerRoot};
 use chain::ledger::{self, Account, Execution, LedgerError, MemoryNodes, NodeBatch, Reward};
 use chain::transaction::Transaction;
 use chain::work::Work;
@@ -34,7 +33,7 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct Tip {
     pub record: Record,
-    pub headers: BTreeMap<Hash, Header>,
+    pub headers: BTreeMap<BlockId, Header>,
     pub accounts: BTreeMap<Address, Account>,
     pub nodes: MemoryNodes,
     /// What each block paid, by height.
@@ -44,7 +43,7 @@ pub struct Tip {
 /// What a block does to the ledger.
 pub struct Executed {
     pub execution: Execution,
-    pub root: Hash,
+    pub root: LedgerRoot,
     pub nodes: NodeBatch,
 }
 
@@ -55,7 +54,7 @@ impl Tip {
         let (root, batch) = ledger::update(&nodes, 0, &accounts).unwrap();
         nodes.insert(batch);
         let header = spec.header().unwrap();
-        assert_eq!(header.id(), *spec.id());
+        assert_eq!(header.id(), spec.id().genesis());
         let record = Record {
             header,
             summary: spec.summary(root).unwrap(),
@@ -70,7 +69,7 @@ impl Tip {
     }
 
     pub fn ancestry(&self, spec: &ChainSpec) -> Ancestry {
-        let header = |id: &Hash| self.headers.get(id).copied().ok_or(*id);
+        let header = |id: &BlockId| self.headers.get(id).copied().ok_or(*id);
         Ancestry::of(spec.rules(), &self.record, header).unwrap()
     }
 

@@ -9,8 +9,8 @@ mod script;
 #[path = "../support/mod.rs"]
 mod support;
 
-use chain::Hash;
 use chain::chain_state::{ChainError, ChainState};
+use chain::header::StateDigest;
 use chain::store::Store;
 use script::Script;
 use std::io::{Read, Write};
@@ -98,7 +98,7 @@ impl Random {
 
 /// What the store of an undisturbed node is like after each entry of the script; before it is made, too.
 struct Moment {
-    dump: Hash,
+    dump: [u8; 32],
     node: Option<(chain::consensus::contextual::Record, circuits::model::State)>,
 }
 
@@ -126,7 +126,7 @@ fn position(script: &Script, moments: &[Moment], path: &Path) -> usize {
         (Ok(node), Some((tip, state))) => {
             assert_eq!((node.tip(), node.tip().summary.ledger), (tip, tip.summary.ledger));
             assert!(node.state() == state);
-            assert_eq!(node.tip().summary.state, tip.state.digest());
+            assert_eq!(node.tip().summary.state, StateDigest::of(&tip.state));
         }
         (node, _) => panic!("{:?}", node.map(|_| ()).err()),
     }

@@ -1,11 +1,11 @@
 //! Blocks in the order in which a node sees them, in a file.
 
 use crate::support::{NOW, Plan, Tree, tiny};
-use chain::Hash;
 use chain::block::Block;
 use chain::chain_state::{ChainError, ChainState};
 use chain::consensus::semantic::Proven;
 use chain::genesis::{ChainSpec, Genesis};
+use chain::header::{BlockId, LedgerRoot};
 use chain::store::{BlockTensors, Store};
 use chain::tensors::Complete;
 use circuits::model::State;
@@ -21,7 +21,7 @@ pub struct Script {
 }
 
 /// Adds blocks with a payment each, some of them with gradients.
-fn grow(tree: &mut Tree, from: &Hash, producer: u8, gradients: &[u64]) -> Vec<Hash> {
+fn grow(tree: &mut Tree, from: &BlockId, producer: u8, gradients: &[u64]) -> Vec<BlockId> {
     let mut at = *from;
     let add = |&seed: &u64| {
         let transactions = vec![tree.pay(&at, 3, 4, 1 + u64::from(producer)), tree.pay(&at, 4, producer, 5)];
@@ -42,7 +42,7 @@ impl Script {
         let fork = base[12];
         let a = grow(&mut tree, &fork, 10, &[0, 21, 0, 0]);
         let b = grow(&mut tree, &fork, 11, &[31, 0, 0, 0, 0]);
-        let bad = tree.add(&b[4], Plan { root: Some([1; 32]), ..Plan::default() });
+        let bad = tree.add(&b[4], Plan { root: Some(LedgerRoot::from_bytes([1; 32])), ..Plan::default() });
         let on_bad = grow(&mut tree, &bad, 12, &[0, 0]);
         let a_again = grow(&mut tree, &a[3], 13, &[0, 41]);
         let end = grow(&mut tree, &a_again[1], 9, &[0; 14]);
@@ -103,7 +103,7 @@ fn part<T: Encoded>(rest: &mut &[u8]) -> T {
 }
 
 /// Digest of all rows of a store.
-pub fn digest(store: &Store) -> Hash {
+pub fn digest(store: &Store) -> [u8; 32] {
     let mut bytes = vec![];
     for (table, rows) in store.dump().unwrap() {
         for part in [table.as_bytes()].into_iter().chain(rows.iter().flat_map(|(key, row)| [&key[..], &row[..]])) {

@@ -16,7 +16,7 @@ use chain::message::{FullBlock, FullContribution, Message};
 use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, Proved, Query, Status};
 use chain::store::Location;
 use chain::tensors::GradientTensors;
-use chain::transaction::Action;
+use chain::transaction::{Action, TransactionId};
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::Work;
 use circuits::model::file::ModelState;
@@ -80,7 +80,7 @@ fn good(target: &str) -> Files {
                 "tip",
                 Message::Tip { id: third.id(), height: 3, work: Work::ZERO.saturating_add(idle.header.target.work()) },
             ),
-            ("get-blocks", Message::GetBlocks { locator: vec![third.id(), *spec.id()], limit: 64 }),
+            ("get-blocks", Message::GetBlocks { locator: vec![third.id(), spec.id().genesis()], limit: 64 }),
             ("blocks", Message::Blocks(vec![FullBlock { block: idle, tensors: vec![] }])),
         ]
         .map(|(name, message)| (name, encode(&message).unwrap()))
@@ -92,8 +92,8 @@ fn good(target: &str) -> Files {
             ("tip", Query::Block(BlockRef::Tip)),
             ("height", Query::Block(BlockRef::Height(u64::MAX))),
             ("block", Query::Block(BlockRef::Id(third.id()))),
-            ("blocks", Query::BlocksAfter { locator: vec![third.id(), *spec.id()], limit: 64 }),
-            ("transaction", Query::Transaction(third.id())),
+            ("blocks", Query::BlocksAfter { locator: vec![third.id(), spec.id().genesis()], limit: 64 }),
+            ("transaction", Query::Transaction(TransactionId::from_bytes(*third.id().as_bytes()))),
             ("account", Query::Account(address(1))),
             ("model", Query::Model),
             ("waiting", Query::Waiting(address(1))),
@@ -322,7 +322,7 @@ fn proved(address: &Address) -> Proved {
     nodes.insert(batch);
     let proof = ledger::prove(&nodes, 0, address).unwrap();
     let account = accounts.get(address).cloned().unwrap_or_default();
-    Proved { account, proof, block: *GOLDEN.spec.id(), height: 0 }
+    Proved { account, proof, block: GOLDEN.spec.id().genesis(), height: 0 }
 }
 
 /// A block without contributions on the genesis of the light client.

@@ -6,6 +6,7 @@ use crate::common::{NANO, key, key_of, reseal, resign, sign};
 use chain::block::Block;
 use chain::consensus::{SemanticError, StructuralError, structural};
 use chain::contribution::Contribution;
+use chain::header::BlockId;
 use circuits::model::Slot;
 use circuits::statements::StateCommitments;
 use verifier::{BatchError, StepError, VerifyError};
@@ -102,7 +103,7 @@ fn contributions_out_of_order_or_too_many() {
         b.contributions = vec![b.contributions[0].clone(); 5];
     });
     assert!(matches!(error, Refused::Structural(StructuralError::Contributions { found: 5, most: 4 })), "{error:?}");
-    let error = refused(1, |b| b.contributions[1].seat.parent = [1; 32]);
+    let error = refused(1, |b| b.contributions[1].seat.parent = BlockId::from_bytes([1; 32]));
     assert!(matches!(error, Refused::Structural(StructuralError::Parent { index: 1 })), "{error:?}");
     let error = refused(2, |b| b.transactions = vec![b.transactions[0]; 5]);
     assert!(matches!(error, Refused::Structural(StructuralError::Transactions { found: 5, most: 4 })), "{error:?}");

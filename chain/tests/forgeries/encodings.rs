@@ -2,11 +2,10 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::{NANO, PARAMS, assert_unsealed, mine_summary, reseal, resign};
-use chain::Hash;
 use chain::block::Block;
 use chain::contribution::Contribution;
 use chain::genesis::{ChainSpec, Genesis};
-use chain::header::Summary;
+use chain::header::{BodyDigest, Summary};
 use chain::tensors::{self, Complete, GradientTensors, TensorError};
 use circuits::statements::codec::{self, CodecError, Encoded, decode, encode};
 use std::fmt::Debug;
@@ -18,7 +17,7 @@ fn offsets(length: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Cuts, lengthens and alters an encoding; `id` is what a node takes for the identity of what it read.
-fn mistreat<T: Encoded + PartialEq + Debug>(value: &T, id: impl Fn(&T) -> Hash) {
+fn mistreat<T: Encoded + PartialEq + Debug>(value: &T, id: impl Fn(&T) -> [u8; 32]) {
     let bytes = encode(value).unwrap();
     assert_eq!(&decode::<T>(&bytes).unwrap(), value);
     for length in offsets(bytes.len()) {
@@ -52,7 +51,7 @@ fn mistreat<T: Encoded + PartialEq + Debug>(value: &T, id: impl Fn(&T) -> Hash) 
     }
 }
 
-fn whole<T: Encoded>(value: &T) -> Hash {
+fn whole<T: Encoded>(value: &T) -> [u8; 32] {
     codec::digest(b"test", &encode(value).unwrap())
 }
 
@@ -72,19 +71,19 @@ fn encodings_are_mistreated() {
             };
             // What the block says of itself counts as well as what it is made of.
             let said = whole(&read.summary);
-            named.header.body =
-                codec::digest(b"test", &[&summary.digest().unwrap()[..], &said, &named.header.body].concat());
-            named.id()
+            let parts = [summary.digest().unwrap(), named.header.body].map(|digest| *digest.as_bytes());
+            named.header.body = BodyDigest::from_bytes(codec::digest(b"test", &[parts[0], said, parts[1]].concat()));
+            *named.id().as_bytes()
         });
         for contribution in &block.contributions {
             mistreat(contribution, whole::<Contribution>);
         }
-        mistreat(&block.summary, |summary: &Summary| summary.digest().unwrap());
+        mistreat(&block.summary, |summary: &Summary| *summary.digest().unwrap().as_bytes());
     }
     mistreat(&GOLDEN.chain.tensors[0][0], whole::<GradientTensors>);
     // Of a genesis that is accepted, the chain's identity is another.
     mistreat(&GOLDEN.chain.genesis, |genesis: &Genesis| match ChainSpec::new(genesis.clone()) {
-        Ok(spec) => *spec.id(),
+        Ok(spec) => *spec.id().as_bytes(),
         Err(_) => whole(genesis),
     });
 }

@@ -8,6 +8,7 @@ use chain::amount::{AmountError, MAX_SUPPLY};
 use chain::consensus::SemanticError;
 use chain::consensus::semantic::Checker;
 use chain::genesis::{ChainSpec, Genesis, GenesisError, MAX_NAME};
+use chain::header::ChainId;
 use chain::rules::RulesError;
 use chain::work::CompactTarget;
 use chain::{dataset, ledger};
@@ -188,7 +189,7 @@ fn every_field_is_in_the_identity() {
         |g| g.balances[0].1 = grains(1),
         |g| g.contributors.truncate(2),
     ];
-    let mut ids: HashSet<chain::Hash> = HashSet::from([*GOLDEN.spec.id()]);
+    let mut ids: HashSet<ChainId> = HashSet::from([*GOLDEN.spec.id()]);
     for (i, alter) in alterations.into_iter().enumerate() {
         let mut genesis = GOLDEN.chain.genesis.clone();
         alter(&mut genesis);

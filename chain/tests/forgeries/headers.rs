@@ -2,9 +2,10 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::{Refused, Tip};
-use crate::common::{NANO, address, flipped, mine, mine_summary, reseal};
+use crate::common::{Altered, NANO, address, flipped, mine, mine_summary, reseal};
 use chain::block::Block;
 use chain::consensus::{BlockError, ContextualError, SemanticError, StructuralError, structural};
+use chain::header::StateDigest;
 use chain::work::{CompactTarget, meets};
 use verifier::BatchError;
 
@@ -26,12 +27,12 @@ fn refused(height: usize, alter: impl FnOnce(&mut Block)) -> Refused {
 #[test]
 fn a_header_that_was_altered_lacks_its_work() {
     let alterations: [fn(&mut Block, u8); 6] = [
-        |b, by| b.header.parent[7] ^= by,
+        |b, by| b.header.parent = b.header.parent.altered(by),
         |b, by| b.header.time += u64::from(by),
         |b, by| b.header.time -= u64::from(by),
         |b, by| b.header.target = bits(0x1f3f_ffff - u32::from(by)),
         |b, by| b.header.nonce += u64::from(by),
-        |b, by| b.header.body[7] ^= by,
+        |b, by| b.header.body = b.header.body.altered(by),
     ];
     for height in 1..=3 {
         for (i, alter) in alterations.iter().enumerate() {
@@ -41,7 +42,7 @@ fn a_header_that_was_altered_lacks_its_work() {
                 alter(&mut block, by);
                 assert_ne!(block.header, GOLDEN.block(height).header);
                 // One in a thousand alterations has the work by chance: such a header is as good as any.
-                if meets(&block.id(), block.header.target.target()) {
+                if meets(block.id().as_bytes(), block.header.target.target()) {
                     lucky += 1;
                     continue;
                 }
@@ -73,7 +74,7 @@ fn a_summary_that_was_altered_is_not_the_headers() {
             let error = refused(height, |b| {
                 alter(b);
                 b.header.body = b.summary.digest().unwrap();
-                while meets(&b.id(), b.header.target.target()) {
+                while meets(b.id().as_bytes(), b.header.target.target()) {
                     b.header.nonce += 1;
                 }
             });
@@ -148,7 +149,7 @@ fn summaries_with_new_work() {
     // Without contributions the model stays: also from going back to the state before.
     let error = worked(2, |b| b.summary.state = flipped(b.summary.state));
     assert!(matches!(error, Refused::Contextual(ContextualError::StateChanged)), "{error:?}");
-    let error = worked(2, |b| b.summary.state = GOLDEN.chain.genesis.state.digest());
+    let error = worked(2, |b| b.summary.state = StateDigest::of(&GOLDEN.chain.genesis.state));
     assert!(matches!(error, Refused::Contextual(ContextualError::StateChanged)), "{error:?}");
 
     for height in 1..=3 {

@@ -9,16 +9,17 @@ use chain::address::{Address, SecretKey, SignatureError};
 use chain::block::Block;
 use chain::consensus::semantic::Parent;
 use chain::consensus::{ContextualError, SemanticError, StructuralError, structural};
-use chain::contribution::{Contribution, Seat, update_domain};
+use chain::contribution::{Contribution, Seat, TensorsDigest, update_domain};
 use chain::dataset::{DatasetError, assigned};
 use chain::genesis::ChainSpec;
+use chain::header::{BlockId, ContributionsDigest, StateDigest};
 use circuits::ops::sgd::HyperError;
 use circuits::statements::domain::Domain;
 use verifier::step::{Claimed, ClaimedUpdate};
 use verifier::{Batch, BatchError, StepError};
 
 fn leaf_of(spec: &ChainSpec, seat: &Seat) -> u64 {
-    assigned(&spec.genesis().dataset, &seat.parent, &seat.contributor.0, seat.slot, 0)
+    assigned(&spec.genesis().dataset, &seat.parent, &seat.contributor, seat.slot, 0)
 }
 
 /// What a pool checks of a contribution alone.
@@ -169,8 +170,9 @@ fn a_contribution_replayed_on_another_chain() {
         let genesis = chain::genesis::Genesis { name: format!("golden {i}"), ..GOLDEN.chain.genesis.clone() };
         ChainSpec::new(genesis).unwrap()
     });
-    let other = { other }.find(|spec| leaf_of(spec, &Seat { parent: *spec.id(), ..honest.seat }) == leaf).unwrap();
-    let on = Parent::new(*other.id(), 0, 0, parent.state.clone());
+    let other =
+        { other }.find(|spec| leaf_of(spec, &Seat { parent: spec.id().genesis(), ..honest.seat }) == leaf).unwrap();
+    let on = Parent::new(other.id().genesis(), 0, 0, parent.state.clone());
     replayed.seat.parent = on.id;
     // The old signature names the chain.
     restamp(&other, &mut replayed);
@@ -245,8 +247,8 @@ fn nobody_else_alters_a_contribution() {
         let error = NANO.checker(spec).verify_contribution(&parent, &altered).map(|_| ()).unwrap_err();
         assert!(matches!(error, SemanticError::Signature { index: 0, source: SignatureError::Invalid }), "{error:?}");
     };
-    let parts: [fn(&mut Contribution) -> &mut [u8]; 4] =
-        [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0, |c| &mut c.tensors];
+    let parts: [fn(&mut Contribution) -> &mut [u8]; 3] =
+        [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0];
     for part in parts {
         // A byte of every point and scalar, of every place in one.
         for at in (0..part(&mut honest.clone()).len()).step_by(31) {
@@ -254,6 +256,11 @@ fn nobody_else_alters_a_contribution() {
             part(&mut altered)[at] ^= 1 << (at % 8);
             refused_by_signature(altered);
         }
+    }
+    for at in [0, 31] {
+        let mut tensors = *honest.tensors.as_bytes();
+        tensors[at] ^= 1 << (at % 8);
+        refused_by_signature(Contribution { tensors: TensorsDigest::from_bytes(tensors), ..honest.clone() });
     }
     let lists: [fn(&mut Contribution) -> &mut Vec<u8>; 3] =
         [|c| &mut c.proofs.layers[0], |c| &mut c.proofs.heads[0], |c| &mut c.leaves[0].0];
@@ -313,6 +320,7 @@ fn each_field_of_a_contributions_domain() {
     let (chain, parent) = (GOLDEN.spec.id(), GOLDEN.before(1).parent());
     let seat = GOLDEN.block(1).contributions[0].seat;
     assert_eq!(contribution_under(&seat.domain(chain, 1, &parent.digest)), Ok(()));
+    let none = ContributionsDigest::from_bytes([0; 32]);
     let others = [
         seat.domain(&flipped(*chain), 1, &parent.digest),
         seat.domain(chain, 2, &parent.digest),
@@ -322,8 +330,8 @@ fn each_field_of_a_contributions_domain() {
         Seat { contributor: address(3), ..seat }.domain(chain, 1, &parent.digest),
         Seat { slot: 1, ..seat }.domain(chain, 1, &parent.digest),
         // Of an update with the same parts' lengths, and of a run.
-        update_domain(chain, 1, (&seat.parent, &parent.digest), &seat.contributor, &[0; 32]),
-        circuits::statements::Run::contribution_domain(chain, 1, &parent.digest, 0),
+        update_domain(chain, 1, (&seat.parent, &parent.digest), &seat.contributor, &none),
+        circuits::statements::Run::contribution_domain(chain.as_bytes(), 1, parent.digest.as_bytes(), 0),
     ];
     for (i, domain) in others.iter().enumerate() {
         assert_eq!(contribution_under(domain), Err(BatchError::Invalid(vec![0, 1])), "{i}");
@@ -351,16 +359,17 @@ fn each_field_of_an_updates_domain() {
     let (id, before, producer, all) = (parent.id, parent.digest, block.summary.producer, block.summary.contributions);
     assert_eq!(update_under(&update_domain(chain, 1, (&id, &before), &producer, &all)), Ok(()));
     let seat = block.contributions[0].seat;
+    let swapped = (BlockId::from_bytes(*before.as_bytes()), StateDigest::from_bytes(*id.as_bytes()));
     let others = [
         update_domain(&flipped(*chain), 1, (&id, &before), &producer, &all),
         update_domain(chain, 2, (&id, &before), &producer, &all),
         update_domain(chain, 1, (&flipped(id), &before), &producer, &all),
         update_domain(chain, 1, (&id, &flipped(before)), &producer, &all),
-        update_domain(chain, 1, (&before, &id), &producer, &all),
+        update_domain(chain, 1, (&swapped.0, &swapped.1), &producer, &all),
         update_domain(chain, 1, (&id, &before), &address(8), &all),
         update_domain(chain, 1, (&id, &before), &producer, &flipped(all)),
         seat.domain(chain, 1, &before),
-        circuits::statements::Run::update_domain(chain, 1, &before),
+        circuits::statements::Run::update_domain(chain.as_bytes(), 1, before.as_bytes()),
     ];
     for (i, domain) in others.iter().enumerate() {
         assert_eq!(update_under(domain), Err(BatchError::Invalid(vec![0])), "{i}");

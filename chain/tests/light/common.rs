@@ -2,7 +2,6 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use backend::parameters;
-use chain::Hash;
 use chain::address::{Address, SecretKey};
 use chain::amount::Amount;
 use chain::block::{Block, Update};
@@ -11,7 +10,7 @@ use chain::consensus::semantic::Checker;
 use chain::contribution::Contribution;
 use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
-use chain::header::Header;
+use chain::header::{BlockId, Header, LedgerRoot};
 use chain::ledger;
 use chain::light::{Checkpoint, FileError, Keep, LightClient};
 use chain::rules::Rules;
@@ -140,16 +139,16 @@ impl<'a> Branch<'a> {
         self.records.last().unwrap()
     }
 
-    pub fn id(&self) -> Hash {
+    pub fn id(&self) -> BlockId {
         self.tip().header.id()
     }
 
-    pub fn header(&self, id: &Hash) -> Option<Header> {
+    pub fn header(&self, id: &BlockId) -> Option<Header> {
         self.records.iter().rev().map(|record| record.header).find(|header| header.id() == *id)
     }
 
     pub fn ancestry(&self) -> Ancestry {
-        let header = |id: &Hash| Ok::<_, Infallible>(self.header(id).unwrap());
+        let header = |id: &BlockId| Ok::<_, Infallible>(self.header(id).unwrap());
         let Ok(ancestry) = Ancestry::of(self.spec.rules(), self.tip(), header);
         ancestry
     }
@@ -160,7 +159,7 @@ impl<'a> Branch<'a> {
             contributions: vec![],
             transactions: vec![],
             update: None,
-            ledger: [tag; 32],
+            ledger: LedgerRoot::from_bytes([tag; 32]),
             producer: Address([tag; 32]),
             now: self.tip().header.time + self.spacing,
         }
@@ -247,17 +246,17 @@ impl Keep for Kept {
 }
 
 impl Kept {
-    pub fn ids(&self) -> Vec<Hash> {
+    pub fn ids(&self) -> Vec<BlockId> {
         self.blocks.iter().map(|bytes| codec::decode::<Block>(bytes).unwrap().id()).collect()
     }
 }
 
 /// Identities of the client's chain above its first block.
-pub fn ids(client: &LightClient<'_>) -> Vec<Hash> {
+pub fn ids(client: &LightClient<'_>) -> Vec<BlockId> {
     let (first, last) = (client.first().height(), client.tip().height());
     (first + 1..=last).map(|height| client.at(height).unwrap().id).collect()
 }
 
-pub fn ids_of(blocks: &[Block]) -> Vec<Hash> {
+pub fn ids_of(blocks: &[Block]) -> Vec<BlockId> {
     blocks.iter().map(Block::id).collect()
 }

@@ -1,9 +1,9 @@
 //! Branches: most work wins, within the limit.
 
 use crate::common::*;
-use chain::Hash;
 use chain::block::Block;
 use chain::genesis::ChainSpec;
+use chain::header::BlockId;
 use chain::light::{FileError, LightClient, LightError, Nowhere, Switch};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -165,7 +165,7 @@ proptest! {
                 Err(error) => prop_assert!(false, "{error}"),
             }
             prop_assert_eq!(client.tip().work, most);
-            let chain: Vec<Hash> = ids(&client);
+            let chain: Vec<BlockId> = ids(&client);
             prop_assert_eq!(&kept.ids(), &chain);
             for pair in chain.windows(2) {
                 prop_assert_eq!(client.get(&pair[1]).unwrap().header.parent, pair[0]);

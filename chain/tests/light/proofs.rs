@@ -5,6 +5,7 @@ use backend::curve::{ENCODED, F};
 use chain::address::Address;
 use chain::block::Block;
 use chain::consensus::{BlockError, SemanticError};
+use chain::header::StateDigest;
 use chain::light::{LightError, LightFile, Nowhere, Proofs, Report, window};
 use chain::worker::{Proven, Worker};
 use circuits::model::State;
@@ -135,7 +136,7 @@ fn a_proven_chain() {
     // The update leads to another state than the one that the block states.
     let elsewhere = SPEC.genesis().state.clone();
     let astray = remined(&SPEC, second.clone(), |block| {
-        block.summary.state = elsewhere.digest();
+        block.summary.state = StateDigest::of(&elsewhere);
         block.update.as_mut().unwrap().after = elsewhere;
     });
     let (height, error) = refused(&followed(&trained_once, astray));
@@ -143,7 +144,7 @@ fn a_proven_chain() {
     // Proofs of another block, with everything around them right.
     let moved = remined(&SPEC, second.clone(), |block| block.update = first.update.clone());
     let moved = remined(&SPEC, moved, |block| {
-        block.summary.state = block.update.as_ref().unwrap().after.digest();
+        block.summary.state = StateDigest::of(&block.update.as_ref().unwrap().after);
     });
     let (height, error) = refused(&followed(&trained_once, moved));
     assert!(height == 3 && matches!(error, SemanticError::Step(_)), "{error}");

@@ -3,17 +3,18 @@
 use crate::common::*;
 use chain::block::Block;
 use chain::consensus::{BlockError, ContextualError, StructuralError};
+use chain::header::{BlockId, ChainId, LedgerRoot, StateDigest};
 use chain::ledger::{self, BalanceProof, MemoryNodes, ProofError};
-use chain::light::{Checkpoint, CheckpointError, LightClient, LightError, Nowhere, Report};
+use chain::light::{Checkpoint, CheckpointDigest, CheckpointError, LightClient, LightError, Nowhere, Report};
 use chain::work::CompactTarget;
 use circuits::statements::codec;
 
 #[test]
 fn the_genesis_is_the_one_that_is_trusted() {
-    let refused = LightClient::from_genesis(checker(&SPEC), &[1; 32]).map(|_| ());
+    let refused = LightClient::from_genesis(checker(&SPEC), &ChainId::from_bytes([1; 32])).map(|_| ());
     assert!(matches!(refused, Err(CheckpointError::Genesis)));
     let client = client(&SPEC);
-    assert_eq!((client.tip().id, client.tip().height()), (*SPEC.id(), 0));
+    assert_eq!((client.tip().id, client.tip().height()), (SPEC.id().genesis(), 0));
     assert_eq!(client.tip().id, client.first().id);
 }
 
@@ -43,7 +44,7 @@ fn many_windows_of_blocks() {
 
     let locator = client.locator();
     assert_eq!((locator[0], locator[1]), (branch.id(), branch.records[149].header.id()));
-    assert_eq!(locator.last(), Some(SPEC.id()));
+    assert_eq!(locator.last(), Some(&SPEC.id().genesis()));
     assert!(locator.len() < 20, "{}", locator.len());
 }
 
@@ -75,8 +76,14 @@ fn each_rule_of_headers_and_the_prefix_before() {
         with(|b| b.summary.step = 1),
         BlockError::Contextual(ContextualError::Step { expected: 0, found: 1 })
     ));
-    assert!(matches!(with(|b| b.summary.state[0] ^= 1), BlockError::Contextual(ContextualError::StateChanged)));
-    assert!(matches!(with(|b| b.header.parent[0] ^= 1), BlockError::Contextual(ContextualError::Parent)));
+    assert!(matches!(
+        with(|b| b.summary.state = StateDigest::from_bytes([0xee; 32])),
+        BlockError::Contextual(ContextualError::StateChanged)
+    ));
+    assert!(matches!(
+        with(|b| b.header.parent = BlockId::from_bytes([0xee; 32])),
+        BlockError::Contextual(ContextualError::Parent)
+    ));
     let old = BEGIN + 3 * SPACING;
     match with(|b| b.header.time = BEGIN + 3 * SPACING) {
         BlockError::Contextual(ContextualError::TimeTooOld { median, found }) => {
@@ -91,14 +98,14 @@ fn each_rule_of_headers_and_the_prefix_before() {
 
     // Work done on something else.
     let idle = |_: &Branch<'_>, mut block: Block| {
-        while block.id()[0] < 0x80 {
+        while block.id().as_bytes()[0] < 0x80 {
             block.header.nonce += 1;
         }
         block
     };
     assert!(matches!(sixth(idle, NOW), BlockError::Structural(StructuralError::Work)));
     let other_summary = |_: &Branch<'_>, mut block: Block| {
-        block.summary.ledger[0] ^= 1;
+        block.summary.ledger = LedgerRoot::from_bytes([0xee; 32]);
         block
     };
     assert!(matches!(sixth(other_summary, NOW), BlockError::Structural(StructuralError::Summary)));
@@ -163,11 +170,12 @@ fn checkpoints_that_are_refused() {
         let digest = checkpoint.digest().unwrap();
         LightClient::from_checkpoint(checker(&SPEC), checkpoint, &digest).map(|_| ()).unwrap_err()
     };
-    let other = LightClient::from_checkpoint(checker(&SPEC), good.clone(), &[0; 32]).map(|_| ());
+    let other =
+        LightClient::from_checkpoint(checker(&SPEC), good.clone(), &CheckpointDigest::from_bytes([0; 32])).map(|_| ());
     assert!(matches!(other, Err(CheckpointError::Digest)));
 
     let mut bad = good.clone();
-    bad.record.summary.ledger[0] ^= 1;
+    bad.record.summary.ledger = LedgerRoot::from_bytes([0xee; 32]);
     assert!(matches!(start(bad), CheckpointError::Summary));
     let mut bad = good.clone();
     bad.record.state.segments[0].w[0][0] ^= 1;
@@ -191,7 +199,7 @@ fn checkpoints_that_are_refused() {
 }
 
 /// Root of the first ledger, and what the contributor has under it.
-fn proof() -> (chain::Hash, BalanceProof) {
+fn proof() -> (LedgerRoot, BalanceProof) {
     let mut nodes = MemoryNodes::default();
     let (root, batch) = ledger::update(&nodes, 0, &SPEC.genesis().accounts()).unwrap();
     nodes.insert(batch);

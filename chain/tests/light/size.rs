@@ -6,7 +6,7 @@ use backend::ports::canonical_length;
 use chain::address::Signature;
 use chain::block::Update;
 use chain::consensus::structural;
-use chain::contribution::{Contribution, Seat};
+use chain::contribution::{Contribution, Seat, TensorsDigest};
 use chain::dataset::{DatasetRoot, MerkleProof};
 use chain::light::Keep;
 use chain::light::{LightFile, Proofs};
@@ -46,7 +46,7 @@ fn a_nano_block_of_two_contributions() {
             heads: vec![proof(&keys.head, 1)],
         },
         leaves: vec![MerkleProof(vec![0xff; dataset.proof_length(7).unwrap()])],
-        tensors: [0xff; 32],
+        tensors: TensorsDigest::from_bytes([0xff; 32]),
         stamp: u64::MAX,
         signature: Signature([0xff; 64]),
     };

@@ -1,10 +1,10 @@
 //! Catching up with sources, honest and not.
 
 use crate::common::*;
-use chain::Hash;
 use chain::address::Address;
 use chain::amount::Amount;
 use chain::block::Block;
+use chain::header::BlockId;
 use chain::ledger::{self, MemoryNodes};
 use chain::light::source::{Progress, balance};
 use chain::light::{LightError, Nowhere, Source, Switch, SyncError, sync};
@@ -18,7 +18,7 @@ struct Cut;
 /// A chain in memory.
 struct Node {
     blocks: Vec<Block>,
-    genesis: Hash,
+    genesis: BlockId,
     /// Answers that are given.
     answers: usize,
     /// Ignores what it is asked for, and begins here.
@@ -29,7 +29,7 @@ struct Node {
 
 impl Node {
     fn of(branch: &Branch<'_>) -> Self {
-        let genesis = *branch.spec.id();
+        let genesis = branch.spec.id().genesis();
         Node { blocks: branch.blocks.clone(), genesis, answers: usize::MAX, stuck: None, limit: None, proved: None }
     }
 }
@@ -37,13 +37,13 @@ impl Node {
 impl Source for Node {
     type Error = Cut;
 
-    fn tip(&mut self) -> Result<(Hash, u64), Cut> {
+    fn tip(&mut self) -> Result<(BlockId, u64), Cut> {
         Ok((self.blocks.last().map_or(self.genesis, Block::id), self.blocks.len() as u64))
     }
 
-    fn blocks_after(&mut self, locator: &[Hash], limit: usize) -> Result<Vec<Block>, Cut> {
+    fn blocks_after(&mut self, locator: &[BlockId], limit: usize) -> Result<Vec<Block>, Cut> {
         self.answers = self.answers.checked_sub(1).ok_or(Cut)?;
-        let after = |id: &Hash| match *id == self.genesis {
+        let after = |id: &BlockId| match *id == self.genesis {
             true => Some(0),
             false => self.blocks.iter().position(|block| block.id() == *id).map(|at| at + 1),
         };
@@ -159,7 +159,7 @@ fn a_balance_is_of_a_block_on_the_chain() {
     assert_eq!((height, found.unwrap().balance), (2, Amount::from_grains(5).unwrap()));
     let wrong = ask(Proved { height: 1, ..proved.clone() }).unwrap_err();
     assert!(matches!(wrong, SyncError::OffChain { height: 1 }));
-    let wrong = ask(Proved { block: [3; 32], ..proved.clone() }).unwrap_err();
+    let wrong = ask(Proved { block: BlockId::from_bytes([3; 32]), ..proved.clone() }).unwrap_err();
     assert!(matches!(wrong, SyncError::OffChain { height: 2 }));
     let wrong = ask(Proved { height: 1, block: branch.blocks[0].id(), ..proved }).unwrap_err();
     assert!(matches!(wrong, SyncError::Light(LightError::Balance(_))));

@@ -4,9 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use chain::Hash;
 use chain::chain_state::ChainState;
 use chain::consensus::semantic::Checker;
+use chain::header::{BlockId, StateDigest};
 use chain::ledger::Reward;
 use chain::message::{FullBlock, FullContribution, Message, PeerId};
 use chain::node::{Action, Job, Limits, Node};
@@ -91,7 +91,7 @@ impl Net {
         self.settle(node, actions);
     }
 
-    fn tip(&self, node: usize) -> Hash {
+    fn tip(&self, node: usize) -> BlockId {
         self.nodes[node].chain().tip().header.id()
     }
 
@@ -158,7 +158,7 @@ fn children_wait_for_their_parents() {
     // The model is the one that the proofs lead to.
     let state = net.nodes[0].chain().state();
     let committed = GOLDEN.spec.layouts().commit_state(&PARAMS, state).unwrap();
-    assert_eq!(committed.digest(), GOLDEN.block(3).summary.state);
+    assert_eq!(StateDigest::of(&committed), GOLDEN.block(3).summary.state);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn transactions_are_submitted_once_and_replaced_only_on_purpose() {
 
     let other = pay(4, 1, 500, 7);
     let Answer::Refused(reason) = asked(node, Query::Submit(other)).0 else { panic!() };
-    let waiting: String = second.id().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    let waiting = second.id().unwrap();
     assert_eq!(reason, format!("nonce 1 belongs to pending transaction {waiting}; only a replacement may use it"));
     let Answer::Refused(reason) = asked(node, Query::Replace(pay(4, 1, 10, 7))).0 else { panic!() };
     let fee = "a fee of 0.0000001 coins is too low to replace the pending transaction with the same nonce; 0.00000011 would suffice";

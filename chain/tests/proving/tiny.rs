@@ -9,7 +9,7 @@ use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use chain::address::Signature;
 use chain::block::{Block, Update};
 use chain::consensus::SemanticError;
-use chain::contribution::{Contribution, Seat, encode_points, update_domain};
+use chain::contribution::{Contribution, Seat, TensorsDigest, encode_points, update_domain};
 use chain::dataset::assigned;
 use chain::genesis::ChainSpec;
 use chain::unmined::{Parts, UnminedBlock};
@@ -142,7 +142,7 @@ impl Tiny {
     }
 
     pub fn leaf(&self, seat: &Seat) -> u64 {
-        assigned(&self.spec.genesis().dataset, &seat.parent, &seat.contributor.0, seat.slot, 0)
+        assigned(&self.spec.genesis().dataset, &seat.parent, &seat.contributor, seat.slot, 0)
     }
 
     pub fn seat_domain(&self, seat: &Seat) -> Domain {
@@ -184,7 +184,7 @@ impl Tiny {
             gradient: encode_points(gradient),
             proofs: statements::Contribution { losses: vec![loss], layers: vec![layers], heads: vec![heads] },
             leaves: vec![self.setting.dataset.proof(leaf).unwrap()],
-            tensors: [0; 32],
+            tensors: TensorsDigest::from_bytes([0; 32]),
             stamp: 0,
             signature: Signature([0; 64]),
         };

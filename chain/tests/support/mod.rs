@@ -7,7 +7,6 @@
 pub mod disk;
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
-use chain::Hash;
 use chain::address::{Address, SecretKey, Signature};
 use chain::amount::Amount;
 use chain::block::Update;
@@ -16,7 +15,8 @@ use chain::consensus::contextual::{Ancestry, Record};
 use chain::consensus::semantic::Proven;
 use chain::contribution::{Contribution, Seat, encode_points};
 use chain::dataset::{DatasetRoot, MerkleProof};
-use chain::genesis::{ChainSpec, Genesis};
+use chain::genesis::{ChainSpec, Genesis, KeysDigest};
+use chain::header::{BlockId, LedgerRoot};
 use chain::ledger::{self, Account, MemoryNodes, Reward};
 use chain::rules::Rules;
 use chain::store::Store;
@@ -108,7 +108,7 @@ pub fn genesis(config: &Config, params: &Params, state: &State) -> Genesis {
         name: "tree".into(),
         time: BEGIN,
         circuits: CIRCUIT_VERSION,
-        keys: [0; 32],
+        keys: KeysDigest::from_bytes([0; 32]),
         config: config.to_json(),
         seed: 1,
         state: Layouts::new(config).commit_state(params, state).unwrap(),
@@ -136,7 +136,7 @@ pub struct Plan {
     /// Seconds after the parent.
     pub seconds: u64,
     /// Named instead of the executed root.
-    pub root: Option<Hash>,
+    pub root: Option<LedgerRoot>,
 }
 
 impl Default for Plan {
@@ -161,11 +161,11 @@ pub struct Built {
 pub struct Tree {
     pub spec: Arc<ChainSpec>,
     pub params: Arc<Params>,
-    pub blocks: HashMap<Hash, Built>,
+    pub blocks: HashMap<BlockId, Built>,
 }
 
 /// Root of some accounts, in a tree that never had others.
-fn root(accounts: &BTreeMap<Address, Account>) -> Hash {
+fn root(accounts: &BTreeMap<Address, Account>) -> LedgerRoot {
     ledger::update(&MemoryNodes::default(), 0, accounts).unwrap().0
 }
 
@@ -203,29 +203,29 @@ impl Tree {
             state: spec.genesis().state.clone(),
         };
         let built = Built { complete: None, record, accounts, rewards: vec![vec![]], state };
-        let blocks = HashMap::from([(*spec.id(), built)]);
+        let blocks = HashMap::from([(spec.id().genesis(), built)]);
         Tree { spec: Arc::new(spec), params, blocks }
     }
 
-    pub fn genesis(&self) -> Hash {
-        *self.spec.id()
+    pub fn genesis(&self) -> BlockId {
+        self.spec.id().genesis()
     }
 
-    pub fn height(&self, id: &Hash) -> u64 {
+    pub fn height(&self, id: &BlockId) -> u64 {
         self.blocks[id].record.summary.height
     }
 
-    pub fn parent(&self, id: &Hash) -> Hash {
+    pub fn parent(&self, id: &BlockId) -> BlockId {
         self.blocks[id].record.header.parent
     }
 
-    pub fn complete(&self, id: &Hash) -> &Complete {
+    pub fn complete(&self, id: &BlockId) -> &Complete {
         self.blocks[id].complete.as_ref().unwrap()
     }
 
     /// Blocks from the one after the genesis to this one.
-    pub fn path(&self, tip: &Hash) -> Vec<Hash> {
-        let mut path: Vec<Hash> = std::iter::successors(Some(*tip), |id| Some(self.parent(id)))
+    pub fn path(&self, tip: &BlockId) -> Vec<BlockId> {
+        let mut path: Vec<BlockId> = std::iter::successors(Some(*tip), |id| Some(self.parent(id)))
             .take_while(|id| *id != self.genesis())
             .collect();
         path.reverse();
@@ -233,21 +233,21 @@ impl Tree {
     }
 
     /// A transaction of a key's next nonce where this block is the tip, with a fee of one grain.
-    pub fn signed(&self, at: &Hash, from: u8, action: Action) -> Transaction {
+    pub fn signed(&self, at: &BlockId, from: u8, action: Action) -> Transaction {
         let nonce = self.blocks[at].accounts.get(&address(from)).map_or(0, |account| account.nonce);
         self.sign(from, nonce, action)
     }
 
     pub fn sign(&self, from: u8, nonce: u64, action: Action) -> Transaction {
-        let body = Body { chain: self.genesis(), sender: address(from), nonce, fee: grains(1), action };
+        let body = Body { chain: *self.spec.id(), sender: address(from), nonce, fee: grains(1), action };
         Transaction::sign(body, &key(from)).unwrap()
     }
 
-    pub fn pay(&self, at: &Hash, from: u8, to: u8, amount: u64) -> Transaction {
+    pub fn pay(&self, at: &BlockId, from: u8, to: u8, amount: u64) -> Transaction {
         self.signed(at, from, Action::Transfer { to: address(to), amount: grains(amount) })
     }
 
-    fn contribution(&self, parent: &Hash, slot: u32, (who, seed): (u8, u64)) -> (Contribution, Gradients) {
+    fn contribution(&self, parent: &BlockId, slot: u32, (who, seed): (u8, u64)) -> (Contribution, Gradients) {
         let gradients = made_up(self.spec.config(), seed);
         let commitments = self.spec.layouts().commit_gradients(&self.params, &gradients).unwrap();
         let batch = self.spec.genesis().batch as usize;
@@ -265,7 +265,7 @@ impl Tree {
     }
 
     /// Adds a block on a parent; gives its identity.
-    pub fn add(&mut self, parent: &Hash, plan: Plan) -> Hash {
+    pub fn add(&mut self, parent: &BlockId, plan: Plan) -> BlockId {
         let mut contributions: Vec<_> = plan.gradients.iter().map(|&g| self.contribution(parent, 0, g)).collect();
         contributions.sort_by_key(|(c, _)| c.seat);
         let mut state = self.blocks[parent].state.clone();
@@ -286,12 +286,12 @@ impl Tree {
     /// Adds a block of contributions and update, which lead to this state.
     pub fn finish(
         &mut self,
-        parent: &Hash,
+        parent: &BlockId,
         plan: Plan,
         (contributions, update): (Vec<Contribution>, Option<Update>),
         tensors: Vec<GradientTensors>,
         state: State,
-    ) -> Hash {
+    ) -> BlockId {
         let spec = self.spec.clone();
         let before = &self.blocks[parent];
         let height = before.record.summary.height + 1;
@@ -344,7 +344,7 @@ impl Tree {
     }
 
     /// Adds so many blocks without content; gives their identities.
-    pub fn grow(&mut self, from: &Hash, count: u64, producer: u8) -> Vec<Hash> {
+    pub fn grow(&mut self, from: &BlockId, count: u64, producer: u8) -> Vec<BlockId> {
         let mut at = *from;
         let add = |_| {
             at = self.add(&at, Plan { producer, ..Plan::default() });
@@ -364,18 +364,18 @@ impl Tree {
     }
 
     /// A node that never saw another branch.
-    pub fn undisturbed(&self, tip: &Hash) -> ChainState {
+    pub fn undisturbed(&self, tip: &BlockId) -> ChainState {
         let mut node = self.node();
         self.feed(&mut node, &self.path(tip));
         node
     }
 
-    pub fn insert(&self, node: &mut ChainState, id: &Hash) -> Result<Inserted, ChainError> {
+    pub fn insert(&self, node: &mut ChainState, id: &BlockId) -> Result<Inserted, ChainError> {
         node.insert(self.complete(id), NOW)
     }
 
     /// Inserts blocks of which none is refused.
-    pub fn feed(&self, node: &mut ChainState, ids: &[Hash]) {
+    pub fn feed(&self, node: &mut ChainState, ids: &[BlockId]) {
         ids.iter().for_each(|id| drop(self.insert(node, id).unwrap()));
     }
 

@@ -93,9 +93,9 @@ fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let summary = &model.record.summary;
     let facts = json!({
         "step": summary.step,
-        "model_digest": hex(&model_digest(&model.config, &summary.state)),
-        "chain": hex(link.spec().id()),
-        "block": hex(&model.record.header.id()),
+        "model_digest": hex(&model_digest(&model.config, summary.state.as_bytes())),
+        "chain": link.spec().id().to_string(),
+        "block": model.record.header.id().to_string(),
         "height": summary.height,
     });
     Ok(Loaded { config: model.config, state: model.state, facts })

@@ -158,7 +158,8 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         Checkpoint::MAGIC => {
             let checkpoint: Checkpoint = files::decode(path, MAX_SMALL)?;
-            let digest = json!({ "digest": hex(&checkpoint.digest()?), "headers_before": checkpoint.ancestors.len() });
+            let digest =
+                json!({ "digest": checkpoint.digest()?.to_string(), "headers_before": checkpoint.ancestors.len() });
             let note = json!({ "note": UNVERIFIED });
             Ok(("light client checkpoint", facts(joined([describe::record(&checkpoint.record), digest, note]))))
         }

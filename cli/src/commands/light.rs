@@ -11,13 +11,14 @@ use crate::interrupt;
 use crate::node_link::{NodeError, NodeLink};
 use crate::ui::{Output, Ui};
 use crate::whose;
-use ::chain::Hash;
 use ::chain::address::Address;
 use ::chain::block::Block;
 use ::chain::consensus::semantic::Checker;
+use ::chain::header::{BlockId, ChainId};
 use ::chain::light::file::beginning;
 use ::chain::light::{
-    Checkpoint, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport, source, sync,
+    Checkpoint, CheckpointDigest, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport,
+    source, sync,
 };
 use ::chain::rpc::{Answer, Proved, Query};
 use circuits::statements::codec::Encoded;
@@ -35,14 +36,14 @@ pub struct Args {
     #[command(flatten)]
     devnet: Devnet,
     /// Trusted identity of the chain [default: that of the genesis in the node's directory]
-    #[arg(long, value_name = "HASH", value_parser = hash)]
-    genesis: Option<Hash>,
+    #[arg(long, value_name = "HASH", value_parser = |text: &str| hash(text, ChainId::from_bytes))]
+    genesis: Option<ChainId>,
     /// A checkpoint to start a new file from; its digest must be given too
     #[arg(long, value_name = "FILE", requires = "digest")]
     checkpoint: Option<PathBuf>,
     /// Trusted digest of the checkpoint, or of the one that the file starts from
-    #[arg(long, value_name = "HASH", value_parser = hash)]
-    digest: Option<Hash>,
+    #[arg(long, value_name = "HASH", value_parser = |text: &str| hash(text, CheckpointDigest::from_bytes))]
+    digest: Option<CheckpointDigest>,
     /// The client's file: headers, commitments and proofs
     #[arg(long, value_name = "FILE", default_value = "light.bin")]
     file: PathBuf,
@@ -80,14 +81,14 @@ impl Node<'_> {
 impl Source for Node<'_> {
     type Error = NodeFailed;
 
-    fn tip(&mut self) -> Result<(Hash, u64), NodeFailed> {
+    fn tip(&mut self) -> Result<(BlockId, u64), NodeFailed> {
         match self.ask(&Query::Status)? {
             Answer::Status(status) => Ok((status.tip.header.id(), status.tip.summary.height)),
             _ => Err(NodeFailed::Other),
         }
     }
 
-    fn blocks_after(&mut self, locator: &[Hash], limit: usize) -> Result<Vec<Block>, NodeFailed> {
+    fn blocks_after(&mut self, locator: &[BlockId], limit: usize) -> Result<Vec<Block>, NodeFailed> {
         let query = Query::BlocksAfter { locator: locator.to_vec(), limit: u32::try_from(limit).unwrap_or(u32::MAX) };
         match self.ask(&query)? {
             Answer::Blocks(blocks) => Ok(blocks),
@@ -229,7 +230,7 @@ fn start<'p>(
     args: &Args,
     checkpoint: Option<Checkpoint>,
     checker: Checker<'p>,
-    trusted: &Hash,
+    trusted: &ChainId,
 ) -> Result<LightClient<'p>, CliError> {
     Ok(match checkpoint {
         Some(checkpoint) => {
@@ -256,7 +257,7 @@ fn may_be_replaced(path: &Path) -> Result<(), CliError> {
 }
 
 /// The height and digest of what was written.
-fn write_checkpoint(client: &LightClient<'_>, path: &Path) -> Result<(u64, Hash), CliError> {
+fn write_checkpoint(client: &LightClient<'_>, path: &Path) -> Result<(u64, CheckpointDigest), CliError> {
     let height = client.settled();
     let checkpoint = client.checkpoint_at(height).ok_or_else(|| CliError::NotFound("settled block".into()))?;
     files::encode(path, &checkpoint, true)?;

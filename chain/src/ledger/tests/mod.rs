@@ -6,6 +6,7 @@ mod supply;
 
 use crate::address::Address;
 use crate::amount::Amount;
+use crate::header::LedgerRoot;
 use crate::ledger::{Account, MemoryNodes, update};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ fn set(map: &mut Map, changed: &Map) {
 }
 
 /// Adds a version to a tree.
-fn push(nodes: &mut MemoryNodes, version: u64, changed: &Map) -> crate::Hash {
+fn push(nodes: &mut MemoryNodes, version: u64, changed: &Map) -> LedgerRoot {
     let (root, batch) = update(nodes, version, changed).unwrap();
     nodes.insert(batch);
     root

@@ -1,12 +1,12 @@
 //! Balance proofs: what holds, and that nothing else does.
 
 use super::*;
-use crate::Hash;
+use crate::header::LedgerRoot;
 use crate::ledger::{BalanceProof, EMPTY_ROOT, ProofError, prove};
 use circuits::statements::codec::{self, CodecError, Encoded};
 
 /// A tree of the first accounts, its root.
-fn tree(accounts: u8) -> (MemoryNodes, Hash) {
+fn tree(accounts: u8) -> (MemoryNodes, LedgerRoot) {
     let mut nodes = MemoryNodes::default();
     let account = |index: u64| Account { balance: grains(1 << index), nonce: index, ..Account::default() };
     let map = (0..accounts).map(|index| (address(index), account(index.into()))).collect();
@@ -132,7 +132,7 @@ proptest! {
         let header = [&BalanceProof::MAGIC[..], &BalanceProof::VERSION.to_le_bytes(), &bytes].concat();
         for bytes in [bytes, header] {
             if let Ok(proof) = BalanceProof::decode(&bytes) {
-                prop_assert!(refused(proof.verify(&[7; 32], &address(1))));
+                prop_assert!(refused(proof.verify(&LedgerRoot::from_bytes([7; 32]), &address(1))));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Blocks at random: no coin comes from nowhere or goes anywhere, and a block is undone without a trace.
 
 use super::*;
-use crate::Hash;
 use crate::address::SignatureError;
 use crate::address::testing::key;
+use crate::header::{ChainId, LedgerRoot};
 use crate::ledger::testing::rules;
 use crate::ledger::{Accounts, Execution, LedgerError, Reward, execute, subsidy};
 use crate::transaction::{Action, Body, Transaction, TransactionError};
 use std::convert::Infallible;
 
-const CHAIN: Hash = [9; 32];
+const CHAIN: ChainId = ChainId::from_bytes([9; 32]);
 const KEYS: u8 = 5;
 const GENESIS: u64 = 100_000;
 
@@ -66,7 +66,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 struct Ledger {
     accounts: Map,
     nodes: MemoryNodes,
-    roots: Vec<Hash>,
+    roots: Vec<LedgerRoot>,
     /// By height, the genesis included.
     executions: Vec<Execution>,
 }
@@ -206,7 +206,7 @@ fn refuse(
             prop_assert_eq!(refused(&[pay(from, nonce + by, 1, 1)]), error);
         }
         Fault::OtherChain => {
-            let body = Body { chain: [8; 32], ..pay(from, nonce, 1, 1).body };
+            let body = Body { chain: ChainId::from_bytes([8; 32]), ..pay(from, nonce, 1, 1).body };
             let other = Transaction::sign(body, &key(from)).unwrap();
             prop_assert_eq!(other.check(&CHAIN), Err(TransactionError::OtherChain));
             prop_assert_eq!(refused(&[other]), LedgerError::OtherChain { index });

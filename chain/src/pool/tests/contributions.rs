@@ -9,6 +9,7 @@ use crate::contribution::{Contribution, Seat, leading_zeros};
 use crate::dataset::MerkleProof;
 use crate::genesis::ChainSpec;
 use crate::genesis::testing::{CONTRIBUTORS, spec};
+use crate::header::BlockId;
 use crate::ledger::Account;
 use crate::message::FullContribution;
 use crate::pool::contributions::{
@@ -22,7 +23,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-const TIP: [u8; 32] = [7; 32];
+const TIP: BlockId = BlockId::from_bytes([7; 32]);
+/// Another block.
+const OTHER: BlockId = BlockId::from_bytes([8; 32]);
 
 struct Fixture {
     spec: ChainSpec,
@@ -34,7 +37,7 @@ fn limits() -> Limits {
     Limits { contributions: 4, bytes: 1 << 20, tries: 2, refused: 3 }
 }
 
-fn parent(spec: &ChainSpec, id: [u8; 32]) -> Parent {
+fn parent(spec: &ChainSpec, id: BlockId) -> Parent {
     Parent::new(id, 9, 3, Arc::new(spec.genesis().state.clone()))
 }
 
@@ -105,8 +108,8 @@ impl Fixture {
 fn stale_or_malformed() {
     let mut f = fixture(limits());
     let mut other = f.make(0, 0, 1, 0);
-    other.contribution.seat.parent = [8; 32];
-    assert!(matches!(f.offer(&other), Err(PoolError::StaleParent { tip: TIP, found }) if found == [8; 32]));
+    other.contribution.seat.parent = OTHER;
+    assert!(matches!(f.offer(&other), Err(PoolError::StaleParent { tip: TIP, found }) if found == OTHER));
     let slots = f.spec.rules().slots;
     let wrong = f.make(0, slots, 1, 0);
     let refused = f.offer(&wrong);
@@ -287,12 +290,12 @@ fn another_tip_empties_the_pool() {
     let ticket = f.job(&second).ticket;
     f.pool.retarget(parent(&f.spec, TIP));
     assert_eq!((f.pool.pending(), f.pool.verified()), (1, 1));
-    f.pool.retarget(parent(&f.spec, [8; 32]));
+    f.pool.retarget(parent(&f.spec, OTHER));
     assert_eq!((f.pool.pending(), f.pool.verified(), f.pool.bytes(), f.pool.remembered()), (0, 0, 0, (0, 0)));
     assert!(matches!(f.offer(&second), Err(PoolError::StaleParent { .. })));
     // A ticket of before is not taken for one of now.
     let mut new = f.make(0, 1, 1, 0);
-    new.contribution.seat.parent = [8; 32];
+    new.contribution.seat.parent = OTHER;
     new.contribution.sign(f.spec.id(), f.spec.rules().stamp_bits, &key(0)).unwrap();
     let now = f.job(&new).ticket;
     let good = f.good();

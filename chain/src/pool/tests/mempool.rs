@@ -1,19 +1,19 @@
 //! Each rule of admission, then pools at random.
 
-use crate::Hash;
 use crate::address::testing::key;
 use crate::address::{Address, SignatureError};
 use crate::amount::Amount;
+use crate::header::ChainId;
 use crate::ledger::testing::rules;
 use crate::ledger::{Account, Accounts, Rules, execute};
 use crate::pool::mempool::{Inserted, Limits, Mempool, MempoolError, Obstacle};
-use crate::transaction::{Action, Body, Transaction, TransactionError};
+use crate::transaction::{Action, Body, Transaction, TransactionError, TransactionId};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-const CHAIN: Hash = [9; 32];
+const CHAIN: ChainId = ChainId::from_bytes([9; 32]);
 const KEYS: u8 = 4;
 const BALANCE: u64 = 100_000;
 const HEIGHT: u64 = 7;
@@ -53,7 +53,8 @@ fn what_needs_no_accounts() {
     let (mut pool, accounts) = (pool(limits()), accounts());
     assert_eq!(pool.insert(&accounts, pay(0, 0, 2, 1)), Ok(Inserted::Added));
     assert_eq!(pool.insert(&accounts, pay(0, 0, 2, 1)), Err(MempoolError::Known));
-    let other = Transaction::sign(Body { chain: [8; 32], ..pay(0, 1, 2, 1).body }, &key(0)).unwrap();
+    let other =
+        Transaction::sign(Body { chain: ChainId::from_bytes([8; 32]), ..pay(0, 1, 2, 1).body }, &key(0)).unwrap();
     assert_eq!(pool.insert(&accounts, other), Err(MempoolError::OtherChain));
     let cheap = MempoolError::Fee { least: grains(2), found: grains(1) };
     assert_eq!(pool.insert(&accounts, pay(0, 1, 1, 1)), Err(cheap));
@@ -396,7 +397,7 @@ proptest! {
             prop_assert!(pools[0].iter().eq(other.iter()));
             prop_assert_eq!(select(&pools[0]), select(other));
         }
-        let ids: BTreeSet<Hash> = pools[0].iter().map(|t| t.id().unwrap()).collect();
+        let ids: BTreeSet<TransactionId> = pools[0].iter().map(|t| t.id().unwrap()).collect();
         prop_assert_eq!(ids.len(), pools[0].len());
     }
 }

@@ -3,8 +3,9 @@
 use super::{Devnet, describe, hash};
 use crate::answers;
 use crate::error::CliError;
-use crate::format::{hex, table};
+use crate::format::table;
 use crate::ui::Output;
+use ::chain::header::BlockId;
 use ::chain::rpc::BlockRef;
 use serde_json::json;
 
@@ -23,7 +24,7 @@ fn block_ref(text: &str) -> Result<BlockRef, String> {
         return Ok(BlockRef::Tip);
     }
     if text.len() == 64 {
-        return hash(text).map(BlockRef::Id);
+        return hash(text, BlockId::from_bytes).map(BlockRef::Id);
     }
     let height = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     height.map(BlockRef::Height).ok_or_else(|| "give a height, an identity of 64 hexadecimal digits, or `tip`".into())
@@ -33,7 +34,7 @@ fn name(which: &BlockRef) -> String {
     match which {
         BlockRef::Tip => "tip".into(),
         BlockRef::Height(height) => format!("block of height {height}"),
-        BlockRef::Id(id) => format!("block {}", hex(id)),
+        BlockRef::Id(id) => format!("block {id}"),
     }
 }
 
@@ -63,9 +64,9 @@ mod tests {
         assert_eq!(block_ref("18446744073709551615"), Ok(BlockRef::Height(u64::MAX)));
         let id = format!("0f{}", "Ab".repeat(31));
         let bytes = [&[0x0f][..], &[0xab; 31]].concat();
-        assert_eq!(block_ref(&id), Ok(BlockRef::Id(bytes.try_into().unwrap())));
+        assert_eq!(block_ref(&id), Ok(BlockRef::Id(BlockId::from_bytes(bytes.try_into().unwrap()))));
         // All digits, and still an identity.
-        assert_eq!(block_ref(&"11".repeat(32)), Ok(BlockRef::Id([0x11; 32])));
+        assert_eq!(block_ref(&"11".repeat(32)), Ok(BlockRef::Id(BlockId::from_bytes([0x11; 32]))));
         let long = "1".repeat(63);
         let odd = format!("{}é", "a".repeat(62));
         let sign = format!("+{}", "1".repeat(63));

@@ -1,6 +1,6 @@
 //! Blocks and transactions in words and in JSON.
 
-use crate::format::{bytes, hex, plural, utc};
+use crate::format::{bytes, plural, utc};
 use ::chain::block::Block;
 use ::chain::consensus::contextual::Record;
 use ::chain::genesis::ChainSpec;
@@ -19,15 +19,15 @@ pub fn mean_loss(sum: u128, predictions: u64) -> Option<f64> {
 pub fn header(header: &Header, summary: &Summary) -> Value {
     json!({
         "height": summary.height,
-        "id": hex(&header.id()),
-        "parent": hex(&header.parent),
+        "id": header.id().to_string(),
+        "parent": header.parent.to_string(),
         "time": header.time,
         "target": format!("{:#010x}", header.target.bits()),
         "work": header.target.work().value().to_string(),
         "step": summary.step,
         "producer": summary.producer.to_string(),
-        "state": hex(&summary.state),
-        "ledger": hex(&summary.ledger),
+        "state": summary.state.to_string(),
+        "ledger": summary.ledger.to_string(),
     })
 }
 
@@ -39,9 +39,9 @@ pub fn record(record: &Record) -> Value {
 /// The same as lines.
 pub fn record_rows(record: &Record) -> Vec<(&'static str, String)> {
     let (header, summary) = (&record.header, &record.summary);
-    let mut rows = vec![("height", summary.height.to_string()), ("id", hex(&header.id()))];
+    let mut rows = vec![("height", summary.height.to_string()), ("id", header.id().to_string())];
     if summary.height > 0 {
-        rows.push(("parent", hex(&header.parent)));
+        rows.push(("parent", header.parent.to_string()));
     }
     rows.push(("time", utc(header.time)));
     rows.push(("target", format!("{:#010x}: {} hashes", header.target.bits(), header.target.work().value())));
@@ -50,8 +50,8 @@ pub fn record_rows(record: &Record) -> Vec<(&'static str, String)> {
     if summary.height > 0 {
         rows.push(("producer", summary.producer.to_string()));
     }
-    rows.push(("model state", hex(&summary.state)));
-    rows.push(("ledger root", hex(&summary.ledger)));
+    rows.push(("model state", summary.state.to_string()));
+    rows.push(("ledger root", summary.ledger.to_string()));
     rows
 }
 
@@ -96,7 +96,7 @@ pub fn content_rows(spec: &ChainSpec, block: &Block) -> Result<Vec<(&'static str
     }
     rows.push(("transactions", transactions.len().to_string()));
     for t in transactions {
-        rows.push(("", format!("{}: {}", hex(&t.id()?), sentence(t))));
+        rows.push(("", format!("{}: {}", t.id()?, sentence(t))));
     }
     let size = codec::encode(block)?.len() as u64;
     rows.push(("size", format!("{}, {} of them proofs", bytes(size), bytes(proof_bytes(block)))));
@@ -106,7 +106,7 @@ pub fn content_rows(spec: &ChainSpec, block: &Block) -> Result<Vec<(&'static str
 /// Where a transaction of the chain is.
 pub fn place(included: &Included, record: &Record) -> Value {
     json!({
-        "block": hex(&included.block),
+        "block": included.block.to_string(),
         "height": included.height,
         "index": included.index,
         "time": record.header.time,
@@ -116,7 +116,7 @@ pub fn place(included: &Included, record: &Record) -> Value {
 /// The same as lines.
 pub fn place_rows(included: &Included, record: &Record) -> Vec<(&'static str, String)> {
     let Included { block, height, index, .. } = included;
-    vec![("block", format!("{} at height {height}, number {index}", hex(block))), ("time", utc(record.header.time))]
+    vec![("block", format!("{block} at height {height}, number {index}")), ("time", utc(record.header.time))]
 }
 
 /// What a transaction does.
@@ -133,7 +133,7 @@ pub fn sentence(transaction: &Transaction) -> String {
 pub fn transaction(transaction: &Transaction) -> Result<Value, CodecError> {
     let body = &transaction.body;
     let mut json = json!({
-        "id": hex(&transaction.id()?),
+        "id": transaction.id()?.to_string(),
         "sender": body.sender.to_string(),
         "nonce": body.nonce,
         "fee": body.fee.to_string(),
@@ -154,7 +154,7 @@ pub fn transaction(transaction: &Transaction) -> Result<Value, CodecError> {
 pub fn transaction_rows(transaction: &Transaction) -> Result<Vec<(&'static str, String)>, CodecError> {
     let body = &transaction.body;
     Ok(vec![
-        ("transaction", hex(&transaction.id()?)),
+        ("transaction", transaction.id()?.to_string()),
         ("what", sentence(transaction)),
         ("fee", format!("{} coins", body.fee)),
         ("nonce", body.nonce.to_string()),

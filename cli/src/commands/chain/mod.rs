@@ -8,7 +8,6 @@ mod tx;
 use crate::error::CliError;
 use crate::node_link::{DEFAULT_DIR, NodeLink};
 use crate::ui::{Output, Ui};
-use ::chain::Hash;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -55,10 +54,10 @@ pub fn run(args: Args, _: &Ui) -> Result<Output, CliError> {
 }
 
 /// Reads an identity: 64 hexadecimal digits.
-pub fn hash(text: &str) -> Result<Hash, String> {
+pub fn hash<T>(text: &str, from_bytes: fn([u8; 32]) -> T) -> Result<T, String> {
     let digits: Option<Vec<u8>> = text.chars().map(|c| Some(c.to_digit(16)? as u8)).collect();
     let bytes: Option<Vec<u8>> =
         digits.map(|d| d.chunks(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect());
     let hash = bytes.filter(|_| text.len() == 64).and_then(|bytes| bytes.try_into().ok());
-    hash.ok_or_else(|| "an identity has 64 hexadecimal digits".to_owned())
+    hash.map(from_bytes).ok_or_else(|| "an identity has 64 hexadecimal digits".to_owned())
 }

@@ -3,7 +3,7 @@
 use super::{Devnet, describe};
 use crate::answers;
 use crate::error::CliError;
-use crate::format::{hex, plural, table};
+use crate::format::{plural, table};
 use crate::ui::Output;
 use ::chain::rpc::{BlockRef, Found};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
         None => "not running; read from its store".to_owned(),
     };
     let mut rows = vec![
-        ("chain", format!("{}, {}", spec.genesis().name, hex(spec.id()))),
+        ("chain", format!("{}, {}", spec.genesis().name, spec.id())),
         ("parameters", spec.config().parameters().to_string()),
         ("node", node),
     ];
@@ -43,7 +43,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     }
     let json = json!({
         "ok": true,
-        "chain": hex(spec.id()),
+        "chain": spec.id().to_string(),
         "name": spec.genesis().name,
         "parameters": spec.config().parameters(),
         "running": running,

@@ -3,9 +3,9 @@
 use super::{Devnet, describe, hash};
 use crate::answers;
 use crate::error::CliError;
-use crate::format::{hex, table};
+use crate::format::table;
 use crate::ui::Output;
-use ::chain::Hash;
+use ::chain::transaction::TransactionId;
 use serde_json::json;
 
 /// Arguments.
@@ -14,15 +14,15 @@ pub struct Args {
     #[command(flatten)]
     devnet: Devnet,
     /// The transaction's identity
-    #[arg(value_name = "ID", value_parser = hash)]
-    id: Hash,
+    #[arg(value_name = "ID", value_parser = |text: &str| hash(text, TransactionId::from_bytes))]
+    id: TransactionId,
 }
 
 /// Runs the command.
 pub fn run(args: Args) -> Result<Output, CliError> {
     let link = args.devnet.link()?;
     let found = answers::transaction(&link, args.id)?;
-    let none = || format!("transaction {}; `gradientcoin wallet history` lists pending ones", hex(&args.id));
+    let none = || format!("transaction {}; `gradientcoin wallet history` lists pending ones", args.id);
     let (included, record) = found.ok_or_else(|| CliError::NotFound(none()))?;
     let tip = answers::status(&link)?.tip.summary.height;
     // The block itself counts.

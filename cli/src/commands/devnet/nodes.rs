@@ -7,11 +7,11 @@ use super::setup::{KEYS, Net, PASSPHRASE, Shared, now};
 use super::watch::Watch;
 use super::workers::{self, Slot};
 use crate::error::CliError;
-use crate::format::{hex, plural};
+use crate::format::plural;
 use crate::ui::Ui;
-use chain::Hash;
 use chain::chain_state::{ChainError, ChainState};
 use chain::consensus::semantic::Checker;
+use chain::header::BlockId;
 use chain::message::{Message, Network, PeerId};
 use chain::node::{Action, Limits, Node};
 use chain::rpc::{Answer, Query};
@@ -85,7 +85,7 @@ pub fn start(net: Net, dir: &Path, blocks: Option<u64>, ui: &Ui) -> Result<Runni
         let path = dir.join(crate::node_link::SOCKET);
         crate::node_link::serve(&path, move |query| ask(&asked, query)).map_err(CliError::io("listen on", &path))?
     };
-    ui.progress(&format!("chain {}", hex(shared.spec.id())));
+    ui.progress(&format!("chain {}", shared.spec.id()));
     let (running, keys) = (plural(count as u64, "node"), dir.join(KEYS));
     ui.progress(&format!("{running} in {}; keys in {}, passphrase `{PASSPHRASE}`", dir.display(), keys.display()));
     ui.progress("Ctrl-C stops it; no completed work is lost");
@@ -163,7 +163,7 @@ impl Running {
     fn agree(&mut self, settle: Duration) -> Result<(), CliError> {
         let start = Instant::now();
         loop {
-            let tips: Vec<Option<Hash>> = self.inboxes.iter().map(tip).collect();
+            let tips: Vec<Option<BlockId>> = self.inboxes.iter().map(tip).collect();
             if tips.iter().all(|tip| tip.is_some() && *tip == tips[0]) {
                 return Ok(());
             }
@@ -214,7 +214,7 @@ fn stopped(what: String, ended: std::thread::Result<Option<String>>) -> CliError
     CliError::Stopped { what, why }
 }
 
-fn tip(node: &Sender<Input>) -> Option<Hash> {
+fn tip(node: &Sender<Input>) -> Option<BlockId> {
     match ask(node, Query::Status) {
         Answer::Status(status) => Some(status.tip.header.id()),
         _ => None,
@@ -328,7 +328,7 @@ impl Thread {
         }
     }
 
-    fn seen(&self, id: &Hash) -> Result<(), StoreError> {
+    fn seen(&self, id: &BlockId) -> Result<(), StoreError> {
         let block = self.node.chain().store().view()?.block(id)?.ok_or(StoreError::Missing("a block"))?;
         let seen = Seen {
             height: block.summary.height,

@@ -1,7 +1,7 @@
 //! How fast a devnet mines: a new chain's first target fits the machine, so that its first blocks come at the spacing too.
 
 use crate::ui::Ui;
-use chain::header::Header;
+use chain::header::{BlockId, BodyDigest, Header};
 use chain::work::{CompactTarget, meets};
 use std::time::{Duration, Instant};
 
@@ -31,12 +31,18 @@ pub fn first_target(given: Option<u64>, spacing: u64, floor: CompactTarget, ui: 
 /// Hashes that one thread of this machine tries in a second, at least 1.
 fn measure(floor: CompactTarget) -> u64 {
     // What the producer does, on a header of nothing.
-    let mut header = Header { body: [0; 32], parent: [0; 32], time: 0, target: floor, nonce: 0 };
+    let mut header = Header {
+        body: BodyDigest::from_bytes([0; 32]),
+        parent: BlockId::from_bytes([0; 32]),
+        time: 0,
+        target: floor,
+        nonce: 0,
+    };
     let start = Instant::now();
     let mut met = 0u64;
     while start.elapsed() < MEASURED {
         for _ in 0..TRIES {
-            met += u64::from(meets(&header.id(), floor.target()));
+            met += u64::from(meets(header.id().as_bytes(), floor.target()));
             header.nonce = header.nonce.wrapping_add(1);
         }
     }

@@ -2,7 +2,6 @@
 
 use super::setup::{KEYS, PASSPHRASE, Shared, key_name};
 use crate::error::CliError;
-use crate::format::hex;
 use crate::node_link::dir_option;
 use crate::ui::Output;
 use chain::amount::Amount;
@@ -22,7 +21,7 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -
     let supply = supply(shared, chain)?;
     let losses = losses(shared, chain)?;
     let (height, step) = (chain.tip().summary.height, chain.tip().summary.step);
-    let mut text = format!("height {height}, training step {step}, tip {}", hex(&id));
+    let mut text = format!("height {height}, training step {step}, tip {id}");
     text += &format!("\n{agreeing} of {} nodes have this tip", chains.len());
     if let (Some(first), Some(last)) = (losses.first(), losses.last()) {
         text += &format!("\nloss {first:.4} in the first block with gradients, {last:.4} in the last");
@@ -43,10 +42,10 @@ pub fn report(shared: &Shared, chains: &[ChainState], dir: &Path, go_on: &str) -
     text += &format!("\nresume it:       {go_on}");
     let json = json!({
         "ok": true,
-        "chain": hex(shared.spec.id()),
+        "chain": shared.spec.id().to_string(),
         "height": height,
         "step": step,
-        "tip": hex(&id),
+        "tip": id.to_string(),
         "nodes": chains.len(),
         "agreeing": agreeing,
         "losses": losses,

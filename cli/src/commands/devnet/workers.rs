@@ -4,9 +4,10 @@ use super::events::{Event, Input};
 use super::setup::{Shared, now};
 use crate::error::CliError;
 use crate::format::plural;
-use chain::Hash;
 use chain::block::Update;
 use chain::consensus::semantic::Parent;
+use chain::contribution::ContributionId;
+use chain::header::BlockId;
 use chain::message::{FullBlock, FullContribution};
 use chain::node::Template;
 use chain::tensors::GradientTensors;
@@ -210,8 +211,8 @@ struct Producer<'a> {
 
 /// Contributions with the update that they make.
 struct Trained {
-    parent: Hash,
-    contributions: Vec<Hash>,
+    parent: BlockId,
+    contributions: Vec<ContributionId>,
     proven: Vec<Proven>,
     update: Update,
 }
@@ -224,7 +225,8 @@ impl Producer<'_> {
             let news = self.slot.news();
             let Some(template) = self.template()? else { return Ok(None) };
             let chain = self.shared.spec.id();
-            let ids: Vec<Hash> = template.contributions.iter().map(|c| c.offered.contribution.id(chain)).collect();
+            let ids: Vec<ContributionId> =
+                template.contributions.iter().map(|c| c.offered.contribution.id(chain)).collect();
             trained = trained.filter(|made| made.parent == template.parent.id && made.contributions == ids);
             if trained.is_none() && !ids.is_empty() {
                 trained = self.train(&template, ids, news)?;
@@ -267,7 +269,7 @@ impl Producer<'_> {
     }
 
     /// Proves the update; none if more came while others were proving.
-    fn train(&self, template: &Template, ids: Vec<Hash>, news: u64) -> Result<Option<Trained>, CliError> {
+    fn train(&self, template: &Template, ids: Vec<ContributionId>, news: u64) -> Result<Option<Trained>, CliError> {
         let _one = PROVING.lock().unwrap_or_else(PoisonError::into_inner);
         if self.slot.news() != news {
             return Ok(None);

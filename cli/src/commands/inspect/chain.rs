@@ -3,7 +3,6 @@
 use super::{Facts, UNVERIFIED, facts};
 use crate::commands::chain::describe::{self, joined};
 use crate::error::CliError;
-use crate::format::hex;
 use crate::node_link::NodeError;
 use ::chain::chain_state::ChainError;
 use ::chain::light;
@@ -30,7 +29,7 @@ pub fn store_facts(path: &Path) -> Result<Facts, CliError> {
     })?;
     let view = store.view()?;
     let genesis = view.genesis()?.ok_or(ChainError::Empty)?;
-    let chain = view.at_height(0)?.map(|id| hex(&id));
+    let chain = view.at_height(0)?.map(|id| id.to_string());
     let about = json!({ "chain": chain, "name": genesis.name });
     let note = json!({ "note": UNVERIFIED });
     Ok(facts(joined([about, describe::record(&view.tip()?), note])))
@@ -41,7 +40,7 @@ pub fn light_facts(path: &Path) -> Result<Facts, CliError> {
     let survey = light::survey(path).map_err(|error| CliError::light(path, error))?;
     let first = survey.beginning.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.record.summary.height);
     Ok(facts(json!({
-        "chain": hex(&survey.beginning.chain),
+        "chain": survey.beginning.chain.to_string(),
         "name": survey.beginning.genesis.name,
         "from_height": first,
         "blocks": survey.blocks,

@@ -19,11 +19,11 @@ pub fn facts(path: &Path) -> Result<Facts, CliError> {
     let supply = supply.map_err(|error| refused(error.into()))?;
     let (rules, ledger) = (spec.rules(), spec.rules().ledger);
     Ok(super::facts(json!({
-        "id": hex(spec.id()),
+        "id": spec.id().to_string(),
         "name": genesis.name,
         "time": genesis.time,
         "circuits": genesis.circuits,
-        "keys_digest": hex(&genesis.keys),
+        "keys_digest": genesis.keys.to_string(),
         "config": config_facts(spec.config()),
         "seed": genesis.seed,
         "model": model_facts(spec.config(), &genesis.state),

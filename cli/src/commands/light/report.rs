@@ -1,11 +1,10 @@
 //! What a light client did.
 
-use crate::format::{bytes, hex, plural, table, time};
+use crate::format::{bytes, plural, table, time};
 use crate::ui::Output;
-use ::chain::Hash;
 use ::chain::address::Address;
 use ::chain::ledger::Account;
-use ::chain::light::{LightClient, LightFile, Opened, SyncReport};
+use ::chain::light::{CheckpointDigest, LightClient, LightFile, Opened, SyncReport};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +26,7 @@ pub struct Done<'a> {
     /// What was asked for.
     pub balances: Vec<Balance>,
     /// Height and digest of what was written.
-    pub checkpoint: Option<(u64, Hash)>,
+    pub checkpoint: Option<(u64, CheckpointDigest)>,
 }
 
 /// What an address has, proven.
@@ -52,16 +51,16 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
         None => "the genesis; its proof shows that the first state is in range".to_owned(),
         Some((height, digest)) => {
             not_checked.insert(0, format!("all before height {height}, and that the state there is in range"));
-            let digest = digest.map_or_else(String::new, |digest| format!(", digest {}", hex(&digest)));
+            let digest = digest.map_or_else(String::new, |digest| format!(", digest {digest}"));
             let trusted = if done.pinned { "as --digest says" } else { "trusted as the file has it" };
             format!("a checkpoint at height {height}{digest}, {trusted}")
         }
     };
     let mut rows = vec![
-        ("chain", hex(client.checker().spec.id())),
+        ("chain", client.checker().spec.id().to_string()),
         ("starts from", starts),
         ("height", tip.height().to_string()),
-        ("tip", hex(&tip.id)),
+        ("tip", tip.id.to_string()),
         ("training step", tip.summary.step.to_string()),
         ("work", tip.work.value().to_string()),
         match done.recheck {
@@ -96,7 +95,7 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
         rows.push(("balance", format!("{address}: {} coins, proven at height {height}", account.balance)));
     }
     if let Some((height, digest)) = &done.checkpoint {
-        rows.push(("checkpoint", format!("at height {height}, digest {}", hex(digest))));
+        rows.push(("checkpoint", format!("at height {height}, digest {digest}")));
     }
     rows.push(("not checked", not_checked.join(", ")));
     let rechecked = done.recheck.then(|| {
@@ -109,14 +108,14 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
     });
     let json = json!({
         "ok": true,
-        "chain": hex(client.checker().spec.id()),
+        "chain": client.checker().spec.id().to_string(),
         "starts_from": start.map(|(height, digest)| json!({
             "height": height,
-            "digest": digest.map(|digest| hex(&digest)),
+            "digest": digest.map(|digest| digest.to_string()),
             "pinned": done.pinned,
         })),
         "height": tip.height(),
-        "tip": hex(&tip.id),
+        "tip": tip.id.to_string(),
         "step": tip.summary.step,
         "from_file": opened.taken,
         "rechecked": rechecked,
@@ -134,7 +133,7 @@ pub fn report(client: &LightClient<'_>, file: &LightFile, done: &Done<'_>) -> Ou
             "grains": balance.account.balance.grains(),
             "height": balance.height,
         })).collect::<Vec<_>>(),
-        "checkpoint": done.checkpoint.map(|(height, digest)| json!({ "height": height, "digest": hex(&digest) })),
+        "checkpoint": done.checkpoint.map(|(height, digest)| json!({ "height": height, "digest": digest.to_string() })),
         "not_checked": not_checked,
     });
     Output { text: table(&rows), json }

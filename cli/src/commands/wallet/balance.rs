@@ -3,7 +3,7 @@
 use crate::answers;
 use crate::commands::chain::Devnet;
 use crate::error::CliError;
-use crate::format::{hex, table};
+use crate::format::table;
 use crate::ui::Output;
 use crate::whose;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     let proven = answers::account(&link, &address)?;
     let (account, record) = (&proven.account, &proven.record);
     let height = record.summary.height;
-    let (block, ledger) = (hex(&record.header.id()), hex(&record.summary.ledger));
+    let (block, ledger) = (record.header.id().to_string(), record.summary.ledger.to_string());
 
     let maturity = link.spec().rules().ledger.registration_maturity;
     let next = height.saturating_add(1);

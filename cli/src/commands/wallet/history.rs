@@ -3,7 +3,7 @@
 use crate::answers;
 use crate::commands::chain::{Devnet, describe};
 use crate::error::CliError;
-use crate::format::{hex, table, utc};
+use crate::format::{table, utc};
 use crate::ui::Output;
 use crate::whose;
 use ::chain::address::Address;
@@ -41,7 +41,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     let mut list = vec![];
     for transaction in &waiting {
         rows.push(("pending", sentence(&address, transaction)));
-        rows.push(("", format!("transaction {}", hex(&transaction.id()?))));
+        rows.push(("", format!("transaction {}", transaction.id()?)));
         let place = json!({ "direction": direction(&address, transaction), "waiting": true });
         list.push(describe::joined([describe::transaction(transaction)?, place]));
     }
@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<Output, CliError> {
     for ((included, record), height) in history.iter().zip(&heights) {
         let transaction = &included.transaction;
         rows.push((height, sentence(&address, transaction)));
-        rows.push(("", format!("transaction {}", hex(&transaction.id()?))));
+        rows.push(("", format!("transaction {}", transaction.id()?)));
         rows.push(("", utc(record.header.time)));
         let place = json!({ "direction": direction(&address, transaction), "waiting": false });
         let parts = [describe::transaction(transaction)?, place, describe::place(included, record)];

@@ -3,7 +3,6 @@
 use crate::answers;
 use crate::commands::chain::describe;
 use crate::error::CliError;
-use crate::format::hex;
 use crate::node_link::NodeLink;
 use ::chain::address::Address;
 use ::chain::transaction::Transaction;
@@ -42,7 +41,7 @@ impl Nonces {
         let waiting = self.waiting.iter().find(|transaction| transaction.body.nonce == nonce);
         match (waiting, replace) {
             (Some(waiting), false) => {
-                let (id, what) = (hex(&waiting.id()?), describe::sentence(waiting));
+                let (id, what) = (waiting.id()?.to_string(), describe::sentence(waiting));
                 refused(format!(
                     "transaction {id} with nonce {nonce} is already pending: {what}; --replace replaces it"
                 ))
@@ -63,11 +62,18 @@ mod tests {
     use super::*;
     use ::chain::address::SecretKey;
     use ::chain::amount::Amount;
+    use ::chain::header::ChainId;
     use ::chain::transaction::{Action, Body};
 
     fn waiting(nonce: u64) -> Transaction {
         let key = SecretKey::from_seed(&[1; 32]);
-        let body = Body { chain: [0; 32], sender: key.address(), nonce, fee: Amount::ZERO, action: Action::Register };
+        let body = Body {
+            chain: ChainId::from_bytes([0; 32]),
+            sender: key.address(),
+            nonce,
+            fee: Amount::ZERO,
+            action: Action::Register,
+        };
         Transaction::sign(body, &key).unwrap()
     }
 
@@ -87,7 +93,7 @@ mod tests {
             refused(&none, 2, replace, "nonce 2 was already executed; the account's next is 3");
             refused(&two, 2, replace, "nonce 2 was already executed; the account's next is 5");
         }
-        let id = hex(&waiting(4).id().unwrap());
+        let id = waiting(4).id().unwrap().to_string();
         refused(&two, 4, false, &format!("transaction {id} with nonce 4 is already pending: grad1"));
         refused(&two, 4, false, "registers as a contributor; --replace replaces it");
         refused(&two, 6, false, "nonce 6 leaves a gap: the account's next is 5");

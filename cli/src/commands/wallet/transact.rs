@@ -6,7 +6,7 @@ use crate::answers;
 use crate::commands::chain::{Devnet, describe};
 use crate::default_key;
 use crate::error::CliError;
-use crate::format::{hex, table};
+use crate::format::table;
 use crate::node_link::{NodeError, NodeLink};
 use crate::passphrase::{PassphraseArgs, Purpose};
 use crate::ui::{Output, Ui};
@@ -81,7 +81,7 @@ pub fn carry_out(link: &NodeLink, key: &SecretKey, order: Order, ui: &Ui) -> Res
     transaction.check(&chain).map_err(|error| CliError::Usage(error.to_string()))?;
     if let Err(error) = answers::submit(link, &transaction, order.replace) {
         if matches!(error, CliError::Node(NodeError::Connection { .. } | NodeError::NotRunning(_))) {
-            let id = hex(&transaction.id()?);
+            let id = transaction.id()?.to_string();
             ui.warn(&format!(
                 "it is unknown whether the node accepted transaction {id}; check with `{}`",
                 link.command(&format!("wallet history {sender}"))

@@ -2,14 +2,12 @@
 
 use crate::answers;
 use crate::error::CliError;
-use crate::format::hex;
 use crate::interrupt;
 use crate::node_link::{NodeError, NodeLink};
 use crate::ui::Ui;
-use ::chain::Hash;
 use ::chain::consensus::contextual::Record;
 use ::chain::rpc::Included;
-use ::chain::transaction::Transaction;
+use ::chain::transaction::{Transaction, TransactionId};
 use std::time::Duration;
 
 /// How often the node is asked.
@@ -31,7 +29,7 @@ enum Whereabouts {
 /// Waits until a transaction that the node took is in a block. Ctrl-C ends the waiting only.
 pub fn until_included(link: &NodeLink, transaction: &Transaction, ui: &Ui) -> Result<(Included, Record), CliError> {
     let id = transaction.id()?;
-    let name = hex(&id);
+    let name = id.to_string();
     let (told, text) = (
         ui.clone(),
         format!(
@@ -63,7 +61,7 @@ pub fn until_included(link: &NodeLink, transaction: &Transaction, ui: &Ui) -> Re
     }
 }
 
-fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &Hash) -> Result<Whereabouts, CliError> {
+fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &TransactionId) -> Result<Whereabouts, CliError> {
     let body = &transaction.body;
     let waiting = answers::waiting(link, &body.sender)?;
     // After the question for what waits: what a block took in between is found there.
@@ -73,7 +71,7 @@ fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &Hash) -> Result<
     let same = waiting.iter().find(|other| other.body.sender == body.sender && other.body.nonce == body.nonce);
     Ok(match same.map(Transaction::id).transpose()? {
         Some(other) if other == *id => Whereabouts::Waiting,
-        Some(other) => Whereabouts::Gone(format!("was replaced by transaction {}, which is pending", hex(&other))),
+        Some(other) => Whereabouts::Gone(format!("was replaced by transaction {other}, which is pending")),
         None if answers::account(link, &body.sender)?.account.nonce > body.nonce => Whereabouts::Gone(format!(
             "will not be in a block: another transaction with nonce {} was executed; `{}` shows it",
             body.nonce,
@@ -84,12 +82,12 @@ fn whereabouts(link: &NodeLink, transaction: &Transaction, id: &Hash) -> Result<
 }
 
 /// The node went away; its store may have the transaction.
-fn without_node(link: &NodeLink, id: &Hash, error: NodeError) -> Result<(Included, Record), CliError> {
+fn without_node(link: &NodeLink, id: &TransactionId, error: NodeError) -> Result<(Included, Record), CliError> {
     link.allow_stopped();
     for _ in 0..LAST_QUESTIONS {
         match answers::transaction(link, *id) {
             Ok(Some(included)) => return Ok(included),
-            Ok(None) => return Err(NodeError::Gone { id: hex(id) }.into()),
+            Ok(None) => return Err(NodeError::Gone { id: id.to_string() }.into()),
             // A devnet that ends has its store a little longer than its socket.
             Err(CliError::Node(NodeError::InUse(_))) => {}
             Err(_) => break,

@@ -1,6 +1,7 @@
 //! The server, as clients of all kinds meet it.
 
 use super::*;
+use chain::header::BlockId;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::io::{Read, Write};
@@ -108,7 +109,7 @@ fn malformed_frames_end_the_connection_and_nothing_else() {
     magic[0] ^= 1;
     let mut version = query.clone();
     version[8] += 1;
-    let locator = Query::BlocksAfter { locator: vec![[0; 32]], limit: 1 };
+    let locator = Query::BlocksAfter { locator: vec![BlockId::from_bytes([0; 32])], limit: 1 };
     let mut overlong = codec::encode(&locator).unwrap();
     // A list that says that it has 2^64 - 1 entries.
     overlong.splice(13..14, [vec![253], vec![0xff; 8]].concat());

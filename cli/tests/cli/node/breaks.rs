@@ -94,7 +94,7 @@ fn a_transaction_that_is_handed_over_twice_is_no_failure() {
     let sent = devnet.run(&format!("wallet send --key devnet/keys/key-0.key --to {to} --amount 1")).ok();
     assert_eq!((submitted.load(Ordering::Relaxed), node.lock().unwrap().waiting()), (2, 1));
     let Answer::Waiting(waiting) = node.lock().unwrap().answer(&Query::Waiting(devnet.made.wallet)) else { panic!() };
-    assert_eq!(sent["id"], super::devnet::hex(&waiting[0].id().unwrap()));
+    assert_eq!(sent["id"], waiting[0].id().unwrap().to_string());
 }
 
 /// It may have been taken, and its sender is told so.

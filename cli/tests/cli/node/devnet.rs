@@ -3,7 +3,6 @@
 use super::full_node::FullNode;
 use crate::common::{Answer as Outcome, cache, copy, program};
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
-use chain::Hash;
 use chain::address::{Address, SecretKey};
 use chain::amount::Amount;
 use chain::block::Block;
@@ -12,13 +11,14 @@ use chain::consensus::contextual::{Ancestry, Record};
 use chain::consensus::semantic::Checker;
 use chain::contribution::Contribution;
 use chain::dataset::DatasetRoot;
-use chain::genesis::{ChainSpec, Genesis, keys_digest};
+use chain::genesis::{ChainSpec, Genesis, KeysDigest, keys_digest};
+use chain::header::BlockId;
 use chain::ledger;
 use chain::rpc::{self, Answer, Query};
 use chain::rules::Rules;
 use chain::store::Store;
 use chain::tensors::Complete;
-use chain::transaction::{Action, Body, Transaction};
+use chain::transaction::{Action, Body, Transaction, TransactionId};
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
 use circuits::model::{Config, Optimizer, Schedule, State};
@@ -40,11 +40,11 @@ pub struct Made {
     root: tempfile::TempDir,
     pub spec: ChainSpec,
     /// Identities by height.
-    pub ids: Vec<Hash>,
+    pub ids: Vec<BlockId>,
     /// A block of height 1 beside the chain.
-    pub side: Hash,
+    pub side: BlockId,
     /// In block 1: `rich` sends 5 coins to `poor`, for a fee of a tenth of one.
-    pub transfer: Hash,
+    pub transfer: TransactionId,
     pub rich: Address,
     pub poor: Address,
     /// Of `keys/key-0.key`: has 10 coins.
@@ -155,10 +155,6 @@ pub fn coins(text: &str) -> Amount {
     text.parse().unwrap()
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn copy_all(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     copy(&from.join("keys"), &to.join("keys"));
@@ -167,7 +163,12 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-fn genesis(balances: &[(Address, Amount)], state: &State, params: &backend::curve::Params, keys: Hash) -> Genesis {
+fn genesis(
+    balances: &[(Address, Amount)],
+    state: &State,
+    params: &backend::curve::Params,
+    keys: KeysDigest,
+) -> Genesis {
     let config = Config::NANO;
     let layouts = circuits::statements::Layouts::new(&config);
     let mut balances = balances.to_vec();
@@ -221,7 +222,7 @@ pub fn mined(spec: &ChainSpec, parent: &Record, ancestry: &Ancestry, parts: Part
 /// A block of height 1 that says that there was training, and what the record of it would be.
 pub fn trained(spec: &ChainSpec, store: &Store, contributions: Vec<Contribution>) -> (Block, Record) {
     let view = store.view().unwrap();
-    let parent = view.record(spec.id()).unwrap().unwrap();
+    let parent = view.record(&spec.id().genesis()).unwrap().unwrap();
     let ancestry = Ancestry { times: vec![TIME], period: None };
     let (ledger, producer) = (parent.summary.ledger, SecretKey::from_seed(&[3; 32]).address());
     let parts = Parts { contributions, transactions: vec![], update: None, ledger, producer, now: TIME };

@@ -3,6 +3,7 @@
 use super::devnet::{Devnet, honest, run};
 use crate::common::{Answer as Outcome, program};
 use chain::address::SecretKey;
+use chain::header::BlockId;
 use chain::rpc::{Answer, Query};
 use serde_json::json;
 use std::fs;
@@ -138,7 +139,7 @@ fn lists_are_checked() {
     refused(nowhere, |answer| history(answer, |list| list[0].transaction.body.fee = "7".parse().unwrap()));
     refused(nowhere, |answer| history(answer, |list| list[0].transaction.signature.0[0] ^= 1));
     refused(nowhere, |answer| history(answer, |list| list[0].index = 1));
-    refused("another block", |answer| history(answer, |list| list[0].block = [0; 32]));
+    refused("another block", |answer| history(answer, |list| list[0].block = BlockId::from_bytes([0; 32])));
     refused("another question", |answer| {
         if matches!(answer, Answer::History(_)) {
             *answer = Answer::Waiting(vec![]);

@@ -1,9 +1,9 @@
 //! What the chain holds, out of the store and from a node.
 
-use super::devnet::{Devnet, hex, honest, trained};
+use super::devnet::{Devnet, honest, trained};
 use crate::common::run_with;
 use chain::address::{SecretKey, Signature};
-use chain::contribution::{Contribution, Seat};
+use chain::contribution::{Contribution, Seat, TensorsDigest};
 use chain::rpc::{Answer, BlockRef, Found, Query, Status};
 use circuits::statements;
 use circuits::statements::codec;
@@ -16,7 +16,7 @@ use std::time::Duration;
 fn the_chain_is_shown_from_the_store_and_from_a_node() {
     let devnet = Devnet::new();
     let made = devnet.made;
-    let ids: Vec<String> = made.ids.iter().map(|id| hex(id)).collect();
+    let ids: Vec<String> = made.ids.iter().map(|id| id.to_string()).collect();
     // A socket that a killed node left is no obstacle.
     drop(UnixListener::bind(devnet.dir().join("node.sock")).unwrap());
     let stopped = devnet.run("chain status").ok();
@@ -39,15 +39,15 @@ fn the_chain_is_shown_from_the_store_and_from_a_node() {
     assert_eq!(first["producer"], made.poor.to_string());
     let transaction = &first["transactions"][0];
     assert_eq!((&transaction["amount"], &transaction["fee"]), (&json!("5"), &json!("0.1")));
-    let side = devnet.run(&format!("chain block {}", hex(&made.side))).ok();
+    let side = devnet.run(&format!("chain block {}", made.side)).ok();
     assert_eq!((&side["height"], &side["on_chain"]), (&json!(1), &json!(false)));
-    assert!(devnet.shown(&format!("chain block {}", hex(&made.side))).contains("on a side branch"));
+    assert!(devnet.shown(&format!("chain block {}", made.side)).contains("on a side branch"));
     let genesis = devnet.run("chain block 0").ok();
     assert_eq!((&genesis["id"], &genesis["chain_work"]), (&json!(ids[0]), &json!("0")));
     devnet.run("chain block 4").refused_as("failed", "the chain has no block of height 4");
     devnet.run(&format!("chain block {}", "0".repeat(64))).refused_as("failed", "the chain has no block 0000");
 
-    let tx = devnet.run(&format!("chain tx {}", hex(&made.transfer))).ok();
+    let tx = devnet.run(&format!("chain tx {}", made.transfer)).ok();
     assert_eq!((&tx["block"], &tx["height"], &tx["index"]), (&json!(ids[1]), &json!(1), &json!(0)));
     assert_eq!((&tx["confirmations"], &tx["action"], &tx["nonce"]), (&json!(3), &json!("transfer"), &json!(0)));
     assert_eq!((&tx["sender"], &tx["to"]), (&json!(made.rich.to_string()), &json!(made.poor.to_string())));
@@ -66,7 +66,7 @@ fn the_chain_is_shown_from_the_store_and_from_a_node() {
     assert_eq!((&running["running"], &running["waiting"], &running["tip"]), (&json!(true), &json!(2), tip));
     assert!(devnet.shown("chain status").contains("running, 2 transactions pending"));
     assert_eq!(devnet.run("chain block tip").ok(), blocks[0]);
-    assert_eq!(devnet.run(&format!("chain tx {}", hex(&made.transfer))).ok(), tx);
+    assert_eq!(devnet.run(&format!("chain tx {}", made.transfer)).ok(), tx);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn losses_are_nats_a_prediction() {
     let devnet = Devnet::new();
     let contribution = |seed: u8, loss: u64| Contribution {
         seat: Seat {
-            parent: *devnet.made.spec.id(),
+            parent: devnet.made.spec.id().genesis(),
             contributor: SecretKey::from_seed(&[seed; 32]).address(),
             slot: 1,
         },
@@ -86,7 +86,7 @@ fn losses_are_nats_a_prediction() {
             heads: vec![vec![0; 7]],
         },
         leaves: vec![],
-        tensors: [0; 32],
+        tensors: TensorsDigest::from_bytes([0; 32]),
         stamp: 0,
         signature: Signature([0; 64]),
     };
@@ -148,7 +148,10 @@ fn a_text_from_the_model_of_the_chain() {
     let text = ["generate", "--chain", "devnet", "--prompt", "Ben", "--tokens", "20"];
     let json = run_with(devnet.root(), text).ok();
     assert_eq!((&json["height"], &json["step"]), (&json!(3), &json!(0)));
-    assert_eq!((&json["block"], &json["chain"]), (&json!(hex(&devnet.made.ids[3])), &json!(hex(&devnet.made.ids[0]))));
+    assert_eq!(
+        (&json["block"], &json["chain"]),
+        (&json!(devnet.made.ids[3].to_string()), &json!(devnet.made.ids[0].to_string()))
+    );
     // The genesis is the model that `init` makes of the same seed.
     devnet.run("init --preset nano --seed 1 --out m").ok();
     let same = run_with(devnet.root(), ["generate", "--model", "m", "--prompt", "Ben", "--tokens", "20"]).ok();
@@ -163,7 +166,7 @@ fn files_of_a_devnet_are_inspected() {
     let genesis = devnet.run("inspect devnet/genesis.bin").ok();
     assert_eq!(
         (&genesis["kind"], &genesis["content"]["id"]),
-        (&json!("chain genesis"), &json!(hex(&devnet.made.ids[0])))
+        (&json!("chain genesis"), &json!(devnet.made.ids[0].to_string()))
     );
     assert_eq!((&genesis["content"]["supply"], &genesis["content"]["accounts"]), (&json!("1010"), &json!(2)));
     let dir = devnet.run("inspect devnet").ok();

@@ -1,9 +1,11 @@
 //! Nodes that lie, and nodes that talk nonsense: refused with exit code 1, each for its reason.
 
-use super::devnet::{Devnet, hex, honest, read_frame, write_frame};
+use super::devnet::{Devnet, honest, read_frame, write_frame};
 use chain::address::SecretKey;
 use chain::block::Block;
+use chain::header::{BlockId, ChainId, LedgerRoot, StateDigest};
 use chain::rpc::{Answer, AtTip, Found, Proved, Query};
+use chain::transaction::TransactionId;
 use chain::work::{CompactTarget, meets};
 use circuits::model::Slot;
 use std::io::Write;
@@ -63,8 +65,12 @@ fn about_balances() {
     let absent = |p: &mut Proved| (p.account, p.proof.account) = (Default::default(), None);
     refused(command, "the balance proof is invalid", proved(absent));
     refused(command, "another block", proved(|p| p.height += 1));
-    refused(command, "another block", proved(|p| p.block = [0; 32]));
-    refused(command, "the block's summary is not the one", found(|f| f.record.summary.ledger = [0; 32]));
+    refused(command, "another block", proved(|p| p.block = BlockId::from_bytes([0; 32])));
+    refused(
+        command,
+        "the block's summary is not the one",
+        found(|f| f.record.summary.ledger = LedgerRoot::from_bytes([0; 32])),
+    );
     refused(command, "it is for another block", found(|f| f.record.header.nonce += 1));
     refused(command, "it is for another block", found(|f| f.on_chain = false));
 
@@ -91,7 +97,7 @@ fn about_work() {
                 if easier {
                     header.target = CompactTarget::from_bits(0x2100_ffff).unwrap();
                 }
-                let worked = |header: &chain::header::Header| meets(&header.id(), header.target.target());
+                let worked = |header: &chain::header::Header| meets(header.id().as_bytes(), header.target.target());
                 while worked(header) != easier {
                     header.nonce += 1;
                 }
@@ -122,13 +128,19 @@ fn about_the_chain() {
             }
         }
     };
-    refused("chain status", "for another chain", status(|s| s.chain = [0; 32]));
+    refused("chain status", "for another chain", status(|s| s.chain = ChainId::from_bytes([0; 32])));
     refused("chain status", "the block's summary is not the one", status(|s| s.tip.summary.step = 9));
     refused("chain status", "the commitments of the model state", status(|s| s.tip.state.segments[0].w[0] = [0; 32]));
     refused("chain status", "it answers another question", |answer| *answer = Answer::Blocks(vec![]));
-    refused("chain block tip", "it answers another question", |answer| *answer = Answer::Submitted([0; 32]));
+    refused("chain block tip", "it answers another question", |answer| {
+        *answer = Answer::Submitted(TransactionId::from_bytes([0; 32]))
+    });
     // The genesis that is asked for, or lies about it.
-    refused("chain block 0", "not the genesis block", found(|f| f.record.summary.ledger = [0; 32]));
+    refused(
+        "chain block 0",
+        "not the genesis block",
+        found(|f| f.record.summary.ledger = LedgerRoot::from_bytes([0; 32])),
+    );
     refused("chain block 0", "not the genesis block", found(|f| f.record.header.time += 1));
     refused("chain block 0", "it is for another block", found(|f| f.record.summary.height = 1));
 
@@ -152,9 +164,9 @@ fn about_blocks_and_transactions() {
     devnet.node(|store, _| honest(store, &Query::Block(chain::rpc::BlockRef::Height(2))));
     devnet.run("chain block 1").refused_as("rejected", "it is for another block");
     let side = devnet.made.side;
-    devnet.run(&format!("chain block {}", hex(&side))).refused_as("rejected", "it is for another block");
+    devnet.run(&format!("chain block {}", side)).refused_as("rejected", "it is for another block");
 
-    let command = format!("chain tx {}", hex(&devnet.made.transfer));
+    let command = format!("chain tx {}", devnet.made.transfer);
     let included = |lie: fn(&mut chain::rpc::Included)| {
         move |answer: &mut Answer| {
             if let Answer::Transaction(Some(included)) = answer {
@@ -167,7 +179,7 @@ fn about_blocks_and_transactions() {
     refused(&command, nowhere, included(|i| i.transaction.signature.0[0] ^= 1));
     refused(&command, nowhere, included(|i| i.index = 1));
     refused(&command, nowhere, included(|i| i.height = 2));
-    refused(&command, "it is for another block", included(|i| i.block = [0; 32]));
+    refused(&command, "it is for another block", included(|i| i.block = BlockId::from_bytes([0; 32])));
 }
 
 #[test]
@@ -184,14 +196,18 @@ fn about_the_model() {
     refused(command, "another chain than the block", model(|m| m.state.run = None));
     refused(command, "another configuration", model(|m| m.state.config.push(' ')));
     refused(command, "the model: ", model(|m| m.state.w[0].push(0)));
-    refused(command, "the block's summary is not the one", model(|m| m.record.summary.state = [0; 32]));
+    refused(
+        command,
+        "the block's summary is not the one",
+        model(|m| m.record.summary.state = StateDigest::from_bytes([0; 32])),
+    );
 }
 
 #[test]
 fn about_what_was_submitted() {
     let devnet = Devnet::new();
     devnet.node(|store, query| match query {
-        Query::Submit(_) => Answer::Submitted([0; 32]),
+        Query::Submit(_) => Answer::Submitted(TransactionId::from_bytes([0; 32])),
         query => honest(store, &query),
     });
     let to = SecretKey::from_seed(&[9; 32]).address();

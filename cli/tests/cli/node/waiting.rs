@@ -1,6 +1,6 @@
 //! 7.12: transactions that wait: counted, replaced on purpose, waited for.
 
-use super::devnet::{Devnet, hex};
+use super::devnet::Devnet;
 use super::full_node::FullNode;
 use crate::common::{Answer as Outcome, program};
 use chain::address::SecretKey;
@@ -73,10 +73,10 @@ fn a_nonce_that_waits_is_replaced_only_on_purpose() {
     let fee =
         "a fee of 0.54 coins is too low to replace the pending transaction with the same nonce; 0.55 would suffice";
     devnet.run(&(send("2") + " --fee 0.54 --nonce 0 --replace")).refused_as("node", fee);
-    assert_eq!(waiting(&devnet, &node).iter().map(|t| hex(&t.id().unwrap())).collect::<Vec<_>>(), [id]);
+    assert_eq!(waiting(&devnet, &node).iter().map(|t| t.id().unwrap().to_string()).collect::<Vec<_>>(), [id]);
 
     let second = devnet.run(&(send("2") + " --fee 0.55 --nonce 0 --replace")).ok();
-    let ids: Vec<String> = waiting(&devnet, &node).iter().map(|t| hex(&t.id().unwrap())).collect();
+    let ids: Vec<String> = waiting(&devnet, &node).iter().map(|t| t.id().unwrap().to_string()).collect();
     assert_eq!(ids, [second["id"].as_str().unwrap()]);
     node.mine(None);
     let executed = "nonce 0 was already executed; the account's next is 1";
@@ -154,7 +154,7 @@ fn who_stops_waiting_loses_nothing() {
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(told.any(|line| line.contains("is pending; Ctrl-C only stops waiting for it")));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let id = hex(&waiting(&devnet, &node)[0].id().unwrap());
+    let id = waiting(&devnet, &node)[0].id().unwrap().to_string();
     let line = format!("transaction {id} is still pending; `gradientcoin chain tx {id}` will show its block");
     assert!(told.any(|told| told.contains(&line)));
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -1,6 +1,6 @@
 //! Keys, balances with proof, transactions.
 
-use super::devnet::{Devnet, coins, hex, honest, run};
+use super::devnet::{Devnet, coins, honest, run};
 use chain::address::SecretKey;
 use chain::rpc::{Answer, Query};
 use chain::transaction::{Action, Transaction};
@@ -53,7 +53,7 @@ fn balances_are_proven() {
     assert_eq!(wallet, balance(&made.wallet.to_string()));
     assert_eq!((&wallet["balance"], &wallet["grains"]), (&json!("10"), &json!(1_000_000_000u64)));
     assert_eq!((&wallet["exists"], &wallet["nonce"], &wallet["bond"]), (&json!(true), &json!(0), &json!("0")));
-    assert_eq!((&wallet["block"], &wallet["height"]), (&json!(hex(&made.ids[3])), &json!(3)));
+    assert_eq!((&wallet["block"], &wallet["height"]), (&json!(made.ids[3].to_string()), &json!(3)));
     // Sent 5 for a fee of 0.1, and locked 2.
     let rich = balance(&made.rich.to_string());
     assert_eq!((&rich["balance"], &rich["bond"], &rich["nonce"]), (&json!("992.9"), &json!("2"), &json!(2)));
@@ -88,8 +88,8 @@ fn transactions_are_signed_and_sent() {
     assert_eq!(transaction.check(made.spec.id()), Ok(()));
     assert_eq!((body.sender, body.nonce, body.fee), (made.wallet, 0, coins("0.01")));
     assert_eq!(body.action, Action::Transfer { to, amount: coins("1.5") });
-    assert_eq!(sent["id"], hex(&transaction.id().unwrap()));
-    assert!(devnet.shown(&send).contains(&hex(&transaction.id().unwrap())));
+    assert_eq!(sent["id"], transaction.id().unwrap().to_string());
+    assert!(devnet.shown(&send).contains(&transaction.id().unwrap().to_string()));
     assert_eq!(taken.try_recv().unwrap(), transaction);
     devnet.run(&format!("{send} --nonce 0")).ok();
     assert_eq!(taken.try_recv().unwrap().body.nonce, 0);
