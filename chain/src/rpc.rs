@@ -135,7 +135,7 @@ pub struct Found {
     pub record: Record,
     /// The block; the genesis is none.
     pub block: Option<Block>,
-    /// Whether it is on the chain, not on a branch beside it.
+    /// Whether it is on the chain, not on a side branch.
     pub on_chain: bool,
 }
 

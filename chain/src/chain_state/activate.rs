@@ -11,7 +11,7 @@ use crate::header::{BlockId, StateDigest};
 use crate::ledger::{self, LedgerError, Reward, version_prefix};
 use crate::store::{
     AccountsAt, BlockTensors, Nodes, Rewards, StaleKeys, Store, StoreError, Tables, at_height, by_height, by_id,
-    required, settled, state_at_or_below,
+    finalised, required, state_at_or_below,
 };
 use crate::tensors::Complete;
 use circuits::model::State;
@@ -135,9 +135,9 @@ fn put_nodes(tables: &mut Tables<'_>, height: u64, batch: ledger::NodeBatch) -> 
 fn switch(chain: &ChainState, tables: &mut Tables<'_>, tip: &Record) -> Result<(Switch, State), Refused> {
     let (path, fork) = branch(tables, tip)?;
     let old = chain.tip.summary.height;
-    let settled = settled(&tables.stale)?;
-    if fork < settled {
-        return Err(Refused::Chain(ChainError::TooDeep { settled }));
+    let finalised = finalised(&tables.stale)?;
+    if fork < finalised {
+        return Err(Refused::Chain(ChainError::TooDeep { finalised }));
     }
     let disconnected = disconnect(tables, fork, old)?;
     let mut state = if disconnected.is_empty() {
@@ -160,7 +160,7 @@ fn switch(chain: &ChainState, tables: &mut Tables<'_>, tip: &Record) -> Result<(
     let height = tip.summary.height;
     let file = codec::encode(&model::file(&chain.spec, &state, tip.summary.step)).map_err(StoreError::from)?;
     tables.states.insert(height, file.as_slice()).map_err(StoreError::from)?;
-    prune(tables, settled, height, chain.spec.rules().reorg_limit)?;
+    prune(tables, finalised, height, chain.spec.rules().reorg_limit)?;
     Ok((Switch { disconnected, connected: path }, state))
 }
 
@@ -259,14 +259,14 @@ fn connect(chain: &ChainState, tables: &mut Tables<'_>, id: &BlockId, state: &mu
 }
 
 /// Drops what no reorganisation needs any more: states that were kept as the tip's only, states and stale rows far below.
-fn prune(tables: &mut Tables<'_>, settled: u64, tip: u64, limit: u64) -> Result<(), StoreError> {
-    let far = tip.saturating_sub(limit).max(settled);
+fn prune(tables: &mut Tables<'_>, finalised: u64, tip: u64, limit: u64) -> Result<(), StoreError> {
+    let far = tip.saturating_sub(limit).max(finalised);
     // The last snapshot at or below the deepest fork stays, and with it the way from there.
     let oldest = far - far % SNAPSHOT_INTERVAL;
     tables
         .states
         .retain_in(..tip, |height, _| height == 0 || (height.is_multiple_of(SNAPSHOT_INTERVAL) && height >= oldest))?;
-    for height in settled..=far {
+    for height in finalised..=far {
         let stale: Option<StaleKeys> = by_height(&tables.stale, height)?;
         for key in stale.map_or(vec![], |stale| stale.0) {
             tables.ledger.remove(key.as_slice())?;

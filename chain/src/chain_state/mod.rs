@@ -55,10 +55,10 @@ pub enum ChainError {
     #[error("the block or one of its ancestors is invalid: {0}")]
     Invalid(String),
     /// The block is on a branch that no reorganisation may lead to.
-    #[error("the block is on a branch that forks off below the settled height {settled}")]
+    #[error("the block is on a branch that forks off below the finalised height {finalised}")]
     TooDeep {
         /// Height of the last block that cannot be taken back: the rules' limit below the highest tip so far.
-        settled: u64,
+        finalised: u64,
     },
     /// The block breaks a rule.
     #[error(transparent)]
@@ -74,7 +74,7 @@ pub enum ChainError {
 /// What inserting a block did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is on a branch of less or the same work.
+    /// It is on a side branch: of less work than the chain, or the same.
     Side,
     /// The tip moved.
     Moved(Switch),
@@ -193,19 +193,19 @@ impl ChainState {
             return Err(ChainError::Invalid(rule));
         }
         let parent = view.record(parent)?.ok_or(ChainError::UnknownParent(*parent))?;
-        let settled = view.settled()?;
+        let finalised = view.finalised()?;
         let mut at = (parent.summary.height, parent.header);
         // No proof is verified for a branch that can never become the chain.
         while view.at_height(at.0)? != Some(at.1.id()) {
-            if at.0 <= settled {
-                return Err(ChainError::TooDeep { settled });
+            if at.0 <= finalised {
+                return Err(ChainError::TooDeep { finalised });
             }
             at = (at.0 - 1, view.header(&at.1.parent)?);
             if let Some(rule) = view.invalid(&at.1.id())? {
                 return Err(ChainError::Invalid(rule));
             }
         }
-        if at.0 < settled { Err(ChainError::TooDeep { settled }) } else { Ok(parent) }
+        if at.0 < finalised { Err(ChainError::TooDeep { finalised }) } else { Ok(parent) }
     }
 
     /// Takes a block in, and moves the tip if its branch has more work. A block that turns out to break a rule when it is

@@ -1,4 +1,4 @@
-//! The chain of most work, and the branches beside it that may yet overtake it.
+//! The chain of most work, and its side branches, which may yet overtake it.
 //!
 //! Of the chain's blocks headers and summaries are kept, and model states as far down as a branch may fork off; of the
 //! branches also the blocks, so that they can be written once they win. A chain that lost is forgotten: a source that
@@ -62,7 +62,7 @@ pub struct Fresh {
 }
 
 #[derive(Debug)]
-struct Beside {
+struct Side {
     fresh: Fresh,
     /// Height of the last block that its branch has in common with the chain.
     fork: u64,
@@ -75,13 +75,13 @@ pub struct Branches {
     /// Above the first.
     chain: Vec<Known>,
     heights: HashMap<BlockId, u64>,
-    beside: HashMap<BlockId, Beside>,
-    /// Bytes of the blocks beside the chain.
-    bytes: usize,
+    side: HashMap<BlockId, Side>,
+    /// Bytes of the blocks on side branches.
+    side_bytes: usize,
     before: HashMap<BlockId, Header>,
     reorg_limit: u64,
     /// No reorganisation takes back this block, nor those below it.
-    settled: u64,
+    finalised: u64,
 }
 
 impl Branches {
@@ -89,9 +89,9 @@ impl Branches {
     pub fn new(checkpoint: Checkpoint, reorg_limit: u64) -> Self {
         let first = Known::new(checkpoint.record);
         let before = checkpoint.ancestors.into_iter().map(|header| (header.id(), header)).collect();
-        let (heights, settled) = ([(first.id, first.height())].into(), first.height());
-        let (chain, beside) = (vec![], HashMap::new());
-        Branches { first, chain, heights, beside, bytes: 0, before, reorg_limit, settled }
+        let (heights, finalised) = ([(first.id, first.height())].into(), first.height());
+        let (chain, side) = (vec![], HashMap::new());
+        Branches { first, chain, heights, side, side_bytes: 0, before, reorg_limit, finalised }
     }
 
     /// The last block of the chain.
@@ -119,17 +119,17 @@ impl Branches {
         }
     }
 
-    /// A block of the chain, or of a branch.
+    /// A block of the chain, or of a side branch.
     pub fn get(&self, id: &BlockId) -> Option<&Known> {
         match self.heights.get(id) {
             Some(&height) => self.at(height),
-            None => self.beside.get(id).map(|beside| &beside.fresh.known),
+            None => self.side.get(id).map(|side| &side.fresh.known),
         }
     }
 
     /// Height of the last block that the chain and the branch up to this block have in common.
     pub fn fork(&self, id: &BlockId) -> Option<u64> {
-        self.heights.get(id).copied().or_else(|| self.beside.get(id).map(|beside| beside.fork))
+        self.heights.get(id).copied().or_else(|| self.side.get(id).map(|side| side.fork))
     }
 
     /// Whether a block is on the chain.
@@ -143,18 +143,18 @@ impl Branches {
     }
 
     /// Height of the last block that no reorganisation takes back.
-    pub fn settled(&self) -> u64 {
-        self.settled
+    pub fn finalised(&self) -> u64 {
+        self.finalised
     }
 
-    /// Blocks beside the chain.
-    pub fn beside(&self) -> usize {
-        self.beside.len()
+    /// Blocks on side branches.
+    pub fn side_blocks(&self) -> usize {
+        self.side.len()
     }
 
-    /// Bytes of the blocks beside the chain.
-    pub fn bytes_beside(&self) -> usize {
-        self.bytes
+    /// Bytes of the blocks on side branches.
+    pub fn side_bytes(&self) -> usize {
+        self.side_bytes
     }
 
     /// Identities of the chain from the tip down, ever further apart, then the first.
@@ -175,26 +175,26 @@ impl Branches {
     /// Encoded blocks of the branch up to this one, from the fork on; none if it is on the chain.
     pub fn branch(&self, id: &BlockId) -> Vec<&Fresh> {
         let (mut at, mut branch) = (*id, vec![]);
-        while let Some(beside) = self.beside.get(&at) {
-            branch.push(&beside.fresh);
-            at = beside.fresh.known.header.parent;
+        while let Some(side) = self.side.get(&at) {
+            branch.push(&side.fresh);
+            at = side.fresh.known.header.parent;
         }
         branch.reverse();
         branch
     }
 
-    /// Puts verified blocks beside the chain; they are on the branch that forks off at this height.
-    pub fn put_beside(&mut self, fork: u64, blocks: Vec<Fresh>) {
+    /// Takes verified blocks of the side branch that forks off at this height.
+    pub fn put_side(&mut self, fork: u64, blocks: Vec<Fresh>) {
         for fresh in blocks {
-            self.bytes += fresh.bytes.len();
-            self.beside.insert(fresh.known.id, Beside { fresh, fork });
+            self.side_bytes += fresh.bytes.len();
+            self.side.insert(fresh.known.id, Side { fresh, fork });
         }
     }
 
-    /// Forgets all branches but the one up to this block.
+    /// Forgets all side branches but the one up to this block.
     pub fn forget_all_but(&mut self, id: &BlockId) {
         let kept: std::collections::HashSet<BlockId> = self.branch(id).iter().map(|fresh| fresh.known.id).collect();
-        self.beside.retain(|id, _| kept.contains(id));
+        self.side.retain(|id, _| kept.contains(id));
         self.count_bytes();
     }
 
@@ -206,37 +206,36 @@ impl Branches {
         for known in self.chain.split_off(kept.min(self.chain.len())) {
             self.heights.remove(&known.id);
         }
-        let won: Vec<Fresh> =
-            branch.iter().filter_map(|id| Some(self.beside.remove(id)?.fresh)).chain(blocks).collect();
+        let won: Vec<Fresh> = branch.iter().filter_map(|id| Some(self.side.remove(id)?.fresh)).chain(blocks).collect();
         for Fresh { known, .. } in won {
             self.heights.insert(known.id, known.height());
             self.chain.push(known);
         }
-        let settled = self.tip().height().saturating_sub(self.reorg_limit).max(self.settled);
-        for height in self.settled..settled {
+        let finalised = self.tip().height().saturating_sub(self.reorg_limit).max(self.finalised);
+        for height in self.finalised..finalised {
             if let Some(known) = self.at_mut(height) {
                 known.state = None;
             }
         }
-        self.settled = settled;
+        self.finalised = finalised;
         self.prune();
     }
 
     /// Finds again where branches fork off, and forgets those that can never win.
     fn prune(&mut self) {
-        let mut order: Vec<(u64, BlockId)> = self.beside.iter().map(|(id, b)| (b.fresh.known.height(), *id)).collect();
+        let mut order: Vec<(u64, BlockId)> = self.side.iter().map(|(id, b)| (b.fresh.known.height(), *id)).collect();
         order.sort_unstable();
         let mut forks: HashMap<BlockId, u64> = HashMap::new();
         for (_, id) in order {
-            let parent = self.beside.get(&id).map(|beside| beside.fresh.known.header.parent);
+            let parent = self.side.get(&id).map(|side| side.fresh.known.header.parent);
             let fork = parent.and_then(|parent| self.heights.get(&parent).or_else(|| forks.get(&parent)).copied());
-            if let Some(fork) = fork.filter(|&fork| fork >= self.settled) {
+            if let Some(fork) = fork.filter(|&fork| fork >= self.finalised) {
                 forks.insert(id, fork);
             }
         }
-        self.beside.retain(|id, beside| match forks.get(id) {
+        self.side.retain(|id, side| match forks.get(id) {
             Some(&fork) => {
-                beside.fork = fork;
+                side.fork = fork;
                 true
             }
             None => false,
@@ -245,6 +244,6 @@ impl Branches {
     }
 
     fn count_bytes(&mut self) {
-        self.bytes = self.beside.values().map(|beside| beside.fresh.bytes.len()).sum();
+        self.side_bytes = self.side.values().map(|side| side.fresh.bytes.len()).sum();
     }
 }

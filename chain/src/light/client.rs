@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Most blocks whose proofs are verified together: what bounds the memory that verifying takes.
 pub const WINDOW: usize = 64;
 
-/// Most bytes of blocks that are kept beside the chain. Beyond it other branches are forgotten, then the branch is refused.
-pub const BESIDE_BYTES: usize = 256 << 20;
+/// Most bytes of blocks that are kept of side branches. Beyond it others are forgotten, then the branch is refused.
+pub const SIDE_BYTES: usize = 256 << 20;
 
 /// Where the chain's blocks are kept, encoded.
 pub trait Keep {
@@ -127,7 +127,7 @@ impl<'p> LightClient<'p> {
         self.branches.at(height)
     }
 
-    /// A block of the chain or of a branch beside it.
+    /// A block of the chain or of a side branch.
     pub fn get(&self, id: &BlockId) -> Option<&Known> {
         self.branches.get(id)
     }
@@ -138,8 +138,8 @@ impl<'p> LightClient<'p> {
     }
 
     /// Height of the last block that no reorganisation takes back.
-    pub fn settled(&self) -> u64 {
-        self.branches.settled()
+    pub fn finalised(&self) -> u64 {
+        self.branches.finalised()
     }
 
     /// Identities of the chain's blocks from the tip down, ever further apart: how a source finds what is new.
@@ -147,7 +147,7 @@ impl<'p> LightClient<'p> {
         self.branches.locator()
     }
 
-    /// A checkpoint at a block of the chain that still has its state: a settled one that others may start from.
+    /// A checkpoint at a block of the chain that still has its state: a finalised one that others may start from.
     pub fn checkpoint_at(&self, height: u64) -> Option<Checkpoint> {
         let known = self.branches.at(height)?;
         let (record, mut ancestors, mut at) = (known.record()?, vec![], known.header);
@@ -194,9 +194,9 @@ impl<'p> LightClient<'p> {
         let Some(first) = blocks.first() else { return Ok(()) };
         let (id, parent) = (first.id(), first.header.parent);
         let fork = self.branches.fork(&parent).ok_or(LightError::UnknownParent { id, parent })?;
-        let settled = self.branches.settled();
-        if fork < settled {
-            return Err(LightError::TooDeep { fork, settled });
+        let finalised = self.branches.finalised();
+        if fork < finalised {
+            return Err(LightError::TooDeep { fork, finalised });
         }
 
         let (mut fresh, parents, mut refused) = self.link(blocks, now);
@@ -300,13 +300,13 @@ impl<'p> LightClient<'p> {
                 report.switch = Some(Switch { fork, removed });
             }
         } else {
-            if self.branches.bytes_beside() + bytes > BESIDE_BYTES {
+            if self.branches.side_bytes() + bytes > SIDE_BYTES {
                 self.branches.forget_all_but(parent);
-                if self.branches.bytes_beside() + bytes > BESIDE_BYTES {
-                    return Err(LightError::Branches { limit: BESIDE_BYTES });
+                if self.branches.side_bytes() + bytes > SIDE_BYTES {
+                    return Err(LightError::Branches { limit: SIDE_BYTES });
                 }
             }
-            self.branches.put_beside(fork, fresh);
+            self.branches.put_side(fork, fresh);
         }
         report.taken += taken;
         report.bytes += bytes as u64;

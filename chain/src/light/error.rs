@@ -28,12 +28,12 @@ pub enum LightError {
         parent: BlockId,
     },
     /// The branch forks off deeper than a reorganisation may go.
-    #[error("the branch forks off at height {fork}; blocks up to height {settled} are settled")]
+    #[error("the branch forks off at height {fork}; blocks up to height {finalised} are finalised")]
     TooDeep {
         /// Height of the last common block.
         fork: u64,
         /// No reorganisation takes back this block.
-        settled: u64,
+        finalised: u64,
     },
     /// Branches of less work take more memory than is kept for them.
     #[error("branches with less work than the chain exceed {limit} bytes")]

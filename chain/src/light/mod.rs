@@ -10,7 +10,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`checkpoint`] | what is trusted, and pinned by a digest |
-//! | [`branches`] | the chain of most work and the branches beside it, in memory |
+//! | [`branches`] | the chain of most work and its side branches, in memory |
 //! | [`window`] | the proofs of many blocks, side by side |
 //! | [`client`] | blocks in, verdicts out; balances |
 //! | [`file`](mod@file) | the verified blocks, appended to one file |

@@ -104,7 +104,7 @@ pub fn sync<S: Source>(
     let started = Instant::now();
     let (_, of) = source.tip().map_err(SyncError::Source)?;
     report.fetching += started.elapsed().as_secs_f64();
-    // The last block that the source gave: it may be beside the chain, where the client's locator does not lead.
+    // The last block that the source gave: it may be on a side branch, where the client's locator does not lead.
     let mut last: Option<(BlockId, u64)> = None;
     loop {
         let locator: Vec<BlockId> = last.iter().map(|(id, _)| *id).chain(client.locator()).collect();

@@ -12,7 +12,7 @@ pub(crate) use read::state_at_or_below;
 pub use read::{Location, View};
 pub use rows::BlockTensors;
 pub(crate) use rows::{Rewards, StaleKeys};
-pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, required, settled};
+pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, finalised, required};
 
 use crate::ledger::TreeError;
 use circuits::model::file::ModelFileError;

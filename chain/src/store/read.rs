@@ -118,8 +118,8 @@ impl View {
     }
 
     /// The height that no reorganisation goes below, and no account can be read below.
-    pub fn settled(&self) -> Result<u64, StoreError> {
-        tables::settled(&self.0.open_table(tables::STALE)?)
+    pub fn finalised(&self) -> Result<u64, StoreError> {
+        tables::finalised(&self.0.open_table(tables::STALE)?)
     }
 
     /// What the chain's block of a height pays.

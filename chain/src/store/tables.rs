@@ -102,7 +102,7 @@ pub fn at_height(
 
 /// The height that no reorganisation goes below: what deeper ones need was dropped. It never falls, even where a branch
 /// of more work has fewer blocks. Stale rows are kept of the heights above it, each of which has a list of them.
-pub fn settled(stale: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
+pub fn finalised(stale: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64, StoreError> {
     let first = stale.first()?.map(|row| row.0.value());
     Ok(first.ok_or(StoreError::Missing("the list of stale rows"))?.saturating_sub(1))
 }

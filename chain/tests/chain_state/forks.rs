@@ -96,25 +96,25 @@ fn reorganisations_of_every_depth_leave_no_trace_of_what_was_before() {
             same_as_undisturbed(&tree, &node);
         } else {
             let refused = tree.insert(&mut node, &again[0]);
-            assert!(matches!(refused, Err(ChainError::TooDeep { settled: 15 })), "{refused:?}");
+            assert!(matches!(refused, Err(ChainError::TooDeep { finalised: 15 })), "{refused:?}");
         }
     }
 }
 
 #[test]
-fn no_branch_below_what_is_settled_is_taken() {
+fn no_branch_below_what_is_finalised_is_taken() {
     let mut tree = Tree::new(|_| ());
     let base = tree.grow(&tree.genesis(), 3, 9);
     let main = tree.grow(&base[2], LIMIT + 1, 10);
     // One forks off at height 3, where the tip may still go back to when it is at height 3 + LIMIT, one below.
     let (at, below) = (tree.grow(&base[2], LIMIT + 2, 11), tree.grow(&base[1], 2, 12));
     let mut node = tree.undisturbed(&main[LIMIT as usize - 1]);
-    assert_eq!(node.store().view().unwrap().settled().unwrap(), 3);
+    assert_eq!(node.store().view().unwrap().finalised().unwrap(), 3);
     assert_eq!(tree.insert(&mut node, &at[0]).unwrap(), Inserted::Side);
     let before = node.store().dump().unwrap();
     let refused = node.admit(tree.complete(&below[0]).proven().block(), NOW);
-    assert!(matches!(refused, Err(ChainError::TooDeep { settled: 3 })), "{refused:?}");
-    assert!(matches!(tree.insert(&mut node, &below[0]), Err(ChainError::TooDeep { settled: 3 })));
+    assert!(matches!(refused, Err(ChainError::TooDeep { finalised: 3 })), "{refused:?}");
+    assert!(matches!(tree.insert(&mut node, &below[0]), Err(ChainError::TooDeep { finalised: 3 })));
     assert!(matches!(tree.insert(&mut node, &below[1]), Err(ChainError::UnknownParent(id)) if id == below[0]));
     assert!(node.store().dump().unwrap() == before);
 
@@ -122,13 +122,13 @@ fn no_branch_below_what_is_settled_is_taken() {
     tree.feed(&mut node, &at[1..LIMIT as usize]);
     tree.feed(&mut node, &main[LIMIT as usize..]);
     let before = node.store().dump().unwrap();
-    assert!(matches!(tree.insert(&mut node, &at[LIMIT as usize]), Err(ChainError::TooDeep { settled: 4 })));
+    assert!(matches!(tree.insert(&mut node, &at[LIMIT as usize]), Err(ChainError::TooDeep { finalised: 4 })));
     assert!(node.store().dump().unwrap() == before);
     same_as_undisturbed(&tree, &node);
 }
 
 #[test]
-fn what_was_settled_stays_settled_where_a_branch_of_more_work_has_fewer_blocks() {
+fn what_was_finalised_stays_finalised_where_a_branch_of_more_work_has_fewer_blocks() {
     let mut tree = Tree::new(|genesis| genesis.rules.retarget_interval = 2);
     let slow = |producer| Plan { producer, seconds: 40, ..Plan::default() };
     let fast = |producer| Plan { producer, seconds: 1, ..Plan::default() };
@@ -152,9 +152,9 @@ fn what_was_settled_stays_settled_where_a_branch_of_more_work_has_fewer_blocks()
     assert_eq!((node.tip().header.id(), node.tip().summary.height), (short[3], 6));
     tree.check(&node);
     // What a reorganisation to height 1 would need is gone, though height 1 is no more than the limit below the tip.
-    assert!(matches!(tree.insert(&mut node, &deep[0]), Err(ChainError::TooDeep { settled: 2 })));
+    assert!(matches!(tree.insert(&mut node, &deep[0]), Err(ChainError::TooDeep { finalised: 2 })));
     let view = node.store().view().unwrap();
-    for height in view.settled().unwrap()..=6 {
+    for height in view.finalised().unwrap()..=6 {
         let root = view.record(&view.at_height(height).unwrap().unwrap()).unwrap().unwrap().summary.ledger;
         assert!(view.prove_account(&address(3), height).unwrap().verify(&root, &address(3)).unwrap().is_some());
     }

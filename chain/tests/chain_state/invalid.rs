@@ -70,14 +70,14 @@ fn a_branch_with_an_invalid_block_changes_nothing() {
                 branch.push(at);
             }
             let bad = branch[position];
-            let beside = tree.grow(&bad, 1, 12);
-            let on_beside = tree.grow(&beside[0], 1, 12);
+            let side = tree.grow(&bad, 1, 12);
+            let on_side = tree.grow(&side[0], 1, 12);
             let fresh = tree.grow(&bad, 1, 13);
             let other = tree.grow(&base[1], 5, 14);
 
             let mut node = tree.undisturbed(&main[3]);
             // Known, and not executed, up to the one that would overtake.
-            for id in branch[..4].iter().chain(&beside) {
+            for id in branch[..4].iter().chain(&side) {
                 assert_eq!(tree.insert(&mut node, id).unwrap(), Inserted::Side);
             }
             let before = node.store().dump().unwrap();
@@ -96,7 +96,7 @@ fn a_branch_with_an_invalid_block_changes_nothing() {
             same_as_undisturbed(&tree, &node);
 
             // It is remembered, and so is all that builds on it, directly or not.
-            for id in branch[position..].iter().chain(&fresh).chain(&on_beside) {
+            for id in branch[position..].iter().chain(&fresh).chain(&on_side) {
                 let refused = tree.insert(&mut node, id);
                 assert!(matches!(refused, Err(ChainError::Invalid(_))), "{refused:?}");
             }

@@ -16,25 +16,25 @@ fn rows_stay_bounded_and_all_that_a_reorganisation_needs_is_there() {
         tree.feed(&mut node, &[at]);
 
         let dump = node.store().dump().unwrap();
-        let settled = height.saturating_sub(LIMIT);
+        let finalised = height.saturating_sub(LIMIT);
         let view = node.store().view().unwrap();
-        assert_eq!(view.settled().unwrap(), settled);
+        assert_eq!(view.finalised().unwrap(), finalised);
         let heights = |table: &str| -> Vec<u64> {
             let mut heights: Vec<u64> =
                 dump[table].keys().map(|key| u64::from_le_bytes(key.as_slice().try_into().unwrap())).collect();
             heights.sort_unstable();
             heights
         };
-        assert_eq!(heights("stale"), (settled + 1..=height).collect::<Vec<_>>());
+        assert_eq!(heights("stale"), (finalised + 1..=height).collect::<Vec<_>>());
         // The genesis, the last snapshot that the deepest reorganisation goes on from, those above, and the tip's.
-        let oldest = settled / SNAPSHOT_INTERVAL * SNAPSHOT_INTERVAL;
+        let oldest = finalised / SNAPSHOT_INTERVAL * SNAPSHOT_INTERVAL;
         let mut kept: Vec<u64> = (oldest..height).filter(|h| h.is_multiple_of(SNAPSHOT_INTERVAL)).collect();
         kept.extend([0, height]);
         kept.sort_unstable();
         kept.dedup();
         assert_eq!(heights("states"), kept);
         // Every account, at every height that can be gone back to.
-        for height in settled..=height {
+        for height in finalised..=height {
             let record = view.record(&view.at_height(height).unwrap().unwrap()).unwrap().unwrap();
             let expected = &tree.blocks[&record.header.id()].accounts;
             for i in [1, 3, 4, 9, 30] {

@@ -49,7 +49,7 @@ struct Model<'a> {
     tree: &'a Tree,
     known: HashSet<BlockId>,
     tip: BlockId,
-    settled: u64,
+    finalised: u64,
     limit: u64,
 }
 
@@ -75,7 +75,7 @@ impl Model<'_> {
         let chain: HashSet<BlockId> = self.tree.path(&self.tip).into_iter().chain([genesis]).collect();
         let branch = self.tree.path(&parent);
         let fork = branch.iter().rev().find(|id| chain.contains(*id)).map_or(0, |id| self.tree.height(id));
-        if fork < self.settled {
+        if fork < self.finalised {
             return Expected::TooDeep;
         }
         self.known.insert(*id);
@@ -83,7 +83,7 @@ impl Model<'_> {
             return Expected::Side;
         }
         self.tip = *id;
-        self.settled = self.settled.max(self.tree.height(id).saturating_sub(self.limit));
+        self.finalised = self.finalised.max(self.tree.height(id).saturating_sub(self.limit));
         Expected::Moved
     }
 }
@@ -102,7 +102,7 @@ proptest! {
         order.sort_unstable();
         let mut node = tree.node();
         let known = HashSet::from([tree.genesis()]);
-        let mut model = Model { tree: &tree, known, tip: tree.genesis(), settled: 0, limit };
+        let mut model = Model { tree: &tree, known, tip: tree.genesis(), finalised: 0, limit };
         let mut highest = 0;
         // Those whose parents come later are given again.
         for (_, id) in (0..ids.len()).flat_map(|_| order.iter()) {
@@ -115,12 +115,12 @@ proptest! {
                 Ok(Inserted::Side) => Expected::Side,
                 Ok(Inserted::Moved(_)) => Expected::Moved,
                 Err(ChainError::UnknownParent(_)) => Expected::Unknown,
-                Err(ChainError::TooDeep { settled }) if settled == model.settled => Expected::TooDeep,
+                Err(ChainError::TooDeep { finalised }) if finalised == model.finalised => Expected::TooDeep,
                 other => panic!("{other:?}"),
             };
             prop_assert_eq!(&found, &expected);
             prop_assert_eq!(node.tip().header.id(), model.tip);
-            prop_assert_eq!(node.store().view().unwrap().settled().unwrap(), model.settled);
+            prop_assert_eq!(node.store().view().unwrap().finalised().unwrap(), model.finalised);
             if found == Expected::Moved {
                 tree.check(&node);
                 highest = highest.max(node.tip().summary.height);

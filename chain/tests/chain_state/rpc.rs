@@ -42,7 +42,7 @@ fn peers_on_other_branches_find_the_fork() {
     let path = tree.path(&b[31]);
     assert_eq!(blocks(&ours, ids.clone(), 5), path[31..36]);
     assert_eq!(blocks(&ours, ids.clone(), MAX_BLOCKS), path[31..]);
-    // That we know their branch too, as one beside the chain, changes nothing.
+    // That we know their branch too, as a side branch, changes nothing.
     tree.feed(&mut ours, &a);
     assert_eq!(blocks(&ours, ids, 1), path[31..32]);
 

@@ -19,12 +19,12 @@ fn the_branch_of_more_work_wins_and_the_first_of_equals() {
     let (mut client, mut kept) = (client(&SPEC), Kept::default());
     client.extend(ours.blocks.clone(), NOW, &mut kept).unwrap();
 
-    // As much work: beside.
+    // As much work: a side branch.
     let report = client.extend(theirs.up_to(7).above(4), NOW, &mut kept).unwrap();
     assert_eq!((report.taken, report.switch), (3, None));
     assert_eq!((client.tip().id, kept.writes), (ours.id(), 1));
-    let beside = theirs.records[7].header.id();
-    assert!(client.get(&beside).is_some() && !client.on_chain(&beside));
+    let side = theirs.records[7].header.id();
+    assert!(client.get(&side).is_some() && !client.on_chain(&side));
 
     // One more block, and all of the branch is written, although only its end was given now.
     let report = client.extend(theirs.up_to(8).above(7), NOW, &mut kept).unwrap();
@@ -64,22 +64,22 @@ fn nothing_below_the_limit_is_taken_back() {
     let trunk = Branch::new(&spec).grow(12, 1);
     let mut client = client(&spec);
     client.extend(trunk.blocks.clone(), NOW, &mut Nowhere).unwrap();
-    assert_eq!(client.settled(), 7);
+    assert_eq!(client.finalised(), 7);
     let deep = trunk.up_to(6).grow(20, 2);
     let error = client.extend(deep.above(6), NOW, &mut Nowhere).unwrap_err();
-    assert!(matches!(error, LightError::TooDeep { fork: 6, settled: 7 }), "{error}");
+    assert!(matches!(error, LightError::TooDeep { fork: 6, finalised: 7 }), "{error}");
     assert_eq!(client.tip().id, trunk.id());
     let just = trunk.up_to(7).grow(6, 2);
     let report = client.extend(just.above(7), NOW, &mut Nowhere).unwrap();
     assert_eq!(report.switch, Some(Switch { fork: 7, removed: 5 }));
 
-    // A branch that was beside and is overtaken by the limit is forgotten.
-    let beside = just.up_to(12).grow(1, 3);
-    client.extend(beside.above(12), NOW, &mut Nowhere).unwrap();
-    assert!(client.get(&beside.id()).is_some());
+    // A side branch that is overtaken by the limit is forgotten.
+    let side = just.up_to(12).grow(1, 3);
+    client.extend(side.above(12), NOW, &mut Nowhere).unwrap();
+    assert!(client.get(&side.id()).is_some());
     client.extend(just.clone().grow(5, 2).above(13), NOW, &mut Nowhere).unwrap();
-    assert_eq!(client.settled(), 13);
-    assert!(client.get(&beside.id()).is_none());
+    assert_eq!(client.finalised(), 13);
+    assert!(client.get(&side.id()).is_none());
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_branch_of_a_branch() {
     client.extend(ours.blocks.clone(), NOW, &mut kept).unwrap();
     client.extend(theirs.above(3), NOW, &mut kept).unwrap();
     client.extend(of_theirs.above(5), NOW, &mut kept).unwrap();
-    // The first branch wins; what forks off it is beside still, now from height 5.
+    // The first branch wins; what forks off it is a side branch still, now from height 5.
     let won = theirs.clone().grow(4, 2);
     let report = client.extend(won.above(6), NOW, &mut kept).unwrap();
     assert_eq!(report.switch, Some(Switch { fork: 3, removed: 6 }));

@@ -31,7 +31,7 @@ fn many_windows_of_blocks() {
     assert_eq!(kept.ids(), ids_of(&branch.blocks));
     assert_eq!(ids(&client), kept.ids());
     assert_eq!((client.tip().id, client.tip().work), (branch.id(), branch.tip().work));
-    assert_eq!(client.settled(), 130);
+    assert_eq!(client.finalised(), 130);
     // States only where a block may follow.
     let with_state: Vec<u64> = (0..=150).filter(|&height| client.at(height).unwrap().state.is_some()).collect();
     assert_eq!(with_state, (130..=150).collect::<Vec<u64>>());
@@ -159,7 +159,7 @@ fn a_checkpoint_stands_for_all_before_it() {
     let mut client = client(&SPEC);
     client.extend(branch.blocks.clone(), NOW, &mut Nowhere).unwrap();
     assert_eq!(client.checkpoint_at(45), Some(branch.checkpoint(45)));
-    assert_eq!(client.checkpoint_at(client.settled() - 1), None);
+    assert_eq!(client.checkpoint_at(client.finalised() - 1), None);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn over_to_another_branch_that_takes_more_than_one_window() {
     let (ours, theirs) = (trunk.clone().grow(100, 1), trunk.clone().grow(101, 2));
     let (mut client, mut kept) = (client(&spec), Kept::default());
     sync(&mut client, &mut kept, &mut Node::of(&ours), &|| NOW, &mut on).unwrap();
-    // Less work: taken, but beside.
+    // Less work: taken, but on a side branch.
     let shorter = theirs.up_to(100);
     for blocks in [90, 0] {
         let report = sync(&mut client, &mut kept, &mut Node::of(&shorter), &|| NOW, &mut on).unwrap();

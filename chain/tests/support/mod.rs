@@ -425,7 +425,7 @@ impl Tree {
     }
 }
 
-/// What of a store must be as if the node had never seen another branch: all but the blocks beside the chain.
+/// What of a store must be as if the node had never seen another branch: all but the blocks of side branches.
 pub fn of_the_chain(mut dump: Dump) -> Dump {
     for table in ["blocks", "records", "gradients", "invalid"] {
         dump.remove(table);
@@ -440,8 +440,8 @@ pub fn same_as_undisturbed(tree: &Tree, node: &ChainState) {
     let other = tree.undisturbed(&node.tip().header.id());
     let (found, expected) = (node.store().dump().unwrap(), other.store().dump().unwrap());
     for (table, rows) in &expected {
-        let beside = ["blocks", "records", "gradients"].contains(table);
-        if beside {
+        let holds_side_branches = ["blocks", "records", "gradients"].contains(table);
+        if holds_side_branches {
             assert!(rows.iter().all(|(key, row)| found[table].get(key) == Some(row)), "{table}");
         } else if *table != "invalid" {
             assert!(found[table] == *rows, "{table}");

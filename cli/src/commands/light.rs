@@ -53,7 +53,7 @@ pub struct Args {
     /// Verify the balance of an address, or of a key file's address, by proof
     #[arg(long, value_name = "ADDRESS|FILE")]
     balance: Vec<String>,
-    /// Write a checkpoint of the last settled block, and print its digest
+    /// Write a checkpoint of the last finalised block, and print its digest
     #[arg(long, value_name = "FILE")]
     write_checkpoint: Option<PathBuf>,
 }
@@ -258,8 +258,8 @@ fn may_be_replaced(path: &Path) -> Result<(), CliError> {
 
 /// The height and digest of what was written.
 fn write_checkpoint(client: &LightClient<'_>, path: &Path) -> Result<(u64, CheckpointDigest), CliError> {
-    let height = client.settled();
-    let checkpoint = client.checkpoint_at(height).ok_or_else(|| CliError::NotFound("settled block".into()))?;
+    let height = client.finalised();
+    let checkpoint = client.checkpoint_at(height).ok_or_else(|| CliError::NotFound("finalised block".into()))?;
     files::encode(path, &checkpoint, true)?;
     Ok((height, checkpoint.digest()?))
 }

@@ -41,7 +41,7 @@ pub struct Made {
     pub spec: ChainSpec,
     /// Identities by height.
     pub ids: Vec<BlockId>,
-    /// A block of height 1 beside the chain.
+    /// A block of height 1 on a side branch.
     pub side: BlockId,
     /// In block 1: `rich` sends 5 coins to `poor`, for a fee of a tenth of one.
     pub transfer: TransactionId,

@@ -164,7 +164,7 @@ fn about_blocks_and_transactions() {
     devnet.node(|store, _| honest(store, &Query::Block(chain::rpc::BlockRef::Height(2))));
     devnet.run("chain block 1").refused_as("rejected", "it is for another block");
     let side = devnet.made.side;
-    devnet.run(&format!("chain block {}", side)).refused_as("rejected", "it is for another block");
+    devnet.run(&format!("chain block {side}")).refused_as("rejected", "it is for another block");
 
     let command = format!("chain tx {}", devnet.made.transfer);
     let included = |lie: fn(&mut chain::rpc::Included)| {
