@@ -159,7 +159,7 @@ fn a_contributor_who_equivocates_puts_no_blame_on_whoever_passes_on() {
 }
 
 #[test]
-fn a_seal_of_other_content_is_refused_before_its_parent_is_looked_for() {
+fn a_header_of_other_content_is_refused_before_its_parent_is_looked_for() {
     let mut tree = Tree::new(|_| {});
     let ids = tree.grow(&tree.genesis(), 2, 9);
     let node = tree.node();

@@ -154,7 +154,7 @@ pub fn mine_summary(block: &mut Block) {
 }
 
 /// Makes summary and header name the content, and works on it: all that takes neither another's key nor a proof.
-pub fn reseal(spec: &ChainSpec, block: &mut Block) {
+pub fn mine_content(spec: &ChainSpec, block: &mut Block) {
     let digests = block.digests(spec.id()).unwrap();
     let summary = &mut block.summary;
     (summary.contributions, summary.transactions, summary.proofs) =

@@ -2,7 +2,7 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::Refused;
-use crate::common::{NANO, key, key_of, reseal, resign, sign};
+use crate::common::{NANO, key, key_of, mine_content, resign, sign};
 use chain::block::Block;
 use chain::consensus::{SemanticError, StructuralError, structural};
 use chain::contribution::Contribution;
@@ -15,7 +15,7 @@ use verifier::{BatchError, StepError, VerifyError};
 fn refused(height: usize, alter: impl FnOnce(&mut Block)) -> Refused {
     let mut block = GOLDEN.block(height);
     alter(&mut block);
-    reseal(&GOLDEN.spec, &mut block);
+    mine_content(&GOLDEN.spec, &mut block);
     GOLDEN.before(height).check(&NANO, &GOLDEN.spec, &block).map(|_| ()).unwrap_err()
 }
 
@@ -43,11 +43,11 @@ fn refused_signed(height: usize, alter: impl Fn(&mut Block)) -> Refused {
 }
 
 #[test]
-fn a_resealed_block_is_the_block() {
+fn a_block_worked_on_anew_is_the_block() {
     for height in 1..=3 {
         let mut block = GOLDEN.block(height);
         block.header.nonce = 0;
-        reseal(&GOLDEN.spec, &mut block);
+        mine_content(&GOLDEN.spec, &mut block);
         assert_eq!(block, GOLDEN.block(height));
     }
 }
@@ -142,7 +142,7 @@ fn too_many_bytes_of_proofs() {
     for part in parts {
         let mut block = honest.clone();
         pad(part(&mut block), room);
-        reseal(spec, &mut block);
+        mine_content(spec, &mut block);
         structural::block(spec, &block).unwrap();
         let error = refused(1, |b| {
             *b = block;

@@ -1,7 +1,7 @@
 //! Encodings that were cut, lengthened or altered: a typed error, or another object; never a panic.
 
 use crate::common::golden::GOLDEN;
-use crate::common::{NANO, PARAMS, assert_unsealed, mine_summary, reseal, resign};
+use crate::common::{NANO, PARAMS, assert_unsealed, mine_content, mine_summary, resign};
 use chain::block::Block;
 use chain::contribution::Contribution;
 use chain::genesis::{ChainSpec, Genesis};
@@ -212,7 +212,7 @@ fn tensors_that_are_passed_on_or_signed() {
         signed.contributions[1].tensors = other.digest().unwrap();
         assert_unsealed(spec, &signed.contributions[1]);
         resign(spec, &mut signed.contributions[1]);
-        reseal(spec, &mut signed);
+        mine_content(spec, &mut signed);
         assert_eq!(complete(&signed, tensors), Err(once_signed));
         // The honest tensors are no longer the signed ones.
         assert_eq!(complete(&signed, honest.clone()), Err(TensorError::Digest { index: 1 }));

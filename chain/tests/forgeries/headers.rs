@@ -2,7 +2,7 @@
 
 use crate::common::golden::GOLDEN;
 use crate::common::tip::{Refused, Tip};
-use crate::common::{Altered, NANO, address, flipped, mine, mine_summary, reseal};
+use crate::common::{Altered, NANO, address, flipped, mine, mine_content, mine_summary};
 use chain::block::Block;
 use chain::consensus::{BlockError, ContextualError, SemanticError, StructuralError, structural};
 use chain::header::StateDigest;
@@ -193,7 +193,7 @@ fn a_stale_parent() {
     let mut block = GOLDEN.block(1);
     let tip = GOLDEN.before(2);
     block.header.parent = tip.record.header.id();
-    reseal(&GOLDEN.spec, &mut block);
+    mine_content(&GOLDEN.spec, &mut block);
     let error = tip.check(&NANO, &GOLDEN.spec, &block).map(|_| ()).unwrap_err();
     assert!(matches!(error, Refused::Structural(StructuralError::Parent { index: 0 })), "{error:?}");
 }

@@ -2,7 +2,7 @@
 
 use crate::common::golden::{GOLDEN, transaction};
 use crate::common::tip::{Executed, Refused};
-use crate::common::{NANO, address, flipped, grains, key, reseal};
+use crate::common::{NANO, address, flipped, grains, key, mine_content};
 use chain::address::SignatureError;
 use chain::block::Block;
 use chain::consensus::{ContextualError, SemanticError};
@@ -18,7 +18,7 @@ fn pay(from: u8, nonce: u64, amount: u64, fee: u64) -> Transaction {
 fn with(height: usize, transactions: Vec<Transaction>) -> Block {
     let mut block = GOLDEN.block(height);
     block.transactions = transactions;
-    reseal(&GOLDEN.spec, &mut block);
+    mine_content(&GOLDEN.spec, &mut block);
     block
 }
 
@@ -118,7 +118,7 @@ fn the_root_is_that_of_the_executed_ledger() {
         // Under its own root, the block is good.
         let mut honest = block;
         honest.summary.ledger = root;
-        reseal(spec, &mut honest);
+        mine_content(spec, &mut honest);
         tip.check(&NANO, spec, &honest).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use crate::common::golden::GOLDEN;
 use crate::common::tip::Refused;
 use crate::common::{
-    NANO, PARAMS, address, assert_unsealed, flipped, key, key_of, mine, reseal, resign, restamp, sign, tried_keys,
+    NANO, PARAMS, address, assert_unsealed, flipped, key, key_of, mine, mine_content, resign, restamp, sign, tried_keys,
 };
 use chain::address::{Address, SecretKey, SignatureError};
 use chain::block::Block;
@@ -95,7 +95,7 @@ fn a_stolen_contribution() {
     block.contributions[0] = ground;
     block.contributions.sort_by_key(|c| c.seat);
     let stolen = block.contributions.iter().position(|c| c.seat.contributor == thief.address()).unwrap();
-    reseal(spec, &mut block);
+    mine_content(spec, &mut block);
     let Err(Refused::Contextual(error)) = GOLDEN.before(1).check(&NANO, spec, &block).map(|_| ()) else { panic!() };
     let contributor = thief.address();
     assert_eq!(error, ContextualError::NotRegistered { index: stolen, contributor });
@@ -154,7 +154,7 @@ fn a_contribution_replayed_on_a_sibling_parent() {
     let mut block = Block { contributions: vec![replayed], ..honest };
     block.header.parent = sibling.id();
     block.header.target = fork.ancestry(spec).target(spec.rules(), fork.record.header.target);
-    reseal(spec, &mut block);
+    mine_content(spec, &mut block);
     let error = fork.check(&NANO, spec, &block).map(|_| ()).unwrap_err();
     let Refused::Semantic(SemanticError::Proofs(BatchError::Invalid(culprits))) = error else { panic!("{error:?}") };
     assert_eq!(culprits, [0, 1, 2]);
@@ -300,7 +300,7 @@ fn nobody_else_alters_a_contribution() {
     block.contributions[0].proofs.layers[0][0] ^= 1;
     resign(spec, &mut block.contributions[0]);
     block.contributions[1].proofs.heads[0][0] ^= 1;
-    reseal(spec, &mut block);
+    mine_content(spec, &mut block);
     let error = GOLDEN.before(1).check(&NANO, spec, &block).map(|_| ()).unwrap_err();
     let Refused::Semantic(SemanticError::Signature { index: 1, source }) = error else { panic!("{error:?}") };
     assert_eq!(source, SignatureError::Invalid);
@@ -418,7 +418,7 @@ fn contributors_are_registered_and_matured() {
     let contributed_by = |i: u8| {
         let mut block = GOLDEN.block(3);
         sign(spec, &mut block.contributions[0], &key(i));
-        reseal(spec, &mut block);
+        mine_content(spec, &mut block);
         let Err(Refused::Contextual(error)) = tip.cheap(spec, &block, block.header.time).map(|_| ()) else { panic!() };
         error
     };
@@ -435,7 +435,7 @@ fn contributors_are_registered_and_matured() {
     sign(spec, &mut block.contributions[0], &key(5));
     block.update = GOLDEN.block(1).update;
     block.summary.step = 2;
-    reseal(spec, &mut block);
+    mine_content(spec, &mut block);
     let Err(Refused::Contextual(error)) = GOLDEN.before(2).cheap(spec, &block, block.header.time).map(|_| ()) else {
         panic!()
     };
@@ -508,7 +508,7 @@ fn counts_of_proofs() {
     for (alter, what, expected, found) in cases {
         let mut block = GOLDEN.block(1);
         alter(&mut block.contributions[1]);
-        reseal(spec, &mut block);
+        mine_content(spec, &mut block);
         let error = structural::block(spec, &block).unwrap_err();
         let StructuralError::Count { index: 1, what: w, expected: e, found: f } = error else { panic!("{error:?}") };
         assert_eq!((w, e, f), (what, expected, found));

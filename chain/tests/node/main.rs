@@ -201,7 +201,7 @@ fn altered_copies_are_refused_and_poison_nothing() {
     net.block(0, proof.clone());
     assert_eq!((net.complaints.len(), net.height(0)), (3, 0), "{:?}", net.complaints);
     // With new work on the altered proof it is another block, refused by what it says itself.
-    common::reseal(&GOLDEN.spec, &mut proof.block);
+    common::mine_content(&GOLDEN.spec, &mut proof.block);
     net.block(0, proof);
     assert_eq!((net.complaints.len(), net.height(0)), (4, 0), "{:?}", net.complaints);
     net.block(0, golden(1));

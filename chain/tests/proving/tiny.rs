@@ -84,7 +84,7 @@ impl Tiny {
         checked.map(|_| ()).unwrap_err()
     }
 
-    /// A block of these, sealed and worked on.
+    /// A block of these, worked on.
     pub fn block(&self, contributions: Vec<Contribution>, update: Update) -> Block {
         let contributors: Vec<_> = contributions.iter().map(|c| c.seat.contributor).collect();
         let producer = address(9);
