@@ -13,16 +13,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns committed to again,
-/// the permutation's products, the quotient and the evaluations written, and the opening done. Measured with the stock
+/// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns written, the
+/// permutation's products, the quotient and the evaluations written, and the opening done. Measured with the native
 /// engine on `nano` and `micro`.
-const COMMITTED: f64 = 0.11;
-const FILLED: f64 = 0.12;
-const ADVICE: f64 = 0.50;
-const PRODUCTS: f64 = 0.61;
-const QUOTIENT: f64 = 0.82;
-const EVALUATED: f64 = 0.84;
-const OPENED: f64 = 0.98;
+const COMMITTED: f64 = 0.06;
+const FILLED: f64 = 0.10;
+const ADVICE: f64 = 0.33;
+const PRODUCTS: f64 = 0.39;
+const QUOTIENT: f64 = 0.84;
+const EVALUATED: f64 = 0.86;
+const OPENED: f64 = 0.97;
 
 /// The share of a proof of so many instances that is done.
 fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {

@@ -1,13 +1,14 @@
 //! Shows that commitments have blind 1: one opening for all output ports of a block.
 
 use crate::blinding::fresh;
+use crate::engine::Cancel;
+use crate::engine::native::{open_at, powers};
 use crate::error::ProveError;
 use backend::curve::{F, Params, Point, ProofWriter, columns_domain};
 use backend::ports::{absorb_canonical, canonical_length};
 use ff::Field;
 use halo2_proofs::arithmetic::eval_polynomial;
 use halo2_proofs::plonk;
-use halo2_proofs::poly::commitment::{Blind, create_proof};
 use halo2_proofs::transcript::TranscriptWrite;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, TryRng};
@@ -41,9 +42,10 @@ pub fn prove_canonical<C: AsRef<[F]>>(
     let total = domain.lagrange_to_coeff(domain.lagrange_from_vec(total));
     let value = eval_polynomial(&total, point);
     transcript.write_scalar(value).map_err(plonk::Error::from)?;
-    let rng = Unblinded { words: 8 * rows, mask: fresh()? };
+    let mut rng = Unblinded { words: 8 * rows, mask: fresh()? };
     // The blinds cancel: Σ ρⁱ (1 − 1).
-    create_proof(params.halo2(), rng, &mut transcript, &total, Blind(F::ZERO), point).map_err(plonk::Error::from)?;
+    let at = powers(point, rows);
+    open_at(&params.bases(), (total.to_vec(), F::ZERO), at, &mut transcript, &mut rng, &Cancel::default())?;
     let proof = transcript.finalize();
     // The last scalar is the blind of all, and must have stayed 0.
     if proof.len() != canonical_length(params.k()) || !proof.ends_with(&[0; 32]) {
@@ -53,7 +55,7 @@ pub fn prove_canonical<C: AsRef<[F]>>(
 }
 
 /// Random coefficients for the masking polynomial (were it zero, its commitment would be the point at infinity), and
-/// zero for every blind that halo2 draws after it.
+/// zero for every blind that is drawn after it.
 struct Unblinded {
     words: usize,
     mask: ChaCha20Rng,
@@ -72,7 +74,7 @@ impl TryRng for Unblinded {
         }
     }
 
-    // halo2 draws words of 64 bits only.
+    // Field elements are drawn by words of 64 bits.
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         Ok(0)
     }

@@ -5,24 +5,7 @@ use crate::error::ProveError;
 use crate::step::{Progress, StepProver};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
 use backend::Witness;
-use circuits::segments::SegmentKind;
-use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-/// Proofs of few instances that are made side by side, if there are together no more than one proof may have: a proof of
-/// many keeps a machine busy, and two would take more memory than the largest.
-const SIDE_BY_SIDE: usize = 2;
-
-/// No further task is begun once a worker ended, after the last one, with an error or in a panic.
-struct EndsAll<'a>(&'a AtomicUsize, usize);
-
-impl Drop for EndsAll<'_> {
-    fn drop(&mut self) {
-        self.0.store(self.1, Ordering::Relaxed);
-    }
-}
 
 impl StepProver<'_> {
     /// Does one task: fills its instances, proves them, verifies the proof.
@@ -65,43 +48,15 @@ impl StepProver<'_> {
         filled.map_err(|source| ProveError::Witness { instance: index, source })
     }
 
-    /// Does tasks; gives their proofs in the same order. Large ones come first, one after another; a small one does not
-    /// keep two cores busy, so that two are done at a time.
+    /// Does tasks, one after another; gives their proofs in the same order.
     pub fn execute_all(
         &self,
         tasks: &[Task],
         inputs: &Inputs,
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Vec<u8>>, ProveError> {
-        let mut proofs: Vec<Option<Vec<u8>>> = vec![None; tasks.len()];
-        let (large, small): (Vec<usize>, Vec<usize>) =
-            (0..tasks.len()).partition(|&i| tasks[i].instances.len() * SIDE_BY_SIDE > MAX_INSTANCES_PER_PROOF as usize);
-        for i in large {
-            let segment = tasks[i].segment;
-            proofs[i] = Some(self.execute(&tasks[i], inputs, &mut |stage| progress(segment, stage))?);
-        }
-        let (next, shared) = (AtomicUsize::new(0), Mutex::new(progress));
-        let told = |segment: SegmentKind, stage: Stage| {
-            let mut progress = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            progress(segment, stage);
-        };
-        let work = || -> Result<Vec<(usize, Vec<u8>)>, ProveError> {
-            let (mut done, _ends) = (vec![], EndsAll(&next, small.len()));
-            while let Some(&i) = small.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let segment = tasks[i].segment;
-                done.push((i, self.execute(&tasks[i], inputs, &mut |stage| told(segment, stage))?));
-            }
-            Ok(done)
-        };
-        let found: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..SIDE_BY_SIDE.min(small.len())).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        });
-        for done in found {
-            for (i, proof) in done? {
-                proofs[i] = Some(proof);
-            }
-        }
-        proofs.into_iter().map(|proof| proof.ok_or(ProveError::Mismatch { what: "the number of proofs" })).collect()
+        // Each proof keeps all cores busy.
+        let execute = |task: &Task| self.execute(task, inputs, &mut |stage| progress(task.segment, stage));
+        tasks.iter().map(execute).collect()
     }
 }

@@ -75,8 +75,8 @@ pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<State
     committed.map_err(ProveError::Commitments)
 }
 
-/// Told how far the proof of some instances of a segment is; proofs may be made side by side.
-pub type Progress<'a> = dyn FnMut(SegmentKind, Stage) + Send + 'a;
+/// Told how far the proof of some instances of a segment is.
+pub type Progress<'a> = dyn FnMut(SegmentKind, Stage) + 'a;
 
 /// A contribution of proofs, in the order of their tasks.
 pub fn assemble_gradient(losses: Vec<u64>, tasks: &[Task], proofs: Vec<Vec<u8>>) -> Contribution {

@@ -227,6 +227,61 @@ fn a_tasks_name_is_of_all_of_it() {
     }
 }
 
+/// A small circuit's key, and an instance of it.
+fn small(params: &Params) -> (ProverKey, ProofInstance) {
+    let toy = backend::testing::toy(3);
+    let verifying =
+        backend::keys::VerifyingKey::with_publics(params, &toy.plan, backend::testing::TOY_PUBLICS).unwrap();
+    let key = ProverKey::new(params, &toy.plan, verifying).unwrap();
+    let wire = prover::blinding::derive_wire(&[1; 32], b"a test", b"wire", 4);
+    let ports = vec![PortBlinding::Canonical(1), wire];
+    (key, ProofInstance { witness: toy.witness, publics: toy.publics, ports })
+}
+
+#[test]
+fn a_proof_can_be_stopped_at_any_stage() {
+    let params = Params::new(backend::testing::TOY_K);
+    let (key, instance) = small(&params);
+    for engine in [&Halo2 as &dyn Engine, &Native] {
+        // Stopped when it is told for the n-th time.
+        let stopped_at = |n: usize| {
+            let (cancel, mut told) = (Cancel::default(), vec![]);
+            let progress = &mut |stage: Stage| {
+                told.push(stage);
+                if told.len() == n {
+                    cancel.cancel();
+                }
+            };
+            let watch = &mut Watch { progress, cancel: &cancel };
+            let result = prove_with(engine, &params, &key, vec![instance.clone(), instance.clone()], watch).map(drop);
+            (result, told)
+        };
+        let (result, told) = stopped_at(0);
+        result.unwrap();
+        let stages = told.len();
+        assert_eq!(told[stages - 1], Stage::Checked { instances: 2 });
+        for n in [1, 2, 3, 4, stages / 2, stages - 1] {
+            let (result, told) = stopped_at(n);
+            assert!(matches!(result, Err(ProveError::Cancelled)), "{n} of {stages}: {result:?}");
+            assert_eq!(told.len(), n, "it goes on after {n} of {stages}");
+        }
+        // What is proven is proven.
+        stopped_at(stages).0.unwrap();
+    }
+}
+
+#[test]
+fn a_list_of_tasks_can_be_stopped() {
+    let UpdateTasks { tasks, inputs } = update();
+    let cancel = Cancel::default();
+    let prover = prover().with_cancel(cancel.clone());
+    // Two proofs, of which the first is stopped where phase 1 is committed to.
+    let two = [tasks[0].clone(), tasks[0].clone()];
+    let told = &mut |_: SegmentKind, _: Stage| cancel.cancel();
+    assert!(matches!(prover.execute_all(&two, &inputs, told), Err(ProveError::Cancelled)));
+    assert!(matches!(prover.execute(&tasks[0], &inputs, &mut quiet), Err(ProveError::Cancelled)));
+}
+
 /// An engine that changes what it was given before it proves, or what it gives back.
 struct Lying(&'static dyn Engine, fn(&mut [ProofInstance]), fn(&mut [ProofInstance], &mut Proof));
 
@@ -262,16 +317,9 @@ fn no_engine_is_believed() {
 }
 
 fn is_not_believed(honest: &'static dyn Engine) {
-    let toy = backend::testing::toy(3);
     let params = Params::new(backend::testing::TOY_K);
-    let verifying =
-        backend::keys::VerifyingKey::with_publics(&params, &toy.plan, backend::testing::TOY_PUBLICS).unwrap();
-    let key = ProverKey::new(&params, &toy.plan, verifying).unwrap();
-    let instance = || ProofInstance {
-        witness: toy.witness.clone(),
-        publics: toy.publics.clone(),
-        ports: vec![PortBlinding::Canonical(1), prover::blinding::derive_wire(&[1; 32], b"a test", b"wire", 4)],
-    };
+    let (key, honest_instance) = small(&params);
+    let instance = || honest_instance.clone();
     let made = |engine: &dyn Engine| prove_quietly(engine, &params, &key, vec![instance()]);
     made(honest).unwrap();
     made(&Lying(honest, |_| (), |_, _| ())).unwrap();

@@ -12,7 +12,8 @@ use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
 use circuits::model::public_loss;
 use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::engine::{Engine, Halo2, Native};
+use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
@@ -87,6 +88,28 @@ pub struct Args {
     /// Seed of the batches [default: 0]
     #[arg(long)]
     seed: Option<u64>,
+    /// What makes the proofs; it may change from one command to the next
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineKind,
+}
+
+/// Engines: both make the same proofs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineKind {
+    /// This project's own.
+    #[default]
+    Native,
+    /// The prover of halo2_proofs, several times slower: what the native engine is compared with
+    Halo2,
+}
+
+impl EngineKind {
+    fn engine(self) -> &'static dyn Engine {
+        match self {
+            EngineKind::Native => &Native,
+            EngineKind::Halo2 => &Halo2,
+        }
+    }
 }
 
 /// Optimizers.
@@ -138,7 +161,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     });
     let start = Instant::now();
     if session.settings.prove {
-        prove(&mut session, &dir, ui)?;
+        prove(&mut session, args.engine.engine(), &dir, ui)?;
     } else {
         train(&mut session, &dir, ui)?;
     }
@@ -200,7 +223,7 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     Ok(())
 }
 
-fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn prove(session: &mut Session, engine: &dyn Engine, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let steps = session.settings.steps;
     if session.trainer.step >= steps {
         return Ok(());
@@ -213,7 +236,11 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let config = session.trainer.spec.config.clone();
     let sequences = (session.run.batch * session.run.accumulate) as usize;
     let size = (sequences, config.layers, Layouts::new(&config).updates().len());
-    prove_genesis(session, dir, (&params, &keys, &verifier), ui)?;
+    let spec = session.trainer.spec.clone();
+    let prover = StepProver::new(&params, &keys, &spec)
+        .with_engine(engine)
+        .with_instances_per_proof(session.run.instances_per_proof);
+    prove_genesis(session, dir, (&prover, &verifier), ui)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;
         let start = Instant::now();
@@ -222,8 +249,6 @@ fn prove(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, number, &keys, size);
-        let prover = StepProver::new(&params, &keys, &session.trainer.spec)
-            .with_instances_per_proof(session.run.instances_per_proof);
         let (bundle, after) = prover.step(
             StepOf { run: &session.run, step: number, before: &before },
             &mut state,
@@ -292,18 +317,16 @@ fn kept_genesis_proof(session: &Session, dir: &RunDir, params: &Params, verifier
 fn prove_genesis(
     session: &Session,
     dir: &RunDir,
-    (params, keys, verifier): (&Params, &StepKeys, &StepVerifier),
+    (prover, verifier): (&StepProver<'_>, &StepVerifier),
     ui: &Ui,
 ) -> Result<(), CliError> {
-    let Err(fault) = kept_genesis_proof(session, dir, params, verifier) else { return Ok(()) };
+    let Err(fault) = kept_genesis_proof(session, dir, prover.params, verifier) else { return Ok(()) };
     if session.trainer.step > 0 {
         ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());
     }
-    let prover =
-        StepProver::new(params, keys, &session.trainer.spec).with_instances_per_proof(session.run.instances_per_proof);
     let groups = Layouts::new(&session.trainer.spec.config).updates().len();
-    let mut bar = ProofBar::genesis(ui, keys, groups);
+    let mut bar = ProofBar::genesis(ui, prover.keys, groups);
     let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;
     dir.write_genesis_proof(&proof)
 }

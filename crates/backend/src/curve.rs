@@ -5,7 +5,7 @@
 use crate::bases::Bases;
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The field of every cell.
 pub type F = pasta_curves::Fp;
@@ -15,6 +15,9 @@ pub type Point = pasta_curves::EqAffine;
 
 /// Sums of commitments.
 pub type PointSum = pasta_curves::Eq;
+
+/// Commitments that take longer than to prepare the bases and commit with them.
+const WORTH_PREPARING: usize = 100;
 
 /// The commitment scheme's parameters.
 #[derive(Debug)]
@@ -43,19 +46,26 @@ impl Params {
     /// before many threads do: each would prepare them.
     pub fn bases(&self) -> Arc<Bases<Point>> {
         // Nothing is locked while they are prepared: a thread of the pool that waited here might be the one that is to help.
-        let kept = || self.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bases) = &*kept() {
-            return bases.clone();
-        }
-        let bases = Arc::new(Bases::new(&self.halo2));
-        kept().get_or_insert(bases).clone()
+        self.kept().clone().unwrap_or_else(|| {
+            let bases = Arc::new(Bases::new(&self.halo2));
+            self.kept().get_or_insert(bases).clone()
+        })
+    }
+
+    /// The same if they are prepared, or if it is worth it for so many commitments.
+    pub fn bases_for(&self, commitments: usize) -> Option<Arc<Bases<Point>>> {
+        let kept = self.kept().clone();
+        kept.or_else(|| (commitments >= WORTH_PREPARING).then(|| self.bases()))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<Bases<Point>>>> {
+        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clone for Params {
     fn clone(&self) -> Self {
-        let kept = self.bases.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Params { halo2: self.halo2.clone(), bases: Mutex::new(kept) }
+        Params { halo2: self.halo2.clone(), bases: Mutex::new(self.kept().clone()) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! blind 1. The blind is not 0 because a zero column would then commit to the point at infinity, which a transcript
 //! cannot hold. Commitments add: a sum of N canonical commitments is that of the sum of the columns, with blind N.
 
+use crate::bases::Room;
 use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, columns_domain};
 use ff::{Field, FromUniformBytes};
 use group::{Curve, CurveAffine};
@@ -60,13 +61,9 @@ pub fn commit_canonical(params: &Params, rows: &[F]) -> Result<Point, PortError>
 
 /// As [`commit_canonical`], with another blind: N for a sum of N canonical commitments.
 pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point, PortError> {
-    let total = 1usize << params.k();
-    let usable = total.saturating_sub(RESERVED_ROWS);
-    if rows.len() > usable {
-        return Err(PortError::TooManyRows { rows: rows.len(), usable });
-    }
+    check_rows(params, rows)?;
     let mut column = rows.to_vec();
-    column.resize(total, F::ZERO);
+    column.resize(1 << params.k(), F::ZERO);
     let column = columns_domain(params.k()).lagrange_from_vec(column);
     let point = params.halo2().commit_lagrange(&column, Blind(blind)).to_affine();
     refuse_identity(&[point])?;
@@ -75,7 +72,21 @@ pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point,
 
 /// The canonical commitments of a port's columns.
 pub fn commit_port<C: AsRef<[F]> + Sync>(params: &Params, columns: &[C]) -> Result<Vec<Point>, PortError> {
-    columns.par_iter().map(|rows| commit_canonical(params, rows.as_ref())).collect()
+    let Some(bases) = params.bases_for(columns.len()) else {
+        return columns.par_iter().map(|rows| commit_canonical(params, rows.as_ref())).collect();
+    };
+    columns.iter().try_for_each(|rows| check_rows(params, rows.as_ref()))?;
+    let commit = |room: &mut Room<Point>, rows: &C| bases.commit_column(rows.as_ref(), &F::ONE, room);
+    let points: Vec<PointSum> = columns.par_iter().map_init(Room::<Point>::default, commit).collect();
+    let mut affine = vec![Point::identity(); points.len()];
+    PointSum::batch_normalize(&points, &mut affine);
+    refuse_identity(&affine)?;
+    Ok(affine)
+}
+
+fn check_rows(params: &Params, rows: &[F]) -> Result<(), PortError> {
+    let usable = (1usize << params.k()).saturating_sub(RESERVED_ROWS);
+    if rows.len() > usable { Err(PortError::TooManyRows { rows: rows.len(), usable }) } else { Ok(()) }
 }
 
 /// Adds ports column by column.
@@ -142,6 +153,11 @@ mod tests {
         let params = Params::new(6);
         let column = |seed: u64| -> Vec<F> { (0..20).map(|i| F::from(seed * i + 3)).collect() };
         let (a, b) = ([column(3), column(4)], [column(8), column(9)]);
+        // Bases that are prepared commit to the same.
+        let stock = commit_port(&params, &a).unwrap();
+        params.bases();
+        assert_eq!(commit_port(&params, &a).unwrap(), stock);
+        assert_eq!(commit_port(&params, &[vec![F::ONE; 49]]), Err(PortError::TooManyRows { rows: 49, usable: 48 }));
         let (ca, cb) = (commit_port(&params, &a).unwrap(), commit_port(&params, &b).unwrap());
         let total = sum([&ca[..], &cb[..]]).unwrap();
         for i in 0..2 {

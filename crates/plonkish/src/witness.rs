@@ -2,8 +2,9 @@
 
 use super::Field;
 use super::cells::Challenge;
-use super::plan::{Assignment, Global, LookupSlot, Plan};
+use super::plan::{Assignment, Global, Helper, LookupSlot, Plan};
 use ff::BatchInvert;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Values of all advice cells, column by column over the usable rows.
@@ -48,19 +49,24 @@ impl<F: Field> Witness<F> {
                 small[u16::from_le_bytes([x[0], x[1]]) as usize] = Some(position);
             }
         }
-        for lane in plan.helpers.iter().flat_map(|h| &h.slots) {
-            for row in 0..plan.usable {
-                let x = self.values[lane.x][row].to_repr();
-                let position = match lane.pair {
-                    None => {
-                        let low = u16::from_le_bytes([x[0], x[1]]) as usize;
-                        if x[2..].iter().any(|&b| b != 0) { None } else { small.get(low).copied().flatten() }
-                    }
-                    Some((y, tag)) => {
-                        let tag = tag_of(plan, tag, row);
-                        plan.table_rows.get(&(tag, x, self.values[y][row].to_repr())).copied()
-                    }
-                };
+        let find = |lane: &LookupSlot, row: usize| {
+            let x = self.values[lane.x][row].to_repr();
+            match lane.pair {
+                None => {
+                    let low = u16::from_le_bytes([x[0], x[1]]) as usize;
+                    if x[2..].iter().any(|&b| b != 0) { None } else { small.get(low).copied().flatten() }
+                }
+                Some((y, tag)) => {
+                    let tag = tag_of(plan, tag, row);
+                    plan.table_rows.get(&(tag, x, self.values[y][row].to_repr())).copied()
+                }
+            }
+        };
+        let lanes: Vec<&LookupSlot> = plan.helpers.iter().flat_map(|h| &h.slots).collect();
+        let found: Vec<Vec<Option<(usize, usize)>>> =
+            lanes.par_iter().map(|lane| (0..plan.usable).map(|row| find(lane, row)).collect()).collect();
+        for (lane, positions) in lanes.into_iter().zip(found) {
+            for (row, position) in positions.into_iter().enumerate() {
                 match position {
                     Some((table, at)) => counts[table][at] += 1,
                     None => errors.push(WitnessError::NotInTable {
@@ -118,26 +124,28 @@ impl<F: Field> Witness<F> {
     fn fill_lookups(&mut self, plan: &Plan<F>, challenges: &BTreeMap<Challenge, F>) {
         let (pole, tuple_y, tuple_tag) =
             (challenges[&Challenge::Alpha], challenges[&Challenge::TupleY], challenges[&Challenge::TupleTag]);
-        let mut sums = vec![F::ZERO; plan.usable];
-        for helper in &plan.helpers {
-            let mut total = vec![F::ZERO; plan.usable];
-            for &LookupSlot { x, pair } in &helper.slots {
-                let mut inverses: Vec<F> = (0..plan.usable)
-                    .map(|row| {
-                        let base = pole + self.values[x][row];
-                        pair.map_or(base, |(y, tag)| {
-                            base + tuple_y * self.values[y][row] + tuple_tag * plan.fixed[tag][row]
-                        })
+        let inverses = |&LookupSlot { x, pair }: &LookupSlot| {
+            let mut inverses: Vec<F> = (0..plan.usable)
+                .map(|row| {
+                    let base = pole + self.values[x][row];
+                    pair.map_or(base, |(y, tag)| {
+                        base + tuple_y * self.values[y][row] + tuple_tag * plan.fixed[tag][row]
                     })
-                    .collect();
-                inverses.iter_mut().batch_invert();
-                for (t, i) in total.iter_mut().zip(&inverses) {
-                    *t += i;
-                }
-            }
-            for (s, t) in sums.iter_mut().zip(&total) {
-                *s += t;
-            }
+                })
+                .collect();
+            inverses.iter_mut().batch_invert();
+            inverses
+        };
+        let total = |helper: &Helper| {
+            helper.slots.iter().fold(vec![F::ZERO; plan.usable], |mut total, slot| {
+                total.iter_mut().zip(inverses(slot)).for_each(|(total, inverse)| *total += inverse);
+                total
+            })
+        };
+        let totals: Vec<Vec<F>> = plan.helpers.par_iter().map(total).collect();
+        let mut sums = vec![F::ZERO; plan.usable];
+        for (helper, total) in plan.helpers.iter().zip(totals) {
+            sums.iter_mut().zip(&total).for_each(|(sum, term)| *sum += term);
             self.values[helper.column] = total;
         }
         for table in &plan.tables {

@@ -24,7 +24,7 @@ const BLOCK: usize = 2048;
 pub struct FixedBases<C: CurveAffine> {
     len: usize,
     digits: Digits<C::ScalarExt>,
-    /// `multiples[w · len + i]` is 2^(c·w) times base i.
+    /// 2^(c·w) times base i stands at 2·(w · len + i), its negative after it: to negate takes longer than to read.
     multiples: Vec<Affine<C::Base>>,
 }
 
@@ -49,7 +49,7 @@ impl<B> Default for Scratch<B> {
 
 impl<C: CurveAffine> FixedBases<C> {
     /// Prepares bases, of which none is the point at infinity, for windows of `c` bits (2 to 16). It takes
-    /// `64 · ⌈255/c⌉` bytes and 255 doublings for each.
+    /// `128 · ⌈255/c⌉` bytes and 255 doublings for each.
     ///
     /// # Panics
     /// If a base is the point at infinity, `c` is out of range, or there are 2^24 bases or more.
@@ -72,7 +72,10 @@ impl<C: CurveAffine> FixedBases<C> {
         };
         let by_base: Vec<Affine<C::Base>> = bases.par_chunks(64).flat_map_iter(of_chunk).collect();
         let (windows, at) = (digits.windows(), |i: usize, w: usize| by_base[i * digits.windows() + w]);
-        let multiples = (0..windows).flat_map(|w| (0..len).map(move |i| (i, w))).map(|(i, w)| at(i, w)).collect();
+        let multiples = (0..windows)
+            .flat_map(|w| (0..len).map(move |i| (i, w)))
+            .flat_map(|(i, w)| [at(i, w), at(i, w).negated()])
+            .collect();
         FixedBases { len, digits, multiples }
     }
 
@@ -130,7 +133,7 @@ impl<C: CurveAffine> FixedBases<C> {
         for (bucket, &end) in (0..).zip(&starts[..=most]).skip(1) {
             let end = end as usize;
             if begin < end {
-                let point = |&multiple: &u32| self.multiples[(multiple >> 1) as usize].signed(multiple & 1 == 1);
+                let point = |&multiple: &u32| self.multiples[multiple as usize];
                 sums.add_group(bucket, sorted[begin..end].iter().map(point));
                 if sums.points() >= BLOCK {
                     sums.finish(buckets);

@@ -24,10 +24,8 @@ impl<B: VartimeField> Affine<B> {
         Option::<C>::from(C::from_xy(self.x, self.y)).expect("sums of points on the curve are on it").to_curve()
     }
 
-    /// The point or its negative: without a branch, which would be taken at random.
-    #[inline]
-    pub fn signed(&self, negative: bool) -> Self {
-        Affine { x: self.x, y: [self.y, -self.y][usize::from(negative)] }
+    pub fn negated(&self) -> Self {
+        Affine { x: self.x, y: -self.y }
     }
 }
 

@@ -23,7 +23,9 @@ mod proof;
 mod quotient;
 
 pub use columns::Columns;
+pub use domain::powers;
 pub use key::NativeKey;
+pub use opening::open_at;
 pub use proof::create_proof;
 
 use super::draws::Draws;

@@ -72,7 +72,7 @@ where
     let x_4 = *transcript.squeeze_challenge_scalar::<()>();
     let all = sets.iter().fold(joined, |sum, set| scaled_sum(sum, x_4, &set.coefficients));
     let blind = sets.iter().fold(blind, |blind, set| blind * x_4 + set.blind);
-    inner_product_argument(bases, (all, blind), at, transcript, rng, cancel)
+    open_at(bases, (all, blind), at, transcript, rng, cancel)
 }
 
 /// Adds up polynomials that are opened at the same points: halo2 orders the sets by the first polynomial of each.
@@ -120,11 +120,12 @@ fn divided<F: Scalar>(mut coefficients: Vec<F>, point: F) -> Vec<F> {
     coefficients
 }
 
-/// Shows that a polynomial has the value that the transcript knows at x₃, of which `at` are the powers.
+/// Shows that a polynomial, committed to with a blind, has the value that the transcript knows at a point, of which `at`
+/// are the powers: the inner-product argument.
 ///
 /// Bases are not folded round by round: a round is a multiplication over the bases as they are, with scalars that carry the
 /// challenges so far.
-fn inner_product_argument<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+pub fn open_at<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
     (polynomial, blind): (Vec<C::ScalarExt>, C::ScalarExt),
     at: Vec<C::ScalarExt>,
@@ -136,7 +137,7 @@ where
     C::ScalarExt: Scalar,
 {
     let rows = polynomial.len();
-    // A random polynomial with a root at x₃ hides the polynomial.
+    // A random polynomial with a root at the point hides the polynomial.
     let mut mask: Vec<C::ScalarExt> = (0..rows).map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let value = inner_product(&mask, &at);
     mask[0] -= &value;
