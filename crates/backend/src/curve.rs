@@ -46,7 +46,8 @@ impl Params {
     /// before many threads do: each would prepare them.
     pub fn bases(&self) -> Arc<Bases<Point>> {
         // Nothing is locked while they are prepared: a thread of the pool that waited here might be the one that is to help.
-        self.kept().clone().unwrap_or_else(|| {
+        let kept = self.kept().clone();
+        kept.unwrap_or_else(|| {
             let bases = Arc::new(Bases::new(&self.halo2));
             self.kept().get_or_insert(bases).clone()
         })
