@@ -49,7 +49,7 @@ pub fn prove_canonical<C: AsRef<[F]>>(
     let proof = transcript.finalize();
     // The last scalar is the blind of all, and must have stayed 0.
     if proof.len() != canonical_length(params.k()) || !proof.ends_with(&[0; 32]) {
-        return Err(ProveError::UnexpectedHalo2);
+        return Err(ProveError::SelfCheck);
     }
     Ok(proof)
 }

@@ -28,6 +28,7 @@ impl StepProver<'_> {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }
         let instance = |(index, instance): (usize, &TaskInstance)| {
+            self.cancel.check()?;
             let witness = self.witness(index, &instance.inputs, inputs)?;
             Ok(ProofInstance { witness, publics: instance.publics.clone(), ports: instance.ports.clone() })
         };

@@ -5,7 +5,7 @@ use crate::error::ProveError;
 use backend::Plan;
 use backend::curve::{F, Params, Point};
 use backend::halo2::{PlanCircuit, with_plan};
-use backend::keys::VerifyingKey;
+use backend::keys::{Shape, VerifyingKey};
 use halo2_proofs::plonk::{self, ProvingKey};
 use std::sync::{Arc, OnceLock};
 
@@ -26,7 +26,12 @@ impl ProverKey {
         if params.k() != plan.k || verifying.shape.k != plan.k {
             return Err(ProveError::Mismatch { what: "the number of rows" });
         }
-        let native = NativeKey::new(plan, &verifying.shape);
+        let mut of_plan = Shape::of(plan)?;
+        of_plan.publics = verifying.shape.publics;
+        if of_plan != verifying.shape {
+            return Err(ProveError::Mismatch { what: "the verifying key" });
+        }
+        let native = NativeKey::new(plan, &of_plan);
         Ok(ProverKey { plan: plan.clone(), verifying, native, halo2: OnceLock::new() })
     }
 

@@ -42,6 +42,8 @@ impl StepKeys {
     /// The same, telling how many keys are made, and of how many.
     pub fn generate_told(params: &Params, spec: &Spec, told: &mut dyn FnMut(usize, usize)) -> Result<Self, ProveError> {
         let circuits = Circuits::new(spec);
+        // What every proof needs: prepared now, so that the first takes no longer than others.
+        params.bases();
         let mut made = 0;
         let mut key = |kind: SegmentKind| -> Result<ProverKey, ProveError> {
             let plan = circuits.plan(kind);
@@ -194,6 +196,7 @@ impl<'a> StepProver<'a> {
         let head_weights = inputs.put(Input::HeadWeights(HeadWeights::of(&state.w)))?;
         let (mut of_layers, mut of_heads) = (vec![], vec![]);
         for (s, tokens) in batch.iter().enumerate() {
+            self.cancel.check()?;
             let trace = sequence_gradient(self.spec, &state.w, tokens)?;
             trace.accumulate(&mut gradients);
             let loss = public_loss(trace.loss())?;
@@ -318,6 +321,7 @@ impl<'a> StepProver<'a> {
         after: &State,
         commitments: &StateCommitments,
     ) -> Result<Vec<u8>, ProveError> {
+        self.cancel.check()?;
         let layouts = Layouts::new(&self.spec.config);
         let refused = ProveError::Commitments;
         let mut columns: Vec<Vec<F>> = vec![];
@@ -330,6 +334,7 @@ impl<'a> StepProver<'a> {
         let state = (0..layouts.segments()).flat_map(|segment| layouts.state_columns(segment, after)).flatten();
         columns.extend(state.map(|column| column.into_iter().map(|x| field(x.into())).collect()));
         points.extend(commitments.points().map_err(refused)?);
+        self.cancel.check()?;
         prove_canonical(self.params, &columns, &points)
     }
 

@@ -7,10 +7,12 @@ use benches::timing::{median, time};
 use circuits::segments::SegmentKind;
 use clap::{Parser, ValueEnum};
 use prover::engine::{Cancel, Engine, Halo2, Native, ProofInstance, Watch};
+use prover::key::ProverKey;
 use prover::step::StepKeys;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Prints wall and processor time of both engines for proofs of one segment, and their ratios.
+/// Prints wall and processor time of both engines for proofs of one segment, their ratios, and how soon a proof ends that is
+/// stopped.
 #[derive(Parser)]
 struct Options {
     /// The model's preset
@@ -35,6 +37,23 @@ enum Segment {
     Layer,
     Head,
     Update,
+}
+
+/// How long a proof goes on that is stopped after some seconds.
+fn stop(params: &Params, key: &ProverKey, mut instances: Vec<ProofInstance>, after: f64) -> Duration {
+    let cancel = Cancel::default();
+    let stopping = cancel.clone();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs_f64(after));
+        stopping.cancel();
+        Instant::now()
+    });
+    let watch = &mut Watch { progress: &mut |_| {}, cancel: &cancel };
+    let result = Native.prove(params, key, &mut instances, watch).map(drop);
+    let end = Instant::now();
+    // A proof may end before it is stopped.
+    let since = stopper.join().map_or(Duration::ZERO, |stopped| end.saturating_duration_since(stopped));
+    if result.is_ok() { Duration::ZERO } else { since }
 }
 
 fn main() {
@@ -87,6 +106,11 @@ fn main() {
     };
     let native = medians(&native);
     print("native", native);
+    let stopped: Vec<Duration> = (1..8)
+        .map(|eighth| stop(&params, keys.of(segment), instances.clone(), native.0 * f64::from(eighth) / 8.0))
+        .collect();
+    let longest = stopped.iter().max().map_or(0.0, Duration::as_secs_f64);
+    println!("native   stopped at each eighth of its time, it ends within {:.0} ms", longest * 1e3);
     if !options.native {
         let stock = medians(&stock);
         print("stock", stock);

@@ -71,6 +71,14 @@ pub enum KeyError {
         /// Public values of the caller's layout.
         given: usize,
     },
+    /// More values than the instance column has rows.
+    #[error("{publics} public values and {SLOTS} challenges do not fit into {rows} rows")]
+    TooManyPublics {
+        /// Public values of the caller's layout.
+        publics: usize,
+        /// Rows of the instance column.
+        rows: usize,
+    },
     /// The keys' digest is not the expected one.
     #[error("the verifying key's digest is not the pinned one")]
     Digest,
@@ -265,6 +273,10 @@ impl VerifyingKey {
         let mut shape = Shape::of(plan)?;
         if publics < shape.publics {
             return Err(KeyError::Publics { read: shape.publics, given: publics });
+        }
+        let rows = (1 << plan.k) - shape.blinding_rows;
+        if SLOTS + publics > rows {
+            return Err(KeyError::TooManyPublics { publics, rows });
         }
         shape.publics = publics;
         let margins = plan.check_bounds()?;

@@ -63,17 +63,20 @@ impl<F: Field> Witness<F> {
             }
         };
         let lanes: Vec<&LookupSlot> = plan.helpers.iter().flat_map(|h| &h.slots).collect();
-        let found: Vec<Vec<Option<(usize, usize)>>> =
-            lanes.par_iter().map(|lane| (0..plan.usable).map(|row| find(lane, row)).collect()).collect();
-        for (lane, positions) in lanes.into_iter().zip(found) {
-            for (row, position) in positions.into_iter().enumerate() {
-                match position {
-                    Some((table, at)) => counts[table][at] += 1,
-                    None => errors.push(WitnessError::NotInTable {
-                        column: plan.advice[lane.x].name.clone(),
-                        row,
-                        tag: lane.pair.map_or(0, |(_, tag)| tag_of(plan, tag, row)),
-                    }),
+        // As many lanes at a time as keep all threads busy.
+        for lanes in lanes.chunks(8 * rayon::current_num_threads()) {
+            let found: Vec<Vec<Option<(usize, usize)>>> =
+                lanes.par_iter().map(|lane| (0..plan.usable).map(|row| find(lane, row)).collect()).collect();
+            for (lane, positions) in lanes.iter().zip(found) {
+                for (row, position) in positions.into_iter().enumerate() {
+                    match position {
+                        Some((table, at)) => counts[table][at] += 1,
+                        None => errors.push(WitnessError::NotInTable {
+                            column: plan.advice[lane.x].name.clone(),
+                            row,
+                            tag: lane.pair.map_or(0, |(_, tag)| tag_of(plan, tag, row)),
+                        }),
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! Engines: what makes a proof from filled instances. No engine is believed: what it gives is verified, for the public
-//! values that were asked for. That it blinded ports as it was told is seen where they are compared: in the verifier of a step.
+//! Engines: what makes a proof from filled instances. No engine is believed, but that it hides what it should: what it
+//! gives is verified, for the public values that were asked for. That it blinded ports as it was told is seen where they
+//! are compared: in the verifier of a step. Nobody can see whether the rest is blinded; a test compares the engines.
 
 pub mod draws;
 pub mod halo2;

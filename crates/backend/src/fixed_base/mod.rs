@@ -79,23 +79,6 @@ impl<C: CurveAffine> FixedBases<C> {
         FixedBases { len, digits, multiples }
     }
 
-    /// How many bases there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// How many points it takes to multiply by a scalar.
-    pub fn digits_of(&self, scalar: &C::ScalarExt) -> usize {
-        let mut count = 0;
-        self.digits.of(scalar, |_, _, _| count += 1);
-        count
-    }
-
     /// Σ scalarᵢ · baseᵢ over pairs of a base's index and a scalar, on this thread.
     ///
     /// # Panics

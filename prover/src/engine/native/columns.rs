@@ -30,7 +30,11 @@ where
         Columns { instance: vec![], advice: vec![], blinds, points: vec![] }
     }
 
-    /// Adds columns, given by the values of their first rows, and what hides each of them; commits to them.
+    /// Adds columns, given by the values of their first rows, and what hides each of them on its last rows; commits to
+    /// them.
+    ///
+    /// # Panics
+    /// If values and what hides them do not fit each other.
     pub fn commit(
         &mut self,
         bases: &Bases<C>,
@@ -38,6 +42,8 @@ where
         hiding: &[Vec<C::ScalarExt>],
         cancel: &Cancel,
     ) -> Result<(), ProveError> {
+        let fits = |(values, hiding): (&Vec<_>, &Vec<_>)| values.len() + hiding.len() <= bases.rows();
+        assert!(values.len() == hiding.len() && values.iter().zip(hiding).all(fits), "columns and what hides them");
         let whole = |(values, hiding): (&Vec<C::ScalarExt>, &Vec<C::ScalarExt>)| {
             let mut column = Vec::with_capacity(bases.rows());
             column.extend_from_slice(values);
@@ -63,9 +69,8 @@ pub fn commit_columns<C: CurveAffine>(
         cancel.check()?;
         Ok(bases.commit_column(values, blind, room))
     };
-    // One at a time, as some take ten times as long as others.
     let points: Result<Vec<C::CurveExt>, ProveError> =
-        columns.par_iter().with_max_len(1).map_init(Room::<C>::default, commit).collect();
+        columns.par_iter().map_init(Room::<C>::default, commit).collect();
     Ok(affine(&points?))
 }
 

@@ -9,7 +9,6 @@ use backend::keys::Shape;
 use backend::queries::Queries;
 use plonkish::{Expr, Global, Plan};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// A circuit, ready to be proven.
 pub struct NativeKey<F> {
@@ -37,8 +36,8 @@ pub struct NativeKey<F> {
     pub reach: (usize, usize),
     /// Coefficients of what is 1 on the first row, on the last one in use, and on those before it.
     lagrange: [Vec<F>; 3],
-    /// Kept from the first proof on.
-    evaluated: Mutex<Option<Arc<Vec<FixedCoset<F>>>>>,
+    /// Fixed columns on each coset.
+    pub cosets: Vec<FixedCoset<F>>,
 }
 
 /// The constraints that are evaluated on a coset: a polynomial of degree d·(n − 1) is known from its values on d − 1 cosets
@@ -104,7 +103,7 @@ impl<F: Scalar> NativeKey<F> {
         let sigma = sigma_values.par_iter().map(|values| coefficients(values)).collect();
         let last = rows - shape.blinding_rows;
         let ones = |from: usize, to: usize| coefficients(&[vec![F::ZERO; from], vec![F::ONE; to - from]].concat());
-        NativeKey {
+        let mut key = NativeKey {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
             chunk: shape.quotient_pieces - 1,
@@ -117,8 +116,10 @@ impl<F: Scalar> NativeKey<F> {
             sigma,
             parts,
             reach,
-            evaluated: Mutex::new(None),
-        }
+            cosets: vec![],
+        };
+        key.cosets = (0..key.parts.len()).map(|coset| key.evaluate(coset)).collect();
+        key
     }
 
     /// Columns of the permutation: the instance column, then advice columns.
@@ -129,17 +130,6 @@ impl<F: Scalar> NativeKey<F> {
     /// Products of the permutation.
     pub fn products(&self) -> usize {
         self.permuted().div_ceil(self.chunk)
-    }
-
-    /// Fixed columns on all cosets.
-    pub fn cosets(&self) -> Arc<Vec<FixedCoset<F>>> {
-        let kept = || self.evaluated.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cosets) = &*kept() {
-            return cosets.clone();
-        }
-        // Nothing is locked meanwhile: whoever comes at the same time computes the same.
-        let cosets = Arc::new((0..self.parts.len()).map(|coset| self.evaluate(coset)).collect::<Vec<_>>());
-        kept().get_or_insert(cosets).clone()
     }
 
     fn evaluate(&self, coset: usize) -> FixedCoset<F> {

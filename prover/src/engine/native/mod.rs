@@ -67,6 +67,7 @@ impl Engine for Native {
         let (count, bases, mut rng) = (instances.len(), params.bases(), fresh()?);
         let (mut committed, mut hiding) = (Vec::<Columns<Point>>::new(), vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
+            watch.cancel.check()?;
             if !instance.fits(key) {
                 return Err(ProveError::Mismatch { what: "a witness" });
             }
@@ -75,7 +76,7 @@ impl Engine for Native {
             }
             let Draws { rows, blinds } = Draws::new(plan, shape, &instance.ports, &mut rng)?;
             let mut columns = Columns::new(blinds);
-            columns.commit(&bases, &instance.witness.values[..shape.phase1], &rows, watch.cancel)?;
+            columns.commit(&bases, &instance.witness.values[..shape.phase1], &rows[..shape.phase1], watch.cancel)?;
             refuse_identity(&columns.points).map_err(|source| ProveError::Port { instance: i, source })?;
             committed.push(columns);
             hiding.push(rows);
@@ -89,6 +90,7 @@ impl Engine for Native {
         let digest = challenge::digest(plan.k, &key.verifying.digest, &challenge::unset(&publics), &heads);
         let challenges = challenge::scalars(&digest);
         instances.par_iter_mut().for_each(|instance| instance.witness.fill_phase2(plan, &challenges));
+        watch.cancel.check()?;
         (watch.progress)(Stage::Filled);
         for (i, columns) in committed.iter_mut().enumerate() {
             let values = &instances[i].witness.values[shape.phase1..];

@@ -62,14 +62,14 @@ pub fn columns<F: Scalar>(plan: &Plan<F>, queries: &Queries, domain: &Domain<F>)
     cycles.next.par_iter().map(|column| column.iter().map(value).collect()).collect()
 }
 
-/// The permutation's products of an instance, before their commitments. `columns[i]` are the values of its i-th
-/// column.
+/// The permutation's products of an instance, with the blinds of their commitments. `columns[i]` are the values of its
+/// i-th column.
 pub fn products<F: Scalar>(
     key: &NativeKey<F>,
     columns: &[&[F]],
     (beta, gamma): (F, F),
     rng: &mut impl Rng,
-) -> Vec<Vec<F>> {
+) -> Vec<(Vec<F>, F)> {
     let rows = key.domain.rows();
     let omegas = powers(key.domain.omega, rows);
     let shifts = powers(F::DELTA, columns.len());
@@ -104,7 +104,7 @@ pub fn products<F: Scalar>(
         }
         last = product[usable - 1];
         product.extend((0..key.blinding).map(|_| F::random(&mut *rng)));
-        product
+        (product, F::random(&mut *rng))
     };
     growths.into_iter().map(accumulate).collect()
 }

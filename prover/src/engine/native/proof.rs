@@ -29,7 +29,8 @@ pub struct Polynomials<F> {
     pub products: Vec<Vec<F>>,
 }
 
-/// Writes a proof of instances to a transcript that knows the key.
+/// Writes a proof of instances to a transcript that knows the key. What is random is drawn in halo2's order, so that
+/// from the same randomness both make the same proof.
 pub fn create_proof<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
     key: &NativeKey<C::ScalarExt>,
@@ -55,19 +56,20 @@ where
     let beta = *transcript.squeeze_challenge_scalar::<()>();
     let gamma = *transcript.squeeze_challenge_scalar::<()>();
 
-    let mut polynomials = vec![];
+    let (mut polynomials, mut product_blinds) = (vec![], vec![]);
     for instance in &instances {
         let mut column = instance.instance.clone();
         column.resize(rows, C::ScalarExt::ZERO);
         let of_advice = key.queries.permuted.iter().map(|&c| &instance.advice[c][..]);
         let columns: Vec<&[C::ScalarExt]> = std::iter::once(&column[..]).chain(of_advice).collect();
-        let products = permutation::products(key, &columns, (beta, gamma), rng);
+        let (products, blinds): (Vec<_>, Vec<_>) =
+            permutation::products(key, &columns, (beta, gamma), rng).into_iter().unzip();
+        product_blinds.extend(blinds);
         polynomials.push(Polynomials { instance: column, advice: vec![], products });
     }
-    let of_products = polynomials.iter().flat_map(|p| &p.products);
-    let of_products: Vec<_> = of_products.map(|column| (&column[..], C::ScalarExt::random(&mut *rng))).collect();
+    let of_products = polynomials.iter().flat_map(|p| &p.products).zip(&product_blinds);
+    let of_products: Vec<_> = of_products.map(|(column, blind)| (&column[..], *blind)).collect();
     let product_points = commit_columns(bases, &of_products, cancel)?;
-    let product_blinds: Vec<C::ScalarExt> = of_products.iter().map(|(_, blind)| *blind).collect();
     for point in product_points {
         transcript.write_point(point).map_err(plonk::Error::from)?;
     }

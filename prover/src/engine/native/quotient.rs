@@ -1,7 +1,7 @@
 //! The quotient h = (Σ constraints · powers of y) / (X^n − 1), in pieces of n coefficients.
 //!
-//! It is computed from values on cosets of the domain, one coset and one instance at a time, so that memory does not grow
-//! with the quotient's degree. A constraint is evaluated on as many cosets as its degree takes.
+//! It is computed from values on cosets of the domain, one coset and one instance at a time: of an instance's columns, no
+//! more than one coset is held. A constraint is evaluated on as many cosets as its degree takes.
 
 use super::Scalar;
 use super::domain::Domain;
@@ -33,11 +33,10 @@ pub fn pieces<F: Scalar>(
 ) -> Result<Vec<Vec<F>>, ProveError> {
     let (rows, count) = (key.domain.rows(), key.parts.len());
     let weights = Weights::new(key, challenges.y);
-    let fixed = key.cosets();
     // `values[class][coset]`, of constraints that take class + 1 cosets.
     let mut values: Vec<Vec<Vec<F>>> = vec![vec![]; count];
-    let mut room = Room::new(key);
-    for (coset, fixed) in fixed.iter().enumerate() {
+    let mut room = Evaluations::new(key);
+    for (coset, fixed) in key.cosets.iter().enumerate() {
         let classes = count - coset;
         let sums = OnCoset { key, coset, fixed, challenges, weights: &weights }.sum(instances, &mut room, cancel)?;
         for class in 0..classes {
@@ -130,18 +129,18 @@ impl<F: Scalar> Weights<F> {
 }
 
 /// The columns of an instance on a coset. Rows are repeated at both ends, so that rotated ones are next to each other.
-struct Room<F> {
+struct Evaluations<F> {
     stride: usize,
     before: usize,
     /// Advice columns, permutation products, the instance column.
     values: Vec<F>,
 }
 
-impl<F: Scalar> Room<F> {
+impl<F: Scalar> Evaluations<F> {
     fn new(key: &NativeKey<F>) -> Self {
         let (before, after) = key.reach;
         let stride = before + key.domain.rows() + after;
-        Room { stride, before, values: vec![F::ZERO; stride * (key.advice + key.products() + 1)] }
+        Evaluations { stride, before, values: vec![F::ZERO; stride * (key.advice + key.products() + 1)] }
     }
 
     /// Evaluates what is read on a coset.
@@ -175,7 +174,7 @@ impl<F: Scalar> Room<F> {
 }
 
 impl<F: Scalar> Polynomials<F> {
-    /// Coefficients of a column, in the order of [`Room`].
+    /// Coefficients of a column, in the order of [`Evaluations`].
     fn column(&self, key: &NativeKey<F>, number: usize) -> &[F] {
         match number.checked_sub(key.advice) {
             None => &self.advice[number],
@@ -186,7 +185,7 @@ impl<F: Scalar> Polynomials<F> {
 
 struct Read<'a, F> {
     fixed: &'a FixedCoset<F>,
-    room: &'a Room<F>,
+    room: &'a Evaluations<F>,
 }
 
 impl<F: Scalar> Columns<F> for Read<'_, F> {
@@ -209,7 +208,12 @@ struct OnCoset<'a, F> {
 
 impl<F: Scalar> OnCoset<'_, F> {
     /// The weighed sums of the constraints of all instances: for each `LANE` rows, those of each class.
-    fn sum(&self, instances: &[Polynomials<F>], room: &mut Room<F>, cancel: &Cancel) -> Result<Vec<F>, ProveError> {
+    fn sum(
+        &self,
+        instances: &[Polynomials<F>],
+        room: &mut Evaluations<F>,
+        cancel: &Cancel,
+    ) -> Result<Vec<F>, ProveError> {
         let (rows, classes) = (self.key.domain.rows(), self.key.parts.len() - self.coset);
         let mut sums = vec![F::ZERO; rows * classes];
         let factors = self.permutation_factors();
@@ -247,7 +251,7 @@ impl<F: Scalar> OnCoset<'_, F> {
     }
 
     /// Adds the permutation's constraints of an instance on `LANE` rows.
-    fn permutation(&self, room: &Room<F>, row: usize, factors: &[[Vec<F>; 2]], sums: &mut [F]) {
+    fn permutation(&self, room: &Evaluations<F>, row: usize, factors: &[[Vec<F>; 2]], sums: &mut [F]) {
         let (key, weights) = (self.key, self.weights);
         let products = key.products();
         let product = |number: usize, rotation: i32| room.lane(key.advice + number, row, rotation);

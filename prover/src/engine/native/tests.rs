@@ -2,25 +2,29 @@ use super::columns::Columns;
 use super::key::NativeKey;
 use super::proof::create_proof;
 use crate::engine::Cancel;
+use crate::engine::draws::Draws;
+use crate::engine::script::ScriptedRng;
 use backend::bases::Bases;
 use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::Shape;
 use ff::{Field, FromUniformBytes};
-use halo2_proofs::plonk::{SingleVerifier, VerifyingKey, keygen_vk, verify_proof};
+use group::{Curve, Group};
+use halo2_proofs::plonk::{SingleVerifier, VerifyingKey, keygen_pk, keygen_vk, verify_proof};
 use halo2_proofs::poly::commitment::Params;
-use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
+use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255, Transcript, TranscriptWrite};
 use pasta_curves::arithmetic::CurveAffine;
-use pasta_curves::{EpAffine, EqAffine};
+use pasta_curves::{EpAffine, EqAffine, Fp};
 use plonkish::{Builder, Challenge, Declared, Expr, Interval, Kind, LANES, Plan, Witness, field};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 const K: u32 = 8;
 
 /// What a circuit of the tests has.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Has {
     /// Degree of a gate, its selector included.
     degree: i32,
@@ -85,6 +89,61 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
     Toy { plan: Arc::new(plan), witness, publics, power }
 }
 
+/// A transcript one of whose items is not what the prover wrote: challenges are drawn from what stands in the proof.
+struct Tampering<C: CurveAffine>
+where
+    C::ScalarExt: FromUniformBytes<64>,
+{
+    inner: Blake2bWrite<Vec<u8>, C, Challenge255<C>>,
+    written: usize,
+    wrong: usize,
+}
+
+impl<C: CurveAffine> Tampering<C>
+where
+    C::ScalarExt: FromUniformBytes<64>,
+{
+    fn is_wrong(&mut self) -> bool {
+        self.written += 1;
+        self.written - 1 == self.wrong
+    }
+}
+
+impl<C: CurveAffine> Transcript<C, Challenge255<C>> for Tampering<C>
+where
+    C::ScalarExt: FromUniformBytes<64>,
+{
+    fn squeeze_challenge(&mut self) -> Challenge255<C> {
+        self.inner.squeeze_challenge()
+    }
+
+    fn common_point(&mut self, point: C) -> io::Result<()> {
+        self.inner.common_point(point)
+    }
+
+    fn common_scalar(&mut self, scalar: C::ScalarExt) -> io::Result<()> {
+        self.inner.common_scalar(scalar)
+    }
+}
+
+impl<C: CurveAffine> TranscriptWrite<C, Challenge255<C>> for Tampering<C>
+where
+    C::ScalarExt: FromUniformBytes<64>,
+{
+    fn write_point(&mut self, point: C) -> io::Result<()> {
+        let point = if self.is_wrong() { (point.to_curve() + C::CurveExt::generator()).to_affine() } else { point };
+        self.inner.write_point(point)
+    }
+
+    fn write_scalar(&mut self, scalar: C::ScalarExt) -> io::Result<()> {
+        let scalar = if self.is_wrong() { scalar + C::ScalarExt::ONE } else { scalar };
+        self.inner.write_scalar(scalar)
+    }
+}
+
+/// Rows that hide each column of an instance, and the blinds of their commitments.
+type Hiding<F> = (Vec<Vec<F>>, Vec<F>);
+
 struct Made<C: CurveAffine> {
     params: Params<C>,
     plan: Arc<Plan<C::ScalarExt>>,
@@ -107,26 +166,43 @@ where
     }
 
     fn prove(&self, witnesses: &[Witness<C::ScalarExt>], instances: &[Vec<C::ScalarExt>], seed: u64) -> Vec<u8> {
-        let (bases, mut rng) = (Bases::new(&self.params), ChaCha20Rng::seed_from_u64(seed));
-        let never = Cancel::default();
-        let columns = |(witness, instance): (&Witness<C::ScalarExt>, &Vec<C::ScalarExt>)| {
-            let mut random = || C::ScalarExt::random(&mut rng);
-            let port_columns = self.plan.port_rows.len();
-            let row = |column: usize, x: C::ScalarExt| if column < port_columns { C::ScalarExt::ZERO } else { x };
-            let hiding: Vec<Vec<C::ScalarExt>> = (0..self.shape.advice)
-                .map(|column| (0..self.shape.blinding_rows).map(|_| row(column, random())).collect())
-                .collect();
-            let mut columns = Columns::<C>::new((0..self.shape.advice).map(|_| random()).collect());
-            columns.commit(&bases, &witness.values, &hiding, &never).unwrap();
+        self.prove_tampered(witnesses, instances, seed, usize::MAX)
+    }
+
+    /// For each instance, what hides its advice columns, and their blinds. Ports have zeros.
+    fn hiding(&self, instances: usize, seed: u64) -> Vec<Hiding<C::ScalarExt>> {
+        let (shape, mut rng) = (&self.shape, ChaCha20Rng::seed_from_u64(seed));
+        let mut random = || C::ScalarExt::random(&mut rng);
+        let ports = self.plan.port_rows.len();
+        let mut row = |column: usize| if column < ports { C::ScalarExt::ZERO } else { random() };
+        let mut rows = || (0..shape.advice).map(|c| (0..shape.blinding_rows).map(|_| row(c)).collect()).collect();
+        let rows: Vec<Vec<Vec<C::ScalarExt>>> = (0..instances).map(|_| rows()).collect();
+        let mut blinds = || (0..shape.advice).map(|_| random()).collect();
+        rows.into_iter().map(|rows| (rows, blinds())).collect()
+    }
+
+    /// As a cheater proves who goes on honestly after one wrong item.
+    fn prove_tampered(
+        &self,
+        witnesses: &[Witness<C::ScalarExt>],
+        instances: &[Vec<C::ScalarExt>],
+        seed: u64,
+        wrong: usize,
+    ) -> Vec<u8> {
+        let (bases, never) = (Bases::new(&self.params), Cancel::default());
+        let columns = |((witness, instance), (rows, blinds)): ((&Witness<_>, &Vec<_>), (Vec<Vec<_>>, Vec<_>))| {
+            let mut columns = Columns::<C>::new(blinds);
+            columns.commit(&bases, &witness.values, &rows, &never).unwrap();
             columns.instance = instance.clone();
             columns
         };
-        let columns = witnesses.iter().zip(instances).map(columns).collect();
-        let mut transcript = Blake2bWrite::<_, C, Challenge255<C>>::init(vec![]);
+        let hiding = self.hiding(witnesses.len(), seed);
+        let columns = witnesses.iter().zip(instances).zip(hiding).map(columns).collect();
+        let mut transcript = Tampering::<C> { inner: Blake2bWrite::init(vec![]), written: 0, wrong };
         self.vk.hash_into(&mut transcript).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(seed + 1);
         create_proof(&bases, &self.key, columns, &mut transcript, &mut rng, &never).unwrap();
-        transcript.finalize()
+        transcript.inner.finalize()
     }
 
     fn accepts(&self, proof: &[u8], instances: &[Vec<C::ScalarExt>]) -> bool {
@@ -134,6 +210,28 @@ where
         with_columns(instances, |columns| {
             verify_proof(&self.params, &self.vk, SingleVerifier::new(&self.params), columns, &mut transcript).is_ok()
         })
+    }
+}
+
+impl Made<EqAffine> {
+    /// The stock prover, from the same randomness.
+    fn stock(&self, witnesses: &[Witness<Fp>], instances: &[Vec<Fp>], seed: u64) -> Vec<u8> {
+        let circuit = |witness: Option<&Witness<Fp>>| PlanCircuit {
+            plan: self.plan.clone(),
+            witness: witness.map(|witness| Arc::new(witness.clone())),
+        };
+        let draws = self.hiding(witnesses.len(), seed).into_iter().map(|(rows, blinds)| Draws { rows, blinds });
+        let rng = ScriptedRng::new(&draws.collect::<Vec<_>>(), ChaCha20Rng::seed_from_u64(seed + 1));
+        let circuits: Vec<PlanCircuit<Fp>> = witnesses.iter().map(|witness| circuit(Some(witness))).collect();
+        let mut transcript = Blake2bWrite::<_, EqAffine, Challenge255<EqAffine>>::init(vec![]);
+        with_plan(&self.plan, || {
+            let key = keygen_pk(&self.params, self.vk.clone(), &circuit(None)).unwrap();
+            with_columns(instances, |columns| {
+                halo2_proofs::plonk::create_proof(&self.params, &key, &circuits, columns, rng, &mut transcript)
+                    .unwrap();
+            });
+        });
+        transcript.finalize()
     }
 }
 
@@ -186,23 +284,36 @@ fn the_engine_is_generic_in_the_curve() {
     proves::<EpAffine>(Has { degree: 5, back: 1, copyable: 5, ports: true }, 2);
 }
 
+/// SOUNDNESS 29: each wrong commitment, product, quotient piece, evaluation and opening.
 #[test]
-fn proofs_of_one_witness_have_nothing_in_common_but_what_is_public() {
+fn a_proof_with_one_wrong_item_is_refused() {
     let toy = circuit(Has { degree: 5, back: 1, copyable: 4, ports: true });
     let made = Made::<EqAffine>::new(toy.plan.clone());
     let (witnesses, instances) = filled(&toy, 1);
-    let items = |seed: u64| -> Vec<[u8; 32]> {
-        let proof = made.prove(&witnesses, &instances, seed);
-        assert!(made.accepts(&proof, &instances));
-        proof.as_chunks::<32>().0.to_vec()
-    };
-    let (a, b) = (items(1), items(2));
-    let mut all: Vec<[u8; 32]> = a.iter().chain(&b).copied().collect();
-    let count = all.len();
-    all.sort_unstable();
-    all.dedup();
-    // Columns that are equal have equal evaluations within a proof: those of the port are read twice.
-    let within = |items: &[[u8; 32]]| items.iter().collect::<std::collections::HashSet<_>>().len();
-    assert_eq!(all.len(), within(&a) + within(&b), "{count} items");
-    assert!(a.iter().zip(&b).all(|(a, b)| a != b));
+    let items = made.shape.proof_length(1) / 32;
+    assert!(made.accepts(&made.prove_tampered(&witnesses, &instances, 3, items), &instances));
+    for wrong in 0..items {
+        let proof = made.prove_tampered(&witnesses, &instances, 3, wrong);
+        assert!(!made.accepts(&proof, &instances), "item {wrong} of {items}");
+    }
+}
+
+/// From the same randomness both engines make the same proof, to the byte: whatever is random there is random here.
+#[test]
+fn proofs_are_those_of_the_stock_prover() {
+    let shapes = [
+        (Has { degree: 2, back: 1, copyable: 3, ports: false }, 1),
+        (Has { degree: 5, back: 1, copyable: 1, ports: true }, 3),
+        (Has { degree: 3, back: 2, copyable: 2, ports: true }, 2),
+        (Has { degree: 4, back: 12, copyable: 4, ports: false }, 1),
+        (Has { degree: 5, back: 1, copyable: 9, ports: true }, 8),
+    ];
+    for (has, count) in shapes {
+        let toy = circuit(has);
+        let made = Made::<EqAffine>::new(toy.plan.clone());
+        let (witnesses, instances) = filled(&toy, count);
+        let native = made.prove(&witnesses, &instances, 9);
+        assert!(made.accepts(&native, &instances));
+        assert!(native == made.stock(&witnesses, &instances, 9), "{has:?}");
+    }
 }
