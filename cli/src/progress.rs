@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 /// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns written, the
 /// permutation's products, the quotient and the evaluations written, and the opening done. Measured with the native
 /// engine on `nano` and `micro`.
-const COMMITTED: f64 = 0.06;
-const FILLED: f64 = 0.10;
-const ADVICE: f64 = 0.33;
-const PRODUCTS: f64 = 0.39;
-const QUOTIENT: f64 = 0.84;
-const EVALUATED: f64 = 0.86;
-const OPENED: f64 = 0.97;
+const COMMITTED: f64 = 0.07;
+const FILLED: f64 = 0.09;
+const ADVICE: f64 = 0.26;
+const PRODUCTS: f64 = 0.29;
+const QUOTIENT: f64 = 0.79;
+const EVALUATED: f64 = 0.81;
+const OPENED: f64 = 0.96;
 
 /// The share of a proof of so many instances that is done.
 fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
