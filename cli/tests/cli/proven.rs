@@ -33,11 +33,12 @@ fn proven() -> &'static Proven {
             std::thread::sleep(Duration::from_millis(10));
         }
         // Within the proofs of the next step, as a rule.
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(100));
         child.kill().unwrap();
         child.wait().unwrap();
         let first = fs::read(dir.path().join("r/step-000000.bundle")).unwrap();
-        let json = run(dir.path(), "train --out r --resume").ok();
+        // The other engine goes on.
+        let json = run(dir.path(), "train --out r --resume --engine halo2").ok();
         assert_eq!((&json["steps"], &json["resumed_at"], &json["proven"]), (&2.into(), &1.into(), &true.into()));
         assert_eq!(fs::read(dir.path().join("r/step-000000.bundle")).unwrap(), first);
         Proven { dir }

@@ -1,6 +1,7 @@
 //! The stock engine: commit to phase 1, draw the challenges, fill phase 2, prove.
 
 use super::draws::Draws;
+use super::phases::{by_port, challenges, check_rows, ready};
 use super::script::ScriptedRng;
 use super::watch::Tally;
 use super::{Engine, Proof, ProofInstance, Stage, Watch};
@@ -53,33 +54,21 @@ impl FirstPass {
         instances: &mut [ProofInstance],
         watch: &mut Watch<'_>,
     ) -> Result<Self, ProveError> {
-        let (plan, shape) = (&key.plan, &key.verifying.shape);
-        if params.k() != plan.k {
-            return Err(ProveError::Mismatch { what: "the number of rows" });
-        }
+        check_rows(params, key)?;
+        let shape = &key.verifying.shape;
         let count = instances.len();
         let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
             watch.cancel.check()?;
-            if !instance.fits(key) {
-                return Err(ProveError::Mismatch { what: "a witness" });
-            }
-            if let Some(source) = instance.witness.count_lookups(plan).into_iter().next() {
-                return Err(ProveError::Witness { instance: i, source });
-            }
-            let draws = Draws::new(plan, shape, &instance.ports, &mut rng)?;
+            let draws = ready(i, instance, key, &mut rng)?;
             let points = commit_columns(params, &instance.witness, &draws, shape.phase1);
             refuse_identity(&points).map_err(|source| ProveError::Port { instance: i, source })?;
             all_draws.push(draws);
             all_points.push(points);
             (watch.progress)(Stage::Committed { done: i + 1, of: count });
         }
-        let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
-        let encoded: Vec<Vec<u8>> =
-            all_points.iter().map(|points| points.iter().flat_map(GroupEncoding::to_bytes).collect()).collect();
-        let encoded: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
-        let digest = challenge::digest(plan.k, &key.verifying.digest, &challenge::unset(&publics), &encoded);
-        Ok(FirstPass { draws: all_draws, points: all_points, challenges: challenge::scalars(&digest), rng })
+        let challenges = challenges(key, instances, all_points.iter().map(Vec::as_slice));
+        Ok(FirstPass { draws: all_draws, points: all_points, challenges, rng })
     }
 
     /// Fills phase 2 and proves.
@@ -123,8 +112,8 @@ impl FirstPass {
                 return Err(ProveError::Commitment { instance, column });
             }
         }
-        let of_port = |points: &Vec<Point>| shape.ports.iter().map(|p| points[p.clone()].to_vec()).collect();
-        Ok(Proof { bytes, challenges, ports: points.iter().map(of_port).collect(), instances: columns })
+        let ports = points.iter().map(|points| by_port(key, points)).collect();
+        Ok(Proof { bytes, challenges, ports, instances: columns })
     }
 }
 

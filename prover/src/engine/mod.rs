@@ -5,6 +5,7 @@
 pub mod draws;
 pub mod halo2;
 pub mod native;
+mod phases;
 pub mod script;
 mod watch;
 

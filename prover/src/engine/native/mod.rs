@@ -29,16 +29,16 @@ pub use opening::open_at;
 pub use proof::create_proof;
 
 use super::draws::Draws;
+use super::phases::{by_port, challenges, check_rows, ready};
 use super::watch::Tally;
 use super::{Engine, Proof, ProofInstance, Stage, Watch};
 use crate::blinding::fresh;
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::challenge;
-use backend::curve::{F, Params, Point, ProofWriter};
+use backend::curve::{Params, Point, ProofWriter};
 use backend::ports::refuse_identity;
 use ff::{FromUniformBytes, WithSmallOrderMulGroup};
-use group::GroupEncoding;
 use halo2_proofs::plonk;
 use pasta_curves::arithmetic::VartimeField;
 use rayon::prelude::*;
@@ -60,21 +60,13 @@ impl Engine for Native {
         instances: &mut [ProofInstance],
         watch: &mut Watch<'_>,
     ) -> Result<Proof, ProveError> {
+        check_rows(params, key)?;
         let (plan, shape) = (&key.plan, &key.verifying.shape);
-        if params.k() != plan.k {
-            return Err(ProveError::Mismatch { what: "the number of rows" });
-        }
         let (count, bases, mut rng) = (instances.len(), params.bases(), fresh()?);
         let (mut committed, mut hiding) = (Vec::<Columns<Point>>::new(), vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
             watch.cancel.check()?;
-            if !instance.fits(key) {
-                return Err(ProveError::Mismatch { what: "a witness" });
-            }
-            if let Some(source) = instance.witness.count_lookups(plan).into_iter().next() {
-                return Err(ProveError::Witness { instance: i, source });
-            }
-            let Draws { rows, blinds } = Draws::new(plan, shape, &instance.ports, &mut rng)?;
+            let Draws { rows, blinds } = ready(i, instance, key, &mut rng)?;
             let mut columns = Columns::new(blinds);
             columns.commit(&bases, &instance.witness.values[..shape.phase1], &rows[..shape.phase1], watch.cancel)?;
             refuse_identity(&columns.points).map_err(|source| ProveError::Port { instance: i, source })?;
@@ -83,24 +75,18 @@ impl Engine for Native {
             (watch.progress)(Stage::Committed { done: i + 1, of: count });
         }
 
-        let publics: Vec<Vec<F>> = instances.iter().map(|instance| instance.publics.clone()).collect();
-        let head = |columns: &Columns<Point>| columns.points.iter().flat_map(GroupEncoding::to_bytes).collect();
-        let heads: Vec<Vec<u8>> = committed.iter().map(head).collect();
-        let heads: Vec<&[u8]> = heads.iter().map(Vec::as_slice).collect();
-        let digest = challenge::digest(plan.k, &key.verifying.digest, &challenge::unset(&publics), &heads);
-        let challenges = challenge::scalars(&digest);
+        let challenges = challenges(key, instances, committed.iter().map(|columns| &columns.points[..]));
         instances.par_iter_mut().for_each(|instance| instance.witness.fill_phase2(plan, &challenges));
         watch.cancel.check()?;
         (watch.progress)(Stage::Filled);
         for (i, columns) in committed.iter_mut().enumerate() {
             let values = &instances[i].witness.values[shape.phase1..];
-            columns.instance = challenge::instance(&challenges, &publics[i]);
+            columns.instance = challenge::instance(&challenges, &instances[i].publics);
             columns.commit(&bases, values, &hiding[i][shape.phase1..], watch.cancel)?;
         }
 
-        let of_port = |c: &Columns<Point>| shape.ports.iter().map(|p| c.points[p.clone()].to_vec()).collect();
-        let (ports, columns) =
-            (committed.iter().map(of_port).collect(), committed.iter().map(|c| c.instance.clone()).collect());
+        let ports = committed.iter().map(|columns| by_port(key, &columns.points)).collect();
+        let columns = committed.iter().map(|columns| columns.instance.clone()).collect();
         let (cancel, mut transcript) = (watch.cancel, ProofWriter::init(Tally::new(shape.proof_length(count), watch)));
         key.verifying.halo2().hash_into(&mut transcript).map_err(plonk::Error::from)?;
         let made = create_proof(&bases, key.native(), committed, &mut transcript, &mut rng, cancel);
