@@ -3,7 +3,7 @@
 //! Of each base P the points 2^(c·w)·P are kept, w = 0, 1, …, so that the windows of all scalars share one set of buckets
 //! (Brickell, Gordon, McCurley and Wilson 1992). Digits are signed, which halves the buckets; a scalar above p/2 counts as
 //! the negative of its negative, so that small negative numbers are small. Buckets are summed by affine additions
-//! that share their inversions ([`sums`]).
+//! that share their inversions (`sums`).
 //!
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 

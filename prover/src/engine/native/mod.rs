@@ -7,11 +7,11 @@
 //! | part | here |
 //! |---|---|
 //! | commitments | over bases whose multiples are known ([`backend::bases`]); phase 1 is committed to once |
-//! | [`domain`] | transforms of 2^k values, on cosets without a multiplication of their own |
-//! | [`expressions`] | gates as a program; equal parts are computed once |
-//! | [`permutation`] | one inversion for each product column |
-//! | [`quotient`] | one coset and one instance at a time; gates of low degree on fewer cosets |
-//! | [`opening`] | bases are not folded |
+//! | `domain` | transforms of 2^k values, on cosets without a multiplication of their own |
+//! | `expressions` | gates as a program; equal parts are computed once |
+//! | `permutation` | one inversion for each product column |
+//! | `quotient` | one coset and one instance at a time; gates of low degree on fewer cosets |
+//! | `opening` | bases are not folded |
 
 mod columns;
 mod domain;
