@@ -76,8 +76,12 @@ impl Engine for Native {
         }
 
         let challenges = challenges(key, instances, committed.iter().map(|columns| &columns.points[..]));
-        instances.par_iter_mut().for_each(|instance| instance.witness.fill_phase2(plan, &challenges));
-        watch.cancel.check()?;
+        let cancel = watch.cancel;
+        instances.par_iter_mut().try_for_each(|instance| {
+            cancel.check()?;
+            instance.witness.fill_phase2(plan, &challenges);
+            cancel.check()
+        })?;
         (watch.progress)(Stage::Filled);
         for (i, columns) in committed.iter_mut().enumerate() {
             let values = &instances[i].witness.values[shape.phase1..];

@@ -86,7 +86,11 @@ where
     let values = polynomials
         .iter_mut()
         .flat_map(|p| std::iter::once(&mut p.instance).chain(&mut p.advice).chain(&mut p.products));
-    values.collect::<Vec<_>>().into_par_iter().for_each(|values| key.domain.interpolate(values));
+    values.collect::<Vec<_>>().into_par_iter().try_for_each(|values| {
+        cancel.check()?;
+        key.domain.interpolate(values);
+        Ok::<(), ProveError>(())
+    })?;
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let piece_points: Vec<C::CurveExt> =
