@@ -239,6 +239,16 @@ fn small(params: &Params) -> (ProverKey, ProofInstance) {
 }
 
 #[test]
+fn a_key_is_of_its_plan() {
+    let params = Params::new(backend::testing::TOY_K);
+    let (toy, sink) = (backend::testing::toy(3), backend::testing::toy_sink(3));
+    let verifying = backend::keys::VerifyingKey::new(&params, &sink.plan).unwrap();
+    let refused = ProverKey::new(&params, &toy.plan, verifying.clone()).map(drop);
+    assert!(matches!(refused, Err(ProveError::Mismatch { what: "the verifying key" })));
+    assert!(ProverKey::new(&params, &sink.plan, verifying).is_ok());
+}
+
+#[test]
 fn a_proof_can_be_stopped_at_any_stage() {
     let params = Params::new(backend::testing::TOY_K);
     let (key, instance) = small(&params);

@@ -3,7 +3,7 @@
 //! A commitment is W + Σ bᵢ·Lᵢ, with W that of the zero column (its blind is 1) and W + Lᵢ that of the column whose only
 //! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte.
 
-use backend::curve::{F, Params, Point, PointSum};
+use backend::curve::{F, Params, Point, PointSum, affine};
 use backend::ports::{PortError, commit_canonical, refuse_identity};
 use circuits::statements::Encoding;
 use ff::Field;
@@ -57,8 +57,7 @@ pub(super) fn commitments(params: &Params, context: usize, corpus: &[u8]) -> Res
     let sequences: Vec<&[u8]> = (0..leaves).filter_map(|i| corpus.get(i * context..)?.get(..context + 1)).collect();
     let chunks = sequences.par_chunks(CHUNK).map(|chunk| {
         let sums: Vec<PointSum> = chunk.iter().map(|tokens| multiples.commit(tokens)).collect();
-        let mut points = vec![Point::identity(); sums.len()];
-        PointSum::batch_normalize(&sums, &mut points);
+        let points = affine(&sums);
         refuse_identity(&points)?;
         Ok(points.iter().map(GroupEncoding::to_bytes).collect::<Vec<Encoding>>())
     });

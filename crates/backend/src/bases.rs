@@ -1,8 +1,9 @@
 //! The commitment scheme's bases, prepared for many commitments.
 
+use crate::curve::affine;
 use crate::fixed_base::{FixedBases, Scratch};
 use ff::Field;
-use group::{Curve, Group, GroupEncoding};
+use group::{Group, GroupEncoding};
 use halo2_proofs::poly::commitment::Params;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
@@ -37,13 +38,11 @@ impl<C: CurveAffine> Bases<C> {
                 Some(*sum)
             })
             .collect();
-        let mut affine = vec![C::default(); rows];
-        C::CurveExt::batch_normalize(&sums, &mut affine);
         Bases {
             rows,
             coefficients: FixedBases::new(&[params.get_g(), vec![w, u]].concat(), c),
             lagrange: FixedBases::new(&[&lagrange[..], &[w]].concat(), c),
-            sums: FixedBases::new(&[&affine[..], &[w]].concat(), c),
+            sums: FixedBases::new(&[affine(&sums), vec![w]].concat(), c),
         }
     }
 
@@ -71,19 +70,19 @@ impl<C: CurveAffine> Bases<C> {
 
     /// Commits to a polynomial, given by its first coefficients, on all threads.
     pub fn commit_polynomial(&self, coefficients: &[C::ScalarExt], blind: &C::ScalarExt) -> C::CurveExt {
-        let term = self.coefficients.multiply([(self.rows, blind)], &mut Room::<C>::default());
-        self.coefficients.multiply_by_all(coefficients) + term
+        let terms = coefficients.iter().copied().enumerate();
+        self.combine(terms, [*blind, C::ScalarExt::ZERO], rayon::current_num_threads())
     }
 
-    /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, on this thread.
-    pub fn combine<'s>(
+    /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, in some parts, each on a thread of its own.
+    pub fn combine(
         &self,
-        terms: impl IntoIterator<Item = (usize, &'s C::ScalarExt)>,
-        w: &'s C::ScalarExt,
-        u: &'s C::ScalarExt,
-        room: &mut Room<C>,
+        terms: impl IntoIterator<Item = (usize, C::ScalarExt)>,
+        [w, u]: [C::ScalarExt; 2],
+        parts: usize,
     ) -> C::CurveExt {
-        self.coefficients.multiply(terms.into_iter().chain([(self.rows, w), (self.rows + 1, u)]), room)
+        let terms: Vec<_> = terms.into_iter().chain([(self.rows, w), (self.rows + 1, u)]).collect();
+        self.coefficients.multiply_in_parts(&terms, parts)
     }
 }
 
@@ -157,17 +156,16 @@ mod tests {
     fn w_and_u_are_those_of_the_parameters() {
         let params = Params::<crate::curve::Point>::new(6);
         let bases = Bases::new(&params);
-        let room = &mut Room::<crate::curve::Point>::default();
         let (two, three) = (F::from(2), F::from(3));
         let domain = columns_domain(6);
         let w: PointSum = params.commit(&domain.empty_coeff(), Blind(two));
-        assert_eq!(bases.combine([], &two, &F::ZERO, room), w);
+        assert_eq!(bases.combine([], [two, F::ZERO], 2), w);
         // U is the last point that the parameters write.
         let mut bytes = vec![];
         params.write(&mut bytes).unwrap();
         let u: [u8; 32] = *bytes.last_chunk().unwrap();
         let u = crate::curve::Point::from_bytes(&u).unwrap();
-        assert_eq!(bases.combine([], &F::ZERO, &three, room), u * three);
-        assert_eq!(bases.combine([(5, &two)], &F::ZERO, &F::ZERO, room), params.get_g()[5] * two);
+        assert_eq!(bases.combine([], [F::ZERO, three], 2), u * three);
+        assert_eq!(bases.combine([(5, two)], [F::ZERO; 2], 2), params.get_g()[5] * two);
     }
 }

@@ -3,6 +3,7 @@
 //! A later circuit version that verifies proofs inside proofs changes this file and [`CIRCUIT_VERSION`].
 
 use crate::bases::Bases;
+use group::{Curve, CurveAffine};
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +101,13 @@ pub const CIRCUIT_VERSION: u32 = 2;
 
 /// Log2 of the rows of a circuit, unless a plan says otherwise.
 pub const DEFAULT_K: u32 = 12;
+
+/// Points by their coordinates, with one inversion for all.
+pub fn affine<G: Curve>(points: &[G]) -> Vec<G::Affine> {
+    let mut affine = vec![G::Affine::identity(); points.len()];
+    G::batch_normalize(points, &mut affine);
+    affine
+}
 
 /// The evaluation domain of `2^k` rows; it serves to make columns, not quotients.
 pub fn columns_domain(k: u32) -> EvaluationDomain<F> {

@@ -144,10 +144,7 @@ impl Shape {
         with_plan(plan, || PlanCircuit::configure(&mut cs));
         // halo2 keeps its list of queries to itself: collect the same ones.
         let queries = Queries::of(plan);
-        let mut advice: BTreeMap<usize, BTreeSet<i32>> = BTreeMap::new();
-        for &(column, rotation) in &queries.advice {
-            advice.entry(column).or_default().insert(rotation);
-        }
+        let advice: BTreeMap<usize, Vec<i32>> = queries.rotations().into_iter().collect();
         for (i, column) in plan.advice.iter().enumerate().take(plan.phase1) {
             if !advice.get(&i).is_some_and(|r| r.contains(&0)) {
                 return Err(KeyError::NotQueried { column: column.name.clone() });

@@ -5,7 +5,7 @@
 //! cannot hold. Commitments add: a sum of N canonical commitments is that of the sum of the columns, with blind N.
 
 use crate::bases::Room;
-use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, columns_domain};
+use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, affine, columns_domain};
 use ff::{Field, FromUniformBytes};
 use group::{Curve, CurveAffine};
 use halo2_proofs::poly::commitment::Blind;
@@ -78,10 +78,9 @@ pub fn commit_port<C: AsRef<[F]> + Sync>(params: &Params, columns: &[C]) -> Resu
     columns.iter().try_for_each(|rows| check_rows(params, rows.as_ref()))?;
     let commit = |room: &mut Room<Point>, rows: &C| bases.commit_column(rows.as_ref(), &F::ONE, room);
     let points: Vec<PointSum> = columns.par_iter().map_init(Room::<Point>::default, commit).collect();
-    let mut affine = vec![Point::identity(); points.len()];
-    PointSum::batch_normalize(&points, &mut affine);
-    refuse_identity(&affine)?;
-    Ok(affine)
+    let points = affine(&points);
+    refuse_identity(&points)?;
+    Ok(points)
 }
 
 fn check_rows(params: &Params, rows: &[F]) -> Result<(), PortError> {
@@ -104,11 +103,10 @@ pub fn sum<'a>(ports: impl IntoIterator<Item = &'a [Point]>) -> Result<Vec<Point
             *sum += *point;
         }
     }
-    let mut affine = vec![Point::identity(); total.len()];
-    PointSum::batch_normalize(&total, &mut affine);
+    let total = affine(&total);
     // Contributions that cancel are no commitment that a proof could open.
-    refuse_identity(&affine)?;
-    Ok(affine)
+    refuse_identity(&total)?;
+    Ok(total)
 }
 
 /// Refuses a port in which some column's commitment is the point at infinity.

@@ -1,7 +1,7 @@
 //! Which cells of which columns a proof opens, in halo2's order.
 
 use plonkish::{Field, Global};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What halo2 reads of columns on a row: the order is that in which a configuration asks for it first, and in which a
 /// proof has the evaluations. A public value is read on the current row, by copies alone.
@@ -33,6 +33,19 @@ impl Queries {
             advice.ask((port_column, 0));
         }
         Queries { advice: advice.items, fixed: fixed.items, permuted }
+    }
+
+    /// The rotations at which each advice column is read, in the order in which columns are asked for first.
+    pub fn rotations(&self) -> Vec<(usize, Vec<i32>)> {
+        let (mut columns, mut places) = (vec![], HashMap::new());
+        for &(column, rotation) in &self.advice {
+            let place = *places.entry(column).or_insert(columns.len());
+            if place == columns.len() {
+                columns.push((column, vec![]));
+            }
+            columns[place].1.push(rotation);
+        }
+        columns
     }
 }
 

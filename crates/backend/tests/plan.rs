@@ -96,6 +96,12 @@ fn faulty_keys_are_refused() {
     let plan = toy(1).plan;
     assert!(matches!(VerifyingKey::new(&Params::new(6), &plan), Err(KeyError::Rows { plan: 8, params: 6 })));
     assert!(matches!(VerifyingKey::with_publics(&params, &plan, 1), Err(KeyError::Publics { read: 2, given: 1 })));
+    // The instance column has as many rows as any other, and the challenges stand there too.
+    let rows = (1 << TOY_K) - VerifyingKey::new(&params, &plan).unwrap().shape.blinding_rows;
+    let most = rows - backend::challenge::SLOTS;
+    assert!(VerifyingKey::with_publics(&params, &plan, most).is_ok());
+    let refused = VerifyingKey::with_publics(&params, &plan, most + 1);
+    assert!(matches!(refused, Err(KeyError::TooManyPublics { publics, rows: r }) if publics == most + 1 && r == rows));
 }
 
 /// Each phase-1 column that nothing reads on the current row could be committed to as any point.

@@ -61,6 +61,15 @@ impl Draws {
     }
 }
 
+/// A whole column: its values on the first rows, and what hides them on the last ones.
+pub fn hidden<F: Field>(values: &[F], hiding: &[F], rows: usize) -> Vec<F> {
+    let mut column = Vec::with_capacity(rows);
+    column.extend_from_slice(values);
+    column.resize(rows - hiding.len(), F::ZERO);
+    column.extend_from_slice(hiding);
+    column
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The stock engine: commit to phase 1, draw the challenges, fill phase 2, prove.
 
-use super::draws::Draws;
+use super::draws::{Draws, hidden};
 use super::phases::{by_port, challenges, check_rows, ready};
 use super::script::ScriptedRng;
 use super::watch::Tally;
@@ -9,12 +9,11 @@ use crate::blinding::fresh;
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::challenge::{self, Challenges};
-use backend::curve::{ENCODED, F, Params, Point, PointSum, ProofWriter, columns_domain};
+use backend::curve::{ENCODED, F, Params, Point, ProofWriter, affine, columns_domain};
 use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::ports::refuse_identity;
 use backend::{Plan, Witness};
-use ff::Field;
-use group::{Curve, CurveAffine, GroupEncoding};
+use group::GroupEncoding;
 use halo2_proofs::plonk;
 use halo2_proofs::poly::commitment::Blind;
 use rand_chacha::ChaCha20Rng;
@@ -134,18 +133,9 @@ fn lent<T>(plan: &Arc<Plan>, instances: &mut [ProofInstance], f: impl FnOnce(&[P
 /// Commitments of the first `columns` advice columns, blinded as halo2 will blind them.
 fn commit_columns(params: &Params, witness: &Witness, draws: &Draws, columns: usize) -> Vec<Point> {
     let domain = columns_domain(params.k());
-    let sums: Vec<PointSum> = (0..columns)
-        .into_par_iter()
-        .map(|c| {
-            let blinding = &draws.rows[c];
-            let mut column = Vec::with_capacity(1 << params.k());
-            column.extend_from_slice(&witness.values[c]);
-            column.resize((1 << params.k()) - blinding.len(), F::ZERO);
-            column.extend_from_slice(blinding);
-            params.halo2().commit_lagrange(&domain.lagrange_from_vec(column), Blind(draws.blinds[c]))
-        })
-        .collect();
-    let mut points = vec![Point::identity(); sums.len()];
-    PointSum::batch_normalize(&sums, &mut points);
-    points
+    let commit = |c: usize| {
+        let column = domain.lagrange_from_vec(hidden(&witness.values[c], &draws.rows[c], 1 << params.k()));
+        params.halo2().commit_lagrange(&column, Blind(draws.blinds[c]))
+    };
+    affine(&(0..columns).into_par_iter().map(commit).collect::<Vec<_>>())
 }

@@ -140,11 +140,11 @@ pub fn column(name: &str) -> usize {
 
 /// Whether the stock verifier, which knows nothing of phases, accepts.
 pub fn stock_accepts(proof: &[u8], instances: &[Vec<F>]) -> bool {
-    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
-    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
     let mut transcript = backend::curve::ProofReader::init(proof);
-    let strategy = plonk::SingleVerifier::new(PARAMS.halo2());
-    plonk::verify_proof(PARAMS.halo2(), KEY.verifying.halo2(), strategy, &columns, &mut transcript).is_ok()
+    with_columns(instances, |columns| {
+        let strategy = plonk::SingleVerifier::new(PARAMS.halo2());
+        plonk::verify_proof(PARAMS.halo2(), KEY.verifying.halo2(), strategy, columns, &mut transcript).is_ok()
+    })
 }
 
 /// Instance columns of these public values under given challenges.

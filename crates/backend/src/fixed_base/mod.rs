@@ -10,14 +10,18 @@
 mod digits;
 mod sums;
 
+use crate::curve::affine;
 use digits::Digits;
-use group::{Curve, Group};
+use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 use sums::{Affine, Sums};
 
 /// Points that are summed at a time: as many as the nearest caches hold beside what their sums take.
 const BLOCK: usize = 2048;
+
+/// Terms that are not worth a part of their own.
+const LEAST: usize = 128;
 
 /// Bases and their multiples.
 #[derive(Clone, Debug)]
@@ -66,9 +70,7 @@ impl<C: CurveAffine> FixedBases<C> {
         };
         let of_chunk = |bases: &[C]| -> Vec<Affine<C::Base>> {
             let points: Vec<C::CurveExt> = bases.iter().flat_map(multiples_of).collect();
-            let mut affine = vec![C::default(); points.len()];
-            C::CurveExt::batch_normalize(&points, &mut affine);
-            affine.iter().map(|point| Affine::of(point).expect("no base is the point at infinity")).collect()
+            affine(&points).iter().map(|point| Affine::of(point).expect("no base is the point at infinity")).collect()
         };
         let by_base: Vec<Affine<C::Base>> = bases.par_chunks(64).flat_map_iter(of_chunk).collect();
         let (windows, at) = (digits.windows(), |i: usize, w: usize| by_base[i * digits.windows() + w]);
@@ -128,17 +130,16 @@ impl<C: CurveAffine> FixedBases<C> {
         weighted_sum::<C>(buckets, most as u32, sums)
     }
 
-    /// The same on all threads, of a scalar for each of the first bases.
+    /// The same in some parts, each on a thread of its own.
     ///
     /// # Panics
-    /// If there are more scalars than bases.
-    pub fn multiply_by_all(&self, scalars: &[C::ScalarExt]) -> C::CurveExt {
-        let part = scalars.len().div_ceil(rayon::current_num_threads()).max(1);
-        let of_part = |(number, scalars): (usize, &[C::ScalarExt])| {
-            let terms = scalars.iter().enumerate().map(|(i, scalar)| (number * part + i, scalar));
-            self.multiply(terms, &mut Scratch::default())
+    /// If there is no such base.
+    pub fn multiply_in_parts(&self, terms: &[(usize, C::ScalarExt)], parts: usize) -> C::CurveExt {
+        let of_part = |part: &[(usize, C::ScalarExt)]| {
+            self.multiply(part.iter().map(|(index, scalar)| (*index, scalar)), &mut Scratch::default())
         };
-        scalars.par_chunks(part).enumerate().map(of_part).reduce(C::CurveExt::identity, |a, b| a + b)
+        let size = terms.len().div_ceil(parts).max(LEAST);
+        terms.par_chunks(size).map(of_part).reduce(C::CurveExt::identity, |a, b| a + b)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use ff::{Field, PrimeField};
-use group::CurveAffine as _;
+use group::{Curve, CurveAffine as _};
 use halo2_proofs::arithmetic::best_multiexp;
 use pasta_curves::arithmetic::CurveExt;
 use pasta_curves::{EpAffine, EqAffine, Fp};
@@ -15,7 +15,8 @@ fn bases<C: CurveAffine>(n: usize) -> Vec<C> {
 
 fn product<C: CurveAffine>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) -> C::CurveExt {
     let fixed = FixedBases::new(bases, c);
-    let all = fixed.multiply_by_all(scalars);
+    let terms: Vec<(usize, C::ScalarExt)> = scalars.iter().copied().enumerate().collect();
+    let all = fixed.multiply_in_parts(&terms, 3);
     assert_eq!(fixed.multiply(scalars.iter().enumerate(), &mut Scratch::default()), all);
     all
 }

@@ -2,10 +2,10 @@
 
 use super::Scalar;
 use crate::engine::Cancel;
+use crate::engine::draws::hidden;
 use crate::error::ProveError;
 use backend::bases::{Bases, Room};
-use ff::Field;
-use group::Curve;
+use backend::curve::affine;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 
@@ -44,15 +44,8 @@ where
     ) -> Result<(), ProveError> {
         let fits = |(values, hiding): (&Vec<_>, &Vec<_>)| values.len() + hiding.len() <= bases.rows();
         assert!(values.len() == hiding.len() && values.iter().zip(hiding).all(fits), "columns and what hides them");
-        let whole = |(values, hiding): (&Vec<C::ScalarExt>, &Vec<C::ScalarExt>)| {
-            let mut column = Vec::with_capacity(bases.rows());
-            column.extend_from_slice(values);
-            column.resize(bases.rows() - hiding.len(), C::ScalarExt::ZERO);
-            column.extend_from_slice(hiding);
-            column
-        };
         let first = self.advice.len();
-        self.advice.extend(values.iter().zip(hiding).map(whole));
+        self.advice.extend(values.iter().zip(hiding).map(|(values, hiding)| hidden(values, hiding, bases.rows())));
         let columns = self.advice[first..].iter().map(Vec::as_slice).zip(self.blinds[first..].iter().copied());
         self.points.extend(commit_columns(bases, &columns.collect::<Vec<_>>(), cancel)?);
         Ok(())
@@ -72,11 +65,4 @@ pub fn commit_columns<C: CurveAffine>(
     let points: Result<Vec<C::CurveExt>, ProveError> =
         columns.par_iter().map_init(Room::<C>::default, commit).collect();
     Ok(affine(&points?))
-}
-
-/// Points by their coordinates.
-pub fn affine<C: CurveAffine>(points: &[C::CurveExt]) -> Vec<C> {
-    let mut affine = vec![C::default(); points.len()];
-    C::CurveExt::batch_normalize(points, &mut affine);
-    affine
 }

@@ -6,7 +6,7 @@ use super::domain::{Domain, inner_product, powers};
 use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
-use backend::bases::{Bases, Room};
+use backend::bases::Bases;
 use ff::Field;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
@@ -158,8 +158,12 @@ where
         let half = p.len() / 2;
         let (p_low, p_high) = p.split_at(half);
         let (b_low, b_high) = b.split_at(half);
+        // Σ scalarᵢ · (folded base first + i) + random·W + value·z·U. Both sides of a round are computed at once.
+        let threads = rayon::current_num_threads().div_ceil(2);
         let side = |scalars: &[C::ScalarExt], first: usize, value: C::ScalarExt, random: C::ScalarExt| {
-            folded_product(bases, scalars, first, &folds, &random, &(value * z))
+            let of_fold =
+                |(t, &fold)| scalars.iter().enumerate().map(move |(i, &x)| (first + i + t * 2 * half, x * fold));
+            bases.combine(folds.iter().enumerate().flat_map(of_fold), [random, value * z], threads)
         };
         let (values, randoms) = (
             [inner_product(p_high, b_low), inner_product(p_low, b_high)],
@@ -184,34 +188,4 @@ where
 /// Challenges are zero with probability 2^-254.
 fn unlucky() -> ProveError {
     plonk::Error::from(io::Error::other("a challenge is zero")).into()
-}
-
-/// Σ scalarᵢ · (folded base first + i) + w·W + u·U, on all threads.
-fn folded_product<C: CurveAffine>(
-    bases: &Bases<C>,
-    scalars: &[C::ScalarExt],
-    first: usize,
-    folds: &[C::ScalarExt],
-    w: &C::ScalarExt,
-    u: &C::ScalarExt,
-) -> C::CurveExt
-where
-    C::ScalarExt: Scalar,
-{
-    // Half the folded bases have a scalar.
-    let len = 2 * scalars.len();
-    let terms: Vec<(usize, C::ScalarExt)> = folds
-        .iter()
-        .enumerate()
-        .flat_map(|(t, fold)| scalars.iter().enumerate().map(move |(i, x)| (first + i + t * len, *x * fold)))
-        .collect();
-    // Both sides of a round are computed at once.
-    let part = terms.len().div_ceil(rayon::current_num_threads().div_ceil(2)).max(SLICE);
-    let zero = C::ScalarExt::ZERO;
-    let of_part = |(number, part): (usize, &[(usize, C::ScalarExt)])| {
-        let (w, u) = if number == 0 { (w, u) } else { (&zero, &zero) };
-        bases.combine(part.iter().map(|(base, scalar)| (*base, scalar)), w, u, &mut Room::<C>::default())
-    };
-    let identity = <C::CurveExt as group::Group>::identity;
-    terms.par_chunks(part).enumerate().map(of_part).reduce(identity, |a, b| a + b)
 }

@@ -1,7 +1,7 @@
 //! A proof from columns that are committed to (halo2 book, "Proof generation").
 
 use super::Scalar;
-use super::columns::{Columns, affine, commit_columns};
+use super::columns::{Columns, commit_columns};
 use super::domain::{inner_product, powers};
 use super::key::NativeKey;
 use super::opening::{self, Opened};
@@ -10,6 +10,7 @@ use super::quotient;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
+use backend::curve::affine;
 use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk;
@@ -17,7 +18,7 @@ use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use pasta_curves::arithmetic::CurveAffine;
 use rand_core::Rng;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// An instance's columns as polynomials, by their coefficients.
 pub struct Polynomials<F> {
@@ -95,7 +96,7 @@ where
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let piece_points: Vec<C::CurveExt> =
         pieces.iter().zip(&piece_blinds).map(|(piece, blind)| bases.commit_polynomial(piece, blind)).collect();
-    for point in affine::<C>(&piece_points) {
+    for point in affine(&piece_points) {
         transcript.write_point(point).map_err(plonk::Error::from)?;
     }
 
@@ -160,16 +161,7 @@ impl<'p, F: Scalar> Openings<'p, F> {
         let (key, queries) = (self.key, &self.key.queries);
         let opened = |coefficients: &'p [F], blind: F, rotations: Vec<i32>| Opened { coefficients, blind, rotations };
         let mut all = vec![];
-        let mut advice: Vec<(usize, Vec<i32>)> = vec![];
-        let mut place = HashMap::new();
-        for &(column, rotation) in &queries.advice {
-            let next = advice.len();
-            let at = *place.entry(column).or_insert(next);
-            if at == next {
-                advice.push((column, vec![]));
-            }
-            advice[at].1.push(rotation);
-        }
+        let advice = queries.rotations();
         for (number, polynomials) in self.polynomials.iter().enumerate() {
             all.push(opened(&polynomials.instance, F::ONE, vec![0]));
             let of_advice = advice.iter().map(|(column, rotations)| {
