@@ -28,7 +28,7 @@ fn steps(c: &mut Criterion) {
         let bundle = setup.prove();
         group.bench_function("verifying a step", |b| b.iter(|| setup.verify(&bundle)));
     }
-    let (scalars, bases) = (scalars(&params), params.halo2().get_g());
+    let (scalars, bases) = (scalars(&params), params.generators().coefficients.clone());
     c.bench_function("multi-scalar multiplication of 2^k", |b| b.iter(|| msm(&scalars, &bases)));
 }
 

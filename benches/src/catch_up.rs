@@ -99,7 +99,7 @@ impl<'p> Proven<'p> {
 
 /// The first multiples of a generator of the parameters.
 pub fn multiples(params: &Params, count: usize) -> Vec<Point> {
-    let (generator, mut sum) = (params.halo2().get_g()[0], PointSum::default());
+    let (generator, mut sum) = (params.generators().coefficients[0], PointSum::default());
     let mut next = || {
         sum += generator;
         sum
@@ -121,7 +121,7 @@ impl<'p> Fresh<'p> {
         let mut rng = fresh().expect("the system has randomness");
         let mut first = 0;
         let of_claim = |own: &[Point]| {
-            let mut msm = Msm::new(params.halo2());
+            let mut msm = Msm::new(params);
             let mut total = F::ZERO;
             for point in own {
                 let scalar = F::random(&mut rng);

@@ -2,9 +2,10 @@
 
 use crate::blinding::fresh;
 use crate::engine::Cancel;
-use crate::engine::native::{open_at, powers};
+use crate::engine::native::open_at;
 use crate::error::ProveError;
 use backend::curve::{F, Params, Point, ProofWriter, columns_domain};
+use backend::permutation::powers;
 use backend::ports::{absorb_canonical, canonical_length};
 use ff::Field;
 use halo2_proofs::arithmetic::eval_polynomial;

@@ -5,7 +5,7 @@ use crate::error::ProveError;
 use backend::Plan;
 use backend::curve::{F, Params, Point};
 use backend::halo2::{PlanCircuit, with_plan};
-use backend::keys::{Shape, VerifyingKey};
+use backend::keys::{Shape, VerifyingKey, stock_key};
 use halo2_proofs::plonk::{self, ProvingKey};
 use std::sync::{Arc, OnceLock};
 
@@ -51,7 +51,7 @@ impl ProverKey {
             return Ok(key);
         }
         let circuit = PlanCircuit { plan: self.plan.clone(), witness: None };
-        let verifying = self.verifying.halo2().clone();
+        let verifying = stock_key(params, &self.plan)?;
         let key = with_plan(&self.plan, || plonk::keygen_pk(params.halo2(), verifying, &circuit))?;
         Ok(self.halo2.get_or_init(|| key))
     }

@@ -57,7 +57,7 @@ impl<'params> Batch<'params> {
     /// it settles, see [`SETTLE_AT`].
     pub fn folding(params: &'params Params) -> Self {
         let hash = blake2b_simd::Params::new().hash_length(64).personal(b"GradCoin-a-batch").to_state();
-        Batch { params, hash, total: Msm::new(params.halo2()), claims: 0, points: 0, failed: false, named: None }
+        Batch { params, hash, total: Msm::new(params), claims: 0, points: 0, failed: false, named: None }
     }
 
     /// Checks all of a proof but its final multi-scalar multiplication, which is left for [`Batch::finish`]. The ports
@@ -165,7 +165,7 @@ impl<'params> Batch<'params> {
     }
 
     fn settle(&mut self) {
-        let total = std::mem::replace(&mut self.total, Msm::new(self.params.halo2()));
+        let total = std::mem::replace(&mut self.total, Msm::new(self.params));
         self.points = 0;
         self.failed |= !total.eval();
     }
@@ -194,7 +194,7 @@ mod tests {
 
     /// A claim whose error is `error` times a fixed point.
     fn claim(params: &Params, error: F) -> ([u8; ENCODED], Msm<'_>) {
-        let mut msm = Msm::new(params.halo2());
+        let mut msm = Msm::new(params);
         msm.add_to_w_scalar(error);
         (error.to_repr(), msm)
     }
@@ -287,7 +287,7 @@ mod tests {
     fn what_is_settled_stays_settled() {
         let params = Params::new(3);
         let many = vec![0; ENCODED * (SETTLE_AT + 1)];
-        let filler = || Msm::new(params.halo2());
+        let filler = || Msm::new(&params);
         for (errors, verdict) in
             [([F::ZERO, F::ZERO], Ok(())), ([F::ONE, F::ZERO], FAILED), ([F::ZERO, F::ONE], FAILED)]
         {

@@ -11,14 +11,14 @@
 
 use crate::batch::Batch;
 use crate::error::VerifyError;
-use crate::proof::Reader;
+use crate::opening::verify_opening;
+use crate::proof::refuse_identities;
+use crate::reader::{Items, Reader, absorbed};
 use backend::curve::{ENCODED, F, Msm, Params, Point};
+use backend::keys::Item;
+use backend::permutation::powers;
 use backend::ports::{absorb_canonical, canonical_length};
-use ff::{Field, PrimeField};
 use group::{CurveAffine, GroupEncoding};
-use halo2_proofs::plonk;
-use halo2_proofs::poly::commitment::verify_proof;
-use halo2_proofs::transcript::TranscriptRead;
 
 /// Checks all of an opening but its multi-scalar multiplication, which must still be evaluated.
 pub fn check_canonical<'params>(
@@ -39,38 +39,22 @@ pub fn check_canonical<'params>(
     if proof[expected - ENCODED..] != [0; ENCODED] {
         return Err(VerifyError::Blind);
     }
-    let (items, _) = proof.as_chunks::<ENCODED>();
-    for (item, bytes) in items.iter().enumerate() {
-        // The value, then points, then two scalars.
-        if item == 0 || item >= items.len() - 2 {
-            if bool::from(F::from_repr(*bytes).is_none()) {
-                return Err(VerifyError::Scalar { item });
-            }
-        } else if *bytes == [0; ENCODED] {
-            return Err(VerifyError::Identity { item });
-        }
-    }
-
-    let mut rest = proof;
-    let mut transcript = Reader::new(&mut rest, 0);
-    let io = |error| VerifyError::Halo2(plonk::Error::Transcript(error));
-    let (rho, point) = absorb_canonical(&mut transcript, params.k(), commitments).map_err(io)?;
-    let mut msm = Msm::new(params.halo2());
-    let mut weight = F::ONE;
-    let mut weights = F::ZERO;
-    for commitment in commitments {
-        msm.append_term(weight, *commitment);
-        weights += weight;
-        weight *= rho;
-    }
-    msm.add_to_w_scalar(-weights);
-    let value = transcript.read_scalar().map_err(io)?;
-    let guard = verify_proof(params.halo2(), msm, &mut transcript, point, value)
-        .map_err(|_| transcript.refusal(plonk::Error::Opening))?;
-    if !rest.is_empty() {
-        return Err(VerifyError::Trailing);
-    }
-    Ok(guard.use_challenges())
+    // The value, then points, then two scalars.
+    let points = expected / ENCODED - 3;
+    let kinds = [(Item::Scalar, 1), (Item::Point, points), (Item::Scalar, 2)];
+    let kinds = kinds.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count));
+    refuse_identities(kinds.clone(), proof)?;
+    let items = Items::decode(kinds, proof)?;
+    let mut reader = Reader::new(&items);
+    let (rho, point) = absorb_canonical(reader.transcript(), params.k(), commitments).map_err(absorbed)?;
+    let mut msm = Msm::new(params);
+    let weights = powers(rho, commitments.len());
+    weights.iter().zip(commitments).for_each(|(weight, commitment)| msm.append_term(*weight, *commitment));
+    msm.add_to_w_scalar(-weights.iter().sum::<F>());
+    let value = reader.scalar()?;
+    verify_opening(params.k(), (point, value), &mut reader, &mut msm)?;
+    reader.end()?;
+    Ok(msm)
 }
 
 /// Verifies that all commitments have blind 1.

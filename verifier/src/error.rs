@@ -78,10 +78,13 @@ pub enum VerifyError {
     /// The opening of canonical commitments ends with a blind of 0.
     #[error("the blind is not the canonical one")]
     Blind,
-    /// Nothing follows the proof.
-    #[error("the proof has trailing bytes")]
-    Trailing,
-    /// The stock verifier finds the proof well formed.
+    /// A key whose parts do not fit together.
+    #[error("the key's parts do not fit together")]
+    Items,
+    /// A challenge is one of the few numbers for which the argument says nothing: of probability 2^-240.
+    #[error("a challenge is one for which the argument says nothing; it happens once in 2^240 proofs")]
+    Unlucky,
+    /// halo2's transcript absorbs what it is given; its verifier finds the proof well formed.
     #[error("halo2 rejects the proof: {0}")]
     Halo2(halo2_proofs::plonk::Error),
     /// The proof's final multi-scalar multiplication is zero.

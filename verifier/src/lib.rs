@@ -37,13 +37,18 @@
 pub mod batch;
 pub mod canonical;
 pub mod error;
+mod opening;
+pub mod oracle;
 pub mod proof;
+mod reader;
 pub mod run;
 pub mod step;
+mod vanishing;
 
 pub use batch::Batch;
 pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, Culprit, Part, RunRefused, StepError, VerifyError};
+pub use oracle::Oracle;
 pub use proof::{Claim, Ports, check, instances, verify};
 pub use run::{Basis, RunVerifier, VerifiedRun};
 pub use step::{CheckedContribution, Claimed, ClaimedUpdate, StepVerifier, Verified};

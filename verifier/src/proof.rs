@@ -1,15 +1,16 @@
 //! Verifying a proof of one circuit.
 
 use crate::error::VerifyError;
-use backend::challenge;
-use backend::curve::{ENCODED, F, Msm, Params, Point, ProofReader, TranscriptChallenge};
-use backend::halo2::with_columns;
+use crate::opening::{Commitment, Opened, verify_openings};
+use crate::reader::{Items, Reader, absorbed};
+use crate::vanishing::{Challenges, Instance, Shared, quotient};
+use backend::challenge::{self, SLOTS};
+use backend::curve::{ENCODED, F, Msm, Params, Point, affine};
 use backend::keys::{Item, VerifyingKey};
-use ff::PrimeField;
-use halo2_proofs::plonk::{self, VerificationStrategy};
-use halo2_proofs::poly::commitment::Guard;
-use halo2_proofs::transcript::{Transcript, TranscriptRead};
-use std::io;
+use backend::multiexp::multiexp;
+use backend::permutation::powers;
+use ff::{Field, PrimeField};
+use halo2_proofs::transcript::Transcript;
 
 /// Commitments of ports, as the proof holds them: `[instance][port][column]`.
 pub type Ports = Vec<Vec<Vec<Point>>>;
@@ -57,6 +58,22 @@ pub fn check<'params>(
     proof: &[u8],
     instances: &[Vec<F>],
 ) -> Result<Claim<'params>, VerifyError> {
+    statement(params, key, expected, proof, instances)?;
+    let kinds = items(key, expected, proof).map(|(kind, _)| kind);
+    let items = Items::decode(kinds, proof)?;
+    let mut msm = Msm::new(params);
+    arguments(params, key, instances, &items, &mut msm)?;
+    Ok(Claim { msm, ports: by_port(key, expected, &items.points)? })
+}
+
+/// The rules on a proof's form, on its instances and on their challenges.
+pub(crate) fn statement(
+    params: &Params,
+    key: &VerifyingKey,
+    expected: usize,
+    proof: &[u8],
+    instances: &[Vec<F>],
+) -> Result<(), VerifyError> {
     // Cheap rules first; none of them lets the work depend on anything but the statement's size.
     if params.k() != key.shape.k {
         return Err(VerifyError::Params { key: key.shape.k, params: params.k() });
@@ -70,18 +87,89 @@ pub fn check<'params>(
             return Err(VerifyError::Challenge { instance: i, role });
         }
     }
+    Ok(())
+}
 
-    let mut rest = proof;
-    let mut transcript = Reader::new(&mut rest, expected * key.shape.advice);
-    let msm = with_columns(instances, |columns| {
-        plonk::verify_proof(params.halo2(), key.halo2(), Collect(params), columns, &mut transcript)
-    })
-    .map_err(|error| transcript.refusal(error))?;
-    let points = transcript.points;
-    if !rest.is_empty() {
-        return Err(VerifyError::Trailing);
+/// The argument of halo2 (halo2 book, "Proof generation") from the verifier's side, in the order of the transcript.
+fn arguments(
+    params: &Params,
+    key: &VerifyingKey,
+    instances: &[Vec<F>],
+    items: &Items,
+    msm: &mut Msm<'_>,
+) -> Result<(), VerifyError> {
+    let (shape, n) = (&key.shape, instances.len());
+    let of_instances = commit_instances(params, instances);
+    let mut reader = Reader::new(items);
+    reader.transcript().common_scalar(key.transcript).map_err(absorbed)?;
+    of_instances.iter().try_for_each(|point| reader.transcript().common_point(*point)).map_err(absorbed)?;
+    let advice = reader.points(n * shape.advice)?;
+    // θ is that of lookups, of which there are none.
+    let _theta = reader.challenge();
+    let (beta, gamma) = (reader.challenge(), reader.challenge());
+    let products = reader.points(n * shape.permutation_products)?;
+    let random = reader.point()?;
+    let y = reader.challenge();
+    let pieces = reader.points(shape.quotient_pieces)?;
+    let x = reader.challenge();
+
+    let instance_values = reader.scalars(n)?;
+    let advice_values = reader.scalars(n * shape.advice_queries)?;
+    let fixed_values = reader.scalars(shape.fixed_queries)?;
+    let random_value = reader.scalar()?;
+    let sigma_values = reader.scalars(shape.permuted)?;
+    let of_products = 3 * shape.permutation_products - 1;
+    let product_values = reader.scalars(n * of_products)?;
+
+    let of_instance = |i: usize| Instance {
+        instance: instance_values[i],
+        advice: &advice_values[i * shape.advice_queries..][..shape.advice_queries],
+        products: &product_values[i * of_products..][..of_products],
+    };
+    let opened_of: Vec<Instance<'_>> = (0..n).map(of_instance).collect();
+    let xn = x.pow_vartime([1 << shape.k]);
+    let challenges = Challenges { beta, gamma, y, x };
+    let shared = Shared { fixed: fixed_values, sigma: sigma_values };
+    let quotient = quotient(key, &challenges, xn, &shared, &opened_of)?;
+    let pieces: Vec<(F, Point)> = powers(xn, pieces.len()).into_iter().zip(pieces.iter().copied()).collect();
+
+    let mut opened = vec![];
+    let at = |rotation: i32, value: &F| vec![(rotation, *value)];
+    let advice_queries = key.queries.rotations();
+    let places = key.queries.advice_places();
+    for (i, instance) in opened_of.iter().enumerate() {
+        opened.push(Opened { commitment: Commitment::One(&of_instances[i]), values: at(0, &instance.instance) });
+        for (column, rotations) in &advice_queries {
+            let value = |&rotation: &i32| (rotation, instance.advice[places[&(*column, rotation)]]);
+            let commitment = Commitment::One(&advice[i * shape.advice + column]);
+            opened.push(Opened { commitment, values: rotations.iter().map(value).collect() });
+        }
+        let rotations = [0, 1, -(shape.blinding_rows as i32)];
+        for (product, values) in instance.products.chunks(rotations.len()).enumerate() {
+            let commitment = Commitment::One(&products[i * shape.permutation_products + product]);
+            opened.push(Opened { commitment, values: rotations.into_iter().zip(values.iter().copied()).collect() });
+        }
     }
-    Ok(Claim { msm, ports: by_port(key, expected, &points)? })
+    let fixed = key.queries.fixed.iter().map(|&column| &key.fixed[column]).zip(fixed_values);
+    for (point, value) in fixed.chain(key.sigma.iter().zip(sigma_values)) {
+        opened.push(Opened { commitment: Commitment::One(point), values: at(0, value) });
+    }
+    opened.push(Opened { commitment: Commitment::Sum(&pieces), values: at(0, &quotient) });
+    opened.push(Opened { commitment: Commitment::One(&random), values: at(0, &random_value) });
+    verify_openings(shape.k, &opened, x, &mut reader, msm)?;
+    reader.end()
+}
+
+/// Commitments of instance columns. All begin with the same challenges.
+fn commit_instances(params: &Params, instances: &[Vec<F>]) -> Vec<Point> {
+    let Some(first) = instances.first() else { return vec![] };
+    let shared = params.commit_column(&first[..SLOTS.min(first.len())], F::ONE);
+    let of_publics = |instance: &Vec<F>| {
+        let publics =
+            instance.iter().enumerate().skip(SLOTS).map(|(row, value)| (*value, params.generators().lagrange[row]));
+        shared + multiexp(&publics.collect::<Vec<_>>())
+    };
+    affine(&instances.iter().map(of_publics).collect::<Vec<_>>())
 }
 
 /// The encodings of a proof's ports. Bytes are copied and nothing is checked but the proof's length: they mean nothing
@@ -121,16 +209,21 @@ fn well_formed(key: &VerifyingKey, expected: usize, proof: &[u8], instances: &[V
     if proof.len() != length {
         return Err(VerifyError::ProofLength { expected: length, found: proof.len() });
     }
-    for (item, (kind, bytes)) in items(key, expected, proof).enumerate() {
-        match kind {
-            Item::Point if *bytes == [0; ENCODED] => return Err(VerifyError::Identity { item }),
-            Item::Scalar if bool::from(F::from_repr(*bytes).is_none()) => {
-                return Err(VerifyError::Scalar { item });
-            }
-            _ => {}
-        }
+    let scalars = |(item, (kind, bytes)): (usize, (Item, &[u8; ENCODED]))| match kind {
+        Item::Scalar if bool::from(F::from_repr(*bytes).is_none()) => Err(VerifyError::Scalar { item }),
+        _ => Ok(()),
+    };
+    refuse_identities(items(key, expected, proof).map(|(kind, _)| kind), proof)?;
+    items(key, expected, proof).enumerate().try_for_each(scalars)
+}
+
+/// Refuses a proof of these items if one is the encoding of the point at infinity.
+pub(crate) fn refuse_identities(kinds: impl IntoIterator<Item = Item>, proof: &[u8]) -> Result<(), VerifyError> {
+    let mut items = kinds.into_iter().zip(proof.as_chunks::<ENCODED>().0);
+    match items.position(|(kind, bytes)| kind == Item::Point && *bytes == [0; ENCODED]) {
+        Some(item) => Err(VerifyError::Identity { item }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// As [`Shape::by_port`](backend::keys::Shape::by_port).
@@ -141,71 +234,4 @@ fn by_port<T: Copy>(key: &VerifyingKey, expected: usize, items: &[T]) -> Result<
 fn items<'a>(key: &VerifyingKey, expected: usize, proof: &'a [u8]) -> impl Iterator<Item = (Item, &'a [u8; ENCODED])> {
     let kinds = key.shape.items(expected).into_iter().flat_map(|(kind, n)| std::iter::repeat_n(kind, n));
     kinds.zip(proof.as_chunks::<ENCODED>().0)
-}
-
-/// Keeps the multi-scalar multiplication instead of evaluating it.
-struct Collect<'params>(&'params Params);
-
-impl<'params> VerificationStrategy<'params, Point> for Collect<'params> {
-    type Output = Msm<'params>;
-
-    fn process<E: halo2_proofs::transcript::EncodedChallenge<Point>>(
-        self,
-        f: impl FnOnce(Msm<'params>) -> Result<Guard<'params, Point, E>, plonk::Error>,
-    ) -> Result<Msm<'params>, plonk::Error> {
-        Ok(f(Msm::new(self.0.halo2()))?.use_challenges())
-    }
-}
-
-/// The stock transcript, which also keeps the points at the head of a proof, so that none is decoded twice, and knows
-/// which item it could not read.
-pub(crate) struct Reader<'a, 'p> {
-    stock: ProofReader<&'a mut &'p [u8]>,
-    /// The first points read, `keep` at most.
-    pub(crate) points: Vec<Point>,
-    keep: usize,
-    items: usize,
-    bad_point: Option<usize>,
-}
-
-impl<'a, 'p> Reader<'a, 'p> {
-    pub(crate) fn new(rest: &'a mut &'p [u8], keep: usize) -> Self {
-        let stock = ProofReader::init(rest);
-        Reader { stock, points: Vec::with_capacity(keep), keep, items: 0, bad_point: None }
-    }
-
-    /// Why the stock verifier stopped: an item that is no point, or else its own reason.
-    pub(crate) fn refusal(&self, error: plonk::Error) -> VerifyError {
-        self.bad_point.map_or(VerifyError::Halo2(error), |item| VerifyError::Point { item })
-    }
-}
-
-impl Transcript<Point, TranscriptChallenge> for Reader<'_, '_> {
-    fn squeeze_challenge(&mut self) -> TranscriptChallenge {
-        self.stock.squeeze_challenge()
-    }
-
-    fn common_point(&mut self, point: Point) -> io::Result<()> {
-        self.stock.common_point(point)
-    }
-
-    fn common_scalar(&mut self, scalar: F) -> io::Result<()> {
-        self.stock.common_scalar(scalar)
-    }
-}
-
-impl TranscriptRead<Point, TranscriptChallenge> for Reader<'_, '_> {
-    fn read_point(&mut self) -> io::Result<Point> {
-        let point = self.stock.read_point().inspect_err(|_| self.bad_point = Some(self.items))?;
-        self.items += 1;
-        if self.points.len() < self.keep {
-            self.points.push(point);
-        }
-        Ok(point)
-    }
-
-    fn read_scalar(&mut self) -> io::Result<F> {
-        self.items += 1;
-        self.stock.read_scalar()
-    }
 }

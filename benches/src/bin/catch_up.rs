@@ -117,7 +117,7 @@ fn many(options: &Options, params: &Params, proven: &Proven, own: usize) {
 
 /// What one step is made of.
 fn terms(runs: u16, params: &Params, proven: &Proven, encoded: &[[u8; 32]], own: usize) {
-    let (proofs, bases, random) = (proven.proofs(), params.halo2().get_g(), scalars(params));
+    let (proofs, bases, random) = (proven.proofs(), &params.generators().coefficients, scalars(params));
     let all = least(runs, || proven.check(&mut Batch::folding(params)));
     let decoding = least(runs, || {
         for point in encoded {

@@ -92,7 +92,7 @@ fn measure(params: &Params, preset: &str, runs: usize) -> Vec<(&'static str, Str
     let proving = median(proofs.into_iter().map(|(duration, _)| duration).collect());
 
     let (proving_genesis, genesis) = time(|| setup.prove_genesis());
-    let (scalars, bases) = (scalars(params), params.halo2().get_g());
+    let (scalars, bases) = (scalars(params), params.generators().coefficients.clone());
     let [verifying, verifying_genesis, one_msm] = compare(
         runs.max(5),
         [&mut || setup.verify(&bundle), &mut || setup.verify_genesis(&genesis), &mut || {

@@ -6,7 +6,7 @@ use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use audit::{Choice, Findings, Forge, Report};
 use backend::curve::{F, Params};
-use backend::keys::VerifyingKey;
+use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
 use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
@@ -130,6 +130,7 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
     let name = kind.name();
     let spinner = ui.spinner(&format!("{name} circuit"));
     let key = VerifyingKey::with_publics(params, &plan, kind.publics())?;
+    let margins = plan.check_bounds().map_err(KeyError::from)?;
     let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles())?)));
     let forge = forge.transpose().map_err(CliError::Audit)?;
     drop(spinner);
@@ -149,7 +150,7 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
         blinding_rows: key.shape.blinding_rows,
         proof_bytes: key.shape.proof_length(1),
         key_digest: hex(&key.digest),
-        margins: key.margins,
+        margins,
         findings,
     })
 }

@@ -2,12 +2,10 @@
 
 use crate::curve::affine;
 use crate::fixed_base::{FixedBases, Scratch};
+use crate::generators::Generators;
 use ff::Field;
-use group::{Group, GroupEncoding};
-use halo2_proofs::poly::commitment::Params;
+use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
-use rayon::prelude::*;
-use std::io;
 
 /// Commits to columns and polynomials as halo2's parameters do.
 #[derive(Clone, Debug)]
@@ -26,11 +24,10 @@ pub type Room<C> = Scratch<<C as CurveAffine>::Base>;
 
 impl<C: CurveAffine> Bases<C> {
     /// Prepares the bases of parameters.
-    pub fn new(params: &Params<C>) -> Self {
-        let rows = 1 << params.k();
-        let Generators { lagrange, w, u } = Generators::of(params).expect("what halo2 writes are points");
+    pub fn new(generators: &Generators<C>) -> Self {
+        let Generators { k, coefficients, lagrange, w, u } = generators;
         // Digits of one bit more than there are rows: about as many buckets as there are points in a window.
-        let c = (params.k() + 1).clamp(6, 14);
+        let c = (k + 1).clamp(6, 14);
         let sums: Vec<C::CurveExt> = lagrange
             .iter()
             .scan(C::CurveExt::identity(), |sum, base| {
@@ -39,10 +36,10 @@ impl<C: CurveAffine> Bases<C> {
             })
             .collect();
         Bases {
-            rows,
-            coefficients: FixedBases::new(&[params.get_g(), vec![w, u]].concat(), c),
-            lagrange: FixedBases::new(&[&lagrange[..], &[w]].concat(), c),
-            sums: FixedBases::new(&[affine(&sums), vec![w]].concat(), c),
+            rows: 1 << k,
+            coefficients: FixedBases::new(&[coefficients, &[*w, *u][..]].concat(), c),
+            lagrange: FixedBases::new(&[lagrange, &[*w][..]].concat(), c),
+            sums: FixedBases::new(&[affine(&sums), vec![*w]].concat(), c),
         }
     }
 
@@ -86,39 +83,12 @@ impl<C: CurveAffine> Bases<C> {
     }
 }
 
-/// What halo2's parameters keep to themselves, but write.
-struct Generators<C> {
-    lagrange: Vec<C>,
-    w: C,
-    u: C,
-}
-
-impl<C: CurveAffine> Generators<C> {
-    fn of(params: &Params<C>) -> io::Result<Self> {
-        let (rows, mut bytes) = (1usize << params.k(), vec![]);
-        params.write(&mut bytes)?;
-        // k, the bases of coefficients and of the Lagrange basis, W and U.
-        let size = <C as GroupEncoding>::Repr::default().as_ref().len();
-        let encoded: Vec<&[u8]> = bytes[4..].chunks_exact(size).skip(rows).collect();
-        let decode = |bytes: &&[u8]| -> io::Result<C> {
-            let mut repr = <C as GroupEncoding>::Repr::default();
-            repr.as_mut().copy_from_slice(bytes);
-            // They were points when they were written.
-            Option::from(C::from_bytes_unchecked(&repr)).ok_or_else(|| io::ErrorKind::InvalidData.into())
-        };
-        let mut lagrange: Vec<C> = encoded.par_iter().map(decode).collect::<io::Result<_>>()?;
-        match (lagrange.pop(), lagrange.pop()) {
-            (Some(u), Some(w)) if lagrange.len() == rows => Ok(Generators { lagrange, w, u }),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::curve::{F, PointSum, columns_domain};
-    use halo2_proofs::poly::commitment::Blind;
+    use group::GroupEncoding;
+    use halo2_proofs::poly::commitment::{Blind, Params};
     use proptest::prelude::*;
 
     /// Columns of runs, of small numbers, of any.
@@ -141,7 +111,7 @@ mod tests {
         #[test]
         fn commitments_are_those_of_halo2(values in column(), blind in any::<u64>()) {
             let params = Params::<crate::curve::Point>::new(6);
-            let bases = Bases::new(&params);
+            let bases = Bases::new(&Generators::of(&params));
             let (domain, blind) = (columns_domain(6), F::from(blind));
             let mut all = values.clone();
             all.resize(64, F::ZERO);
@@ -155,7 +125,7 @@ mod tests {
     #[test]
     fn w_and_u_are_those_of_the_parameters() {
         let params = Params::<crate::curve::Point>::new(6);
-        let bases = Bases::new(&params);
+        let bases = Bases::new(&Generators::of(&params));
         let (two, three) = (F::from(2), F::from(3));
         let domain = columns_domain(6);
         let w: PointSum = params.commit(&domain.empty_coeff(), Blind(two));

@@ -3,10 +3,13 @@
 //! A later circuit version that verifies proofs inside proofs changes this file and [`CIRCUIT_VERSION`].
 
 use crate::bases::Bases;
+use crate::generators::Generators;
+use crate::multiexp::multiexp;
+use ff::Field;
 use group::{Curve, CurveAffine};
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The field of every cell.
 pub type F = pasta_curves::Fp;
@@ -23,7 +26,8 @@ const WORTH_PREPARING: usize = 100;
 /// The commitment scheme's parameters.
 #[derive(Debug)]
 pub struct Params {
-    halo2: commitment::Params<Point>,
+    generators: Generators<Point>,
+    halo2: OnceLock<commitment::Params<Point>>,
     bases: Mutex<Option<Arc<Bases<Point>>>>,
 }
 
@@ -35,29 +39,54 @@ impl Params {
 
     /// Log2 of the rows.
     pub fn k(&self) -> u32 {
-        self.halo2.k()
+        self.generators.k
     }
 
-    /// halo2's own.
+    /// The points.
+    pub fn generators(&self) -> &Generators<Point> {
+        &self.generators
+    }
+
+    /// halo2's own, made when they are asked for first: the stock prover and verifier alone need them.
     pub fn halo2(&self) -> &commitment::Params<Point> {
-        &self.halo2
+        self.halo2.get_or_init(|| self.generators.to_halo2().expect("they are points"))
+    }
+
+    /// What [`Params::bases`] gives, if it is prepared.
+    pub fn prepared(&self) -> Option<Arc<Bases<Point>>> {
+        self.kept().clone()
+    }
+
+    /// Takes prepared bases, made of these parameters, as those of [`Params::bases`].
+    pub fn prepare(&self, bases: Bases<Point>) {
+        self.kept().get_or_insert_with(|| Arc::new(bases));
     }
 
     /// The bases prepared for many commitments, which takes some tenths of a second when they are asked for first. Ask
     /// before many threads do: each would prepare them.
     pub fn bases(&self) -> Arc<Bases<Point>> {
         // Nothing is locked while they are prepared: a thread of the pool that waited here might be the one that is to help.
-        let kept = self.kept().clone();
-        kept.unwrap_or_else(|| {
-            let bases = Arc::new(Bases::new(&self.halo2));
+        self.prepared().unwrap_or_else(|| {
+            let bases = Arc::new(Bases::new(&self.generators));
             self.kept().get_or_insert(bases).clone()
         })
     }
 
     /// The same if they are prepared, or if it is worth it for so many commitments.
     pub fn bases_for(&self, commitments: usize) -> Option<Arc<Bases<Point>>> {
-        let kept = self.kept().clone();
-        kept.or_else(|| (commitments >= WORTH_PREPARING).then(|| self.bases()))
+        self.prepared().or_else(|| (commitments >= WORTH_PREPARING).then(|| self.bases()))
+    }
+
+    /// Commits to a column, given by its values on the first rows; all further ones are zero.
+    ///
+    /// # Panics
+    /// If there are more values than rows.
+    pub fn commit_column(&self, values: &[F], blind: F) -> PointSum {
+        let generators = &self.generators;
+        assert!(values.len() <= generators.lagrange.len(), "a column of 2^{} rows", generators.k);
+        let of_values = values.iter().copied().zip(generators.lagrange.iter().copied());
+        let terms: Vec<(F, Point)> = of_values.filter(|(value, _)| !value.is_zero_vartime()).collect();
+        multiexp(&[&terms[..], &[(blind, generators.w)]].concat())
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Arc<Bases<Point>>>> {
@@ -67,18 +96,25 @@ impl Params {
 
 impl Clone for Params {
     fn clone(&self) -> Self {
-        Params { halo2: self.halo2.clone(), bases: Mutex::new(self.kept().clone()) }
+        let bases = Mutex::new(self.prepared());
+        Params { generators: self.generators.clone(), halo2: self.halo2.clone(), bases }
+    }
+}
+
+impl From<Generators<Point>> for Params {
+    fn from(generators: Generators<Point>) -> Self {
+        Params { generators, halo2: OnceLock::new(), bases: Mutex::new(None) }
     }
 }
 
 impl From<commitment::Params<Point>> for Params {
     fn from(halo2: commitment::Params<Point>) -> Self {
-        Params { halo2, bases: Mutex::new(None) }
+        Params { generators: Generators::of(&halo2), halo2: halo2.into(), bases: Mutex::new(None) }
     }
 }
 
 /// The claim, still to be evaluated, that a proof leaves behind.
-pub type Msm<'params> = commitment::MSM<'params, Point>;
+pub use crate::msm::Msm;
 
 /// A challenge of the transcript.
 pub type TranscriptChallenge = Challenge255<Point>;

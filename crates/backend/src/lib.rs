@@ -5,9 +5,14 @@ pub mod bases;
 pub mod challenge;
 pub mod curve;
 pub mod fixed_base;
+pub mod gates;
+pub mod generators;
 pub mod halo2;
 pub mod keys;
+pub mod msm;
+pub mod multiexp;
 pub mod parameters;
+pub mod permutation;
 pub mod ports;
 pub mod queries;
 #[cfg(feature = "testing")]

@@ -5,10 +5,9 @@
 //! cannot hold. Commitments add: a sum of N canonical commitments is that of the sum of the columns, with blind N.
 
 use crate::bases::Room;
-use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, affine, columns_domain};
+use crate::curve::{CIRCUIT_VERSION, ENCODED, F, Params, Point, PointSum, TranscriptChallenge, affine};
 use ff::{Field, FromUniformBytes};
 use group::{Curve, CurveAffine};
-use halo2_proofs::poly::commitment::Blind;
 use halo2_proofs::transcript::Transcript;
 use plonkish::RESERVED_ROWS;
 use rayon::prelude::*;
@@ -62,10 +61,7 @@ pub fn commit_canonical(params: &Params, rows: &[F]) -> Result<Point, PortError>
 /// As [`commit_canonical`], with another blind: N for a sum of N canonical commitments.
 pub fn commit_with_blind(params: &Params, rows: &[F], blind: F) -> Result<Point, PortError> {
     check_rows(params, rows)?;
-    let mut column = rows.to_vec();
-    column.resize(1 << params.k(), F::ZERO);
-    let column = columns_domain(params.k()).lagrange_from_vec(column);
-    let point = params.halo2().commit_lagrange(&column, Blind(blind)).to_affine();
+    let point = params.commit_column(rows, blind).to_affine();
     refuse_identity(&[point])?;
     Ok(point)
 }

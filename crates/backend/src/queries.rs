@@ -35,6 +35,11 @@ impl Queries {
         Queries { advice: advice.items, fixed: fixed.items, permuted }
     }
 
+    /// Where each value of an advice column stands among those that a proof opens of an instance.
+    pub fn advice_places(&self) -> HashMap<(usize, i32), usize> {
+        self.advice.iter().enumerate().map(|(place, &query)| (query, place)).collect()
+    }
+
     /// The rotations at which each advice column is read, in the order in which columns are asked for first.
     pub fn rotations(&self) -> Vec<(usize, Vec<i32>)> {
         let (mut columns, mut places) = (vec![], HashMap::new());

@@ -2,7 +2,9 @@
 
 use crate::curve::F;
 use crate::{Builder, Plan, Witness};
-use plonkish::{BlockId, Cell, Challenge, Col, Declared, Expr, Interval, Kind, LANES, PortId, field};
+use ff::Field;
+use plonkish::{BlockId, Cell, Challenge, Col, Declared, Expr, Global, Interval, Kind, LANES, PortId, field};
+use proptest::prelude::*;
 use std::sync::Arc;
 
 /// Log2 of the rows of the small circuits.
@@ -166,4 +168,26 @@ pub fn toy_sink(seed: u64) -> Toy {
     let wire = plan.locate(wire);
     let cells = ToyCells { limb: wire, pair: wire, wire, idle_row: plan.usable - 2 };
     Toy { plan: Arc::new(plan), witness, publics, cells }
+}
+
+fn constant() -> impl Strategy<Value = F> {
+    prop_oneof![Just(-F::ONE), Just(F::ONE), Just(F::ZERO), any::<u8>().prop_map(|x| F::from(u64::from(x)))]
+}
+
+/// Expressions over three advice columns, read two rows up and down, and two fixed columns.
+pub fn expression() -> impl Strategy<Value = Expr<F, Global>> {
+    let leaf = prop_oneof![
+        constant().prop_map(Expr::Const),
+        (0..3usize, -2..=2i32).prop_map(|(column, rotation)| Expr::Cell(Global::Advice(column), rotation)),
+        (0..2usize).prop_map(|column| Expr::Cell(Global::Fixed(column), 0)),
+    ];
+    leaf.prop_recursive(5, 24, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| a + b),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| a - b),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| a * b),
+            inner.clone().prop_map(|a| a.clone() * a),
+            (inner, constant()).prop_map(|(a, by)| Expr::Scale(Box::new(a), by)),
+        ]
+    })
 }

@@ -85,7 +85,7 @@ fn digests_cover_the_layout_that_the_pinned_key_does_not_show() {
     let mut fewer = (*plan).clone();
     fewer.phase1 -= 1;
     let fewer = VerifyingKey::new(&params, &Arc::new(fewer)).unwrap();
-    assert_eq!(format!("{:?}", base.halo2().pinned()), format!("{:?}", fewer.halo2().pinned()));
+    assert_eq!(VerifyingKey { shape: base.shape.clone(), digest: base.digest, ..fewer.clone() }, base);
     assert_ne!(base.digest, longer.digest);
     assert_ne!(base.digest, fewer.digest);
 }

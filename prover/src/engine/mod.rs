@@ -18,11 +18,10 @@ use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::Witness;
 use backend::challenge::{self, Challenges};
-use backend::curve::{ENCODED, F, Params, Point, ProofReader};
-use backend::halo2::with_columns;
+use backend::curve::{ENCODED, F, Params, Point};
 use group::GroupEncoding;
-use halo2_proofs::plonk::{self, SingleVerifier};
 use plonkish::check_witness;
+use verifier::verify;
 
 /// One instance of the circuit.
 #[derive(Clone, Debug)]
@@ -151,12 +150,7 @@ fn self_check(
     if proof.challenges != drawn || proof.instances != columns || ports != Some(claimed) {
         return Err(ProveError::SelfCheck);
     }
-    let mut transcript = ProofReader::init(&proof.bytes[..]);
-    let verified = with_columns(&proof.instances, |columns| {
-        let strategy = SingleVerifier::new(params.halo2());
-        plonk::verify_proof(params.halo2(), key.verifying.halo2(), strategy, columns, &mut transcript)
-    });
-    if verified.is_ok() {
+    if verify(params, &key.verifying, publics.len(), &proof.bytes, &proof.instances).is_ok() {
         return Ok(());
     }
     for (i, (instance, column)) in instances.iter().zip(&proof.instances).enumerate() {

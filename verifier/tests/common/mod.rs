@@ -9,6 +9,7 @@ use backend::keys::VerifyingKey;
 use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use ff::PrimeField;
 use halo2_proofs::plonk;
+use halo2_proofs::transcript::Transcript;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::draws::Draws;
 use prover::engine::native::{self, Columns};
@@ -18,6 +19,7 @@ use prover::key::ProverKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::{Arc, LazyLock};
+use verifier::Oracle;
 
 pub static PARAMS: LazyLock<Params> = LazyLock::new(|| Params::new(TOY_K));
 pub static KEY: LazyLock<ProverKey> = LazyLock::new(|| {
@@ -26,6 +28,8 @@ pub static KEY: LazyLock<ProverKey> = LazyLock::new(|| {
     ProverKey::new(&PARAMS, &plan, key).unwrap()
 });
 pub static SINK: LazyLock<ProverKey> = LazyLock::new(|| ProverKey::generate(&PARAMS, &toy_sink(0).plan).unwrap());
+/// halo2's verifier of [`KEY`].
+pub static ORACLE: LazyLock<Oracle> = LazyLock::new(|| Oracle::new(&PARAMS, &KEY.plan).unwrap());
 /// Proofs of one instance and of three.
 pub static ONE: LazyLock<Proof> = LazyLock::new(|| honest(&[1]));
 pub static THREE: LazyLock<Proof> = LazyLock::new(|| honest(&[1, 2, 3]));
@@ -102,7 +106,7 @@ fn forge_by_native(witnesses: &[Witness], instances: &[Vec<F>], draws: &[Draws],
     };
     let columns = witnesses.iter().zip(instances).zip(draws).map(columns).collect();
     let mut transcript = ProofWriter::init(vec![]);
-    KEY.verifying.halo2().hash_into(&mut transcript).unwrap();
+    transcript.common_scalar(KEY.verifying.transcript).unwrap();
     native::create_proof(&bases, KEY.native(), columns, &mut transcript, &mut rng, &never).unwrap();
     transcript.finalize()
 }
@@ -140,11 +144,7 @@ pub fn column(name: &str) -> usize {
 
 /// Whether the stock verifier, which knows nothing of phases, accepts.
 pub fn stock_accepts(proof: &[u8], instances: &[Vec<F>]) -> bool {
-    let mut transcript = backend::curve::ProofReader::init(proof);
-    with_columns(instances, |columns| {
-        let strategy = plonk::SingleVerifier::new(PARAMS.halo2());
-        plonk::verify_proof(PARAMS.halo2(), KEY.verifying.halo2(), strategy, columns, &mut transcript).is_ok()
-    })
+    ORACLE.verify(&PARAMS, proof, instances).is_ok()
 }
 
 /// Instance columns of these public values under given challenges.

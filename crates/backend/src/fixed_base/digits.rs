@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 /// Cuts scalars into digits of `c` bits, from −2^(c−1) to 2^(c−1).
 #[derive(Clone, Debug)]
-pub(super) struct Digits<F> {
+pub(crate) struct Digits<F> {
     c: u32,
     windows: usize,
     /// The field's order, least significant word first.

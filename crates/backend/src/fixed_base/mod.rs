@@ -11,14 +11,14 @@ mod digits;
 mod sums;
 
 use crate::curve::affine;
-use digits::Digits;
+pub(crate) use digits::Digits;
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
-use sums::{Affine, Sums};
+pub(crate) use sums::{Affine, Sums};
 
 /// Points that are summed at a time: as many as the nearest caches hold beside what their sums take.
-const BLOCK: usize = 2048;
+pub(crate) const BLOCK: usize = 2048;
 
 /// Terms that are not worth a part of their own.
 const LEAST: usize = 128;
@@ -145,7 +145,7 @@ impl<C: CurveAffine> FixedBases<C> {
 
 /// Σ j · Bⱼ: with j = h·2^l + r, this is Σ r · (sum of all Bⱼ of this r) + 2^l · Σ h · (sum of all Bⱼ of this h), which
 /// takes two additions for each bucket that is in use, and few that share no inversion.
-fn weighted_sum<C: CurveAffine>(
+pub(crate) fn weighted_sum<C: CurveAffine>(
     buckets: &[(u32, Affine<C::Base>)],
     most: u32,
     sums: &mut Sums<C::Base>,

@@ -9,7 +9,7 @@ use pasta_curves::arithmetic::{CurveAffine, VartimeField};
 
 /// A point other than the one at infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Affine<B> {
+pub(crate) struct Affine<B> {
     x: B,
     y: B,
 }
@@ -38,7 +38,7 @@ struct Members {
 
 /// Groups of points that are to be summed.
 #[derive(Debug)]
-pub(super) struct Sums<B> {
+pub(crate) struct Sums<B> {
     /// In the order of `groups`.
     points: Vec<Affine<B>>,
     groups: Vec<Members>,

@@ -167,11 +167,6 @@ fn inverses<F: Scalar>(of: &[F]) -> Vec<F> {
     of.par_iter().map(|x| inverse(*x)).collect()
 }
 
-/// The powers 1, x, x², … .
-pub fn powers<F: Scalar>(x: F, count: usize) -> Vec<F> {
-    std::iter::successors(Some(F::ONE), |power| Some(*power * x)).take(count).collect()
-}
-
 /// Σ aᵢ·bᵢ.
 pub fn inner_product<F: Scalar>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).fold(F::ZERO, |sum, (a, b)| sum + *a * b)
@@ -180,6 +175,7 @@ pub fn inner_product<F: Scalar>(a: &[F], b: &[F]) -> F {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backend::permutation::powers;
     use halo2_proofs::arithmetic::eval_polynomial;
     use pasta_curves::{Fp, Fq};
     use rand_chacha::ChaCha20Rng;

@@ -2,7 +2,8 @@
 //! rows at a time.
 
 use super::Scalar;
-use plonkish::{Expr, Global};
+use backend::gates::{Constraint, Gates, Node};
+use plonkish::Global;
 use std::collections::HashMap;
 
 /// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
@@ -57,28 +58,6 @@ enum Instruction<F> {
     },
 }
 
-/// A constraint to be evaluated.
-#[derive(Clone, Debug)]
-pub struct Constraint<F> {
-    /// Fixed column that the polynomial is multiplied with.
-    pub selector: Option<usize>,
-    /// The polynomial.
-    pub poly: Expr<F, Global>,
-}
-
-impl<F: Scalar> Constraint<F> {
-    /// Its degree.
-    pub fn degree(&self) -> usize {
-        usize::from(self.selector.is_some()) + self.poly.degree()
-    }
-
-    /// Calls `f` on the columns that it reads, and the rotations.
-    pub fn cells(&self, f: &mut impl FnMut(Global, i32)) {
-        self.selector.into_iter().for_each(|column| f(Global::Fixed(column), 0));
-        self.poly.cells(f);
-    }
-}
-
 /// Gates, compiled.
 #[derive(Clone, Debug)]
 pub struct Program<F> {
@@ -90,108 +69,6 @@ pub struct Program<F> {
 pub trait Columns<F>: Sync {
     /// The values of a column on `LANE` rows from `row` on, rotated.
     fn lane(&self, column: Global, row: usize, rotation: i32) -> &[F];
-}
-
-/// A part of an expression. Operands are numbers of nodes, smaller than the node's own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Node {
-    Constant([u8; 32]),
-    Cell(Global, i32),
-    Add(usize, usize),
-    Subtract(usize, usize),
-    Multiply(usize, usize),
-    Scale(usize, [u8; 32]),
-}
-
-struct Nodes<F> {
-    nodes: Vec<Node>,
-    numbers: HashMap<Node, usize>,
-    values: HashMap<[u8; 32], F>,
-}
-
-impl<F: Scalar> Nodes<F> {
-    fn put(&mut self, node: Node) -> usize {
-        let next = self.nodes.len();
-        let number = *self.numbers.entry(node.clone()).or_insert(next);
-        if number == next {
-            self.nodes.push(node);
-        }
-        number
-    }
-
-    fn key(&mut self, value: F) -> [u8; 32] {
-        let key = value.to_repr();
-        self.values.insert(key, value);
-        key
-    }
-
-    fn constant(&mut self, value: F) -> usize {
-        let key = self.key(value);
-        self.put(Node::Constant(key))
-    }
-
-    fn value(&self, node: usize) -> Option<F> {
-        match &self.nodes[node] {
-            Node::Constant(key) => Some(self.values[key]),
-            _ => None,
-        }
-    }
-
-    fn scaled(&mut self, node: usize, by: F) -> usize {
-        if let Some(value) = self.value(node) {
-            return self.constant(value * by);
-        }
-        if by == F::ONE {
-            return node;
-        }
-        if let Node::Scale(inner, key) = self.nodes[node] {
-            let both = self.values[&key] * by;
-            return self.scaled(inner, both);
-        }
-        let key = self.key(by);
-        self.put(Node::Scale(node, key))
-    }
-
-    /// A scaled node's operand, if its factor is −1.
-    fn negative(&self, node: usize) -> Option<usize> {
-        match self.nodes[node] {
-            Node::Scale(inner, key) if self.values[&key] == -F::ONE => Some(inner),
-            _ => None,
-        }
-    }
-
-    fn of(&mut self, expr: &Expr<F, Global>) -> usize {
-        match expr {
-            Expr::Const(value) => self.constant(*value),
-            Expr::Cell(column, rotation) => self.put(Node::Cell(*column, *rotation)),
-            Expr::Scale(a, by) => {
-                let a = self.of(a);
-                self.scaled(a, *by)
-            }
-            Expr::Add(a, b) => {
-                let (a, b) = (self.of(a), self.of(b));
-                match (self.value(a), self.value(b)) {
-                    (Some(x), Some(y)) => return self.constant(x + y),
-                    (Some(x), None) if x == F::ZERO => return b,
-                    (None, Some(y)) if y == F::ZERO => return a,
-                    _ => {}
-                }
-                match (self.negative(a), self.negative(b)) {
-                    (_, Some(b)) => self.put(Node::Subtract(a, b)),
-                    (Some(a), None) => self.put(Node::Subtract(b, a)),
-                    _ => self.put(Node::Add(a.min(b), a.max(b))),
-                }
-            }
-            Expr::Mul(a, b) => {
-                let (a, b) = (self.of(a), self.of(b));
-                match (self.value(a), self.value(b)) {
-                    (Some(x), _) => self.scaled(b, x),
-                    (_, Some(y)) => self.scaled(a, y),
-                    _ => self.put(Node::Multiply(a.min(b), a.max(b))),
-                }
-            }
-        }
-    }
 }
 
 /// Gates of one selector and one output: number and node of each.
@@ -217,36 +94,35 @@ impl Registers {
 }
 
 impl<F: Scalar> Program<F> {
-    /// Compiles constraints: of each its number, which its weight goes by, and the output that it is added to.
-    pub fn new<'c>(constraints: impl IntoIterator<Item = (usize, &'c Constraint<F>, usize)>) -> Self {
-        let mut nodes = Nodes { nodes: vec![], numbers: HashMap::new(), values: HashMap::new() };
+    /// Compiles some constraints: of each its number, which its weight goes by, and the output that it is added to.
+    pub fn new(gates: &Gates<F>, constraints: impl IntoIterator<Item = (usize, usize)>) -> Self {
         // Gates of one selector and output are weighed together, so that the selector is multiplied with once.
         let mut groups: Vec<Group> = vec![];
         let mut group_of = HashMap::new();
-        for (number, constraint, output) in constraints {
-            let node = nodes.of(&constraint.poly);
-            let group = *group_of.entry((constraint.selector, output)).or_insert(groups.len());
+        for (number, output) in constraints {
+            let Constraint { selector, node } = gates.constraints[number];
+            let group = *group_of.entry((selector, output)).or_insert(groups.len());
             if group == groups.len() {
-                groups.push(Group { selector: constraint.selector, output, gates: vec![] });
+                groups.push(Group { selector, output, gates: vec![] });
             }
             groups[group].gates.push((number, node));
         }
-        Self::assemble(&nodes, &groups)
+        Self::assemble(&gates.nodes, &groups)
     }
 
-    fn assemble(nodes: &Nodes<F>, groups: &[Group]) -> Self {
-        let mut uses = vec![0usize; nodes.nodes.len()];
+    fn assemble(nodes: &[Node<F>], groups: &[Group]) -> Self {
+        let mut uses = vec![0usize; nodes.len()];
         groups.iter().flat_map(|group| &group.gates).for_each(|&(_, node)| uses[node] += 1);
         // Operands stand before what uses them; nodes that nothing needs use nothing.
         for node in (0..uses.len()).rev() {
             if uses[node] > 0 {
-                operands(&nodes.nodes[node]).for_each(|operand| uses[operand] += 1);
+                nodes[node].operands().for_each(|operand| uses[operand] += 1);
             }
         }
         let mut assembly = Assembly {
             nodes,
             uses,
-            place: vec![None; nodes.nodes.len()],
+            place: vec![None; nodes.len()],
             registers: Registers { free: vec![], count: 0 },
             instructions: vec![],
         };
@@ -335,17 +211,8 @@ fn combine<F: Scalar>(to: &mut [F], a: &[F], b: &[F], f: impl Fn(&F, &F) -> F) {
     }
 }
 
-fn operands(node: &Node) -> impl Iterator<Item = usize> {
-    let (a, b) = match *node {
-        Node::Constant(_) | Node::Cell(..) => (None, None),
-        Node::Scale(a, _) => (Some(a), None),
-        Node::Add(a, b) | Node::Subtract(a, b) | Node::Multiply(a, b) => (Some(a), Some(b)),
-    };
-    a.into_iter().chain(b)
-}
-
 struct Assembly<'n, F> {
-    nodes: &'n Nodes<F>,
+    nodes: &'n [Node<F>],
     /// Uses that are still to come.
     uses: Vec<usize>,
     place: Vec<Option<usize>>,
@@ -356,16 +223,16 @@ struct Assembly<'n, F> {
 impl<F: Scalar> Assembly<'_, F> {
     /// Computes a node, unless it is computed already, and says where it is.
     fn compute(&mut self, node: usize) -> Operand {
-        if let Node::Cell(column, rotation) = self.nodes.nodes[node] {
+        if let Node::Cell(column, rotation) = self.nodes[node] {
             return Operand::Column(column, rotation);
         }
         if let Some(register) = self.place[node] {
             return Operand::Register(register);
         }
         let of = |this: &mut Self, (a, b): (usize, usize)| (this.compute(a), this.compute(b));
-        let instruction = match self.nodes.nodes[node] {
+        let instruction = match self.nodes[node] {
             Node::Cell(column, rotation) => return Operand::Column(column, rotation),
-            Node::Constant(key) => Instruction::Constant { to: 0, value: self.nodes.values[&key] },
+            Node::Constant(value) => Instruction::Constant { to: 0, value },
             Node::Add(a, b) => {
                 let (a, b) = of(self, (a, b));
                 Instruction::Add { to: 0, a, b }
@@ -378,15 +245,12 @@ impl<F: Scalar> Assembly<'_, F> {
                 let (a, b) = of(self, (a, b));
                 Instruction::Multiply { to: 0, a, b }
             }
-            Node::Scale(a, key) => {
-                let (a, by) = (self.compute(a), self.nodes.values[&key]);
-                Instruction::Scale { to: 0, a, by }
-            }
+            Node::Scale(a, by) => Instruction::Scale { to: 0, a: self.compute(a), by },
         };
         // Taken before the operands' registers are free, so that it is none of theirs.
         let register = self.registers.take();
         self.instructions.push(instruction.to(register));
-        operands(&self.nodes.nodes[node]).for_each(|operand| self.used(operand));
+        self.nodes[node].operands().for_each(|operand| self.used(operand));
         self.place[node] = Some(register);
         Operand::Register(register)
     }
@@ -419,8 +283,10 @@ impl<F> Instruction<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backend::testing::expression;
     use ff::Field;
     use pasta_curves::Fp;
+    use plonkish::Expr;
     use proptest::prelude::*;
 
     const ROWS: usize = 2 * LANE;
@@ -442,27 +308,6 @@ mod tests {
         }
     }
 
-    fn constant() -> impl Strategy<Value = Fp> {
-        prop_oneof![Just(-Fp::ONE), Just(Fp::ONE), Just(Fp::ZERO), any::<u8>().prop_map(|x| Fp::from(u64::from(x)))]
-    }
-
-    fn expression() -> impl Strategy<Value = Expr<Fp, Global>> {
-        let leaf = prop_oneof![
-            constant().prop_map(Expr::Const),
-            (0..3usize, -2..=2i32).prop_map(|(column, rotation)| Expr::Cell(Global::Advice(column), rotation)),
-            (0..2usize).prop_map(|column| Expr::Cell(Global::Fixed(column), 0)),
-        ];
-        leaf.prop_recursive(5, 24, 2, |inner| {
-            prop_oneof![
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| a + b),
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| a - b),
-                (inner.clone(), inner.clone()).prop_map(|(a, b)| a * b),
-                inner.clone().prop_map(|a| a.clone() * a),
-                (inner, constant()).prop_map(|(a, by)| Expr::Scale(Box::new(a), by)),
-            ]
-        })
-    }
-
     proptest! {
         #[test]
         fn programs_compute_what_expressions_say(
@@ -474,10 +319,8 @@ mod tests {
             let grid = Grid { advice: (0..3).map(column).collect(), fixed: (3..5).map(column).collect() };
             let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
             let outputs: Vec<usize> = constraints.iter().map(|c| c.2).collect();
-            let constraints: Vec<Constraint<Fp>> =
-                constraints.into_iter().map(|(poly, selector, _)| Constraint { selector, poly }).collect();
-            let of = constraints.iter().enumerate().map(|(number, c)| (number, c, outputs[number]));
-            let program = Program::new(of);
+            let gates = Gates::new(constraints.iter().map(|(poly, selector, _)| (*selector, poly.clone())));
+            let program = Program::new(&gates, outputs.iter().copied().enumerate());
             let mut registers = program.registers();
             for first in [0, LANE] {
                 let mut found = vec![Fp::ONE; 2 * LANE];
@@ -486,9 +329,9 @@ mod tests {
                     let cell = |column: Global, rotation: i32| grid.lane(column, first, rotation)[row];
                     for output in 0..2 {
                         let of_output = constraints.iter().zip(&weights).zip(&outputs).filter(|(_, o)| **o == output);
-                        let sum = of_output.fold(Fp::ONE, |sum, ((constraint, weight), _)| {
-                            let selector = constraint.selector.map_or(Fp::ONE, |column| cell(Global::Fixed(column), 0));
-                            sum + *weight * selector * constraint.poly.eval(&cell)
+                        let sum = of_output.fold(Fp::ONE, |sum, (((poly, selector, _), weight), _)| {
+                            let selector = selector.map_or(Fp::ONE, |column| cell(Global::Fixed(column), 0));
+                            sum + *weight * selector * poly.eval(&cell)
                         });
                         prop_assert_eq!(found[output * LANE + row], sum);
                     }
@@ -502,9 +345,8 @@ mod tests {
     fn a_program_is_short() {
         let x = |rotation| Expr::<Fp, Global>::Cell(Global::Advice(0), rotation);
         let product = || x(0) * x(1);
-        let constraint = |poly| Constraint { selector: Some(0), poly };
-        let constraints = [constraint(product() - x(2)), constraint(product() * product() + Expr::int(0))];
-        let program = Program::new(constraints.iter().enumerate().map(|(i, c)| (i, c, 0)));
+        let gates = Gates::new([(Some(0), product() - x(2)), (Some(0), product() * product() + Expr::int(0))]);
+        let program = Program::new(&gates, [(0, 0), (1, 0)]);
         // A product, a difference, a square; two gates are weighed, and the selector comes once.
         assert_eq!(program.instructions.len(), 3 + 2 + 1);
         assert!(program.registers <= 4);

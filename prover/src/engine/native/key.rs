@@ -2,12 +2,13 @@
 
 use super::Scalar;
 use super::domain::Domain;
-use super::expressions::{Constraint, Program};
+use super::expressions::Program;
 use super::permutation;
+use backend::gates::Gates;
 use backend::halo2::idle_flags;
 use backend::keys::Shape;
 use backend::queries::Queries;
-use plonkish::{Expr, Global, Plan};
+use plonkish::{Global, Plan};
 use rayon::prelude::*;
 
 /// A circuit, ready to be proven.
@@ -74,20 +75,20 @@ impl<F: Scalar> NativeKey<F> {
     pub fn new(plan: &Plan<F>, shape: &Shape) -> Self {
         let (domain, queries) = (Domain::new(plan.k, shape.quotient_pieces), Queries::of(plan));
         let rows = domain.rows();
-        let constraints = constraints(plan);
-        let reach = reach(&constraints, shape.blinding_rows);
+        let gates = Gates::of(plan);
+        let degrees = gates.degrees();
+        let reach = reach(&gates, shape.blinding_rows);
         let part = |coset: usize| {
-            let here = constraints.iter().enumerate().filter(|(_, c)| cosets_of(c.degree()) > coset);
+            let here =
+                degrees.iter().map(|&degree| cosets_of(degree)).enumerate().filter(|&(_, cosets)| cosets > coset);
             let (mut advice, mut fixed) =
                 (vec![false; plan.advice.len()], vec![false; plan.fixed.len() + plan.port_rows.len()]);
             queries.permuted.iter().for_each(|&column| advice[column] = true);
-            for (_, constraint) in here.clone() {
-                constraint.cells(&mut |column, _| match column {
-                    Global::Advice(column) => advice[column] = true,
-                    Global::Fixed(column) => fixed[column] = true,
-                });
-            }
-            let program = Program::new(here.map(|(number, c)| (number, c, cosets_of(c.degree()) - 1 - coset)));
+            gates.cells(here.clone().map(|(number, _)| number), &mut |column, _| match column {
+                Global::Advice(column) => advice[column] = true,
+                Global::Fixed(column) => fixed[column] = true,
+            });
+            let program = Program::new(&gates, here.map(|(number, cosets)| (number, cosets - 1 - coset)));
             Part { program, advice, fixed }
         };
         let parts = (0..shape.quotient_pieces).map(part).collect();
@@ -106,8 +107,8 @@ impl<F: Scalar> NativeKey<F> {
         let mut key = NativeKey {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
-            chunk: shape.quotient_pieces - 1,
-            constraints: constraints.len(),
+            chunk: shape.permutation_chunk(),
+            constraints: gates.constraints.len(),
             lagrange: [ones(0, 1), ones(last, last + 1), ones(0, last)],
             domain,
             queries,
@@ -156,29 +157,12 @@ impl<F: Scalar> NativeKey<F> {
     }
 }
 
-/// The constraints beside the permutation's, in halo2's order.
-fn constraints<F: Scalar>(plan: &Plan<F>) -> Vec<Constraint<F>> {
-    let gates = plan.gates.iter().map(|gate| Constraint { selector: Some(gate.selector), poly: gate.poly.clone() });
-    let ports = (0..plan.port_rows.len()).map(|column| {
-        let (flag, value) = (plan.fixed.len() + column, Expr::Cell(Global::Advice(column), 0));
-        if plan.port_of_column(column).is_some_and(|port| port.canonical) {
-            let idle = Expr::Const(F::ONE) - Expr::Cell(Global::Fixed(flag), 0);
-            Constraint { selector: None, poly: idle * value }
-        } else {
-            Constraint { selector: Some(flag), poly: value }
-        }
-    });
-    gates.chain(ports).collect()
-}
-
-fn reach<F: Scalar>(constraints: &[Constraint<F>], blinding_rows: usize) -> (usize, usize) {
+fn reach<F: Scalar>(gates: &Gates<F>, blinding_rows: usize) -> (usize, usize) {
     // A permutation product is read on the next row, and on the last one in use.
     let (mut before, mut after) = (blinding_rows, 1);
-    for constraint in constraints {
-        constraint.cells(&mut |_, rotation| {
-            before = before.max((-rotation).max(0) as usize);
-            after = after.max(rotation.max(0) as usize);
-        });
-    }
+    gates.cells(0..gates.constraints.len(), &mut |_, rotation| {
+        before = before.max((-rotation).max(0) as usize);
+        after = after.max(rotation.max(0) as usize);
+    });
     (before, after)
 }

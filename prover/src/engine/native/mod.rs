@@ -23,7 +23,6 @@ mod proof;
 mod quotient;
 
 pub use columns::Columns;
-pub use domain::powers;
 pub use key::NativeKey;
 pub use opening::open_at;
 pub use proof::create_proof;
@@ -40,6 +39,7 @@ use backend::curve::{Params, Point, ProofWriter};
 use backend::ports::refuse_identity;
 use ff::{FromUniformBytes, WithSmallOrderMulGroup};
 use halo2_proofs::plonk;
+use halo2_proofs::transcript::Transcript;
 use pasta_curves::arithmetic::VartimeField;
 use rayon::prelude::*;
 
@@ -92,7 +92,7 @@ impl Engine for Native {
         let ports = committed.iter().map(|columns| by_port(key, &columns.points)).collect();
         let columns = committed.iter().map(|columns| columns.instance.clone()).collect();
         let (cancel, mut transcript) = (watch.cancel, ProofWriter::init(Tally::new(shape.proof_length(count), watch)));
-        key.verifying.halo2().hash_into(&mut transcript).map_err(plonk::Error::from)?;
+        transcript.common_scalar(key.verifying.transcript).map_err(plonk::Error::from)?;
         let made = create_proof(&bases, key.native(), committed, &mut transcript, &mut rng, cancel);
         // A transcript that can no longer be written to is an error of its own.
         cancel.check()?;

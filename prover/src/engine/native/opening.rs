@@ -2,11 +2,12 @@
 //! Grigg, Hopwood, eprint 2019/1021).
 
 use super::Scalar;
-use super::domain::{Domain, inner_product, powers};
+use super::domain::{Domain, inner_product};
 use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
+use backend::permutation::powers;
 use ff::Field;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};

@@ -2,7 +2,7 @@
 
 use super::Scalar;
 use super::columns::{Columns, commit_columns};
-use super::domain::{inner_product, powers};
+use super::domain::inner_product;
 use super::key::NativeKey;
 use super::opening::{self, Opened};
 use super::permutation;
@@ -11,6 +11,7 @@ use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
 use backend::curve::affine;
+use backend::permutation::powers;
 use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk;

@@ -10,6 +10,7 @@ use super::key::{FixedCoset, NativeKey, cosets_of};
 use super::proof::Polynomials;
 use crate::engine::Cancel;
 use crate::error::ProveError;
+use backend::permutation::powers;
 use plonkish::Global;
 use rayon::prelude::*;
 
@@ -119,7 +120,7 @@ impl<F: Scalar> Weights<F> {
     fn new(key: &NativeKey<F>, y: F) -> Self {
         let products = key.products();
         let count = key.constraints + 2 + (products - 1) + products;
-        let powers = super::domain::powers(y, count + 1);
+        let powers = powers(y, count + 1);
         let mut descending = powers[..count].iter().rev().copied();
         let mut take = |count: usize| descending.by_ref().take(count).collect::<Vec<F>>();
         let (gates, ends) = (take(key.constraints), take(2));
@@ -240,8 +241,8 @@ impl<F: Scalar> OnCoset<'_, F> {
     fn permutation_factors(&self) -> Vec<[Vec<F>; 2]> {
         let Challenges { beta, gamma, .. } = *self.challenges;
         let domain = &self.key.domain;
-        let points = super::domain::powers(domain.omega, domain.rows());
-        let shifts = super::domain::powers(F::DELTA, self.key.permuted());
+        let points = powers(domain.omega, domain.rows());
+        let shifts = powers(F::DELTA, self.key.permuted());
         let of = |(sigma, shift): (&Vec<F>, &F)| {
             let step = beta * shift * domain.cosets[self.coset].shift;
             let left = sigma.iter().map(|sigma| beta * sigma + gamma).collect();

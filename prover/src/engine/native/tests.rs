@@ -5,6 +5,7 @@ use crate::engine::Cancel;
 use crate::engine::draws::Draws;
 use crate::engine::script::ScriptedRng;
 use backend::bases::Bases;
+use backend::generators::Generators;
 use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::Shape;
 use ff::{Field, FromUniformBytes};
@@ -189,7 +190,7 @@ where
         seed: u64,
         wrong: usize,
     ) -> Vec<u8> {
-        let (bases, never) = (Bases::new(&self.params), Cancel::default());
+        let (bases, never) = (Bases::new(&Generators::of(&self.params)), Cancel::default());
         let columns = |((witness, instance), (rows, blinds)): ((&Witness<_>, &Vec<_>), (Vec<Vec<_>>, Vec<_>))| {
             let mut columns = Columns::<C>::new(blinds);
             columns.commit(&bases, &witness.values, &rows, &never).unwrap();

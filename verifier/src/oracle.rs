@@ -1,0 +1,42 @@
+//! halo2's own verifier, which ours is compared with.
+
+use crate::error::VerifyError;
+use backend::Plan;
+use backend::curve::{F, Params, Point, ProofReader};
+use backend::halo2::with_columns;
+use backend::keys::{KeyError, VerifyingKey, stock_key};
+use halo2_proofs::plonk::{self, SingleVerifier};
+use std::sync::Arc;
+
+/// halo2's key of a plan.
+#[derive(Clone, Debug)]
+pub struct Oracle(plonk::VerifyingKey<Point>);
+
+impl Oracle {
+    /// Makes the key.
+    pub fn new(params: &Params, plan: &Arc<Plan>) -> Result<Self, KeyError> {
+        Ok(Oracle(stock_key(params, plan)?))
+    }
+
+    /// What halo2 says of a proof: it knows nothing of challenges between the passes, nor of exact lengths.
+    pub fn verify(&self, params: &Params, proof: &[u8], instances: &[Vec<F>]) -> Result<(), plonk::Error> {
+        let mut transcript = ProofReader::init(proof);
+        let strategy = SingleVerifier::new(params.halo2());
+        with_columns(instances, |columns| {
+            plonk::verify_proof(params.halo2(), &self.0, strategy, columns, &mut transcript)
+        })
+    }
+
+    /// [`crate::verify`] without what it computes itself: the rules on form and challenges, then halo2's verifier.
+    pub fn check(
+        &self,
+        params: &Params,
+        key: &VerifyingKey,
+        expected: usize,
+        proof: &[u8],
+        instances: &[Vec<F>],
+    ) -> Result<(), VerifyError> {
+        crate::proof::statement(params, key, expected, proof, instances)?;
+        self.verify(params, proof, instances).map_err(VerifyError::Halo2)
+    }
+}
