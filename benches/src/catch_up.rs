@@ -70,8 +70,8 @@ impl<'p> Proven<'p> {
     pub fn proofs(&self) -> Vec<(&VerifyingKey, usize, &[u8])> {
         let (keys, mut proofs) = (&self.verifier, vec![]);
         let contributions = self.bundle.contributions.iter();
-        let gradients = contributions.flat_map(|c| [(&keys.layer, &c.layers), (&keys.head, &c.heads)]);
-        for (key, list) in gradients.chain([(&keys.update, &self.bundle.updates)]) {
+        let gradients = contributions.flat_map(|c| [(&keys.keys().layer, &c.layers), (&keys.keys().head, &c.heads)]);
+        for (key, list) in gradients.chain([(&keys.keys().update, &self.bundle.updates)]) {
             for proof in list {
                 let n = (1..).find(|&n| key.shape.proof_length(n) >= proof.len()).unwrap_or(1);
                 proofs.push((key, n, proof.as_slice()));

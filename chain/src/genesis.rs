@@ -42,7 +42,7 @@ pub struct Genesis {
     pub time: u64,
     /// Version of the circuits.
     pub circuits: u32,
-    /// Digest of the circuits' verifying keys: [`keys_digest`].
+    /// Digest of the circuits' verifying keys: [`keys_digest`]. Keys from a cache are believed if it is theirs.
     pub keys: KeysDigest,
     /// Canonical JSON of the model's configuration.
     #[serde(deserialize_with = "codec::text")]
@@ -76,8 +76,9 @@ pub struct Genesis {
 
 impl Encoded for Genesis {
     const MAGIC: [u8; 8] = *b"GRADGENE";
-    // 2: with a genesis proof; 3: optimizers by name, instances per proof, named slots.
-    const VERSION: u32 = 3;
+    // 2: with a genesis proof; 3: optimizers by name, instances per proof, named slots; 4: the digest of keys is that of
+    // their file.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "genesis";
 }
 
@@ -141,8 +142,7 @@ pub enum GenesisError {
 
 /// Digest of a model's verifying keys.
 pub fn keys_digest(keys: &StepVerifier) -> KeysDigest {
-    let digests = [keys.layer.digest, keys.head.digest, keys.update.digest].concat();
-    KeysDigest(codec::digest(b"gradcoin-keys", &digests))
+    KeysDigest(*keys.digest())
 }
 
 impl Genesis {

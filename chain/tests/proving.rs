@@ -271,20 +271,20 @@ fn the_same_witness_under_two_domains_shares_no_private_commitment() {
     assert_eq!(again.gradients, tiny.honest[0].gradients);
     let wires = [layer::LOWER, layer::UPPER];
     let points = |c: &statements::Contribution| {
-        let layers = private(&tiny.setting.keys.layer, 2, &c.layers[0], wires);
-        [layers, private(&tiny.setting.keys.head, 1, &c.heads[0], wires)].concat()
+        let layers = private(&tiny.setting.keys.keys().layer, 2, &c.layers[0], wires);
+        [layers, private(&tiny.setting.keys.keys().head, 1, &c.heads[0], wires)].concat()
     };
     let (first, second) = (points(&honest.proofs), points(&again.contribution));
     let distinct = |points: &[[u8; ENCODED]]| points.iter().copied().collect::<HashSet<_>>();
     // Within one contribution, each of three boundaries has two ends, and nothing else repeats.
-    let columns = tiny.setting.keys.layer.shape.ports[layer::LOWER].len();
+    let columns = tiny.setting.keys.keys().layer.shape.ports[layer::LOWER].len();
     for points in [&first, &second] {
         assert!(points.len() > 200, "{}", points.len());
         assert_eq!(distinct(points).len(), points.len() - 3 * columns);
     }
     assert!(distinct(&first).is_disjoint(&distinct(&second)));
     // What is canonical is the same.
-    let port = tiny.setting.keys.head.shape.ports[head::GRADIENTS].clone();
+    let port = tiny.setting.keys.keys().head.shape.ports[head::GRADIENTS].clone();
     let gradient = |c: &statements::Contribution| c.heads[0].as_chunks::<ENCODED>().0[port.clone()].to_vec();
     assert_eq!(gradient(&honest.proofs), gradient(&again.contribution));
     assert_eq!(gradient(&honest.proofs), honest.gradient[2]);

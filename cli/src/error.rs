@@ -91,6 +91,9 @@ pub enum CliError {
     /// A key cannot be made.
     #[error(transparent)]
     Key(#[from] backend::keys::KeyError),
+    /// A model's keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] verifier::keys::KeysError),
     /// The parameters cannot be had.
     #[error(transparent)]
     Params(#[from] ParamsError),

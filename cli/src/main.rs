@@ -9,6 +9,7 @@ mod format;
 mod interchange;
 mod interrupt;
 mod key_file;
+mod keys;
 mod model_choice;
 mod model_dir;
 mod node_link;
@@ -46,7 +47,7 @@ struct Cli {
     /// Write one JSON document to stdout; warnings go to stderr, progress is hidden
     #[arg(long, global = true)]
     json: bool,
-    /// Directory of the cached parameters [default: $GRADIENTCOIN_CACHE, or the platform's cache directory]
+    /// Directory of cached parameters and keys [default: $GRADIENTCOIN_CACHE, or the platform's cache directory]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<PathBuf>,
     #[command(subcommand)]

@@ -3,16 +3,13 @@
 use crate::error::CliError;
 pub use crate::output::Output;
 use backend::curve::{DEFAULT_K, Params};
-use backend::parameters::{self, Origin};
-use circuits::model::{Config, Spec};
+use backend::parameters;
 use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use prover::step::StepKeys;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use verifier::StepVerifier;
 
 /// Writes a failure for machines, with what else there is to say.
 pub fn print_failure(kind: &str, message: &str, report: Option<&Value>) {
@@ -113,31 +110,19 @@ impl Ui {
         Spinner(bar)
     }
 
-    /// Keys to prove a model's steps with.
-    pub fn prover_keys(&self, params: &Params, spec: &Spec) -> Result<StepKeys, CliError> {
-        let spinner = self.spinner("proving keys");
-        Ok(StepKeys::generate_told(params, spec, &mut |done, of| spinner.done(done, of))?)
-    }
-
-    /// Keys to verify a model's steps with.
-    pub fn verifier_keys(&self, params: &Params, config: &Config) -> Result<StepVerifier, CliError> {
-        let spinner = self.spinner("verifying keys");
-        Ok(StepVerifier::new_told(params, config, &mut |done, of| spinner.done(done, of))?)
+    /// The directory of what is cached, if there is any.
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        self.cache.clone().or_else(default_cache)
     }
 
     /// The commitment scheme's parameters, from the cache where possible.
     pub fn params(&self) -> Result<Params, CliError> {
         let _spinner = self.spinner("parameters");
-        let dir = self.cache.clone().or_else(default_cache);
+        let dir = self.cache_dir();
         let loaded = parameters::load(dir.as_deref(), DEFAULT_K)?;
         let file = dir.map(|dir| parameters::path(&dir, DEFAULT_K));
-        let name = file.map_or_else(String::new, |file| file.display().to_string());
-        if let Origin::Replaced(fault) = loaded.origin {
-            self.warn(&format!("parameters were regenerated: {name}: {fault}"));
-        }
-        if let Some(error) = loaded.not_written {
-            self.warn(&format!("parameters could not be cached: {name}: {error}"));
-        }
+        let file = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
+        self.tell_of_cache("parameters", &file, &loaded.origin, loaded.not_written);
         Ok(loaded.params)
     }
 }

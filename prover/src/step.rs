@@ -7,7 +7,6 @@ use crate::error::ProveError;
 use crate::key::ProverKey;
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params};
-use backend::keys::VerifyingKey;
 use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::segments::head::HeadWeights;
@@ -18,6 +17,7 @@ use circuits::statements::{
     Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, check_instances,
 };
 use plonkish::{LANES, field};
+use verifier::keys::{Told, VerifyingKeys};
 
 /// What proofs of a model's steps are made with.
 pub struct StepKeys {
@@ -29,6 +29,8 @@ pub struct StepKeys {
     pub update: ProverKey,
     /// The circuits, compiled once.
     pub circuits: Circuits,
+    /// What verifiers hold.
+    pub verifying: VerifyingKeys,
     /// What they are of.
     pub config: Config,
 }
@@ -36,24 +38,30 @@ pub struct StepKeys {
 impl StepKeys {
     /// Makes the keys of a model.
     pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
-        Self::generate_told(params, spec, &mut |_, _| {})
-    }
-
-    /// The same, telling how many keys are made, and of how many.
-    pub fn generate_told(params: &Params, spec: &Spec, told: &mut dyn FnMut(usize, usize)) -> Result<Self, ProveError> {
         let circuits = Circuits::new(spec);
         // What every proof needs: prepared now, so that the first takes no longer than others.
         params.bases();
+        let verifying = VerifyingKeys::make(params, &circuits, &spec.config, &mut |_, _| {})?;
+        Self::new(params, spec, circuits, verifying, &mut |_, _| {})
+    }
+
+    /// Makes the proving keys beside verifying keys of the same model, telling how many are made, and of how many.
+    pub fn new(
+        params: &Params,
+        spec: &Spec,
+        circuits: Circuits,
+        verifying: VerifyingKeys,
+        told: &mut Told<'_>,
+    ) -> Result<Self, ProveError> {
         let mut made = 0;
         let mut key = |kind: SegmentKind| -> Result<ProverKey, ProveError> {
-            let plan = circuits.plan(kind);
-            let key = ProverKey::new(params, plan, VerifyingKey::with_publics(params, plan, kind.publics())?)?;
+            let key = ProverKey::new(params, circuits.plan(kind), verifying.of(kind).clone())?;
             made += 1;
             told(made, SegmentKind::ALL.len());
             Ok(key)
         };
         let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
-        Ok(StepKeys { layer, head, update, circuits, config: spec.config.clone() })
+        Ok(StepKeys { layer, head, update, circuits, verifying, config: spec.config.clone() })
     }
 
     /// The key of a segment.
@@ -63,11 +71,6 @@ impl StepKeys {
             SegmentKind::Head => &self.head,
             SegmentKind::Update => &self.update,
         }
-    }
-
-    /// The keys of layer, head and update that a verifier needs.
-    pub fn verifying(&self) -> [VerifyingKey; 3] {
-        [&self.layer, &self.head, &self.update].map(|key| key.verifying.clone())
     }
 }
 

@@ -37,6 +37,7 @@
 pub mod batch;
 pub mod canonical;
 pub mod error;
+pub mod keys;
 mod opening;
 pub mod oracle;
 pub mod proof;
@@ -48,6 +49,7 @@ mod vanishing;
 pub use batch::Batch;
 pub use canonical::{check_canonical, verify_canonical};
 pub use error::{BatchError, Culprit, Part, RunRefused, StepError, VerifyError};
+pub use keys::{KeysDigest, VerifyingKeys};
 pub use oracle::Oracle;
 pub use proof::{Claim, Ports, check, instances, verify};
 pub use run::{Basis, RunVerifier, VerifiedRun};

@@ -5,9 +5,10 @@
 
 use crate::batch::Batch;
 use crate::error::{BatchError, Part, StepError};
+use crate::keys::{KeysDigest, VerifyingKeys};
+use crate::oracle::Oracle;
 use crate::proof::{Ports, instances};
 use backend::curve::{F, Params, Point};
-use backend::keys::VerifyingKey;
 use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
@@ -25,12 +26,26 @@ pub struct StepVerifier {
     layouts: Layouts,
     /// Commitment of a zero column: what a blind of 1 adds.
     blind: Point,
-    /// Layer segment.
-    pub layer: VerifyingKey,
-    /// Head segment.
-    pub head: VerifyingKey,
-    /// Update segment.
-    pub update: VerifyingKey,
+    keys: VerifyingKeys,
+    digest: KeysDigest,
+    oracles: Option<Oracles>,
+}
+
+/// halo2's verifiers of the three circuits.
+struct Oracles {
+    layer: Oracle,
+    head: Oracle,
+    update: Oracle,
+}
+
+impl Oracles {
+    fn of(&self, kind: SegmentKind) -> &Oracle {
+        match kind {
+            SegmentKind::Layer => &self.layer,
+            SegmentKind::Head => &self.head,
+            SegmentKind::Update => &self.update,
+        }
+    }
 }
 
 /// What a checked step leaves.
@@ -85,29 +100,40 @@ pub struct CheckedContribution {
 impl StepVerifier {
     /// Makes the keys of a configuration.
     pub fn new(params: &Params, config: &Config) -> Result<Self, StepError> {
-        Self::new_told(params, config, &mut |_, _| {})
-    }
-
-    /// The same, telling how many keys are made, and of how many.
-    pub fn new_told(params: &Params, config: &Config, told: &mut dyn FnMut(usize, usize)) -> Result<Self, StepError> {
         let circuits = Circuits::new(&Spec::new(config.clone()));
-        let mut made = 0;
-        let mut key = |kind: SegmentKind| -> Result<VerifyingKey, StepError> {
-            let key = VerifyingKey::with_publics(params, circuits.plan(kind), kind.publics())?;
-            made += 1;
-            told(made, SegmentKind::ALL.len());
-            Ok(key)
-        };
-        let keys = [key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?];
+        let keys = VerifyingKeys::make(params, &circuits, config, &mut |_, _| {}).map_err(StepError::Key)?;
         Self::with_keys(params, config, keys)
     }
 
-    /// The same from the keys of layer, head and update, which the caller made of the configuration: a prover has them.
-    pub fn with_keys(params: &Params, config: &Config, keys: [VerifyingKey; 3]) -> Result<Self, StepError> {
-        let [layer, head, update] = keys;
+    /// The same from keys of the configuration.
+    pub fn with_keys(params: &Params, config: &Config, keys: VerifyingKeys) -> Result<Self, StepError> {
+        if !keys.are_of(config) {
+            return Err(StepError::Keys);
+        }
         let blind = commit_canonical(params, &[]).map_err(StepError::Commitments)?;
-        let layouts = Layouts::new(config);
-        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, layer, head, update })
+        let (layouts, digest) = (Layouts::new(config), keys.digest()?);
+        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, keys, digest, oracles: None })
+    }
+
+    /// The same, which also asks halo2's verifier of each proof: it accepts what both accept.
+    pub fn with_oracles(mut self, params: &Params, circuits: &Circuits) -> Result<Self, StepError> {
+        let oracle = |kind| Oracle::new(params, circuits.plan(kind)).map_err(StepError::Key);
+        self.oracles = Some(Oracles {
+            layer: oracle(SegmentKind::Layer)?,
+            head: oracle(SegmentKind::Head)?,
+            update: oracle(SegmentKind::Update)?,
+        });
+        Ok(self)
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &VerifyingKeys {
+        &self.keys
+    }
+
+    /// The keys' digest.
+    pub fn digest(&self) -> &KeysDigest {
+        &self.digest
     }
 
     /// The configuration that the keys are of.
@@ -189,9 +215,15 @@ impl StepVerifier {
             .zip(&contribution.losses)
             .map(|(sequence, &loss)| vec![F::from(loss), domain.context(Place::Head { sequence })])
             .collect();
-        let layer_ports =
-            proofs(batch, "layer", &self.layer, &contribution.layers, (&layer_publics, instances_per_proof))?;
-        let head_ports = proofs(batch, "head", &self.head, &contribution.heads, (&head_publics, instances_per_proof))?;
+        let layer_ports = self.proofs(
+            batch,
+            "layer",
+            SegmentKind::Layer,
+            &contribution.layers,
+            (&layer_publics, instances_per_proof),
+        )?;
+        let head_ports =
+            self.proofs(batch, "head", SegmentKind::Head, &contribution.heads, (&head_publics, instances_per_proof))?;
 
         let mut gradients: Vec<Vec<&[Point]>> = vec![vec![]; self.layouts.segments()];
         for (s, of_head) in head_ports.iter().enumerate() {
@@ -282,7 +314,32 @@ impl StepVerifier {
             vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
         };
         let publics: Vec<Vec<F>> = self.layouts.updates().into_iter().map(publics).collect();
-        Ok(UpdatePorts(proofs(batch, part, &self.update, updates, (&publics, instances_per_proof))?))
+        let statement = (&publics[..], instances_per_proof);
+        Ok(UpdatePorts(self.proofs(batch, part, SegmentKind::Update, updates, statement)?))
+    }
+
+    fn proofs(
+        &self,
+        batch: &mut Batch<'_>,
+        part: &'static str,
+        kind: SegmentKind,
+        proofs: &[Vec<u8>],
+        (publics, instances_per_proof): (&[Vec<F>], u32),
+    ) -> Result<Ports, StepError> {
+        check_instances(instances_per_proof)?;
+        let (per_proof, key) = (instances_per_proof as usize, self.keys.of(kind));
+        count("proofs", publics.len().div_ceil(per_proof), proofs.len())?;
+        let mut ports = vec![];
+        for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(per_proof)).enumerate() {
+            let refused = |source| StepError::Proof { part, index, source };
+            let columns = instances(key, proof, publics).map_err(refused)?;
+            ports.extend(batch.add(key, publics.len(), proof, &columns).map_err(refused)?);
+            if let Some(oracles) = &self.oracles {
+                let verdict = oracles.of(kind).check(batch.params(), key, publics.len(), proof, &columns);
+                verdict.map_err(refused)?;
+            }
+        }
+        Ok(ports)
     }
 
     /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
@@ -347,25 +404,6 @@ fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepEr
 }
 
 /// Adds the proofs of some instances, so many in each, to the batch; gives the ports of all instances.
-fn proofs(
-    batch: &mut Batch<'_>,
-    part: &'static str,
-    key: &VerifyingKey,
-    proofs: &[Vec<u8>],
-    (publics, instances_per_proof): (&[Vec<F>], u32),
-) -> Result<Ports, StepError> {
-    check_instances(instances_per_proof)?;
-    let per_proof = instances_per_proof as usize;
-    count("proofs", publics.len().div_ceil(per_proof), proofs.len())?;
-    let mut ports = vec![];
-    for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(per_proof)).enumerate() {
-        let refused = |source| StepError::Proof { part, index, source };
-        let columns = instances(key, proof, publics).map_err(refused)?;
-        ports.extend(batch.add(key, publics.len(), proof, &columns).map_err(refused)?);
-    }
-    Ok(ports)
-}
-
 impl StepVerifier {
     /// Verifies one step alone: [`Self::check`] and the multi-scalar multiplication.
     pub fn verify(

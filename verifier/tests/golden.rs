@@ -27,7 +27,9 @@ fn fixture(name: &str) -> PathBuf {
 /// A line per circuit: name, key digest, bytes of a proof of one instance.
 fn keys(verifier: &StepVerifier) -> String {
     let mut text = String::new();
-    for (name, key) in [("layer", &verifier.layer), ("head", &verifier.head), ("update", &verifier.update)] {
+    for (name, key) in
+        [("layer", &verifier.keys().layer), ("head", &verifier.keys().head), ("update", &verifier.keys().update)]
+    {
         let digest: String = key.digest.iter().map(|b| format!("{b:02x}")).collect();
         writeln!(text, "{name} {digest} {}", key.shape.proof_length(1)).unwrap();
     }

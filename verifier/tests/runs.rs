@@ -30,7 +30,7 @@ struct Proven {
 static KEYS: LazyLock<(Spec, StepKeys, StepVerifier)> = LazyLock::new(|| {
     let spec = small();
     let keys = StepKeys::generate(&PARAMS, &spec).unwrap();
-    let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying()).unwrap();
+    let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying.clone()).unwrap();
     (spec, keys, verifier)
 });
 

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (spec, text) = (spec(&arguments.preset), corpus());
     let params = parameters::load(None, DEFAULT_K)?.params;
     let keys = StepKeys::generate(&params, &spec)?;
-    let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying())?;
+    let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying.clone())?;
     println!("{}; `{}`, batch {}, one step.\n", machine::description(), arguments.preset, arguments.batch);
     println!("| instances per proof | proofs | proof bytes | proving | verifying |");
     println!("|---:|---:|---:|---:|---:|");

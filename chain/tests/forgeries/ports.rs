@@ -51,7 +51,8 @@ fn every_port_of_a_contribution() {
     let honest = &block.contributions[0];
     let mut replaced = 0;
     for of_layer in [true, false] {
-        let (verifying, names) = if of_layer { (&NANO.keys.layer, &LAYER[..]) } else { (&NANO.keys.head, &HEAD[..]) };
+        let (verifying, names) =
+            if of_layer { (&NANO.keys.keys().layer, &LAYER[..]) } else { (&NANO.keys.keys().head, &HEAD[..]) };
         let proof = if of_layer { &honest.proofs.layers[0] } else { &honest.proofs.heads[0] };
         let all = columns(verifying, 1);
         for &at in &all {
@@ -88,7 +89,7 @@ fn every_port_of_a_contribution() {
                 }
                 // Both ends of a wire are replaced: neither proof holds.
                 if of_layer && (name == "lower" || name == "upper") {
-                    let [layers, heads] = [&NANO.keys.layer, &NANO.keys.head].map(|key| &key.shape.ports);
+                    let [layers, heads] = [&NANO.keys.keys().layer, &NANO.keys.keys().head].map(|key| &key.shape.ports);
                     let port = at.1;
                     let there = heads[port].start + (at.2 - layers[port].start);
                     put(&mut forged.proofs.heads[0], there, &other);
@@ -109,7 +110,7 @@ fn every_port_of_the_update() {
     let (spec, parent, block) = (&GOLDEN.spec, GOLDEN.before(1).parent(), GOLDEN.block(1));
     let proof = &block.update.as_ref().unwrap().proofs[0];
     let instances = spec.layouts().updates().len();
-    let all = columns(&NANO.keys.update, instances);
+    let all = columns(&NANO.keys.keys().update, instances);
     assert_eq!(all.len(), instances * 14);
     let refused = |forged: Block| NANO.checker(spec).verify(&parent, &forged.into()).map(|_| ()).unwrap_err();
     for &at in &all {
@@ -130,8 +131,8 @@ fn every_port_of_the_update() {
         // The state after is replaced with the port: then the proof does not hold, nor does the opening.
         if at.1 >= update::NEW_WEIGHTS {
             let (segment, group) = spec.layouts().updates()[at.0];
-            let first = NANO.keys.update.shape.ports[at.1].clone();
-            let column = group * first.len() + at.2 - at.0 * NANO.keys.update.shape.advice - first.start;
+            let first = NANO.keys.keys().update.shape.ports[at.1].clone();
+            let column = group * first.len() + at.2 - at.0 * NANO.keys.keys().update.shape.advice - first.start;
             let other = GOLDEN.block(3).update.unwrap().after.segments[0].w[0];
             let mut forged = block.clone();
             let of_block = forged.update.as_mut().unwrap();
@@ -151,7 +152,7 @@ fn every_port_of_the_update() {
 #[test]
 fn instances_are_permuted() {
     let (spec, parent, block) = (&GOLDEN.spec, GOLDEN.before(1).parent(), GOLDEN.block(1));
-    let advice = NANO.keys.update.shape.advice * ENCODED;
+    let advice = NANO.keys.keys().update.shape.advice * ENCODED;
     let instances = spec.layouts().updates().len();
     assert!(instances >= 2);
     for i in 0..instances - 1 {

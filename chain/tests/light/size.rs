@@ -42,8 +42,8 @@ fn a_nano_block_of_two_contributions() {
         gradient: gradient.clone(),
         proofs: statements::Contribution {
             losses: vec![u64::MAX],
-            layers: vec![proof(&keys.layer, 1)],
-            heads: vec![proof(&keys.head, 1)],
+            layers: vec![proof(&keys.keys().layer, 1)],
+            heads: vec![proof(&keys.keys().head, 1)],
         },
         leaves: vec![MerkleProof(vec![0xff; dataset.proof_length(7).unwrap()])],
         tensors: TensorsDigest::from_bytes([0xff; 32]),
@@ -55,7 +55,7 @@ fn a_nano_block_of_two_contributions() {
     let lengths = (0..instances).step_by(per_proof).map(|at| (instances - at).min(per_proof));
     let update = Update {
         after: state,
-        proofs: lengths.map(|n| proof(&keys.update, n)).collect(),
+        proofs: lengths.map(|n| proof(&keys.keys().update, n)).collect(),
         canonical: vec![0xff; canonical_length(DEFAULT_K)],
     };
     let parts =

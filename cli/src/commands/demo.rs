@@ -3,6 +3,7 @@
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, hex, plural, time};
+use crate::keys::How;
 use crate::progress::ProofBar;
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
@@ -41,7 +42,8 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         bytes(CORPUS.len() as u64)
     ));
 
-    let (prover_keys, verifier_keys) = (ui.prover_keys(&params, &spec)?, ui.verifier_keys(&params, &spec.config)?);
+    let prover_keys = ui.prover_keys(&params, &spec, None)?;
+    let verifier_keys = ui.verifier_keys(&params, &spec.config, How::default())?.verifier;
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
     let rate = LEARNING_RATE.parse().map_err(|_| CliError::Usage(format!("{LEARNING_RATE} is not a number")))?;
     let schedule = Schedule::constant(&rate).map_err(|e| CliError::Usage(e.to_string()))?;

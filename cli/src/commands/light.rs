@@ -8,6 +8,7 @@ use crate::error::CliError;
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, time, time_left};
 use crate::interrupt;
+use crate::keys::How;
 use crate::node_link::{NodeError, NodeLink};
 use crate::ui::{Output, Ui};
 use crate::whose;
@@ -119,7 +120,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let verified = tell_when_interrupted(&args, ui);
     let params = ui.params()?;
-    let keys = { ui.verifier_keys(&params, link.spec().config())? };
+    let how = How { named: Some(link.spec().genesis().keys.as_bytes().to_owned()), ..How::default() };
+    let keys = ui.verifier_keys(&params, link.spec().config(), how)?.verifier;
     let checker = Checker::new(link.spec(), &params, &keys).map_err(::chain::consensus::BlockError::from)?;
     let mut client = start(&args, checkpoint, checker, &trusted)?;
     let (mut file, opened, opening) = open(&args, &mut client, ui)?;

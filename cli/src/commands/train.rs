@@ -229,8 +229,8 @@ fn prove(session: &mut Session, engine: &dyn Engine, dir: &RunDir, ui: &Ui) -> R
         return Ok(());
     }
     let params = ui.params()?;
-    let keys = ui.prover_keys(&params, &session.trainer.spec)?;
-    let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying())?;
+    let keys = ui.prover_keys(&params, &session.trainer.spec, None)?;
+    let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying.clone())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;
     let config = session.trainer.spec.config.clone();

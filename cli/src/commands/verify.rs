@@ -5,6 +5,7 @@
 
 use crate::error::{CliError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::keys::{How, Keys, Vouched};
 use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
@@ -15,7 +16,7 @@ use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use verifier::{RunRefused, RunVerifier, StepVerifier, VerifiedRun};
+use verifier::{RunRefused, RunVerifier, VerifiedRun};
 
 mod report;
 
@@ -46,6 +47,22 @@ pub struct Args {
     /// Proven steps that the run must have
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
+    /// Which verifier
+    #[arg(long, value_enum, default_value_t)]
+    engine: VerifierKind,
+    /// Make the verifying keys anew, by halo2, and compare them with those in the cache
+    #[arg(long)]
+    fresh_keys: bool,
+}
+
+/// What verifies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum VerifierKind {
+    /// The verifier that reads keys as data
+    #[default]
+    Native,
+    /// The same, and the verifier of halo2_proofs, several times slower: both must accept each proof
+    Halo2,
 }
 
 /// Runs the command.
@@ -67,9 +84,10 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
     })
 }
 
-fn keys(params: &Params, run: &Run, ui: &Ui) -> Result<(Config, StepVerifier), CliError> {
+fn keys(args: &Args, params: &Params, run: &Run, ui: &Ui) -> Result<(Config, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
-    let keys = ui.verifier_keys(params, &config)?;
+    let how = How { named: None, fresh: args.fresh_keys, oracle: args.engine == VerifierKind::Halo2 };
+    let keys = ui.verifier_keys(params, &config, how)?;
     Ok((config, keys))
 }
 
@@ -158,7 +176,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
         return Err(Rejection::FirstState { path: dir.genesis_proof_file() }.into());
     }
     let params = ui.params()?;
-    let (config, keys) = keys(&params, &run, ui)?;
+    let (config, Keys { verifier: keys, vouched }) = keys(args, &params, &run, ui)?;
     let start = Instant::now();
     let mut verifier = RunVerifier::new(&params, &keys, &run, corpus).map_err(rejected)?;
     if let Some(proof) = &proof {
@@ -180,7 +198,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
         return Err(Rejection::Steps { expected, found }.into());
     }
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
-    report::report(&verified, (&run, &config), &asked(args, true), elapsed)
+    report::report(&verified, (&run, &config), &asked(args, true, vouched), elapsed)
 }
 
 fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
@@ -200,7 +218,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     }
     let previous: Option<Bundle> = args.after.as_deref().map(read).transpose()?;
     let params = ui.params()?;
-    let (config, keys) = keys(&params, &bundle.run, ui)?;
+    let (config, Keys { verifier: keys, vouched }) = keys(args, &params, &bundle.run, ui)?;
     let start = Instant::now();
     let mut verifier = match &previous {
         Some(previous) => RunVerifier::after(&params, &keys, previous, corpus),
@@ -225,7 +243,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
     let elapsed = start.elapsed();
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
-    report::report(&verified, (&bundle.run, &config), &asked(args, false), elapsed)
+    report::report(&verified, (&bundle.run, &config), &asked(args, false, vouched), elapsed)
 }
 
 fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError> {
@@ -233,7 +251,7 @@ fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError>
     verifier.finish().map_err(rejected)
 }
 
-fn asked(args: &Args, whole: bool) -> Asked {
+fn asked(args: &Args, whole: bool, vouched: Vouched) -> Asked {
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     Asked {
         whole,
@@ -242,5 +260,7 @@ fn asked(args: &Args, whole: bool) -> Asked {
         after: shown(&args.after),
         end: shown(&args.end),
         steps: args.steps,
+        vouched,
+        halo2: args.engine == VerifierKind::Halo2,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::curve::affine;
 use crate::fixed_base::{FixedBases, Scratch};
-use crate::generators::Generators;
-use ff::Field;
+use crate::generators::{Generators, NoPoints};
+use ff::{Field, PrimeField};
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 
@@ -26,8 +26,7 @@ impl<C: CurveAffine> Bases<C> {
     /// Prepares the bases of parameters.
     pub fn new(generators: &Generators<C>) -> Self {
         let Generators { k, coefficients, lagrange, w, u } = generators;
-        // Digits of one bit more than there are rows: about as many buckets as there are points in a window.
-        let c = (k + 1).clamp(6, 14);
+        let c = window(*k);
         let sums: Vec<C::CurveExt> = lagrange
             .iter()
             .scan(C::CurveExt::identity(), |sum, base| {
@@ -41,6 +40,36 @@ impl<C: CurveAffine> Bases<C> {
             lagrange: FixedBases::new(&[lagrange, &[*w][..]].concat(), c),
             sums: FixedBases::new(&[affine(&sums), vec![*w]].concat(), c),
         }
+    }
+
+    /// Both coordinates of all multiples that are prepared, so that they need not be made again.
+    pub fn coordinates(&self) -> Vec<u8>
+    where
+        C::Base: PrimeField<Repr = [u8; 32]>,
+    {
+        [&self.coefficients, &self.lagrange, &self.sums].map(FixedBases::coordinates).concat()
+    }
+
+    /// Length of [`Bases::coordinates`] for 2^k rows.
+    pub fn encoded_length(k: u32) -> usize {
+        sizes(k).map(|bases| FixedBases::<C>::encoded_length(bases, window(k))).iter().sum()
+    }
+
+    /// From what [`Bases::coordinates`] gives. Whether the multiples are multiples is not checked.
+    pub fn from_coordinates(k: u32, bytes: &[u8]) -> Result<Self, NoPoints>
+    where
+        C::Base: PrimeField<Repr = [u8; 32]>,
+    {
+        let (mut rest, c) = (bytes, window(k));
+        let mut next = |bases: usize| {
+            let (own, others) = rest.split_at_checked(FixedBases::<C>::encoded_length(bases, c)).ok_or(NoPoints)?;
+            rest = others;
+            FixedBases::from_coordinates(bases, c, own)
+        };
+        let [coefficients, lagrange, sums] = sizes(k);
+        let bases =
+            Bases { rows: 1 << k, coefficients: next(coefficients)?, lagrange: next(lagrange)?, sums: next(sums)? };
+        if rest.is_empty() { Ok(bases) } else { Err(NoPoints) }
     }
 
     /// Rows of a column.
@@ -81,6 +110,17 @@ impl<C: CurveAffine> Bases<C> {
         let terms: Vec<_> = terms.into_iter().chain([(self.rows, w), (self.rows + 1, u)]).collect();
         self.coefficients.multiply_in_parts(&terms, parts)
     }
+}
+
+/// Digits of one bit more than there are rows: about as many buckets as there are points in a window.
+fn window(k: u32) -> u32 {
+    (k + 1).clamp(6, 14)
+}
+
+/// Bases of coefficients with W and U, of the Lagrange basis with W, and of its sums with W.
+fn sizes(k: u32) -> [usize; 3] {
+    let rows = 1 << k;
+    [rows + 2, rows + 1, rows + 1]
 }
 
 #[cfg(test)]

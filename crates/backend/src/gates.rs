@@ -1,10 +1,11 @@
 //! Gates as data: a graph in which equal parts of expressions stand once.
 
 use plonkish::{Expr, Field, Global, Plan};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A part of an expression. Operands are numbers of nodes, smaller than the node's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Node<F> {
     /// A constant.
     Constant(F),
@@ -33,7 +34,7 @@ impl<F> Node<F> {
 }
 
 /// A polynomial that is zero on every row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constraint {
     /// Fixed column that the node is multiplied with.
     pub selector: Option<usize>,
@@ -42,7 +43,7 @@ pub struct Constraint {
 }
 
 /// Constraints over one graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gates<F> {
     /// Parts, operands before what uses them.
     pub nodes: Vec<Node<F>>,

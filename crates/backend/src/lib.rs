@@ -2,6 +2,7 @@
 //! challenges, and a plan as a stock Halo2 circuit.
 
 pub mod bases;
+pub mod cache;
 pub mod challenge;
 pub mod curve;
 pub mod fixed_base;

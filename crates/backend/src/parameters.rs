@@ -1,17 +1,17 @@
-//! Parameters of the commitment scheme, cached on disk.
+//! Parameters of the commitment scheme, and the bases prepared from them, cached on disk.
 //!
 //! Making them takes seconds. A file is used only if its header and digest are right and, for the sizes in
 //! [`PINNED`], if its digest is the one that halo2's generators have: a file that is truncated, damaged or foreign is
 //! made anew and replaced. For other sizes the digest in the file is no protection against whoever can write to the
 //! directory.
 
-use crate::curve::{CURVE, Params};
-use std::fs;
-use std::io::{self, Write};
+use crate::bases::Bases;
+use crate::cache::{Cache, Fault, digest};
+use crate::curve::{CURVE, Params, Point};
+use crate::generators::Generators;
+use std::io;
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 16] = b"gradientcoin prm";
-const VERSION: u32 = 1;
 /// Magic, version, k, digest of the content.
 const HEADER: usize = 16 + 4 + 4 + 32;
 /// Largest k that is read or made: beyond it a proof would not be practical, and a file not of sensible size.
@@ -30,6 +30,9 @@ pub const PINNED: &[(u32, &str)] = &[
     (14, "8290f98c3fdbf6b0df9f941c02acb7725ea6aee84e311f3cfddb20653aed1e4c"),
 ];
 
+/// Digests of the files of prepared bases, by k.
+pub const PINNED_BASES: &[(u32, &str)] = &[(12, "74d49436d026a0c2faea9345e821842b2916dc8a7f95c145a448175992e76db6")];
+
 /// Parameters, and how they were come by.
 #[derive(Debug)]
 pub struct Loaded {
@@ -41,8 +44,8 @@ pub struct Loaded {
     pub not_written: Option<io::Error>,
 }
 
-/// Where parameters are from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where what may be cached is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The cache.
     Cache,
@@ -50,29 +53,6 @@ pub enum Origin {
     Made,
     /// Made, as the file was not what it should be.
     Replaced(Fault),
-}
-
-/// What is wrong with a file of parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It cannot be read.
-    #[error("the file cannot be read")]
-    Unreadable,
-    /// Its size is not that of parameters of this k.
-    #[error("the file has the wrong size")]
-    Size,
-    /// Its header is not that of this version, curve and k.
-    #[error("the file has another kind or version")]
-    Header,
-    /// Its content does not have the digest that the header says.
-    #[error("the file is damaged")]
-    Digest,
-    /// Its content does not have the pinned digest.
-    #[error("the file contains other generators")]
-    Foreign,
-    /// Its content does not decode.
-    #[error("the file cannot be decoded")]
-    Points,
 }
 
 /// Parameters that cannot be had.
@@ -86,9 +66,48 @@ pub enum ParamsError {
     Pinned(u32),
 }
 
+/// A kind of file.
+struct Kind {
+    name: &'static str,
+    magic: &'static [u8; 16],
+    version: u32,
+}
+
+const PARAMS: Kind = Kind { name: "params", magic: b"gradientcoin prm", version: 2 };
+const BASES: Kind = Kind { name: "bases", magic: b"gradientcoin bas", version: 1 };
+
+impl Kind {
+    fn file(&self, k: u32) -> String {
+        format!("{}-{CURVE}-{k}.bin", self.name)
+    }
+
+    fn header(&self, k: u32, content: &[u8]) -> Vec<u8> {
+        let digest = digest(content);
+        [&self.magic[..], &self.version.to_le_bytes(), &k.to_le_bytes(), digest.as_bytes()].concat()
+    }
+
+    /// The content of a file, of which `length` are to be, if there is one and it is what its header says.
+    fn read(&self, cache: &Cache, k: u32, length: usize) -> Result<Option<Vec<u8>>, Fault> {
+        let Some(mut bytes) = cache.read(&self.file(k), (HEADER + length) as u64)? else { return Ok(None) };
+        if bytes.len() != HEADER + length {
+            return Err(Fault::Size);
+        }
+        let content = bytes.split_off(HEADER);
+        let expected = self.header(k, &content);
+        if bytes[..HEADER - 32] != expected[..HEADER - 32] {
+            return Err(Fault::Header);
+        }
+        if bytes != expected { Err(Fault::Digest) } else { Ok(Some(content)) }
+    }
+
+    fn write(&self, cache: &Cache, k: u32, content: &[u8]) -> io::Result<()> {
+        cache.write(&self.file(k), &[&self.header(k, content), content])
+    }
+}
+
 /// File of the parameters for `k` in `dir`.
 pub fn path(dir: &Path, k: u32) -> PathBuf {
-    dir.join(format!("params-{CURVE}-{k}.bin"))
+    dir.join(PARAMS.file(k))
 }
 
 /// Reads the parameters for `k` from `dir`, or makes them and writes them there. Without a directory they are made.
@@ -96,7 +115,8 @@ pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
     if !(1..=MAX_K).contains(&k) {
         return Err(ParamsError::Size(k));
     }
-    let origin = match dir.map(|dir| read(&path(dir, k), k)) {
+    let cache = dir.map(Cache::new);
+    let origin = match cache.as_ref().map(|cache| read(cache, k)) {
         Some(Ok(Some(params))) => {
             return Ok(Loaded { params, origin: Origin::Cache, not_written: None });
         }
@@ -104,88 +124,106 @@ pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
         Some(Ok(None)) | None => Origin::Made,
     };
     let params = Params::new(k);
-    let content = encode(&params);
-    if pinned(k).is_some_and(|pinned| pinned != digest(&content).to_hex().as_str()) {
+    let content = params.generators().coordinates();
+    if !is_pinned(k, &content) {
         return Err(ParamsError::Pinned(k));
     }
-    let not_written = dir.and_then(|dir| write(dir, k, &content).err());
+    let not_written = cache.and_then(|cache| PARAMS.write(&cache, k, &content).err());
     Ok(Loaded { params, origin, not_written })
 }
 
-fn read(path: &Path, k: u32) -> Result<Option<Params>, Fault> {
-    // The size is checked before anything is read into memory.
-    let size = match fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) => return Err(Fault::Unreadable),
-    };
-    if size != (HEADER + content_length(k)) as u64 {
-        return Err(Fault::Size);
-    }
-    let bytes = fs::read(path).map_err(|_| Fault::Unreadable)?;
-    let (header, content) = bytes.split_at_checked(HEADER).ok_or(Fault::Size)?;
-    if content.len() != content_length(k) {
-        return Err(Fault::Size);
-    }
-    let hash = digest(content);
-    let expected = encode_header(k, &hash);
-    if header[..HEADER - 32] != expected[..HEADER - 32] || content[..4] != k.to_le_bytes() {
-        return Err(Fault::Header);
-    }
-    if header != expected {
-        return Err(Fault::Digest);
-    }
-    if pinned(k).is_some_and(|pinned| pinned != hash.to_hex().as_str()) {
+fn read(cache: &Cache, k: u32) -> Result<Option<Params>, Fault> {
+    let Some(content) = PARAMS.read(cache, k, 64 * Generators::<Point>::count(k))? else { return Ok(None) };
+    if !is_pinned(k, &content) {
         return Err(Fault::Foreign);
     }
-    let params = halo2_proofs::poly::commitment::Params::read(&mut &content[..]);
-    params.map(|params| Some(params.into())).map_err(|_| Fault::Points)
+    let generators = Generators::from_coordinates(k, &content).map_err(|_| Fault::Points)?;
+    Ok(Some(generators.into()))
 }
 
-/// Readers see the old file or the new one, never part of one.
-fn write(dir: &Path, k: u32, content: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(&encode_header(k, &digest(content)))?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path(dir, k))?;
-    Ok(())
+/// Whether the points have the pinned digest, if one is. It is of halo2's encoding: k, then of each point its first
+/// coordinate, with the parity of the second one in the highest bit.
+fn is_pinned(k: u32, coordinates: &[u8]) -> bool {
+    let Some((_, pinned)) = PINNED.iter().find(|(size, _)| *size == k) else { return true };
+    let mut encoded = k.to_le_bytes().to_vec();
+    for point in coordinates.as_chunks::<64>().0 {
+        let mut x = [0; 32];
+        x.copy_from_slice(&point[..32]);
+        x[31] |= point[32] << 7;
+        encoded.extend_from_slice(&x);
+    }
+    let digest = blake2b_simd::Params::new().hash_length(32).personal(b"GradCoin-params-").hash(&encoded);
+    digest.to_hex().as_str() == *pinned
 }
 
-fn encode(params: &Params) -> Vec<u8> {
-    let mut content = Vec::with_capacity(content_length(params.k()));
-    params.halo2().write(&mut content).expect("writing to memory does not fail");
-    content
+/// Prepares the bases of parameters, [`Params::bases`], from a file in `dir`, or makes them and writes them there.
+pub fn prepare(dir: Option<&Path>, params: &Params) -> (Origin, Option<io::Error>) {
+    let (k, cache) = (params.k(), dir.map(Cache::new));
+    let origin = match cache.as_ref().map(|cache| read_bases(cache, k)) {
+        Some(Ok(Some(bases))) => {
+            params.prepare(bases);
+            return (Origin::Cache, None);
+        }
+        Some(Err(fault)) => Origin::Replaced(fault),
+        Some(Ok(None)) | None => Origin::Made,
+    };
+    let bases = params.bases();
+    (origin, cache.and_then(|cache| BASES.write(&cache, k, &bases.coordinates()).err()))
 }
 
-/// k, two bases of `2^k` points, two more points.
-fn content_length(k: u32) -> usize {
-    4 + 32 * (2 * (1usize << k) + 2)
-}
-
-fn encode_header(k: u32, hash: &blake2b_simd::Hash) -> Vec<u8> {
-    [&MAGIC[..], &VERSION.to_le_bytes(), &k.to_le_bytes(), hash.as_bytes()].concat()
-}
-
-fn digest(content: &[u8]) -> blake2b_simd::Hash {
-    blake2b_simd::Params::new().hash_length(32).personal(b"GradCoin-params-").hash(content)
-}
-
-fn pinned(k: u32) -> Option<&'static str> {
-    PINNED.iter().find(|(size, _)| *size == k).map(|(_, digest)| *digest)
+fn read_bases(cache: &Cache, k: u32) -> Result<Option<Bases<Point>>, Fault> {
+    let Some(content) = BASES.read(cache, k, Bases::<Point>::encoded_length(k))? else { return Ok(None) };
+    match PINNED_BASES.iter().find(|(size, _)| *size == k) {
+        Some((_, pinned)) if digest(&content).to_hex().as_str() != *pinned => return Err(Fault::Foreign),
+        Some(_) => {}
+        None => cache.check_private()?,
+    }
+    Bases::from_coordinates(k, &content).map(Some).map_err(|_| Fault::Points)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     #[ignore = "takes half a minute"]
     fn pinned_digests_are_those_of_the_generators() {
         for &(k, pinned) in PINNED {
-            assert_eq!(digest(&encode(&Params::new(k))).to_hex().as_str(), pinned, "k = {k}");
+            let params = Params::new(k);
+            let mut encoded = vec![];
+            params.halo2().write(&mut encoded).unwrap();
+            let digest = blake2b_simd::Params::new().hash_length(32).personal(b"GradCoin-params-").hash(&encoded);
+            assert_eq!(digest.to_hex().as_str(), pinned, "k = {k}");
+            assert!(is_pinned(k, &params.generators().coordinates()));
         }
+    }
+
+    /// Ways in which a file goes wrong, with what is said of them: first those that its header shows.
+    fn faulty(kind: &Kind, k: u32, good: &[u8], foreign: Fault, points: Fault) -> Vec<(Vec<u8>, Fault)> {
+        let damaged = |at: usize| {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let content = &good[HEADER..];
+        let sealed = |content: Vec<u8>| [kind.header(k, &content), content].concat();
+        // Two points swapped: valid, right digest, but not ours.
+        let swapped = [&content[64..128], &content[..64], &content[128..]].concat();
+        let mut no_point = content.to_vec();
+        no_point[64] ^= 1;
+        vec![
+            (good[..good.len() - 1].to_vec(), Fault::Size),
+            ([good, &[0]].concat(), Fault::Size),
+            (vec![], Fault::Size),
+            (damaged(0), Fault::Header),
+            (damaged(16), Fault::Header),
+            (damaged(20), Fault::Header),
+            (damaged(30), Fault::Digest),
+            (damaged(HEADER + 100), Fault::Digest),
+            (sealed(swapped), foreign),
+            (sealed(no_point), points),
+        ]
     }
 
     #[test]
@@ -193,7 +231,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("made on demand");
         // One pinned size and one that is not.
-        for k in [5, 6] {
+        for (k, is_pinned) in [(5, false), (6, true)] {
             let file = path(&dir, k);
             let load = || load(Some(&dir), k).unwrap();
             let made = load();
@@ -201,45 +239,68 @@ mod tests {
             assert!(made.not_written.is_none());
             let cached = load();
             assert_eq!(cached.origin, Origin::Cache);
-            assert_eq!(encode(&cached.params), encode(&made.params));
-
+            assert_eq!(cached.params.generators(), made.params.generators());
             let good = fs::read(&file).unwrap();
-            let damaged = |at: usize| {
-                let mut bytes = good.clone();
-                bytes[at] ^= 1;
-                bytes
-            };
-            let mut foreign = encode(&made.params);
-            // Two generators swapped: valid points, right digest, but not ours.
-            let (a, b) = foreign[4..68].split_at_mut(32);
-            a.swap_with_slice(b);
-            let foreign = [encode_header(k, &digest(&foreign)), foreign].concat();
-            let mut points = encode(&made.params);
-            points[4..36].fill(0xff);
-            let points = [encode_header(k, &digest(&points)), points].concat();
-            for (bytes, fault) in [
-                (good[..good.len() - 1].to_vec(), Fault::Size),
-                ([&good[..], &[0]].concat(), Fault::Size),
-                (vec![], Fault::Size),
-                (damaged(0), Fault::Header),
-                (damaged(16), Fault::Header),
-                (damaged(20), Fault::Header),
-                (damaged(30), Fault::Digest),
-                (damaged(HEADER + 100), Fault::Digest),
-                (points, if pinned(k).is_some() { Fault::Foreign } else { Fault::Points }),
-            ] {
+            let points = if is_pinned { Fault::Foreign } else { Fault::Points };
+            for (bytes, fault) in faulty(&PARAMS, k, &good, Fault::Foreign, points) {
                 fs::write(&file, bytes).unwrap();
+                if fault == Fault::Foreign && !is_pinned {
+                    // The directory is what vouches for this size.
+                    assert_eq!(load().origin, Origin::Cache);
+                    fs::write(&file, &good).unwrap();
+                    continue;
+                }
                 let again = load();
                 assert_eq!(again.origin, Origin::Replaced(fault));
-                assert_eq!(encode(&again.params), encode(&made.params));
+                assert_eq!(again.params.generators(), made.params.generators());
                 assert_eq!(fs::read(&file).unwrap(), good);
-            }
-            if pinned(k).is_some() {
-                fs::write(&file, foreign).unwrap();
-                assert_eq!(load().origin, Origin::Replaced(Fault::Foreign));
             }
             // No leftovers of the writing.
             assert!(fs::read_dir(&dir).unwrap().all(|e| e.unwrap().path().extension().is_some()));
+        }
+    }
+
+    #[test]
+    fn prepared_bases_are_written_read_and_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let k = 5;
+        let prepare = || {
+            let params = Params::new(k);
+            let (origin, not_written) = prepare(Some(dir.path()), &params);
+            assert!(not_written.is_none());
+            (origin, params.prepared().unwrap().coordinates())
+        };
+        let (origin, made) = prepare();
+        assert_eq!(origin, Origin::Made);
+        assert_eq!(made.len(), Bases::<Point>::encoded_length(k));
+        assert_eq!(prepare(), (Origin::Cache, made.clone()));
+        let file = dir.path().join(BASES.file(k));
+        let good = fs::read(&file).unwrap();
+        for (bytes, fault) in faulty(&BASES, k, &good, Fault::Foreign, Fault::Points) {
+            fs::write(&file, bytes).unwrap();
+            match fault {
+                // Not of a pinned size.
+                Fault::Foreign => assert_eq!(prepare().0, Origin::Cache),
+                fault => assert_eq!(prepare(), (Origin::Replaced(fault), made.clone())),
+            }
+            fs::write(&file, &good).unwrap();
+        }
+    }
+
+    /// The pinned bases are those of the parameters, and a file with others is not used though all its digests are right.
+    #[test]
+    fn pinned_bases_are_those_of_the_generators() {
+        let dir = tempfile::tempdir().unwrap();
+        for &(k, pinned) in PINNED_BASES {
+            let params = Params::new(k);
+            let made = params.bases().coordinates();
+            assert_eq!(digest(&made).to_hex().as_str(), pinned, "k = {k}");
+            let cache = Cache::new(dir.path());
+            let swapped = [&made[64..128], &made[..64], &made[128..]].concat();
+            BASES.write(&cache, k, &swapped).unwrap();
+            assert_eq!(read_bases(&cache, k).unwrap_err(), Fault::Foreign);
+            BASES.write(&cache, k, &made).unwrap();
+            assert_eq!(read_bases(&cache, k).unwrap().unwrap().coordinates(), made);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Which cells of which columns a proof opens, in halo2's order.
 
 use plonkish::{Field, Global};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// What halo2 reads of columns on a row: the order is that in which a configuration asks for it first, and in which a
 /// proof has the evaluations. A public value is read on the current row, by copies alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queries {
     /// Advice columns and rotations.
     pub advice: Vec<(usize, i32)>,

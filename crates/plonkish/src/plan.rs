@@ -6,11 +6,11 @@ use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::Basis;
 use super::{Expr, Field, RESERVED_ROWS};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A column of the circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Global {
     /// Advice column by index.
     Advice(usize),

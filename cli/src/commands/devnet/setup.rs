@@ -130,8 +130,9 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     }
     let params = Arc::new(ui.params()?);
     let model = Spec::new(config.clone());
-    let prover = ui.prover_keys(&params, &model)?;
-    let verifier = StepVerifier::with_keys(&params, &config, prover.verifying())?;
+    let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
+    let prover = ui.prover_keys(&params, &model, named)?;
+    let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;

@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, Rejection};
 use crate::format::{bytes, hex, plural, time};
+use crate::keys::Vouched;
 use crate::ui::Output;
 use circuits::model::{Config, LossError, public_loss};
 use circuits::statements::{Run, StateCommitments, model_digest};
@@ -26,6 +27,10 @@ pub struct Asked {
     pub end: Option<String>,
     /// `--steps`.
     pub steps: Option<u64>,
+    /// What vouches for the keys.
+    pub vouched: Vouched,
+    /// Whether halo2's verifier was asked as well.
+    pub halo2: bool,
 }
 
 /// Text and JSON; an error that carries them if the verdict is conditional.
@@ -72,6 +77,8 @@ pub fn report(
         "steps": steps_of(verified)?,
         "proofs": verified.proofs,
         "proof_bytes": proof_bytes,
+        "keys": asked.vouched.name(),
+        "engine": if asked.halo2 { "halo2" } else { "native" },
         "seconds": elapsed.as_secs_f64(),
         "genesis_model_digest": genesis,
         "before_model_digest": before,
@@ -115,6 +122,18 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
     if let Some(model) = asked.genesis.as_ref().filter(|_| first > 0) {
         checked.push(format!("the run names {model} as its first model"));
     }
+    match asked.vouched {
+        Vouched::Pinned => checked.push("the keys are those that this program knows for the preset".into()),
+        Vouched::Named => checked.push("the keys are those that the genesis names".into()),
+        Vouched::Made => checked.push("the keys were made from the circuits".into()),
+        Vouched::Fresh => {
+            checked.push("the keys were made from the circuits by halo2; any in the cache are the same".into())
+        }
+        Vouched::Cache => {}
+    }
+    if asked.halo2 {
+        checked.push("halo2's own verifier accepts each proof".into());
+    }
     if verified.corpus {
         checked.push("each batch is the one that the seed assigns from the corpus".into());
     }
@@ -136,6 +155,9 @@ fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String>
     if first > 0 {
         let verified = if first == 1 { "it is not verified" } else { "they are not verified" };
         not.push(format!("{}: {verified}", span(0, first - 1)));
+    }
+    if asked.vouched == Vouched::Cache {
+        not.push("the keys, which are from the cache (--fresh-keys makes them from the circuits and compares)".into());
     }
     if asked.genesis.is_none() {
         not.push("which model the run begins with (--genesis compares it)".into());

@@ -11,7 +11,9 @@ mod digits;
 mod sums;
 
 use crate::curve::affine;
+use crate::generators::{self, NoPoints};
 pub(crate) use digits::Digits;
+use ff::PrimeField;
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
@@ -79,6 +81,36 @@ impl<C: CurveAffine> FixedBases<C> {
             .flat_map(|(i, w)| [at(i, w), at(i, w).negated()])
             .collect();
         FixedBases { len, digits, multiples }
+    }
+
+    /// Length of [`FixedBases::coordinates`] of so many bases and windows of `c` bits.
+    pub fn encoded_length(bases: usize, c: u32) -> usize {
+        64 * bases * Digits::<C::ScalarExt>::new(c).windows()
+    }
+
+    /// Both coordinates of the multiples.
+    pub fn coordinates(&self) -> Vec<u8>
+    where
+        C::Base: PrimeField<Repr = [u8; 32]>,
+    {
+        self.multiples.iter().step_by(2).flat_map(Affine::coordinates).collect()
+    }
+
+    /// From what [`FixedBases::coordinates`] gives: points on the curve, at least.
+    pub fn from_coordinates(bases: usize, c: u32, bytes: &[u8]) -> Result<Self, NoPoints>
+    where
+        C::Base: PrimeField<Repr = [u8; 32]>,
+    {
+        let (points, rest) = bytes.as_chunks::<64>();
+        if bytes.len() != Self::encoded_length(bases, c) || !rest.is_empty() {
+            return Err(NoPoints);
+        }
+        let both = |bytes: &[u8; 64]| {
+            let point = Affine::of(&generators::point::<C>(bytes)?)?;
+            Some([point, point.negated()])
+        };
+        let multiples: Option<Vec<_>> = points.par_iter().with_min_len(1024).map(both).collect();
+        Ok(FixedBases { len: bases, digits: Digits::new(c), multiples: multiples.ok_or(NoPoints)?.into_flattened() })
     }
 
     /// Σ scalarᵢ · baseᵢ over pairs of a base's index and a scalar, on this thread.

@@ -4,7 +4,7 @@
 //! (Montgomery 1987), so that an addition takes six multiplications. Equal points are doubled and opposite ones vanish:
 //! no input makes the sum wrong.
 
-use ff::Field;
+use ff::{Field, PrimeField};
 use pasta_curves::arithmetic::{CurveAffine, VartimeField};
 
 /// A point other than the one at infinity.
@@ -22,6 +22,17 @@ impl<B: VartimeField> Affine<B> {
 
     pub fn to_curve<C: CurveAffine<Base = B>>(self) -> C::CurveExt {
         Option::<C>::from(C::from_xy(self.x, self.y)).expect("sums of points on the curve are on it").to_curve()
+    }
+
+    /// Both, least significant bytes first.
+    pub fn coordinates(&self) -> [u8; 64]
+    where
+        B: PrimeField<Repr = [u8; 32]>,
+    {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.x.to_repr());
+        bytes[32..].copy_from_slice(&self.y.to_repr());
+        bytes
     }
 
     pub fn negated(&self) -> Self {

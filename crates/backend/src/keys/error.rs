@@ -74,6 +74,12 @@ pub enum KeyError {
     /// What halo2 prints of its key is not what this program knows how to read.
     #[error("halo2's key cannot be read")]
     Unreadable,
+    /// The parts of a key that was read do not fit together.
+    #[error("the key's parts do not fit together: {what}")]
+    Inconsistent {
+        /// What does not fit.
+        what: &'static str,
+    },
     /// halo2 refused the circuit.
     #[error("halo2: {0}")]
     Halo2(#[from] plonk::Error),

@@ -15,8 +15,11 @@ use crate::queries::Queries;
 use ff::{Field, PrimeField};
 use halo2_proofs::plonk;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+mod consistency;
+mod encoding;
 mod error;
 mod pinned;
 mod shape;
@@ -26,7 +29,7 @@ use shape::publics_read;
 pub use shape::{Item, Shape};
 
 /// A verifying key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyingKey {
     /// Sizes of proofs and instances.
     pub shape: Shape,
@@ -35,12 +38,15 @@ pub struct VerifyingKey {
     /// The gates.
     pub gates: Gates<F>,
     /// Commitments of the fixed columns.
+    #[serde(with = "encoding::coordinates")]
     pub fixed: Vec<Point>,
     /// Commitments of the permutation's columns.
+    #[serde(with = "encoding::coordinates")]
     pub sigma: Vec<Point>,
     /// Stands for the key in halo2's transcripts.
     pub transcript: F,
     /// Hash of all that the key means.
+    #[serde(with = "encoding::halves")]
     pub digest: [u8; 64],
 }
 

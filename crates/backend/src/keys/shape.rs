@@ -8,6 +8,7 @@ use crate::ports::WIRE_BLINDING_ROWS;
 use crate::queries::Queries;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem};
 use plonkish::RESERVED_ROWS;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub enum Item {
 }
 
 /// Sizes that follow from the plan alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Log2 of the rows.
     pub k: u32,
@@ -81,19 +82,7 @@ impl Shape {
 
         let permuted = 1 + queries.permuted.len();
         let permutation_products = permuted.div_ceil(cs.degree() - 2);
-        // Polynomials opened at the same points are opened together.
-        let rows = 1i64 << plan.k;
-        let points = |rotations: &mut dyn Iterator<Item = i32>| -> BTreeSet<i64> {
-            rotations.map(|r| i64::from(r).rem_euclid(rows)).collect()
-        };
-        let last = -(needed as i32);
-        let mut sets: BTreeSet<BTreeSet<i64>> = advice.values().map(|r| points(&mut r.iter().copied())).collect();
-        sets.insert(points(&mut [0].into_iter()));
-        sets.insert(points(&mut [0, 1].into_iter()));
-        if permutation_products > 1 {
-            sets.insert(points(&mut [0, 1, last].into_iter()));
-        }
-
+        let point_sets = point_sets(plan.k, &queries, needed, permutation_products);
         let ports: Vec<_> = (0..plan.ports.len()).map(|p| plan.port_columns(p)).collect();
         let openings = |port: &Range<usize>| port.clone().map(|c| advice[&c].len() + 1).max().unwrap_or(0);
         let port_openings: Vec<usize> = ports.iter().map(openings).collect();
@@ -117,7 +106,7 @@ impl Shape {
             permuted,
             permutation_products,
             quotient_pieces: cs.degree() - 1,
-            point_sets: sets.len(),
+            point_sets,
         })
     }
 
@@ -165,6 +154,19 @@ impl Shape {
     pub fn proof_length(&self, n: usize) -> usize {
         self.items(n).iter().map(|&(_, count)| count).sum::<usize>() * ENCODED
     }
+}
+
+/// Polynomials opened at the same points are opened together: how many different sets of points there are.
+pub(super) fn point_sets(k: u32, queries: &Queries, blinding_rows: usize, products: usize) -> usize {
+    let points =
+        |rotations: &[i32]| -> BTreeSet<i64> { rotations.iter().map(|&r| i64::from(r).rem_euclid(1 << k)).collect() };
+    let mut sets: BTreeSet<BTreeSet<i64>> = queries.rotations().iter().map(|(_, r)| points(r)).collect();
+    sets.insert(points(&[0]));
+    sets.insert(points(&[0, 1]));
+    if products > 1 {
+        sets.insert(points(&[0, 1, -(blinding_rows as i32)]));
+    }
+    sets.len()
 }
 
 pub(super) fn publics_read<F: plonkish::Field>(plan: &plonkish::Plan<F>) -> usize {

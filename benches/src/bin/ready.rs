@@ -1,0 +1,102 @@
+//! How long it takes until a process can prove, and until it can verify, with everything cached and without.
+//!
+//! `cargo run --release -p benches --bin ready`; `GRADIENTCOIN_BENCH_PRESETS` names the presets, `nano` without it.
+
+use backend::cache::Cache;
+use backend::curve::{DEFAULT_K, Params};
+use backend::parameters;
+use benches::setup::{presets, spec};
+use benches::timing::{repeat, time};
+use circuits::model::Spec;
+use circuits::segments::Circuits;
+use prover::step::StepKeys;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use verifier::StepVerifier;
+use verifier::keys::{Loaded, Wanted};
+
+/// Runs of which the median counts.
+const RUNS: usize = 7;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    println!(
+        "| preset | parameters | to verify: cached | without keys | to prove: cached | without keys and bases | key bytes | cache |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for preset in presets() {
+        let spec = spec(&preset);
+        let dir = tempfile::tempdir()?;
+        // Parameters take seconds to make, once for all models.
+        parameters::load(Some(dir.path()), DEFAULT_K)?;
+        let of_params = typical(|| parameters::load(Some(dir.path()), DEFAULT_K).map(drop).map_err(Into::into))?;
+        let without = once(|| ready_to_verify(dir.path(), &spec).map(drop))?;
+        let to_verify = typical(|| ready_to_verify(dir.path(), &spec).map(drop))?;
+        fs::read_dir(dir.path())?.try_for_each(|file| -> Result<()> {
+            let file = file?.path();
+            let params = file == parameters::path(dir.path(), DEFAULT_K);
+            if params { Ok(()) } else { Ok(fs::remove_file(file)?) }
+        })?;
+        let anew = once(|| ready_to_prove(dir.path(), &spec).map(drop))?;
+        let to_prove = typical(|| ready_to_prove(dir.path(), &spec).map(drop))?;
+        let size = |name: &str| -> Result<u64> {
+            let mut size = 0;
+            for file in fs::read_dir(dir.path())? {
+                let file = file?;
+                let named = file.file_name().to_string_lossy().starts_with(name);
+                size += if named { file.metadata()?.len() } else { 0 };
+            }
+            Ok(size)
+        };
+        println!(
+            "| `{preset}` | {:.1} ms | {:.1} ms | {:.0} ms | {:.0} ms | {:.0} ms | {} | {} |",
+            ms(of_params),
+            ms(to_verify),
+            ms(without),
+            ms(to_prove),
+            ms(anew),
+            size("keys")?,
+            size("")?
+        );
+    }
+    Ok(())
+}
+
+fn ms(time: Duration) -> f64 {
+    1e3 * time.as_secs_f64()
+}
+
+fn once(f: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let (taken, done) = time(f);
+    done.map(|()| taken)
+}
+
+fn typical(mut f: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut failed = None;
+    let time = repeat(RUNS, || failed = f().err().or(failed.take()));
+    failed.map_or(Ok(time), Err)
+}
+
+fn keys(params: &Params, dir: &Path, spec: &Spec) -> Result<Loaded> {
+    let wanted = Wanted { params, config: &spec.config, named: None };
+    let loaded = wanted.load(Some(&Cache::new(dir)), &|| Circuits::new(spec), &mut |_, _| {})?;
+    loaded.not_written.map_or(Ok(()), Err)?;
+    Ok(Loaded { not_written: None, ..loaded })
+}
+
+/// From nothing in memory to a verifier.
+fn ready_to_verify(dir: &Path, spec: &Spec) -> Result<StepVerifier> {
+    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
+    Ok(StepVerifier::with_keys(&params, &spec.config, keys(&params, dir, spec)?.keys)?)
+}
+
+/// From nothing in memory to a prover.
+fn ready_to_prove(dir: &Path, spec: &Spec) -> Result<StepKeys> {
+    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
+    parameters::prepare(Some(dir), &params);
+    let loaded = keys(&params, dir, spec)?;
+    Ok(StepKeys::new(&params, spec, Circuits::new(spec), loaded.keys, &mut |_, _| {})?)
+}

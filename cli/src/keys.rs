@@ -1,0 +1,129 @@
+//! Keys: read from the cache, made, or made anew by halo2.
+
+use crate::error::CliError;
+use crate::ui::Ui;
+use backend::cache::Cache;
+use backend::curve::Params;
+use backend::parameters::{self, Origin};
+use circuits::model::{Config, Spec};
+use circuits::segments::Circuits;
+use prover::step::StepKeys;
+use verifier::keys::{Expected, Loaded, Wanted};
+use verifier::{KeysDigest, StepVerifier};
+
+/// How verifying keys are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Digest that a chain's genesis names.
+    pub named: Option<KeysDigest>,
+    /// Made anew by halo2, and compared with those in the cache.
+    pub fresh: bool,
+    /// Each proof is also given to halo2's verifier.
+    pub oracle: bool,
+}
+
+/// What vouches for the keys that something was verified under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// Their digest is pinned in this program.
+    Pinned,
+    /// Their digest stands in the chain's genesis.
+    Named,
+    /// This program made them from the circuits.
+    Made,
+    /// halo2 made them from the circuits.
+    Fresh,
+    /// The directory that they were read from.
+    Cache,
+}
+
+impl Vouched {
+    fn of(loaded: &Loaded) -> Self {
+        match (loaded.expected, &loaded.origin) {
+            (Some(Expected::Pinned), _) => Vouched::Pinned,
+            (Some(Expected::Named), _) => Vouched::Named,
+            (None, Origin::Cache) => Vouched::Cache,
+            (None, _) => Vouched::Made,
+        }
+    }
+
+    /// For machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Vouched::Pinned => "pinned",
+            Vouched::Named => "genesis",
+            Vouched::Made => "made",
+            Vouched::Fresh => "fresh",
+            Vouched::Cache => "cache",
+        }
+    }
+}
+
+/// Verifying keys, ready, and what vouches for them.
+pub struct Keys {
+    /// The verifier.
+    pub verifier: StepVerifier,
+    /// What vouches for its keys.
+    pub vouched: Vouched,
+}
+
+impl Ui {
+    /// Keys to verify a model's steps with.
+    pub fn verifier_keys(&self, params: &Params, config: &Config, how: How) -> Result<Keys, CliError> {
+        let circuits = || Circuits::new(&Spec::new(config.clone()));
+        let (loaded, vouched) = self.load_keys(params, config, how, &circuits)?;
+        let mut verifier = StepVerifier::with_keys(params, config, loaded.keys)?;
+        if how.oracle {
+            let _spinner = self.spinner("halo2's verifying keys");
+            verifier = verifier.with_oracles(params, &circuits())?;
+        }
+        Ok(Keys { verifier, vouched })
+    }
+
+    /// Keys to prove a model's steps with, of the digest that is named, if one is.
+    pub fn prover_keys(&self, params: &Params, spec: &Spec, named: Option<KeysDigest>) -> Result<StepKeys, CliError> {
+        let circuits = Circuits::new(spec);
+        let dir = self.cache_dir();
+        {
+            let _spinner = self.spinner("bases");
+            let (origin, not_written) = parameters::prepare(dir.as_deref(), params);
+            self.tell_of_cache("prepared bases", "", &origin, not_written);
+        }
+        let (loaded, _) =
+            self.load_keys(params, &spec.config, How { named, ..How::default() }, &|| Circuits::new(spec))?;
+        let spinner = self.spinner("proving keys");
+        Ok(StepKeys::new(params, spec, circuits, loaded.keys, &mut |done, of| spinner.done(done, of))?)
+    }
+
+    fn load_keys(
+        &self,
+        params: &Params,
+        config: &Config,
+        how: How,
+        circuits: &dyn Fn() -> Circuits,
+    ) -> Result<(Loaded, Vouched), CliError> {
+        let cache = self.cache_dir().map(Cache::new);
+        let wanted = Wanted { params, config, named: how.named };
+        let spinner = self.spinner("verifying keys");
+        let told = &mut |done, of| spinner.done(done, of);
+        if how.fresh {
+            return Ok((wanted.fresh(cache.as_ref(), circuits, told)?, Vouched::Fresh));
+        }
+        let mut loaded = wanted.load(cache.as_ref(), circuits, told)?;
+        drop(spinner);
+        let file = cache.map_or_else(String::new, |cache| format!("{}: ", cache.path(&wanted.file()).display()));
+        self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
+        let vouched = Vouched::of(&loaded);
+        Ok((loaded, vouched))
+    }
+
+    /// Warns of a file in the cache that was of no use, and of one that could not be written.
+    pub fn tell_of_cache(&self, what: &str, file: &str, origin: &Origin, not_written: Option<std::io::Error>) {
+        if let Origin::Replaced(fault) = origin {
+            self.warn(&format!("{what} were regenerated: {file}{fault}"));
+        }
+        if let Some(error) = not_written {
+            self.warn(&format!("{what} could not be cached: {file}{error}"));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The verifying keys of a model: made from its circuits, or read from a file that an earlier process wrote.
+//!
+//! Whoever verifies under a key believes that it is that of the circuits. Of a key that was made, the program that made it
+//! says so. Of one that was read, a digest says so: that of a preset is pinned in the program ([`pinned()`]), that of a
+//! chain's model stands in its genesis. For any other model the file is as good as its directory, which is refused if
+//! others may write to it; [`VerifyingKeys::by_halo2`] makes the keys without any code of ours but the circuits', to be
+//! compared with.
+
+use backend::cache::{Cache, Fault};
+use backend::curve::{CIRCUIT_VERSION, CURVE, DEFAULT_K, Params};
+use backend::keys::{KeyError, VerifyingKey};
+use backend::parameters::Origin;
+use circuits::model::Config;
+use circuits::segments::{Circuits, SegmentKind};
+use circuits::statements::codec::{self, CodecError, Encoded};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+mod pinned;
+
+pub use pinned::pinned;
+
+/// Largest file of keys: those of `mini` take 200 KiB.
+const MOST: u64 = 64 << 20;
+
+/// Digest of a model's verifying keys: of all that a verifier reads of them, in our encoding.
+pub type KeysDigest = [u8; codec::CHECKSUM_BYTES];
+
+/// The verifying keys of a model's three circuits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyingKeys {
+    circuits: u32,
+    /// The model's configuration, as JSON.
+    #[serde(deserialize_with = "codec::text")]
+    config: String,
+    /// Layer segment.
+    pub layer: VerifyingKey,
+    /// Head segment.
+    pub head: VerifyingKey,
+    /// Update segment.
+    pub update: VerifyingKey,
+}
+
+impl Encoded for VerifyingKeys {
+    const MAGIC: [u8; 8] = *b"GCverkey";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "file of verifying keys";
+    const CHECKSUM: bool = true;
+}
+
+/// Why keys cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// They cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// They cannot be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The circuits of this program are not those that the keys' digest is of.
+    #[error("the verifying keys made by this program are not those with the digest that {0}")]
+    Digest(Expected),
+    /// The keys in the cache are not those that halo2 makes.
+    #[error("the cached verifying keys are not those that halo2 makes of the circuits")]
+    Stale,
+}
+
+/// What names the digest that keys must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// This program.
+    Pinned,
+    /// Whoever asks for them.
+    Named,
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Expected::Pinned => "is pinned for the preset",
+            Expected::Named => "the genesis names",
+        })
+    }
+}
+
+/// Told how many keys are made, and of how many.
+pub type Told<'t> = dyn FnMut(usize, usize) + 't;
+
+impl VerifyingKeys {
+    /// Makes the keys of a model.
+    pub fn make(params: &Params, circuits: &Circuits, config: &Config, told: &mut Told<'_>) -> Result<Self, KeyError> {
+        Self::made_by(config, told, &|kind| VerifyingKey::with_publics(params, circuits.plan(kind), kind.publics()))
+    }
+
+    /// The same keys, made by halo2.
+    pub fn by_halo2(
+        params: &Params,
+        circuits: &Circuits,
+        config: &Config,
+        told: &mut Told<'_>,
+    ) -> Result<Self, KeyError> {
+        Self::made_by(config, told, &|kind| VerifyingKey::by_halo2(params, circuits.plan(kind), kind.publics()))
+    }
+
+    fn made_by(
+        config: &Config,
+        told: &mut Told<'_>,
+        make: &dyn Fn(SegmentKind) -> Result<VerifyingKey, KeyError>,
+    ) -> Result<Self, KeyError> {
+        let mut made = 0;
+        let mut key = |kind| {
+            let key = make(kind)?;
+            made += 1;
+            told(made, SegmentKind::ALL.len());
+            Ok::<_, KeyError>(key)
+        };
+        let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
+        Ok(VerifyingKeys { circuits: CIRCUIT_VERSION, config: config.to_json(), layer, head, update })
+    }
+
+    /// The key of a segment.
+    pub fn of(&self, kind: SegmentKind) -> &VerifyingKey {
+        match kind {
+            SegmentKind::Layer => &self.layer,
+            SegmentKind::Head => &self.head,
+            SegmentKind::Update => &self.update,
+        }
+    }
+
+    /// Their digest.
+    pub fn digest(&self) -> Result<KeysDigest, CodecError> {
+        let file = codec::encode(self)?;
+        file.last_chunk().copied().ok_or(CodecError::Checksum(Self::NAME))
+    }
+
+    /// Whether they are of this configuration and of this program's circuits.
+    pub fn are_of(&self, config: &Config) -> bool {
+        self.circuits == CIRCUIT_VERSION && self.config == config.to_json()
+    }
+}
+
+/// Keys, and how they were come by.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The keys.
+    pub keys: VerifyingKeys,
+    /// Their digest.
+    pub digest: KeysDigest,
+    /// Where they are from.
+    pub origin: Origin,
+    /// What vouches for keys from the cache besides the directory.
+    pub expected: Option<Expected>,
+    /// Why they could not be written to the cache, if they could not; nothing else is amiss.
+    pub not_written: Option<io::Error>,
+}
+
+/// A model's keys, wanted.
+pub struct Wanted<'a> {
+    /// Parameters.
+    pub params: &'a Params,
+    /// The model.
+    pub config: &'a Config,
+    /// Digest that the keys must have, where a chain's genesis names it.
+    pub named: Option<KeysDigest>,
+}
+
+impl Wanted<'_> {
+    /// What the keys must be.
+    fn expected(&self) -> Option<(KeysDigest, Expected)> {
+        let named = self.named.map(|digest| (digest, Expected::Named));
+        named.or_else(|| pinned(self.config).map(|digest| (digest, Expected::Pinned)))
+    }
+
+    /// File of the keys in a cache.
+    pub fn file(&self) -> String {
+        let of_config = codec::digest(b"gradcoin-k-file", self.config.to_json().as_bytes());
+        let name: String = of_config[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("keys-{CURVE}-{DEFAULT_K}-{CIRCUIT_VERSION}-{name}.bin")
+    }
+
+    /// Reads the keys from the cache, or makes them and writes them there. Without a cache they are made. `circuits` is
+    /// asked for only if they are made.
+    pub fn load(
+        &self,
+        cache: Option<&Cache>,
+        circuits: &dyn Fn() -> Circuits,
+        told: &mut Told<'_>,
+    ) -> Result<Loaded, KeysError> {
+        let expected = self.expected();
+        let by = expected.map(|(_, by)| by);
+        let origin = match cache.map(|cache| self.read(cache)) {
+            Some(Ok(Some((keys, digest)))) => {
+                return Ok(Loaded { keys, digest, origin: Origin::Cache, expected: by, not_written: None });
+            }
+            Some(Err(fault)) => Origin::Replaced(fault),
+            Some(Ok(None)) | None => Origin::Made,
+        };
+        let keys = VerifyingKeys::make(self.params, &circuits(), self.config, told)?;
+        let digest = keys.digest()?;
+        if let Some((expected, by)) = expected
+            && digest != expected
+        {
+            return Err(KeysError::Digest(by));
+        }
+        let not_written = match cache {
+            Some(cache) => cache.write(&self.file(), &[&codec::encode(&keys)?]).err(),
+            None => None,
+        };
+        Ok(Loaded { keys, digest, origin, expected: by, not_written })
+    }
+
+    /// Makes the keys by halo2, and requires that those in the cache, if there are any, and those that
+    /// [`VerifyingKeys::make`] would make are the same.
+    pub fn fresh(
+        &self,
+        cache: Option<&Cache>,
+        circuits: &dyn Fn() -> Circuits,
+        told: &mut Told<'_>,
+    ) -> Result<Loaded, KeysError> {
+        let keys = VerifyingKeys::by_halo2(self.params, &circuits(), self.config, told)?;
+        let digest = keys.digest()?;
+        if let Some((expected, by)) = self.expected()
+            && digest != expected
+        {
+            return Err(KeysError::Digest(by));
+        }
+        let file = cache.map(|cache| cache.read(&self.file(), MOST));
+        if let Some(Ok(Some(bytes))) = file
+            && bytes != codec::encode(&keys)?
+        {
+            return Err(KeysError::Stale);
+        }
+        let expected = self.expected().map(|(_, by)| by);
+        Ok(Loaded { keys, digest, origin: Origin::Made, expected, not_written: None })
+    }
+
+    fn read(&self, cache: &Cache) -> Result<Option<(VerifyingKeys, KeysDigest)>, Fault> {
+        let Some(bytes) = cache.read(&self.file(), MOST)? else { return Ok(None) };
+        let digest = *bytes.last_chunk().ok_or(Fault::Size)?;
+        // What vouches for the content is asked before the content is looked at.
+        match self.expected() {
+            Some((expected, _)) if codec::checksum(&bytes[..bytes.len() - digest.len()]) == expected => {}
+            Some(_) => return Err(Fault::Foreign),
+            None => cache.check_private()?,
+        }
+        let keys: VerifyingKeys = codec::decode(&bytes).map_err(|error| match error {
+            CodecError::Magic(_) | CodecError::Version { .. } => Fault::Header,
+            CodecError::Checksum(_) => Fault::Digest,
+            _ => Fault::Points,
+        })?;
+        if !keys.are_of(self.config) {
+            return Err(Fault::Foreign);
+        }
+        for kind in SegmentKind::ALL {
+            let key = keys.of(kind);
+            let fits = key.shape.k == self.params.k() && key.shape.publics == kind.publics();
+            if !fits || key.shape.ports.len() != kind.ports() || key.check_consistent().is_err() {
+                return Err(Fault::Points);
+            }
+        }
+        Ok(Some((keys, digest)))
+    }
+}
