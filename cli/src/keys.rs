@@ -8,7 +8,7 @@ use backend::parameters::{self, Origin};
 use circuits::model::{Config, Spec};
 use circuits::segments::Circuits;
 use prover::step::StepKeys;
-use verifier::keys::{Expected, Loaded, Wanted};
+use verifier::keys::{Expected, Loaded, Wanted, file_name};
 use verifier::{KeysDigest, StepVerifier};
 
 /// How verifying keys are wanted.
@@ -82,13 +82,11 @@ impl Ui {
 
     /// Keys to prove a model's steps with, of the digest that is named, if one is.
     pub fn prover_keys(&self, params: &Params, spec: &Spec, named: Option<KeysDigest>) -> Result<StepKeys, CliError> {
-        let circuits = Circuits::new(spec);
-        let dir = self.cache_dir();
-        {
-            let _spinner = self.spinner("bases");
-            let (origin, not_written) = parameters::prepare(dir.as_deref(), params);
-            self.tell_of_cache("prepared bases", "", &origin, not_written);
-        }
+        let (dir, spinner) = (self.cache_dir(), self.spinner("prepared bases"));
+        let ((origin, not_written), circuits) =
+            rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::new(spec));
+        drop(spinner);
+        self.tell_of_cache("prepared bases", "", &origin, not_written);
         let (loaded, _) =
             self.load_keys(params, &spec.config, How { named, ..How::default() }, &|| Circuits::new(spec))?;
         let spinner = self.spinner("proving keys");
@@ -111,7 +109,7 @@ impl Ui {
         }
         let mut loaded = wanted.load(cache.as_ref(), circuits, told)?;
         drop(spinner);
-        let file = cache.map_or_else(String::new, |cache| format!("{}: ", cache.path(&wanted.file()).display()));
+        let file = cache.map_or_else(String::new, |cache| format!("{}: ", cache.path(&file_name(config)).display()));
         self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
         let vouched = Vouched::of(&loaded);
         Ok((loaded, vouched))

@@ -34,6 +34,7 @@ pub const SETTLE_AT: usize = 1 << 15;
 ///
 /// Each claim is scaled by a scalar of its own when it is added (see the module's argument) and joins one sum at once, so
 /// that errors of different proofs cannot cancel. The result is the same on every machine.
+#[derive(Clone)]
 pub struct Batch<'params> {
     params: &'params Params,
     hash: blake2b_simd::State,
@@ -129,8 +130,9 @@ impl<'params> Batch<'params> {
         self.failed
     }
 
-    /// Checks all claims at once. If that fails, a batch that names culprits checks each claim by itself, and names those
-    /// at fault by their number in the order in which they were added.
+    /// Checks all claims at once. If that fails, a batch that names culprits checks halves, and halves of those that fail,
+    /// and names the claims at fault by their number in the order in which they were added. By the module's argument
+    /// errors in a half do not cancel either: its last claim's scalar was drawn after all others.
     pub fn finish(mut self) -> Result<(), BatchError> {
         if self.is_empty() {
             return Err(BatchError::Empty);
@@ -139,9 +141,18 @@ impl<'params> Batch<'params> {
         if !self.failed {
             return Ok(());
         }
-        // A claim times a scalar other than 0 is zero where the claim is.
-        let named = self.named.unwrap_or_default().into_iter().enumerate();
-        Err(BatchError::Invalid(named.filter_map(|(i, claim)| (!claim.eval()).then_some(i)).collect()))
+        let mut left: Vec<(usize, Msm<'_>)> = self.named.unwrap_or_default().into_iter().enumerate().collect();
+        let mut found = vec![];
+        while let Some((_, first)) = left.first() {
+            // Sums over different parameters do not add.
+            let params: *const Params = first.params();
+            let (own, others): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|(_, claim)| std::ptr::eq(claim.params(), params));
+            found.extend(culprits(&own, &mut |claims| !sum(claims).eval()));
+            left = others;
+        }
+        found.sort_unstable();
+        Err(BatchError::Invalid(found))
     }
 
     /// Adds a claim that has been absorbed.
@@ -185,6 +196,37 @@ impl<'params> Batch<'params> {
             .finalize();
         F::from_uniform_bytes(hash.as_array())
     }
+}
+
+fn sum<'p>(claims: &[(usize, Msm<'p>)]) -> Msm<'p> {
+    let mut sum = claims[0].1.clone();
+    claims[1..].iter().for_each(|(_, claim)| sum.add_msm(claim));
+    sum
+}
+
+/// The numbers of the items that make a list fail, asking only of what part of it fails: for one among n, about
+/// 1 + log₂ n times.
+fn culprits<T>(items: &[(usize, T)], fails: &mut impl FnMut(&[(usize, T)]) -> bool) -> Vec<usize> {
+    /// Of a list that is known to fail.
+    fn halve<T>(items: &[(usize, T)], fails: &mut impl FnMut(&[(usize, T)]) -> bool, found: &mut Vec<usize>) {
+        if let [(number, _)] = items {
+            found.push(*number);
+            return;
+        }
+        let (low, high) = items.split_at(items.len() / 2);
+        let low_fails = fails(low);
+        if low_fails {
+            halve(low, fails, found);
+        }
+        if !low_fails || fails(high) {
+            halve(high, fails, found);
+        }
+    }
+    let mut found = vec![];
+    if !items.is_empty() && fails(items) {
+        halve(items, fails, &mut found);
+    }
+    found
 }
 
 #[cfg(test)]
@@ -308,6 +350,29 @@ mod tests {
         let mut batch = with(Batch::new(&params), &[F::ZERO, F::ONE]);
         batch.add_claim(&many, filler());
         assert_eq!(batch.finish(), Err(BatchError::Invalid(vec![1])));
+    }
+
+    /// Culprits are found by halving: which of up to 9 items fail, and how often is asked.
+    #[test]
+    fn culprits_are_found_by_halving() {
+        let asked = |n: usize, pattern: u32| {
+            let items: Vec<(usize, bool)> = (0..n).map(|i| (i + 10, pattern >> i & 1 == 1)).collect();
+            let mut asked = 0;
+            let found = culprits(&items, &mut |items| {
+                asked += 1;
+                items.iter().any(|item| item.1)
+            });
+            let expected: Vec<usize> = items.iter().filter(|item| item.1).map(|item| item.0).collect();
+            assert_eq!(found, expected);
+            asked
+        };
+        for n in 0..10 {
+            (0..1 << n).for_each(|pattern| drop(asked(n, pattern)));
+        }
+        // One among 32: all, then a half of each size, and the other half where the first one fails.
+        assert_eq!(asked(32, 1 << 31), 1 + 5);
+        assert_eq!(asked(32, 1), 1 + 2 * 5);
+        assert!(asked(32, 1 << 17 | 1 << 5) < 32 / 2 + 5);
     }
 
     #[test]

@@ -59,6 +59,17 @@ pub fn check<'params>(
     instances: &[Vec<F>],
 ) -> Result<Claim<'params>, VerifyError> {
     statement(params, key, expected, proof, instances)?;
+    argument(params, key, expected, proof, instances)
+}
+
+/// halo2's argument, but for the final multi-scalar multiplication, of a proof that is well formed.
+pub(crate) fn argument<'params>(
+    params: &'params Params,
+    key: &VerifyingKey,
+    expected: usize,
+    proof: &[u8],
+    instances: &[Vec<F>],
+) -> Result<Claim<'params>, VerifyError> {
     let kinds = items(key, expected, proof).map(|(kind, _)| kind);
     let items = Items::decode(kinds, proof)?;
     let mut msm = Msm::new(params);
@@ -160,11 +171,14 @@ fn arguments(
     reader.end()
 }
 
-/// Commitments of instance columns. All begin with the same challenges.
+/// Commitments of instance columns. Those that begin as the first does, as with the same challenges they do, share a part.
 fn commit_instances(params: &Params, instances: &[Vec<F>]) -> Vec<Point> {
+    let head = |instance: &[F]| params.commit_column(&instance[..SLOTS.min(instance.len())], F::ONE);
     let Some(first) = instances.first() else { return vec![] };
-    let shared = params.commit_column(&first[..SLOTS.min(first.len())], F::ONE);
+    let of_first = head(first);
     let of_publics = |instance: &Vec<F>| {
+        let same = instance.get(..SLOTS) == first.get(..SLOTS);
+        let shared = if same { of_first } else { head(instance) };
         let publics =
             instance.iter().enumerate().skip(SLOTS).map(|(row, value)| (*value, params.generators().lagrange[row]));
         shared + multiexp(&publics.collect::<Vec<_>>())
@@ -192,7 +206,12 @@ pub fn instances(key: &VerifyingKey, proof: &[u8], publics: &[Vec<F>]) -> Result
 }
 
 /// Sizes, and encodings as far as they are cheap to check.
-fn well_formed(key: &VerifyingKey, expected: usize, proof: &[u8], instances: &[Vec<F>]) -> Result<(), VerifyError> {
+pub(crate) fn well_formed(
+    key: &VerifyingKey,
+    expected: usize,
+    proof: &[u8],
+    instances: &[Vec<F>],
+) -> Result<(), VerifyError> {
     if instances.is_empty() {
         return Err(VerifyError::NoInstances);
     }

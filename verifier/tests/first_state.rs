@@ -37,7 +37,10 @@ use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec::new(tiny()));
 static PROVING: LazyLock<StepKeys> = LazyLock::new(|| StepKeys::generate(&PARAMS, &SPEC).unwrap());
-static VERIFYING: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &SPEC.config).unwrap());
+/// Of each proof, halo2's verifier is asked as well.
+static VERIFYING: LazyLock<StepVerifier> = LazyLock::new(|| {
+    StepVerifier::new(&PARAMS, &SPEC.config).unwrap().with_oracles(&PARAMS, &PROVING.circuits).unwrap()
+});
 
 /// One layer, few cells, a head of its own, more features than tokens in a sequence.
 fn tiny() -> Config {

@@ -11,7 +11,7 @@ use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::encode;
 use std::fs;
 use std::sync::LazyLock;
-use verifier::keys::{Expected, KeysError, Loaded, Wanted, pinned};
+use verifier::keys::{Expected, KeysError, Loaded, Wanted, file_name, pinned};
 use verifier::{KeysDigest, VerifyingKeys};
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| {
@@ -72,9 +72,9 @@ fn exchanged(keys: &VerifyingKeys) -> VerifyingKeys {
 fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path());
-    let file = |config: &Config| Wanted { params: &PARAMS, config, named: None }.file();
     // A preset.
-    let write = |config: &Config, keys: &VerifyingKeys| cache.write(&file(config), &[&encode(keys).unwrap()]).unwrap();
+    let write =
+        |config: &Config, keys: &VerifyingKeys| cache.write(&file_name(config), &[&encode(keys).unwrap()]).unwrap();
     write(&Config::NANO, &exchanged(&NANO));
     let loaded = load(&Config::NANO, None, &cache).unwrap();
     assert_eq!((loaded.origin, loaded.expected), (Origin::Replaced(Fault::Foreign), Some(Expected::Pinned)));
@@ -108,8 +108,7 @@ fn files_that_are_not_keys_are_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path().join("made on demand"));
     let (config, keys) = (tiny(), made(&tiny()));
-    let wanted = Wanted { params: &PARAMS, config: &config, named: None };
-    let file = cache.path(&wanted.file());
+    let file = cache.path(&file_name(&config));
     assert_eq!(load(&config, None, &cache).unwrap().origin, Origin::Made);
     let good = fs::read(&file).unwrap();
     assert_eq!(good, encode(&keys).unwrap());

@@ -96,7 +96,7 @@ fn ready_to_verify(dir: &Path, spec: &Spec) -> Result<StepVerifier> {
 /// From nothing in memory to a prover.
 fn ready_to_prove(dir: &Path, spec: &Spec) -> Result<StepKeys> {
     let params = parameters::load(Some(dir), DEFAULT_K)?.params;
-    parameters::prepare(Some(dir), &params);
+    let (_, circuits) = rayon::join(|| parameters::prepare(Some(dir), &params), || Circuits::new(spec));
     let loaded = keys(&params, dir, spec)?;
-    Ok(StepKeys::new(&params, spec, Circuits::new(spec), loaded.keys, &mut |_, _| {})?)
+    Ok(StepKeys::new(&params, spec, circuits, loaded.keys, &mut |_, _| {})?)
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
-use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun};
+use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun, VerifyingKeys};
 
 struct Proven {
     dir: tempfile::TempDir,
@@ -76,6 +76,57 @@ fn the_honest_run_is_accepted() {
     assert_eq!(run(dir, "inspect r").ok()["content"]["bundles"], 2);
     assert_eq!(run(dir, "inspect r/run.bin").ok()["kind"], "run");
     assert_eq!(run(dir, "inspect r/step-000000.bundle").ok()["content"]["step"], 0);
+}
+
+/// The report says what vouches for the keys: of a preset, the program; of another model from the cache, the directory.
+#[test]
+fn what_vouches_for_the_keys_is_said() {
+    let dir = proven().dir.path();
+    let json = run(dir, "verify r").ok();
+    assert_eq!((&json["keys"], &json["engine"]), (&"pinned".into(), &"native".into()));
+    assert!(has(&json, "checked", "the keys are those that this program knows for the preset"));
+    let json = run(dir, "verify r --engine halo2 --fresh-keys").ok();
+    assert_eq!((&json["keys"], &json["engine"]), (&"fresh".into(), &"halo2".into()));
+    assert!(has(&json, "checked", "halo2's own verifier accepts each proof"));
+
+    // A file of keys with one commitment exchanged and all checksums right.
+    let name = verifier::keys::file_name(&Config::NANO);
+    let keys = fs::read(crate::common::cache().join(&name)).unwrap();
+    let mut exchanged: VerifyingKeys = decode(&keys).unwrap();
+    exchanged.layer.fixed.swap(2, 3);
+    let own = tempfile::tempdir().unwrap();
+    let params = backend::parameters::path(&crate::common::cache(), DEFAULT_K);
+    fs::copy(&params, backend::parameters::path(own.path(), DEFAULT_K)).unwrap();
+    let cached = own.path().join(&name);
+    fs::write(&cached, encode(&exchanged).unwrap()).unwrap();
+    let with = |arguments: &str| run(dir, &format!("verify r --cache {} {arguments}", own.path().display()));
+    with("--fresh-keys")
+        .refused_as("failed", "the cached verifying keys are not those that halo2 makes of the circuits");
+    let answer = with("");
+    assert!(answer.stderr.contains("verifying keys were regenerated"), "{}", answer.stderr);
+    assert_eq!(answer.ok()["keys"], "pinned");
+    assert_eq!(fs::read(&cached).unwrap(), keys);
+
+    // No preset.
+    let json = Config::NANO.to_json().replace("\"intermediate_size\": 44", "\"intermediate_size\": 4");
+    fs::write(own.path().join("config.json"), json).unwrap();
+    let own_run = |arguments: &str| run(own.path(), &format!("{arguments} --cache cache"));
+    own_run("init --config config.json --seed 1 --out m").ok();
+    let train = format!("train --model m --corpus {} --steps 1 --batch 1 --lr 0.1 --prove --out r", corpus());
+    own_run(&train).ok();
+    let json = own_run("verify r").ok();
+    assert_eq!(json["keys"], "cache");
+    assert!(has(&json, "not_checked", "the keys, which are from the cache"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(own.path().join("cache"), fs::Permissions::from_mode(0o777)).unwrap();
+        let answer = own_run("verify r");
+        assert!(answer.stderr.contains("others may write to"), "{}", answer.stderr);
+        let json = answer.ok();
+        assert_eq!(json["keys"], "made");
+        assert!(has(&json, "checked", "the keys were made from the circuits"));
+    }
 }
 
 #[test]

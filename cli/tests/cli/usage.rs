@@ -94,7 +94,7 @@ fn configurations_are_refused_with_the_key_named() {
 fn a_bad_cache_is_no_obstacle() {
     let dir = with_model();
     let dir = dir.path();
-    let good = fs::read_dir(cache()).unwrap().next().unwrap().unwrap().path();
+    let good = backend::parameters::path(&cache(), DEFAULT_K);
     fs::create_dir(dir.join("truncated")).unwrap();
     let name = good.file_name().unwrap();
     let bytes = fs::read(&good).unwrap();

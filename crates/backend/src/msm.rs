@@ -26,6 +26,11 @@ impl<'params> Msm<'params> {
         Msm { params, coefficients: vec![], w: F::ZERO, u: F::ZERO, terms: vec![], numbers: HashMap::new() }
     }
 
+    /// The parameters.
+    pub fn params(&self) -> &'params Params {
+        self.params
+    }
+
     /// Adds a multiple of a point.
     pub fn append_term(&mut self, scalar: F, point: Point) {
         if bool::from(point.is_identity()) {

@@ -139,6 +139,13 @@ impl VerifyingKeys {
     }
 }
 
+/// Name of the file in a cache that a model's keys are in.
+pub fn file_name(config: &Config) -> String {
+    let of_config = codec::digest(b"gradcoin-k-file", config.to_json().as_bytes());
+    let name: String = of_config[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("keys-{CURVE}-{DEFAULT_K}-{CIRCUIT_VERSION}-{name}.bin")
+}
+
 /// Keys, and how they were come by.
 #[derive(Debug)]
 pub struct Loaded {
@@ -171,13 +178,6 @@ impl Wanted<'_> {
         named.or_else(|| pinned(self.config).map(|digest| (digest, Expected::Pinned)))
     }
 
-    /// File of the keys in a cache.
-    pub fn file(&self) -> String {
-        let of_config = codec::digest(b"gradcoin-k-file", self.config.to_json().as_bytes());
-        let name: String = of_config[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("keys-{CURVE}-{DEFAULT_K}-{CIRCUIT_VERSION}-{name}.bin")
-    }
-
     /// Reads the keys from the cache, or makes them and writes them there. Without a cache they are made. `circuits` is
     /// asked for only if they are made.
     pub fn load(
@@ -203,7 +203,7 @@ impl Wanted<'_> {
             return Err(KeysError::Digest(by));
         }
         let not_written = match cache {
-            Some(cache) => cache.write(&self.file(), &[&codec::encode(&keys)?]).err(),
+            Some(cache) => cache.write(&file_name(self.config), &[&codec::encode(&keys)?]).err(),
             None => None,
         };
         Ok(Loaded { keys, digest, origin, expected: by, not_written })
@@ -224,7 +224,7 @@ impl Wanted<'_> {
         {
             return Err(KeysError::Digest(by));
         }
-        let file = cache.map(|cache| cache.read(&self.file(), MOST));
+        let file = cache.map(|cache| cache.read(&file_name(self.config), MOST));
         if let Some(Ok(Some(bytes))) = file
             && bytes != codec::encode(&keys)?
         {
@@ -235,7 +235,7 @@ impl Wanted<'_> {
     }
 
     fn read(&self, cache: &Cache) -> Result<Option<(VerifyingKeys, KeysDigest)>, Fault> {
-        let Some(bytes) = cache.read(&self.file(), MOST)? else { return Ok(None) };
+        let Some(bytes) = cache.read(&file_name(self.config), MOST)? else { return Ok(None) };
         let digest = *bytes.last_chunk().ok_or(Fault::Size)?;
         // What vouches for the content is asked before the content is looked at.
         match self.expected() {

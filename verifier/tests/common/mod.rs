@@ -19,7 +19,7 @@ use prover::key::ProverKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::sync::{Arc, LazyLock};
-use verifier::Oracle;
+use verifier::{Oracle, VerifyError};
 
 pub static PARAMS: LazyLock<Params> = LazyLock::new(|| Params::new(TOY_K));
 pub static KEY: LazyLock<ProverKey> = LazyLock::new(|| {
@@ -62,8 +62,8 @@ pub fn forge(witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
     forge_blinded(witnesses, instances, &mut |_| {})
 }
 
-/// As [`forge`], with blinding that the cheater alters. A cheater has two engines: of proofs by either, the stock verifier
-/// says the same.
+/// As [`forge`], with blinding that the cheater alters. A cheater has two engines: of proofs by either, both verifiers say
+/// the same.
 pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dyn FnMut(&mut Draws)) -> Vec<u8> {
     let (plan, shape) = (&KEY.plan, &KEY.verifying.shape);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -75,7 +75,12 @@ pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dy
     let head = witnesses.len() * shape.advice * ENCODED;
     assert_eq!((stock.len(), &stock[..head]), (native.len(), &native[..head]));
     let accepted = stock_accepts(&stock, instances);
-    assert_eq!(accepted, stock_accepts(&native, instances));
+    for proof in [&stock, &native] {
+        assert_eq!(stock_accepts(proof, instances), accepted);
+        let ours = Oracle::ours(&PARAMS, &KEY.verifying, witnesses.len(), proof, instances);
+        assert!(accepted || matches!(ours, Err(VerifyError::Invalid)), "{ours:?}");
+        assert_eq!(ours.is_ok(), accepted);
+    }
     // Of a witness that holds they are the same proof; of another, each has its own quotient that is none.
     assert!(!accepted || stock == native);
     stock

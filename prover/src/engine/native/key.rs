@@ -4,6 +4,7 @@ use super::Scalar;
 use super::domain::Domain;
 use super::expressions::Program;
 use super::permutation;
+use super::runs::{self, Steps};
 use backend::gates::Gates;
 use backend::halo2::idle_flags;
 use backend::keys::Shape;
@@ -35,8 +36,6 @@ pub struct NativeKey<F> {
     pub parts: Vec<Part<F>>,
     /// Rows before and after a row that constraints read.
     pub reach: (usize, usize),
-    /// Coefficients of what is 1 on the first row, on the last one in use, and on those before it.
-    lagrange: [Vec<F>; 3],
     /// Fixed columns on each coset.
     pub cosets: Vec<FixedCoset<F>>,
 }
@@ -91,25 +90,32 @@ impl<F: Scalar> NativeKey<F> {
             let program = Program::new(&gates, here.map(|(number, cosets)| (number, cosets - 1 - coset)));
             Part { program, advice, fixed }
         };
-        let parts = (0..shape.quotient_pieces).map(part).collect();
-        let coefficients = |values: &[F]| {
-            let mut column = values.to_vec();
-            column.resize(rows, F::ZERO);
-            domain.interpolate(&mut column);
-            column
-        };
-        let idle: Vec<Vec<F>> = (0..plan.port_rows.len()).map(|column| idle_flags(plan, column)).collect();
-        let fixed = plan.fixed.par_iter().chain(&idle).map(|values| coefficients(values)).collect();
+        let parts: Vec<Part<F>> = (0..shape.quotient_pieces).into_par_iter().map(part).collect();
         let sigma_values = permutation::columns(plan, &queries, &domain);
-        let sigma = sigma_values.par_iter().map(|values| coefficients(values)).collect();
         let last = rows - shape.blinding_rows;
-        let ones = |from: usize, to: usize| coefficients(&[vec![F::ZERO; from], vec![F::ONE; to - from]].concat());
-        let mut key = NativeKey {
+        let ones = |from: usize, to: usize| [vec![F::ZERO; from], vec![F::ONE; to - from]].concat();
+        let idle: Vec<Vec<F>> = (0..plan.port_rows.len()).map(|column| idle_flags(plan, column)).collect();
+        let lagrange = [ones(0, 1), ones(last, last + 1), ones(0, last)];
+        let columns = Columns::new(&domain, plan.fixed.iter().chain(&idle).chain(&sigma_values).chain(&lagrange));
+        let cosets = (0..shape.quotient_pieces)
+            .map(|coset| {
+                let lagrange = [coset < cosets_of(2), coset < cosets_of(3), true];
+                let read = parts[coset].fixed.iter().copied().chain(sigma_values.iter().map(|_| true)).chain(lagrange);
+                let mut values = columns.evaluate(&domain, coset, &read.collect::<Vec<_>>());
+                let mut pop = || values.pop().unwrap_or_default();
+                let (active, last, first) = (pop(), pop(), pop());
+                let sigma = values.split_off(plan.fixed.len() + idle.len());
+                FixedCoset { fixed: values, sigma, first, last, active }
+            })
+            .collect();
+        let mut fixed = columns.coefficients;
+        let mut sigma = fixed.split_off(plan.fixed.len() + idle.len());
+        sigma.truncate(sigma_values.len());
+        NativeKey {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
             chunk: shape.permutation_chunk(),
             constraints: gates.constraints.len(),
-            lagrange: [ones(0, 1), ones(last, last + 1), ones(0, last)],
             domain,
             queries,
             fixed,
@@ -117,10 +123,8 @@ impl<F: Scalar> NativeKey<F> {
             sigma,
             parts,
             reach,
-            cosets: vec![],
-        };
-        key.cosets = (0..key.parts.len()).map(|coset| key.evaluate(coset)).collect();
-        key
+            cosets,
+        }
     }
 
     /// Columns of the permutation: the instance column, then advice columns.
@@ -132,28 +136,51 @@ impl<F: Scalar> NativeKey<F> {
     pub fn products(&self) -> usize {
         self.permuted().div_ceil(self.chunk)
     }
+}
 
-    fn evaluate(&self, coset: usize) -> FixedCoset<F> {
-        let evaluate = |work: &mut Vec<F>, (coefficients, read): (&Vec<F>, bool)| {
-            let mut out = vec![F::ZERO; if read { self.domain.rows() } else { 0 }];
-            if read {
-                self.domain.evaluate(coset, coefficients, work, &mut out);
+/// Columns that are the same in all proofs.
+struct Columns<F> {
+    /// Of those that have few.
+    steps: Vec<Option<Steps<F>>>,
+    coefficients: Vec<Vec<F>>,
+}
+
+impl<F: Scalar> Columns<F> {
+    /// Columns of these first values.
+    fn new<'v>(domain: &Domain<F>, values: impl Iterator<Item = &'v Vec<F>>) -> Self {
+        let shared = runs::Coefficients::new(domain);
+        let column = |values: &Vec<F>| match runs::steps(values, domain.rows()) {
+            Some(steps) => {
+                let coefficients = shared.of(&steps);
+                (Some(steps), coefficients)
             }
-            out
+            None => {
+                let mut column = values.to_vec();
+                column.resize(domain.rows(), F::ZERO);
+                domain.interpolate(&mut column);
+                (None, column)
+            }
         };
-        let lagrange = self.lagrange.iter().zip([coset < cosets_of(2), coset < cosets_of(3), true]);
-        let columns: Vec<(&Vec<F>, bool)> = self
-            .fixed
-            .iter()
-            .zip(self.parts[coset].fixed.iter().copied())
-            .chain(self.sigma.iter().map(|sigma| (sigma, true)))
-            .chain(lagrange)
-            .collect();
-        let mut columns: Vec<Vec<F>> = columns.into_par_iter().map_init(Vec::new, evaluate).collect();
-        let mut pop = || columns.pop().unwrap_or_default();
-        let (active, last, first) = (pop(), pop(), pop());
-        let sigma = columns.split_off(self.fixed.len());
-        FixedCoset { fixed: columns, sigma, first, last, active }
+        let (steps, coefficients) = values.collect::<Vec<_>>().into_par_iter().map(column).unzip();
+        Columns { steps, coefficients }
+    }
+
+    /// The values of those that are read on a coset; of the others, none.
+    fn evaluate(&self, domain: &Domain<F>, coset: usize, read: &[bool]) -> Vec<Vec<F>> {
+        let shared = runs::Values::new(domain, coset);
+        let columns = self.steps.par_iter().zip(&self.coefficients).zip(read);
+        let evaluate = |work: &mut Vec<F>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<F>), &bool)| match (
+            read, steps,
+        ) {
+            (false, _) => vec![],
+            (true, Some(steps)) => shared.of(steps),
+            (true, None) => {
+                let mut values = vec![F::ZERO; domain.rows()];
+                domain.evaluate(coset, coefficients, work, &mut values);
+                values
+            }
+        };
+        columns.map_init(Vec::new, evaluate).collect()
     }
 }
 

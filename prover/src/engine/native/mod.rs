@@ -11,6 +11,7 @@
 //! | `expressions` | gates as a program; equal parts are computed once |
 //! | `permutation` | one inversion for each product column |
 //! | `quotient` | one coset and one instance at a time; gates of low degree on fewer cosets |
+//! | `runs` | selectors are not transformed |
 //! | `opening` | bases are not folded |
 
 mod columns;
@@ -21,6 +22,7 @@ mod opening;
 mod permutation;
 mod proof;
 mod quotient;
+mod runs;
 
 pub use columns::Columns;
 pub use key::NativeKey;
