@@ -209,8 +209,8 @@ fn refused(file: &Path, error: SyncError<NodeFailed>) -> CliError {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The checkpoint that is given, or the one that the file begins at.
