@@ -7,7 +7,7 @@
 
 use crate::curve::{CURVE, Params};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 16] = b"gradientcoin prm";
@@ -91,7 +91,8 @@ pub fn path(dir: &Path, k: u32) -> PathBuf {
     dir.join(format!("params-{CURVE}-{k}.bin"))
 }
 
-/// Reads the parameters for `k` from `dir`, or makes them and writes them there. Without a directory they are made.
+/// Reads the parameters for `k` from `dir`, or makes them and writes them there, which takes the feature `cache`. Without a
+/// directory they are made.
 pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
     if !(1..=MAX_K).contains(&k) {
         return Err(ParamsError::Size(k));
@@ -143,14 +144,21 @@ fn read(path: &Path, k: u32) -> Result<Option<Params>, Fault> {
 }
 
 /// Readers see the old file or the new one, never part of one.
+#[cfg(feature = "cache")]
 fn write(dir: &Path, k: u32, content: &[u8]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
+    use std::io::Write as _;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(&encode_header(k, &digest(content)))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path(dir, k))?;
     Ok(())
+}
+
+#[cfg(not(feature = "cache"))]
+fn write(_: &Path, _: u32, _: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn encode(params: &Params) -> Vec<u8> {
