@@ -15,7 +15,7 @@ use ::chain::address::Address;
 use ::chain::block::Block;
 use ::chain::consensus::semantic::Checker;
 use ::chain::header::{BlockId, ChainId};
-use ::chain::light::file::beginning;
+use ::chain::light::disk::beginning;
 use ::chain::light::{
     Checkpoint, CheckpointDigest, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport,
     source, sync,
