@@ -173,12 +173,14 @@ impl fmt::Debug for Signature {
 pub struct SecretKey(Zeroizing<SigningKey>);
 
 /// The operating system gives no randomness.
+#[cfg(feature = "full")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system returned no randomness")]
 pub struct NoRandomness;
 
 impl SecretKey {
     /// A fresh key, from the operating system's randomness.
+    #[cfg(feature = "full")]
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(|_| NoRandomness)?;

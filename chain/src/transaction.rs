@@ -15,6 +15,15 @@ hashes! {
     TransactionId;
 }
 
+/// Where a transaction is; ascending in the order of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Location {
+    /// Height of its block.
+    pub height: u64,
+    /// Its number in the block.
+    pub index: u32,
+}
+
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {

@@ -11,8 +11,7 @@ use chain::genesis::ChainSpec;
 use chain::header::{BlockId, StateDigest};
 use chain::ledger::{self, Account, MemoryNodes};
 use chain::rpc::{Answer, AtTip, BlockRef, Found, Included, MAX_TRANSACTIONS, MAX_WAITING, Query, Status};
-use chain::store::Location;
-use chain::transaction::{Transaction, TransactionId};
+use chain::transaction::{Location, Transaction, TransactionId};
 use chain::work::{Work, meets};
 use circuits::model::{Config, State};
 

@@ -144,7 +144,7 @@ fn terms(runs: u16, params: &Params, proven: &Proven, encoded: &[[u8; 32]], own:
     // A settled sum: the points of all steps that go into it, and the parameters' own.
     let gathered = SETTLE_AT.div_ceil(own);
     let mut points = multiples(params, gathered * own);
-    points.extend(&bases);
+    points.extend(bases);
     let many: Vec<_> = random.iter().cycle().take(points.len()).copied().collect();
     let settling = least(runs, || {
         black_box(msm(&many, &points));

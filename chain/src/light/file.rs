@@ -17,18 +17,25 @@
 
 use super::client::{Keep, Proofs, Report, WINDOW};
 use super::frame::{self, BEFORE, Fault};
-use super::{Checkpoint, Disk, LightClient, LightError};
+use super::{Checkpoint, LightClient, LightError};
 use crate::block::Block;
 use crate::genesis::Genesis;
 use crate::header::ChainId;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 
 /// Bytes of blocks that opening reads before it checks them.
 const READ_AHEAD: usize = 64 << 20;
+
+/// A file, or what stands for one.
+pub trait Disk: Read + Write + Seek {
+    /// Cuts it to so many bytes.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+    /// Waits until everything, the length included, would survive a loss of power.
+    fn sync(&mut self) -> io::Result<()>;
+}
 
 /// What a file begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,20 +150,8 @@ pub struct LightFile<D = File> {
     broken: bool,
 }
 
-/// The first record of a file, to make a client from; none if it is not whole. Whether that is what a full disk left of
-/// it, or another file altogether, is for [`LightFile::open`] to see, which knows what would have been written.
-pub fn beginning(path: &Path) -> Result<Option<Beginning>, FileError> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    match first(&mut BufReader::new(file), length) {
-        Ok(beginning) => Ok(Some(beginning)),
-        Err(FileError::Beginning(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Reads the first record.
-fn first(reader: &mut impl Read, length: u64) -> Result<Beginning, FileError> {
+pub(super) fn first(reader: &mut impl Read, length: u64) -> Result<Beginning, FileError> {
     let content = frame::read(reader, length)?.map_err(FileError::Beginning)?;
     Ok(codec::decode(&content)?)
 }
@@ -168,25 +163,8 @@ fn is_torn_beginning(file: &[u8], record: &[u8]) -> bool {
     file.len() <= record.len() && kept < record.len() && file[kept..].iter().all(|&byte| byte == 0)
 }
 
-impl LightFile<File> {
-    /// Opens or makes a file, and gives its blocks to a new client.
-    pub fn open(path: &Path, client: &mut LightClient<'_>, proofs: Proofs) -> Result<(Self, Opened), FileError> {
-        let disk = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        disk.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => FileError::Locked,
-            TryLockError::Error(error) => FileError::Io(error),
-        })?;
-        let opened = Self::open_on(disk, client, proofs)?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            // So that a new file's name survives too. Not every system can sync a folder.
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        }
-        Ok(opened)
-    }
-}
-
 impl<D: Disk> LightFile<D> {
-    /// The same on anything that is like a file.
+    /// Opens or makes it on anything that is like a file, and gives its blocks to a new client.
     pub fn open_on(mut disk: D, client: &mut LightClient<'_>, proofs: Proofs) -> Result<(Self, Opened), FileError> {
         if client.tip().id != client.first().id {
             return Err(FileError::NotNew);

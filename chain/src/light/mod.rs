@@ -14,6 +14,7 @@
 //! | [`window`] | the proofs of many blocks, side by side |
 //! | [`client`] | blocks in, verdicts out; balances |
 //! | [`file`](mod@file) | the verified blocks, appended to one file |
+//! | [`disk`] | such files in a file system |
 //! | [`survey`](mod@survey) | what is in such a file, for people |
 //! | [`source`] | where blocks come from, and catching up |
 //!
@@ -29,19 +30,21 @@
 pub mod branches;
 pub mod checkpoint;
 pub mod client;
-mod disk;
+#[cfg(feature = "full")]
+pub mod disk;
 mod error;
 pub mod file;
 mod frame;
 pub mod source;
+#[cfg(feature = "full")]
 pub mod survey;
 pub mod window;
 
 pub use checkpoint::{Checkpoint, CheckpointDigest, CheckpointError};
 pub use client::{Keep, LightClient, Nowhere, Proofs, Report, Switch, WINDOW};
-pub use disk::Disk;
 pub use error::LightError;
-pub use file::{Dropped, FileError, LightFile, Opened};
+pub use file::{Disk, Dropped, FileError, LightFile, Opened};
 pub use frame::{Fault, MAX_RECORD};
 pub use source::{Source, SyncError, SyncReport, sync};
+#[cfg(feature = "full")]
 pub use survey::{Survey, is_light_file, survey};

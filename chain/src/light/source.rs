@@ -8,7 +8,7 @@ use crate::header::BlockId;
 use crate::ledger::Account;
 use crate::rpc::Proved;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::Duration;
 
 /// Somebody who has the blocks: a node.
 pub trait Source {
@@ -91,33 +91,35 @@ pub struct SyncReport {
     pub agrees: bool,
 }
 
-/// Fetches and verifies all blocks that the source has, a window at a time. `clock` gives seconds since 1970; `progress` is
+/// Fetches and verifies all blocks that the source has, a window at a time. `clock` gives the time since 1970; `progress` is
 /// told after each window, and may stop it.
 pub fn sync<S: Source>(
     client: &mut LightClient<'_>,
     keep: &mut dyn Keep,
     source: &mut S,
-    clock: &dyn Fn() -> u64,
+    clock: &dyn Fn() -> Duration,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<SyncReport, SyncError<S::Error>> {
+    // The caller's clock serves for all: not every target has one. It may be put back.
+    let since = |started: Duration| clock().saturating_sub(started).as_secs_f64();
     let mut report = SyncReport::default();
-    let started = Instant::now();
+    let started = clock();
     let (_, of) = source.tip().map_err(SyncError::Source)?;
-    report.fetching += started.elapsed().as_secs_f64();
+    report.fetching += since(started);
     // The last block that the source gave: it may be on a side branch, where the client's locator does not lead.
     let mut last: Option<(BlockId, u64)> = None;
     loop {
         let locator: Vec<BlockId> = last.iter().map(|(id, _)| *id).chain(client.locator()).collect();
-        let started = Instant::now();
+        let started = clock();
         let blocks = source.blocks_after(&locator, WINDOW).map_err(SyncError::Source)?;
-        report.fetching += started.elapsed().as_secs_f64();
+        report.fetching += since(started);
         if blocks.len() > WINDOW {
             return Err(SyncError::TooMany { found: blocks.len(), limit: WINDOW });
         }
         let Some(end) = blocks.last().map(|block| (block.id(), block.summary.height)) else { break };
-        let started = Instant::now();
-        let Report { taken, bytes, batches, proofs, switch, .. } = client.extend(blocks, clock(), keep)?;
-        report.verifying += started.elapsed().as_secs_f64();
+        let started = clock();
+        let Report { taken, bytes, batches, proofs, switch, .. } = client.extend(blocks, started.as_secs(), keep)?;
+        report.verifying += since(started);
         if taken == 0 && last.is_some_and(|(_, height)| end.1 <= height) {
             return Err(SyncError::Stalled { height: end.1 });
         }

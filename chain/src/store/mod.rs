@@ -8,8 +8,8 @@ mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use read::View;
 pub(crate) use read::state_at_or_below;
-pub use read::{Location, View};
 pub use rows::BlockTensors;
 pub(crate) use rows::{Rewards, StaleKeys};
 pub(crate) use tables::{AccountsAt, Nodes, Tables, at_height, by_height, by_id, finalised, required};

@@ -8,24 +8,14 @@ use crate::consensus::contextual::Record;
 use crate::genesis::Genesis;
 use crate::header::{BlockId, Header};
 use crate::ledger::{self, Account, Accounts, BalanceProof, Reward};
-use crate::transaction::TransactionId;
+use crate::transaction::{Location, TransactionId};
 use circuits::model::file::ModelState;
 use circuits::statements::codec;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableError};
-use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
 /// One committed state of the store.
 pub struct View(ReadTransaction);
-
-/// Where a transaction is; ascending in the order of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Location {
-    /// Height of its block.
-    pub height: u64,
-    /// Its number in the block.
-    pub index: u32,
-}
 
 impl Store {
     /// The state that is committed now.

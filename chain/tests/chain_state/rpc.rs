@@ -3,8 +3,8 @@
 use crate::support::*;
 use chain::header::BlockId;
 use chain::rpc::{Answer, BlockRef, MAX_BLOCKS, MAX_TRANSACTIONS, Query, answer, fork_height, locator};
-use chain::store::{Location, Store, StoreError};
-use chain::transaction::Action;
+use chain::store::{Store, StoreError};
+use chain::transaction::{Action, Location};
 use redb::backends::InMemoryBackend;
 
 fn blocks(node: &chain::chain_state::ChainState, locator: Vec<BlockId>, limit: u32) -> Vec<BlockId> {

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use chain::genesis::ChainSpec;
-use chain::light::file::beginning;
+use chain::light::disk::beginning;
 use chain::light::{Disk, Fault, FileError, Keep, LightClient, LightError, LightFile, Opened, Proofs, Report};
 use proptest::prelude::*;
 use std::cell::RefCell;

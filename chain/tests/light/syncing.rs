@@ -10,6 +10,7 @@ use chain::light::source::{Progress, balance};
 use chain::light::{LightError, Nowhere, Source, Switch, SyncError, sync};
 use chain::rpc::Proved;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the line is cut")]
@@ -60,6 +61,10 @@ fn on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
+fn clock() -> Duration {
+    Duration::from_secs(NOW)
+}
+
 #[test]
 fn from_nothing_to_the_tip_and_on() {
     let branch = Branch::new(&SPEC).grow(140, 1);
@@ -69,18 +74,18 @@ fn from_nothing_to_the_tip_and_on() {
         seen.push(p);
         ControlFlow::Continue(())
     };
-    let report = sync(&mut client, &mut kept, &mut Node::of(&branch), &|| NOW, &mut progress).unwrap();
+    let report = sync(&mut client, &mut kept, &mut Node::of(&branch), &clock, &mut progress).unwrap();
     assert_eq!((report.blocks, report.batches, report.switch, report.agrees), (140, 0, None, true));
     assert_eq!(report.bytes, kept.blocks.iter().map(|block| block.len() as u64).sum::<u64>());
     let at = |height| Progress { height, of: 140, blocks: height };
     assert_eq!(seen, [at(64), at(128), at(140)]);
     assert_eq!(kept.ids(), ids_of(&branch.blocks));
     // Nothing new.
-    let report = sync(&mut client, &mut kept, &mut Node::of(&branch), &|| NOW, &mut on).unwrap();
+    let report = sync(&mut client, &mut kept, &mut Node::of(&branch), &clock, &mut on).unwrap();
     assert_eq!((report.blocks, report.agrees), (0, true));
     // A little more.
     let more = branch.clone().grow(3, 1);
-    let report = sync(&mut client, &mut kept, &mut Node::of(&more), &|| NOW, &mut on).unwrap();
+    let report = sync(&mut client, &mut kept, &mut Node::of(&more), &clock, &mut on).unwrap();
     assert_eq!((report.blocks, client.tip().id), (3, more.id()));
 }
 
@@ -90,15 +95,15 @@ fn over_to_another_branch_that_takes_more_than_one_window() {
     let trunk = Branch::new(&spec).grow(10, 1);
     let (ours, theirs) = (trunk.clone().grow(100, 1), trunk.clone().grow(101, 2));
     let (mut client, mut kept) = (client(&spec), Kept::default());
-    sync(&mut client, &mut kept, &mut Node::of(&ours), &|| NOW, &mut on).unwrap();
+    sync(&mut client, &mut kept, &mut Node::of(&ours), &clock, &mut on).unwrap();
     // Less work: taken, but on a side branch.
     let shorter = theirs.up_to(100);
     for blocks in [90, 0] {
-        let report = sync(&mut client, &mut kept, &mut Node::of(&shorter), &|| NOW, &mut on).unwrap();
+        let report = sync(&mut client, &mut kept, &mut Node::of(&shorter), &clock, &mut on).unwrap();
         assert_eq!((report.blocks, report.switch, report.agrees), (blocks, None, false));
         assert_eq!(client.tip().id, ours.id());
     }
-    let report = sync(&mut client, &mut kept, &mut Node::of(&theirs), &|| NOW, &mut on).unwrap();
+    let report = sync(&mut client, &mut kept, &mut Node::of(&theirs), &clock, &mut on).unwrap();
     assert_eq!((report.blocks, report.switch), (11, Some(Switch { fork: 10, removed: 100 })));
     assert_eq!(kept.ids(), ids_of(&theirs.blocks));
 }
@@ -108,7 +113,7 @@ fn sources_that_fail_or_cheat() {
     let branch = Branch::new(&SPEC).grow(140, 1);
     let fails = |node: &mut Node, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>| {
         let mut client = client(&SPEC);
-        let error = sync(&mut client, &mut Nowhere, node, &|| NOW, progress).unwrap_err();
+        let error = sync(&mut client, &mut Nowhere, node, &clock, progress).unwrap_err();
         (error, client.tip().height())
     };
     // What was verified before the line was cut is kept.
@@ -148,7 +153,7 @@ fn a_balance_is_of_a_block_on_the_chain() {
     branch.push(block.clone());
     let mut client = client(&SPEC);
     let mut node = Node::of(&branch);
-    sync(&mut client, &mut Nowhere, &mut node, &|| NOW, &mut on).unwrap();
+    sync(&mut client, &mut Nowhere, &mut node, &clock, &mut on).unwrap();
     let account = proof.account.unwrap_or_default();
     let proved = Proved { account, proof, block: block.id(), height: 2 };
     let mut ask = |proved: Proved| {

@@ -16,7 +16,7 @@ use ::chain::address::Address;
 use ::chain::block::Block;
 use ::chain::consensus::semantic::Checker;
 use ::chain::header::{BlockId, ChainId};
-use ::chain::light::file::beginning;
+use ::chain::light::disk::beginning;
 use ::chain::light::{
     Checkpoint, CheckpointDigest, LightClient, LightError, LightFile, Opened, Proofs, Source, SyncError, SyncReport,
     source, sync,
@@ -211,8 +211,8 @@ fn refused(file: &Path, error: SyncError<NodeFailed>) -> CliError {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The checkpoint that is given, or the one that the file begins at.

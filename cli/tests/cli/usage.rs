@@ -1,6 +1,7 @@
 //! Exit codes, configurations, caches, malformed files.
 
 use crate::common::{Answer, cache, corpus, program, run, with_model};
+use backend::curve::DEFAULT_K;
 use std::fs;
 
 #[test]

@@ -86,18 +86,23 @@ impl Kind {
         [&self.magic[..], &self.version.to_le_bytes(), &k.to_le_bytes(), digest.as_bytes()].concat()
     }
 
-    /// The content of a file, of which `length` are to be, if there is one and it is what its header says.
+    /// The content of a file, if there is one, of which `length` bytes are to be.
     fn read(&self, cache: &Cache, k: u32, length: usize) -> Result<Option<Vec<u8>>, Fault> {
-        let Some(mut bytes) = cache.read(&self.file(k), (HEADER + length) as u64)? else { return Ok(None) };
-        if bytes.len() != HEADER + length {
+        let bytes = cache.read(&self.file(k), (HEADER + length) as u64)?;
+        bytes.map(|bytes| Ok(self.content(k, &bytes, length)?.to_vec())).transpose()
+    }
+
+    /// The content of a file that is what its header says.
+    fn content<'b>(&self, k: u32, bytes: &'b [u8], length: usize) -> Result<&'b [u8], Fault> {
+        let (header, content) = bytes.split_at_checked(HEADER).ok_or(Fault::Size)?;
+        if content.len() != length {
             return Err(Fault::Size);
         }
-        let content = bytes.split_off(HEADER);
-        let expected = self.header(k, &content);
-        if bytes[..HEADER - 32] != expected[..HEADER - 32] {
+        let expected = self.header(k, content);
+        if header[..HEADER - 32] != expected[..HEADER - 32] {
             return Err(Fault::Header);
         }
-        if bytes != expected { Err(Fault::Digest) } else { Ok(Some(content)) }
+        if header != expected { Err(Fault::Digest) } else { Ok(content) }
     }
 
     fn write(&self, cache: &Cache, k: u32, content: &[u8]) -> io::Result<()> {
@@ -110,7 +115,8 @@ pub fn path(dir: &Path, k: u32) -> PathBuf {
     dir.join(PARAMS.file(k))
 }
 
-/// Reads the parameters for `k` from `dir`, or makes them and writes them there. Without a directory they are made.
+/// Reads the parameters for `k` from `dir`, or makes them and writes them there, which takes the feature `cache`. Without a
+/// directory they are made.
 pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
     if !(1..=MAX_K).contains(&k) {
         return Err(ParamsError::Size(k));
@@ -133,12 +139,26 @@ pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
 }
 
 fn read(cache: &Cache, k: u32) -> Result<Option<Params>, Fault> {
-    let Some(content) = PARAMS.read(cache, k, 64 * Generators::<Point>::count(k))? else { return Ok(None) };
-    if !is_pinned(k, &content) {
+    let bytes = cache.read(&PARAMS.file(k), (HEADER + 64 * Generators::<Point>::count(k)) as u64)?;
+    bytes.map(|bytes| decode(k, &bytes)).transpose()
+}
+
+/// The parameters for `k` from the bytes of their file: for whoever has no directory.
+pub fn decode(k: u32, bytes: &[u8]) -> Result<Params, Fault> {
+    if !(1..=MAX_K).contains(&k) {
+        return Err(Fault::Size);
+    }
+    let content = PARAMS.content(k, bytes, 64 * Generators::<Point>::count(k))?;
+    if !is_pinned(k, content) {
         return Err(Fault::Foreign);
     }
-    let generators = Generators::from_coordinates(k, &content).map_err(|_| Fault::Points)?;
-    Ok(Some(generators.into()))
+    Ok(Generators::from_coordinates(k, content).map_err(|_| Fault::Points)?.into())
+}
+
+/// The bytes of the parameters' file.
+pub fn encode(params: &Params) -> Vec<u8> {
+    let content = params.generators().coordinates();
+    [PARAMS.header(params.k(), &content), content].concat()
 }
 
 /// Whether the points have the pinned digest, if one is. It is of halo2's encoding: k, then of each point its first
@@ -241,6 +261,7 @@ mod tests {
             assert_eq!(cached.origin, Origin::Cache);
             assert_eq!(cached.params.generators(), made.params.generators());
             let good = fs::read(&file).unwrap();
+            assert_eq!(good, encode(&made.params));
             let points = if is_pinned { Fault::Foreign } else { Fault::Points };
             for (bytes, fault) in faulty(&PARAMS, k, &good, Fault::Foreign, points) {
                 fs::write(&file, bytes).unwrap();
