@@ -185,7 +185,7 @@ fn parts_that_do_not_fit_are_found() {
         ("the number of public values", &|k| k.shape.publics = 1 << 12),
         ("the number of public values", &|k| k.shape.blinding_rows = 0),
         ("the ports", &|k| k.shape.phase1 = k.shape.advice + 1),
-        ("the ports", &|k| k.shape.ports[0] = 2..1),
+        ("the ports", &|k| (k.shape.ports[0].start, k.shape.ports[0].end) = (2, 1)),
         ("the ports", &|k| k.shape.ports[1].end = 1 << 20),
         ("the openings of ports", &|k| k.shape.port_openings.truncate(1)),
         ("the cells that are opened", &|k| k.shape.advice_queries += 1),

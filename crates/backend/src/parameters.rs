@@ -86,12 +86,6 @@ impl Kind {
         [&self.magic[..], &self.version.to_le_bytes(), &k.to_le_bytes(), digest.as_bytes()].concat()
     }
 
-    /// The content of a file, if there is one, of which `length` bytes are to be.
-    fn read(&self, cache: &Cache, k: u32, length: usize) -> Result<Option<Vec<u8>>, Fault> {
-        let bytes = cache.read(&self.file(k), (HEADER + length) as u64)?;
-        bytes.map(|bytes| Ok(self.content(k, &bytes, length)?.to_vec())).transpose()
-    }
-
     /// The content of a file that is what its header says.
     fn content<'b>(&self, k: u32, bytes: &'b [u8], length: usize) -> Result<&'b [u8], Fault> {
         let (header, content) = bytes.split_at_checked(HEADER).ok_or(Fault::Size)?;
@@ -192,13 +186,17 @@ pub fn prepare(dir: Option<&Path>, params: &Params) -> (Origin, Option<io::Error
 }
 
 fn read_bases(cache: &Cache, k: u32) -> Result<Option<Bases<Point>>, Fault> {
-    let Some(content) = BASES.read(cache, k, Bases::<Point>::encoded_length(k))? else { return Ok(None) };
+    let length = Bases::<Point>::encoded_length(k);
+    let Some(bytes) = cache.read(&BASES.file(k), (HEADER + length) as u64)? else { return Ok(None) };
+    let content = BASES.content(k, &bytes, length)?;
+    // What `content` found to be the digest of the content.
+    let digest: String = bytes[HEADER - 32..HEADER].iter().map(|byte| format!("{byte:02x}")).collect();
     match PINNED_BASES.iter().find(|(size, _)| *size == k) {
-        Some((_, pinned)) if digest(&content).to_hex().as_str() != *pinned => return Err(Fault::Foreign),
+        Some((_, pinned)) if digest != *pinned => return Err(Fault::Foreign),
         Some(_) => {}
         None => cache.check_private()?,
     }
-    Bases::from_coordinates(k, &content).map(Some).map_err(|_| Fault::Points)
+    Bases::from_coordinates(k, content).map(Some).map_err(|_| Fault::Points)
 }
 
 #[cfg(test)]

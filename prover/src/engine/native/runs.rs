@@ -14,7 +14,7 @@ use backend::permutation::powers;
 use pasta_curves::arithmetic::VartimeBatchInvert;
 
 /// Columns of more steps are transformed.
-const MOST: usize = 24;
+const MOST: usize = 40;
 
 /// Rows at which a column steps, and by how much.
 pub type Steps<F> = Vec<(usize, F)>;
@@ -59,12 +59,13 @@ impl<F: Scalar> Coefficients<F> {
         let last: F = steps.iter().map(|(_, step)| *step).sum();
         let size = |from: usize| F::from((rows - from) as u64) * self.scale;
         let first = steps.iter().map(|(from, step)| *step * size(*from)).sum();
-        let other = |(j, divisor): (usize, &F)| {
-            let power = |from: usize| self.omegas[(from * (rows - j)) & (rows - 1)];
-            let sum: F = steps.iter().map(|(from, step)| times(power(*from), *step)).sum();
-            (sum - last) * divisor
-        };
-        std::iter::once(first).chain((1..).zip(&self.divisors).map(other)).collect()
+        let mut sums = vec![-last; rows - 1];
+        for &(from, step) in steps {
+            let powers = (1..rows).map(|j| self.omegas[(from * (rows - j)) & (rows - 1)]);
+            add_multiples(&mut sums, powers, step);
+        }
+        sums.iter_mut().zip(&self.divisors).for_each(|(sum, divisor)| *sum *= divisor);
+        std::iter::once(first).chain(sums).collect()
     }
 }
 
@@ -94,26 +95,25 @@ impl<F: Scalar> Values<F> {
     pub fn of(&self, steps: &Steps<F>) -> Vec<F> {
         let rows = self.sums.len() / 2;
         let last: F = steps.iter().map(|(_, step)| *step).sum();
-        let mut values: Vec<F> = self.sums[1..=rows].iter().map(|sum| -times(*sum, last)).collect();
+        let mut values = vec![F::ZERO; rows];
+        add_multiples(&mut values, self.sums[1..=rows].iter().copied(), -last);
         for &(from, step) in steps {
             // Up to m = j − from, a period further on.
-            let sums = &self.sums[rows + 1 - from..];
-            values.iter_mut().zip(sums).for_each(|(value, sum)| *value += &times(*sum, step));
+            add_multiples(&mut values, self.sums[rows + 1 - from..].iter().copied(), step);
         }
         values
     }
 }
 
-/// A product with what is mostly 1 or −1, or zero.
-fn times<F: Scalar>(x: F, by: F) -> F {
+/// Adds to each sum a multiple of a term. Most steps are up or down by 1.
+fn add_multiples<F: Scalar>(sums: &mut [F], terms: impl Iterator<Item = F>, by: F) {
+    let pairs = sums.iter_mut().zip(terms);
     if by == F::ONE {
-        x
+        pairs.for_each(|(sum, term)| *sum += &term);
     } else if by == -F::ONE {
-        -x
-    } else if by == F::ZERO {
-        F::ZERO
-    } else {
-        x * by
+        pairs.for_each(|(sum, term)| *sum -= &term);
+    } else if by != F::ZERO {
+        pairs.for_each(|(sum, term)| *sum += &(term * by));
     }
 }
 
