@@ -150,7 +150,7 @@ fn terms(runs: u16, params: &Params, proven: &Proven, encoded: &[[u8; 32]], own:
         black_box(msm(&many, &points));
     });
     let one = least(runs, || {
-        black_box(msm(&random, &bases));
+        black_box(msm(&random, bases));
     });
 
     let rest = all.saturating_sub(decoding + instances + vectors);
