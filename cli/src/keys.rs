@@ -2,12 +2,13 @@
 
 use crate::error::CliError;
 use crate::ui::Ui;
-use backend::cache::Cache;
+use backend::cache::{Cache, Fault};
 use backend::curve::Params;
 use backend::parameters::{self, Origin};
 use circuits::model::{Config, Spec};
 use circuits::segments::Circuits;
 use prover::step::StepKeys;
+use std::path::{Path, PathBuf};
 use verifier::keys::{Expected, Loaded, Wanted, file_name};
 use verifier::{KeysDigest, StepVerifier};
 
@@ -18,6 +19,8 @@ pub struct How {
     pub named: Option<KeysDigest>,
     /// Made anew by halo2, and compared with those in the cache.
     pub fresh: bool,
+    /// Made, not read.
+    pub made: bool,
     /// Each proof is also given to halo2's verifier.
     pub oracle: bool,
 }
@@ -32,7 +35,10 @@ pub enum Vouched {
     /// This program made them from the circuits.
     Made,
     /// halo2 made them from the circuits.
-    Fresh,
+    Fresh {
+        /// Those in the cache are the same.
+        cached: bool,
+    },
     /// The directory that they were read from.
     Cache,
 }
@@ -53,7 +59,7 @@ impl Vouched {
             Vouched::Pinned => "pinned",
             Vouched::Named => "genesis",
             Vouched::Made => "made",
-            Vouched::Fresh => "fresh",
+            Vouched::Fresh { .. } => "fresh",
             Vouched::Cache => "cache",
         }
     }
@@ -80,15 +86,15 @@ impl Ui {
         Ok(Keys { verifier, vouched })
     }
 
-    /// Keys to prove a model's steps with, of the digest that is named, if one is.
-    pub fn prover_keys(&self, params: &Params, spec: &Spec, named: Option<KeysDigest>) -> Result<StepKeys, CliError> {
+    /// Keys to prove a model's steps with.
+    pub fn prover_keys(&self, params: &Params, spec: &Spec, how: How) -> Result<StepKeys, CliError> {
         let (dir, spinner) = (self.cache_dir(), self.spinner("prepared bases"));
         let ((origin, not_written), circuits) =
             rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::new(spec));
         drop(spinner);
-        self.tell_of_cache("prepared bases", "", &origin, not_written);
-        let (loaded, _) =
-            self.load_keys(params, &spec.config, How { named, ..How::default() }, &|| Circuits::new(spec))?;
+        let file = dir.map_or_else(PathBuf::new, |dir| parameters::bases_path(&dir, params.k()));
+        self.tell_of_cache("prepared bases", &file, &origin, not_written);
+        let (loaded, _) = self.load_keys(params, &spec.config, how, &|| Circuits::new(spec))?;
         let spinner = self.spinner("proving keys");
         Ok(StepKeys::new(params, spec, circuits, loaded.keys, &mut |done, of| spinner.done(done, of))?)
     }
@@ -104,24 +110,32 @@ impl Ui {
         let wanted = Wanted { params, config, named: how.named };
         let spinner = self.spinner("verifying keys");
         let told = &mut |done, of| spinner.done(done, of);
-        if how.fresh {
-            return Ok((wanted.fresh(cache.as_ref(), circuits, told)?, Vouched::Fresh));
-        }
-        let mut loaded = wanted.load(cache.as_ref(), circuits, told)?;
+        // Keys of a new chain are made: their digest will vouch for them.
+        let read = cache.as_ref().filter(|_| !how.made);
+        let mut loaded = match how.fresh {
+            true => wanted.fresh(cache.as_ref(), circuits, told)?,
+            false => wanted.load(read, circuits, told)?,
+        };
         drop(spinner);
-        let file = cache.map_or_else(String::new, |cache| format!("{}: ", cache.path(&file_name(config)).display()));
+        let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(config)));
         self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
-        let vouched = Vouched::of(&loaded);
+        let cached = loaded.origin == Origin::Cache;
+        let vouched = if how.fresh { Vouched::Fresh { cached } } else { Vouched::of(&loaded) };
         Ok((loaded, vouched))
     }
 
     /// Warns of a file in the cache that was of no use, and of one that could not be written.
-    pub fn tell_of_cache(&self, what: &str, file: &str, origin: &Origin, not_written: Option<std::io::Error>) {
-        if let Origin::Replaced(fault) = origin {
-            self.warn(&format!("{what} were regenerated: {file}{fault}"));
+    pub fn tell_of_cache(&self, what: &str, file: &Path, origin: &Origin, not_written: Option<std::io::Error>) {
+        let file = file.display();
+        match origin {
+            Origin::Replaced(fault @ Fault::Public(_)) => {
+                self.warn(&format!("{what} were regenerated, as {file} is not to be trusted: {fault}"));
+            }
+            Origin::Replaced(fault) => self.warn(&format!("{what} were regenerated: {file}: {fault}")),
+            Origin::Cache | Origin::Made => {}
         }
         if let Some(error) = not_written {
-            self.warn(&format!("{what} could not be cached: {file}{error}"));
+            self.warn(&format!("{what} could not be cached: {file}: {error}"));
         }
     }
 }

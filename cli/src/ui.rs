@@ -121,8 +121,7 @@ impl Ui {
         let dir = self.cache_dir();
         let loaded = parameters::load(dir.as_deref(), DEFAULT_K)?;
         let file = dir.map(|dir| parameters::path(&dir, DEFAULT_K));
-        let file = file.map_or_else(String::new, |file| format!("{}: ", file.display()));
-        self.tell_of_cache("parameters", &file, &loaded.origin, loaded.not_written);
+        self.tell_of_cache("parameters", &file.unwrap_or_default(), &loaded.origin, loaded.not_written);
         Ok(loaded.params)
     }
 }

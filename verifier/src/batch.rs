@@ -100,8 +100,13 @@ impl<'params> Batch<'params> {
         self.absorb(&(other.claims as u64).to_le_bytes());
         self.claims += other.claims;
         self.failed |= other.failed;
+        let scalar = self.scalar();
         match (&mut self.named, other.named) {
-            (Some(named), Some(others)) => named.extend(others),
+            (Some(named), Some(mut others)) => {
+                // As they stand in the sum, or errors of different batches could cancel in a half.
+                others.iter_mut().for_each(|claim| claim.scale(scalar));
+                named.extend(others);
+            }
             (named, _) => *named = None,
         }
         if std::ptr::eq(self.params, other.params) {
@@ -350,6 +355,23 @@ mod tests {
         let mut batch = with(Batch::new(&params), &[F::ZERO, F::ONE]);
         batch.add_claim(&many, filler());
         assert_eq!(batch.finish(), Err(BatchError::Invalid(vec![1])));
+    }
+
+    /// Errors that cancel as they stand in batches of their own are named after merging.
+    #[test]
+    fn culprits_of_merged_batches_are_named() {
+        let params = Params::new(3);
+        let mut batches = [Batch::new(&params), Batch::new(&params)];
+        for (batch, error) in batches.iter_mut().zip([F::ONE, -F::ONE]) {
+            // Drawn so that the scaled errors are opposite.
+            let (bytes, msm) = claim(&params, F::ONE);
+            batch.add_claim(&bytes, msm);
+            batch.total = claim(&params, error).1;
+            batch.named = Some(vec![claim(&params, error).1]);
+        }
+        let [mut merged, second] = batches;
+        merged.merge(second);
+        assert_eq!(merged.finish(), Err(BatchError::Invalid(vec![0, 1])));
     }
 
     /// Culprits are found by halving: which of up to 9 items fail, and how often is asked.

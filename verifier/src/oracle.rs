@@ -28,7 +28,8 @@ impl Oracle {
     }
 
     /// What our verifier says where halo2's is asked the same: without the rule that challenges are those drawn from the
-    /// proof, which halo2 does not know. It proves nothing by itself.
+    /// proof, which halo2 does not know. It proves nothing by itself, and is for tests.
+    #[cfg(feature = "testing")]
     pub fn ours(
         params: &Params,
         key: &VerifyingKey,

@@ -110,6 +110,9 @@ impl StepVerifier {
         if !keys.are_of(config) {
             return Err(StepError::Keys);
         }
+        for kind in SegmentKind::ALL {
+            keys.of(kind).check_consistent().map_err(StepError::Key)?;
+        }
         let blind = commit_canonical(params, &[]).map_err(StepError::Commitments)?;
         let (layouts, digest) = (Layouts::new(config), keys.digest()?);
         Ok(StepVerifier { spec_config: config.clone(), layouts, blind, keys, digest, oracles: None })

@@ -98,9 +98,20 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     let fresh = |config: &Config| {
         Wanted { params: &PARAMS, config, named: None }.fresh(Some(&cache), &|| circuits(config), &mut |_, _| {})
     };
-    assert!(matches!(fresh(&config), Err(KeysError::Stale)));
+    assert!(matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(&config))));
     write(&config, &keys);
-    assert_eq!(fresh(&config).unwrap().keys, keys);
+    let found = fresh(&config).unwrap();
+    assert_eq!((found.keys, found.origin), (keys.clone(), Origin::Cache));
+    // What is no key at all is replaced.
+    for (bytes, fault) in [(&b"x"[..], Fault::Header), (&encode(&*NANO).unwrap(), Fault::Foreign)] {
+        cache.write(&file_name(&config), &[bytes]).unwrap();
+        assert_eq!(fresh(&config).unwrap().origin, Origin::Replaced(fault));
+        assert_eq!(fresh(&config).unwrap().origin, Origin::Cache);
+    }
+    // A genesis does not name other keys for a preset than those that are pinned.
+    let other = Some(exchanged(&NANO).digest().unwrap());
+    write(&Config::NANO, &exchanged(&NANO));
+    assert!(matches!(load(&Config::NANO, other, &cache), Err(KeysError::Conflict)));
 }
 
 #[test]
@@ -153,8 +164,12 @@ fn files_that_are_not_keys_are_made_anew() {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
         let loaded = load(&config, None, &cache).unwrap();
         assert_eq!(loaded.origin, Origin::Replaced(Fault::Public(fs::canonicalize(dir).unwrap())));
-        // A digest vouches for the content wherever it is from.
-        assert_eq!(load(&config, Some(keys.digest().unwrap()), &cache).unwrap().origin, Origin::Cache);
+        // A genesis may be anyone's, too.
+        let named = load(&config, Some(keys.digest().unwrap()), &cache).unwrap();
+        assert!(matches!(named.origin, Origin::Replaced(Fault::Public(_))));
+        // The program vouches for a preset's keys, wherever they are from.
+        cache.write(&file_name(&Config::NANO), &[&encode(&*NANO).unwrap()]).unwrap();
+        assert_eq!(load(&Config::NANO, None, &cache).unwrap().origin, Origin::Cache);
     }
 }
 
@@ -177,7 +192,7 @@ fn parts_that_do_not_fit_are_found() {
     let key = &NANO.head;
     key.check_consistent().unwrap();
     type Change = dyn Fn(&mut VerifyingKey);
-    let cases: [(&str, &Change); 24] = [
+    let cases: [(&str, &Change); 27] = [
         ("the number of rows", &|k| k.shape.k = 0),
         ("the number of rows", &|k| k.shape.k = 64),
         ("the number of columns", &|k| k.shape.advice = usize::MAX),
@@ -185,6 +200,17 @@ fn parts_that_do_not_fit_are_found() {
         ("the number of public values", &|k| k.shape.publics = 1 << 12),
         ("the number of public values", &|k| k.shape.blinding_rows = 0),
         ("the ports", &|k| k.shape.phase1 = k.shape.advice + 1),
+        ("the ports", &|k| (k.shape.advice, k.shape.phase1) = (0, 0)),
+        ("the cells that are opened", &|k| {
+            let column = k.queries.advice[0].0;
+            k.queries.advice.push((column, 1 << 12));
+            k.shape.advice_queries += 1;
+        }),
+        ("the cells that are opened", &|k| {
+            let column = k.queries.advice[0].0;
+            (20..40).for_each(|rotation| k.queries.advice.push((column, rotation)));
+            k.shape.advice_queries += 20;
+        }),
         ("the ports", &|k| (k.shape.ports[0].start, k.shape.ports[0].end) = (2, 1)),
         ("the ports", &|k| k.shape.ports[1].end = 1 << 20),
         ("the openings of ports", &|k| k.shape.port_openings.truncate(1)),

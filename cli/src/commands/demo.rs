@@ -42,7 +42,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
         bytes(CORPUS.len() as u64)
     ));
 
-    let prover_keys = ui.prover_keys(&params, &spec, None)?;
+    let prover_keys = ui.prover_keys(&params, &spec, How::default())?;
     let verifier_keys = ui.verifier_keys(&params, &spec.config, How::default())?.verifier;
     let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
     let rate = LEARNING_RATE.parse().map_err(|_| CliError::Usage(format!("{LEARNING_RATE} is not a number")))?;

@@ -4,6 +4,7 @@ use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, peak_memory_kib, plural, time};
 use crate::interrupt;
+use crate::keys::How;
 use crate::progress::ProofBar;
 use crate::run_dir::{LogLine, RunDir};
 use crate::ui::{Output, Ui};
@@ -229,7 +230,7 @@ fn prove(session: &mut Session, engine: &dyn Engine, dir: &RunDir, ui: &Ui) -> R
         return Ok(());
     }
     let params = ui.params()?;
-    let keys = ui.prover_keys(&params, &session.trainer.spec, None)?;
+    let keys = ui.prover_keys(&params, &session.trainer.spec, How::default())?;
     let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying.clone())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;

@@ -16,7 +16,7 @@ use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use verifier::{RunRefused, RunVerifier, VerifiedRun};
+use verifier::{RunRefused, RunVerifier, StepVerifier, VerifiedRun};
 
 mod report;
 
@@ -86,7 +86,7 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
 
 fn keys(args: &Args, params: &Params, run: &Run, ui: &Ui) -> Result<(Config, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
-    let how = How { named: None, fresh: args.fresh_keys, oracle: args.engine == VerifierKind::Halo2 };
+    let how = How { fresh: args.fresh_keys, oracle: args.engine == VerifierKind::Halo2, ..How::default() };
     let keys = ui.verifier_keys(params, &config, how)?;
     Ok((config, keys))
 }
@@ -198,7 +198,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
         return Err(Rejection::Steps { expected, found }.into());
     }
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
-    report::report(&verified, (&run, &config), &asked(args, true, vouched), elapsed)
+    report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys)), elapsed)
 }
 
 fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
@@ -243,7 +243,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
     let elapsed = start.elapsed();
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
-    report::report(&verified, (&bundle.run, &config), &asked(args, false, vouched), elapsed)
+    report::report(&verified, (&bundle.run, &config), &asked(args, false, (vouched, &keys)), elapsed)
 }
 
 fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError> {
@@ -251,7 +251,7 @@ fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError>
     verifier.finish().map_err(rejected)
 }
 
-fn asked(args: &Args, whole: bool, vouched: Vouched) -> Asked {
+fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) -> Asked {
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     Asked {
         whole,
@@ -261,6 +261,7 @@ fn asked(args: &Args, whole: bool, vouched: Vouched) -> Asked {
         end: shown(&args.end),
         steps: args.steps,
         vouched,
+        keys_digest: *keys.digest(),
         halo2: args.engine == VerifierKind::Halo2,
     }
 }

@@ -58,7 +58,7 @@ impl Params {
     }
 
     /// Takes prepared bases, made of these parameters, as those of [`Params::bases`].
-    pub fn prepare(&self, bases: Bases<Point>) {
+    pub(crate) fn prepare(&self, bases: Bases<Point>) {
         self.kept().get_or_insert_with(|| Arc::new(bases));
     }
 

@@ -155,6 +155,9 @@ mod tests {
         params.bases();
         check(&ours, stock);
         // Without coefficients.
-        assert!(!Msm { coefficients: vec![], ..ours }.eval());
+        let few = Msm { coefficients: vec![], ..ours };
+        let generators = params.generators();
+        let terms = [&few.terms[..], &[(few.w, generators.w), (few.u, generators.u)]].concat();
+        assert_eq!(few.sum(), terms.iter().map(|(scalar, point)| *point * *scalar).sum::<PointSum>());
     }
 }

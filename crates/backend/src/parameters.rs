@@ -3,7 +3,7 @@
 //! Making them takes seconds. A file is used only if its header and digest are right and, for the sizes in
 //! [`PINNED`], if its digest is the one that halo2's generators have: a file that is truncated, damaged or foreign is
 //! made anew and replaced. For other sizes the digest in the file is no protection against whoever can write to the
-//! directory.
+//! directory: if others may, it is not used.
 
 use crate::bases::Bases;
 use crate::cache::{Cache, Fault, digest};
@@ -109,6 +109,11 @@ pub fn path(dir: &Path, k: u32) -> PathBuf {
     dir.join(PARAMS.file(k))
 }
 
+/// File of the prepared bases for `k` in `dir`.
+pub fn bases_path(dir: &Path, k: u32) -> PathBuf {
+    dir.join(BASES.file(k))
+}
+
 /// Reads the parameters for `k` from `dir`, or makes them and writes them there, which takes the feature `cache`. Without a
 /// directory they are made.
 pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
@@ -133,7 +138,9 @@ pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
 }
 
 fn read(cache: &Cache, k: u32) -> Result<Option<Params>, Fault> {
-    let bytes = cache.read(&PARAMS.file(k), (HEADER + 64 * Generators::<Point>::count(k)) as u64)?;
+    let (name, most) = (PARAMS.file(k), (HEADER + 64 * Generators::<Point>::count(k)) as u64);
+    let is_pinned = PINNED.iter().any(|(size, _)| *size == k);
+    let bytes = if is_pinned { cache.read(&name, most)? } else { cache.read_private(&name, most)? };
     bytes.map(|bytes| decode(k, &bytes)).transpose()
 }
 
@@ -187,14 +194,15 @@ pub fn prepare(dir: Option<&Path>, params: &Params) -> (Origin, Option<io::Error
 
 fn read_bases(cache: &Cache, k: u32) -> Result<Option<Bases<Point>>, Fault> {
     let length = Bases::<Point>::encoded_length(k);
-    let Some(bytes) = cache.read(&BASES.file(k), (HEADER + length) as u64)? else { return Ok(None) };
+    let pinned = PINNED_BASES.iter().find(|(size, _)| *size == k).map(|(_, digest)| *digest);
+    let (name, most) = (BASES.file(k), (HEADER + length) as u64);
+    let bytes = if pinned.is_some() { cache.read(&name, most)? } else { cache.read_private(&name, most)? };
+    let Some(bytes) = bytes else { return Ok(None) };
     let content = BASES.content(k, &bytes, length)?;
     // What `content` found to be the digest of the content.
     let digest: String = bytes[HEADER - 32..HEADER].iter().map(|byte| format!("{byte:02x}")).collect();
-    match PINNED_BASES.iter().find(|(size, _)| *size == k) {
-        Some((_, pinned)) if digest != *pinned => return Err(Fault::Foreign),
-        Some(_) => {}
-        None => cache.check_private()?,
+    if pinned.is_some_and(|pinned| pinned != digest) {
+        return Err(Fault::Foreign);
     }
     Bases::from_coordinates(k, content).map(Some).map_err(|_| Fault::Points)
 }

@@ -2,9 +2,9 @@
 //!
 //! Whoever verifies under a key believes that it is that of the circuits. Of a key that was made, the program that made it
 //! says so. Of one that was read, a digest says so: that of a preset is pinned in the program ([`pinned()`]), that of a
-//! chain's model stands in its genesis. For any other model the file is as good as its directory, which is refused if
-//! others may write to it; [`VerifyingKeys::by_halo2`] makes the keys without any code of ours but the circuits', to be
-//! compared with.
+//! chain's model stands in its genesis. Any other file is as good as its directory: it is not used if others may write to
+//! it. So is that of a chain's model, as a genesis may be anyone's. [`VerifyingKeys::by_halo2`] makes the keys from what
+//! halo2 says of the circuits, to be compared with.
 
 use backend::cache::{Cache, Fault};
 use backend::curve::{CIRCUIT_VERSION, CURVE, DEFAULT_K, Params};
@@ -15,6 +15,7 @@ use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::path::PathBuf;
 
 mod pinned;
 
@@ -60,9 +61,19 @@ pub enum KeysError {
     /// The circuits of this program are not those that the keys' digest is of.
     #[error("the verifying keys made by this program are not those with the digest that {0}")]
     Digest(Expected),
-    /// The keys in the cache are not those that halo2 makes.
-    #[error("the cached verifying keys are not those that halo2 makes of the circuits")]
-    Stale,
+    /// The genesis names other keys than the program knows for the preset.
+    #[error("the digest of the verifying keys that the genesis names is not that which is pinned for the preset")]
+    Conflict,
+    /// The keys in the cache are whole, and not those that halo2 makes.
+    #[error(
+        "the verifying keys in {} are not those that halo2 makes of the circuits: another build of this program wrote them, \
+         or somebody exchanged them. Nothing was verified; once the file is deleted, the keys are made again",
+        .0.display()
+    )]
+    Exchanged(PathBuf),
+    /// The keys that this program makes are not those that halo2 makes.
+    #[error("the verifying keys made by this program are not those that halo2 makes of the circuits")]
+    Differ,
 }
 
 /// What names the digest that keys must have.
@@ -173,9 +184,12 @@ pub struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// What the keys must be.
-    fn expected(&self) -> Option<(KeysDigest, Expected)> {
-        let named = self.named.map(|digest| (digest, Expected::Named));
-        named.or_else(|| pinned(self.config).map(|digest| (digest, Expected::Pinned)))
+    fn expected(&self) -> Result<Option<(KeysDigest, Expected)>, KeysError> {
+        match (pinned(self.config), self.named) {
+            (Some(pinned), Some(named)) if pinned != named => Err(KeysError::Conflict),
+            (Some(pinned), _) => Ok(Some((pinned, Expected::Pinned))),
+            (None, named) => Ok(named.map(|digest| (digest, Expected::Named))),
+        }
     }
 
     /// Reads the keys from the cache, or makes them and writes them there. Without a cache they are made. `circuits` is
@@ -186,9 +200,9 @@ impl Wanted<'_> {
         circuits: &dyn Fn() -> Circuits,
         told: &mut Told<'_>,
     ) -> Result<Loaded, KeysError> {
-        let expected = self.expected();
+        let expected = self.expected()?;
         let by = expected.map(|(_, by)| by);
-        let origin = match cache.map(|cache| self.read(cache)) {
+        let origin = match cache.map(|cache| self.read(cache, expected)) {
             Some(Ok(Some((keys, digest)))) => {
                 return Ok(Loaded { keys, digest, origin: Origin::Cache, expected: by, not_written: None });
             }
@@ -209,46 +223,56 @@ impl Wanted<'_> {
         Ok(Loaded { keys, digest, origin, expected: by, not_written })
     }
 
-    /// Makes the keys by halo2, and requires that those in the cache, if there are any, and those that
-    /// [`VerifyingKeys::make`] would make are the same.
+    /// Makes the keys by halo2, and requires that this program makes the same, and that those in the cache, if it has any
+    /// that are whole, are the same. What is not is replaced.
     pub fn fresh(
         &self,
         cache: Option<&Cache>,
         circuits: &dyn Fn() -> Circuits,
         told: &mut Told<'_>,
     ) -> Result<Loaded, KeysError> {
-        let keys = VerifyingKeys::by_halo2(self.params, &circuits(), self.config, told)?;
-        let digest = keys.digest()?;
-        if let Some((expected, by)) = self.expected()
+        let (expected, circuits) = (self.expected()?, circuits());
+        let keys = VerifyingKeys::by_halo2(self.params, &circuits, self.config, told)?;
+        if VerifyingKeys::make(self.params, &circuits, self.config, &mut |_, _| {})? != keys {
+            return Err(KeysError::Differ);
+        }
+        let (digest, encoded) = (keys.digest()?, codec::encode(&keys)?);
+        if let Some((expected, by)) = expected
             && digest != expected
         {
             return Err(KeysError::Digest(by));
         }
-        let file = cache.map(|cache| cache.read(&file_name(self.config), MOST));
-        if let Some(Ok(Some(bytes))) = file
-            && bytes != codec::encode(&keys)?
-        {
-            return Err(KeysError::Stale);
-        }
-        let expected = self.expected().map(|(_, by)| by);
-        Ok(Loaded { keys, digest, origin: Origin::Made, expected, not_written: None })
+        let name = file_name(self.config);
+        let origin = match cache.map(|cache| (cache, cache.read(&name, MOST))) {
+            None | Some((_, Ok(None))) => Origin::Made,
+            Some((_, Ok(Some(bytes)))) if bytes == encoded => Origin::Cache,
+            Some((cache, Ok(Some(bytes)))) => match decode(&bytes) {
+                Ok(found) if found.are_of(self.config) => return Err(KeysError::Exchanged(cache.path(&name))),
+                Ok(_) => Origin::Replaced(Fault::Foreign),
+                Err(fault) => Origin::Replaced(fault),
+            },
+            Some((_, Err(fault))) => Origin::Replaced(fault),
+        };
+        let write = cache.filter(|_| origin != Origin::Cache);
+        let not_written = write.and_then(|cache| cache.write(&name, &[&encoded]).err());
+        Ok(Loaded { keys, digest, origin, expected: expected.map(|(_, by)| by), not_written })
     }
 
-    fn read(&self, cache: &Cache) -> Result<Option<(VerifyingKeys, KeysDigest)>, Fault> {
-        let Some(bytes) = cache.read(&file_name(self.config), MOST)? else { return Ok(None) };
+    fn read(
+        &self,
+        cache: &Cache,
+        expected: Option<(KeysDigest, Expected)>,
+    ) -> Result<Option<(VerifyingKeys, KeysDigest)>, Fault> {
+        let name = file_name(self.config);
+        let bytes = match expected {
+            Some((_, Expected::Pinned)) => cache.read(&name, MOST)?,
+            _ => cache.read_private(&name, MOST)?,
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
         let digest = *bytes.last_chunk().ok_or(Fault::Size)?;
-        // What vouches for the content is asked before the content is looked at.
-        match self.expected() {
-            Some((expected, _)) if codec::checksum(&bytes[..bytes.len() - digest.len()]) == expected => {}
-            Some(_) => return Err(Fault::Foreign),
-            None => cache.check_private()?,
-        }
-        let keys: VerifyingKeys = codec::decode(&bytes).map_err(|error| match error {
-            CodecError::Magic(_) | CodecError::Version { .. } => Fault::Header,
-            CodecError::Checksum(_) => Fault::Digest,
-            _ => Fault::Points,
-        })?;
-        if !keys.are_of(self.config) {
+        let keys = decode(&bytes)?;
+        // The digest is that of what was decoded: decoding compares it.
+        if !keys.are_of(self.config) || expected.is_some_and(|(expected, _)| expected != digest) {
             return Err(Fault::Foreign);
         }
         for kind in SegmentKind::ALL {
@@ -260,4 +284,12 @@ impl Wanted<'_> {
         }
         Ok(Some((keys, digest)))
     }
+}
+
+fn decode(bytes: &[u8]) -> Result<VerifyingKeys, Fault> {
+    codec::decode(bytes).map_err(|error| match error {
+        CodecError::Magic(_) | CodecError::Version { .. } => Fault::Header,
+        CodecError::Checksum(_) => Fault::Digest,
+        _ => Fault::Points,
+    })
 }

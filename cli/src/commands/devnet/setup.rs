@@ -15,6 +15,7 @@ use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::format::bytes;
 use crate::key_file::{Cost, KeyFile};
+use crate::keys::How;
 use crate::node_link::{GENESIS, NodeError};
 use crate::progress::ProofBar;
 use crate::ui::Ui;
@@ -131,7 +132,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let params = Arc::new(ui.params()?);
     let model = Spec::new(config.clone());
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
-    let prover = ui.prover_keys(&params, &model, named)?;
+    let prover = ui.prover_keys(&params, &model, How { named, made: found.is_none(), ..How::default() })?;
     let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
     if let Some((settings, corpus)) = &new {

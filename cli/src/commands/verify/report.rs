@@ -8,7 +8,7 @@ use circuits::model::{Config, LossError, public_loss};
 use circuits::statements::{Run, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::time::Duration;
-use verifier::{RunRefused, VerifiedRun};
+use verifier::{KeysDigest, RunRefused, VerifiedRun};
 
 /// Steps shown at the beginning and at the end of a long list.
 const SHOWN: usize = 10;
@@ -29,6 +29,8 @@ pub struct Asked {
     pub steps: Option<u64>,
     /// What vouches for the keys.
     pub vouched: Vouched,
+    /// Their digest.
+    pub keys_digest: KeysDigest,
     /// Whether halo2's verifier was asked as well.
     pub halo2: bool,
 }
@@ -78,6 +80,7 @@ pub fn report(
         "proofs": verified.proofs,
         "proof_bytes": proof_bytes,
         "keys": asked.vouched.name(),
+        "keys_digest": hex(&asked.keys_digest),
         "engine": if asked.halo2 { "halo2" } else { "native" },
         "seconds": elapsed.as_secs_f64(),
         "genesis_model_digest": genesis,
@@ -126,13 +129,14 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
         Vouched::Pinned => checked.push("the keys are those that this program knows for the preset".into()),
         Vouched::Named => checked.push("the keys are those that the genesis names".into()),
         Vouched::Made => checked.push("the keys were made from the circuits".into()),
-        Vouched::Fresh => {
-            checked.push("the keys were made from the circuits by halo2; any in the cache are the same".into())
+        Vouched::Fresh { cached } => {
+            let same = if cached { "; those in the cache are the same" } else { "" };
+            checked.push(format!("the keys were made from the circuits by halo2{same}"));
         }
         Vouched::Cache => {}
     }
     if asked.halo2 {
-        checked.push("halo2's own verifier accepts each proof".into());
+        checked.push("halo2's own verifier accepts each proof of a circuit, under keys that it made".into());
     }
     if verified.corpus {
         checked.push("each batch is the one that the seed assigns from the corpus".into());

@@ -2,7 +2,7 @@
 //!
 //! Readers see a whole file or none, also while two processes write the same one. A file is used only if it is what its
 //! header says; what else it must be is up to who reads it. Where nothing but the directory vouches for a file's content,
-//! [`Cache::check_private`] says whether it can.
+//! [`Cache::read_private`] reads it only if it can.
 
 #[cfg(feature = "cache")]
 mod disk;
@@ -32,8 +32,8 @@ pub enum Fault {
     /// Its content does not decode.
     #[error("the file cannot be decoded")]
     Points,
-    /// Others may write to the directory, and nothing else vouches for the content.
-    #[error("others may write to {} (chmod go-w makes it private)", .0.display())]
+    /// Others may write to a file or directory, and nothing else vouches for the content.
+    #[error("others may write to {}: it belongs to another user, or its permissions allow it (chmod go-w)", .0.display())]
     Public(PathBuf),
 }
 
@@ -68,9 +68,9 @@ impl Cache {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Fails.
-    pub fn check_private(&self) -> Result<(), Fault> {
-        Err(Fault::Unreadable)
+    /// There is no such file.
+    pub fn read_private(&self, _: &str, _: u64) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
     }
 }
 

@@ -7,6 +7,9 @@ use crate::parameters::MAX_K;
 use plonkish::Global;
 use std::collections::HashSet;
 
+/// Different sets of points that a verifier is ready to go through: circuits have about 16.
+const MOST_SETS: usize = 256;
+
 impl VerifyingKey {
     /// Requires that the parts fit together, so that a proof can be verified under the key without fault. It says nothing
     /// of what the key means.
@@ -25,7 +28,10 @@ impl VerifyingKey {
         if shape.blinding_rows == 0 || shape.blinding_rows + shape.instance_length() > rows {
             return no("the number of public values");
         }
-        if shape.phase1 > shape.advice || shape.ports.iter().any(|p| p.start > p.end || p.end > shape.phase1) {
+        if shape.phase1 == 0
+            || shape.phase1 > shape.advice
+            || shape.ports.iter().any(|p| p.start > p.end || p.end > shape.phase1)
+        {
             return no("the ports");
         }
         if shape.port_openings.len() != shape.ports.len() {
@@ -33,7 +39,13 @@ impl VerifyingKey {
         }
         let (advice, fixed): (HashSet<_>, HashSet<_>) =
             (queries.advice.iter().copied().collect(), queries.fixed.iter().copied().collect());
-        let known = advice.len() == queries.advice.len()
+        // As halo2 blinds as many rows, and two points of the domain that are the same are opened once.
+        let few = queries.rotations().iter().all(|(_, rotations)| {
+            let rows: HashSet<_> = rotations.iter().map(|&r| i64::from(r).rem_euclid(1 << shape.k)).collect();
+            rows.len() == rotations.len() && rows.len() < shape.blinding_rows
+        });
+        let known = few
+            && advice.len() == queries.advice.len()
             && fixed.len() == queries.fixed.len()
             && queries.advice.iter().all(|&(column, _)| column < shape.advice)
             && queries.fixed.iter().all(|&column| column < self.fixed.len())
@@ -50,7 +62,9 @@ impl VerifyingKey {
         {
             return no("the permutation");
         }
-        if shape.point_sets != point_sets(shape.k, queries, shape.blinding_rows, shape.permutation_products) {
+        if shape.point_sets > MOST_SETS
+            || shape.point_sets != point_sets(shape.k, queries, shape.blinding_rows, shape.permutation_products)
+        {
             return no("the points that polynomials are opened at");
         }
         let reads = |column: Global, rotation: i32| match column {

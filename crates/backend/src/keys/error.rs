@@ -74,6 +74,9 @@ pub enum KeyError {
     /// What halo2 prints of its key is not what this program knows how to read.
     #[error("halo2's key cannot be read")]
     Unreadable,
+    /// halo2 opens other cells, or in another order.
+    #[error("halo2 opens other cells of the circuit, or in another order")]
+    Queries,
     /// The parts of a key that was read do not fit together.
     #[error("the key's parts do not fit together: {what}")]
     Inconsistent {

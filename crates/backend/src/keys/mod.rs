@@ -66,11 +66,16 @@ impl VerifyingKey {
         Self::of(plan, shape, (fixed, sigma), &text)
     }
 
-    /// The same key, made by halo2.
+    /// The same key from what halo2 prints of its own: commitments, scalar, digest. Which cells are opened is compared with
+    /// what it prints. Gates are our reading of the plan in both: what shows them to be halo2's is that proofs by either
+    /// prover are accepted by either verifier.
     pub fn by_halo2(params: &Params, plan: &Arc<Plan>, publics: usize) -> Result<Self, KeyError> {
         let shape = Self::shape_of(params, plan, publics)?;
         let text = format!("{:?}", stock_key(params, plan)?.pinned());
         let commitments = pinned::commitments(&text).ok_or(KeyError::Unreadable)?;
+        if !pinned::has_queries(&text, &Queries::of(plan)) {
+            return Err(KeyError::Queries);
+        }
         Self::of(plan, shape, commitments, &text)
     }
 
@@ -236,7 +241,15 @@ mod tests {
             let own = VerifyingKey::with_publics(&params, &plan, publics).unwrap();
             assert_eq!(VerifyingKey::by_halo2(&params, &plan, publics).unwrap(), own);
             let stock = stock_key(&params, &plan).unwrap();
-            assert_eq!(pinned::text(&plan, &own.fixed, &own.sigma), format!("{:?}", stock.pinned()));
+            let text = format!("{:?}", stock.pinned());
+            assert_eq!(pinned::text(&plan, &own.fixed, &own.sigma), text);
+            assert!(pinned::has_queries(&text, &own.queries));
+            let mut others = [own.queries.clone(), own.queries.clone(), own.queries.clone(), own.queries.clone()];
+            others[0].advice.swap(0, 1);
+            others[1].fixed.swap(0, 1);
+            others[2].advice.truncate(3);
+            others[3].advice[0].1 = 1;
+            assert!(others.iter().all(|queries| !pinned::has_queries(&text, queries)));
             // halo2 tells the scalar to a transcript alone.
             let (mut ours, mut theirs) = (ProofWriter::init(vec![]), ProofWriter::init(vec![]));
             ours.common_scalar(own.transcript).unwrap();

@@ -7,6 +7,7 @@ use crate::Plan;
 use crate::curve::{F, Point};
 use crate::generators;
 use crate::halo2::{PlanCircuit, with_plan};
+use crate::queries::Queries;
 use ff::{FromUniformBytes, PrimeField};
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, PinnedConstraintSystem};
 use halo2_proofs::poly::{EvaluationDomain, PinnedEvaluationDomain};
@@ -60,6 +61,20 @@ pub fn transcript_scalar(text: &str) -> F {
 /// no other way.
 pub fn commitments(text: &str) -> Option<(Vec<Point>, Vec<Point>)> {
     Some((points(text, "fixed_commitments: [")?, points(text, "{ commitments: [")?))
+}
+
+/// Whether what halo2 prints of a key has these queries, in this order.
+pub fn has_queries(text: &str, queries: &Queries) -> bool {
+    let list = |kind: &str, cells: &mut dyn Iterator<Item = (usize, i32)>| {
+        let printed = |(column, rotation): (usize, i32)| {
+            format!("(Column {{ index: {column}, column_type: {kind} }}, Rotation({rotation}))")
+        };
+        cells.map(printed).collect::<Vec<_>>().join(", ")
+    };
+    let advice = list("Advice", &mut queries.advice.iter().copied());
+    let fixed = list("Fixed", &mut queries.fixed.iter().map(|&column| (column, 0)));
+    let has = |label: &str, list: &str| text.matches(&format!("{label}: [{list}]")).count() == 1;
+    has("advice_queries", &advice) && has("fixed_queries", &fixed)
 }
 
 /// The list of points after a label that occurs once.
