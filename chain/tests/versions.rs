@@ -41,7 +41,7 @@ fn the_version_before_is_refused_by_name() {
         "the genesis proof has version 1; this program supports 2",
         "the set of state commitments has version 1; this program supports 2",
         "the model state has version 2; this program supports 3",
-        "the genesis has version 2; this program supports 3",
+        "the genesis has version 3; this program supports 4",
         "the block has version 1; this program supports 2",
         "the block record has version 1; this program supports 2",
         "the checkpoint has version 1; this program supports 2",
