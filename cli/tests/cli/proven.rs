@@ -93,7 +93,8 @@ fn what_vouches_for_the_keys_is_said() {
     let name = verifier::keys::file_name(&Config::NANO);
     let keys = fs::read(crate::common::cache().join(&name)).unwrap();
     let mut exchanged: VerifyingKeys = decode(&keys).unwrap();
-    exchanged.layer.fixed.swap(2, 3);
+    exchanged.layer.fixed.swap(0, 1);
+    assert_ne!(encode(&exchanged).unwrap(), keys);
     let own = tempfile::tempdir().unwrap();
     let params = backend::parameters::path(&crate::common::cache(), DEFAULT_K);
     fs::copy(&params, backend::parameters::path(own.path(), DEFAULT_K)).unwrap();
