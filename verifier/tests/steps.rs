@@ -22,8 +22,7 @@ fn valid_proofs_that_do_not_belong_together() {
     let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(tiny());
     let keys = StepKeys::generate(&params, &spec).unwrap();
-    // What is wrong is wrong though halo2's verifier accepts each proof.
-    let verifier = StepVerifier::new(&params, &spec.config).unwrap().with_oracles(&params, &keys.circuits).unwrap();
+    let verifier = StepVerifier::new(&params, &spec.config).unwrap();
     let state = State::init(&spec.config, 1);
     let genesis = commit_state(&params, &spec, &state).unwrap();
     let run = Run {
@@ -47,6 +46,8 @@ fn valid_proofs_that_do_not_belong_together() {
     let (honest, commitments) =
         prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, assigned, &mut |_, _| {}).unwrap();
     assert_eq!(verify(&honest).unwrap().after, commitments);
+    let both = StepVerifier::new(&params, &spec.config).unwrap().with_oracles(&params, &keys.circuits).unwrap();
+    assert_eq!(both.verify(&params, (&run, 0, &genesis), &honest, Some(assigned)).unwrap().after, commitments);
 
     // The same contribution proven again: the same values under other blinding.
     let (id, before) = (run.id().unwrap(), genesis.digest());
