@@ -2,12 +2,14 @@
 
 use crate::error::CliError;
 use crate::ui::Ui;
-use backend::cache::{Cache, Fault};
+use backend::cache::{Cache, Fault, Origin};
 use backend::curve::Params;
-use backend::parameters::{self, Origin};
+use backend::parameters;
 use circuits::model::{Config, Spec};
 use circuits::segments::Circuits;
 use prover::step::StepKeys;
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use verifier::keys::{Expected, Loaded, Wanted, file_name};
 use verifier::{KeysDigest, StepVerifier};
@@ -17,12 +19,22 @@ use verifier::{KeysDigest, StepVerifier};
 pub struct How {
     /// Digest that a chain's genesis names.
     pub named: Option<KeysDigest>,
-    /// Made anew by halo2, and compared with those in the cache.
-    pub fresh: bool,
-    /// Made, not read.
-    pub made: bool,
+    /// Where they are to be from.
+    pub source: Source,
     /// Each proof is also given to halo2's verifier.
     pub oracle: bool,
+}
+
+/// Where verifying keys are to be from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The cache, where possible.
+    #[default]
+    Cache,
+    /// The circuits: they are made.
+    Circuits,
+    /// halo2, which makes them from the circuits; they are compared with those in the cache.
+    Halo2,
 }
 
 /// What vouches for the keys that something was verified under.
@@ -76,12 +88,12 @@ pub struct Keys {
 impl Ui {
     /// Keys to verify a model's steps with.
     pub fn verifier_keys(&self, params: &Params, config: &Config, how: How) -> Result<Keys, CliError> {
-        let circuits = || Circuits::new(&Spec::new(config.clone()));
+        let circuits = LazyCell::new(|| Circuits::new(&Spec::new(config.clone())));
         let (loaded, vouched) = self.load_keys(params, config, how, &circuits)?;
         let mut verifier = StepVerifier::with_keys(params, config, loaded.keys)?;
         if how.oracle {
             let _spinner = self.spinner("halo2's verifying keys");
-            verifier = verifier.with_oracles(params, &circuits())?;
+            verifier = verifier.with_oracles(params, &circuits)?;
         }
         Ok(Keys { verifier, vouched })
     }
@@ -94,7 +106,7 @@ impl Ui {
         drop(spinner);
         let file = dir.map_or_else(PathBuf::new, |dir| parameters::bases_path(&dir, params.k()));
         self.tell_of_cache("prepared bases", &file, &origin, not_written);
-        let (loaded, _) = self.load_keys(params, &spec.config, how, &|| Circuits::new(spec))?;
+        let (loaded, _) = self.load_keys(params, &spec.config, how, &&circuits)?;
         let spinner = self.spinner("proving keys");
         Ok(StepKeys::new(params, spec, circuits, loaded.keys, &mut |done, of| spinner.done(done, of))?)
     }
@@ -104,23 +116,24 @@ impl Ui {
         params: &Params,
         config: &Config,
         how: How,
-        circuits: &dyn Fn() -> Circuits,
+        circuits: &dyn Deref<Target = Circuits>,
     ) -> Result<(Loaded, Vouched), CliError> {
         let cache = self.cache_dir().map(Cache::new);
         let wanted = Wanted { params, config, named: how.named };
         let spinner = self.spinner("verifying keys");
         let told = &mut |done, of| spinner.done(done, of);
-        // Keys of a new chain are made: their digest will vouch for them.
-        let read = cache.as_ref().filter(|_| !how.made);
-        let mut loaded = match how.fresh {
-            true => wanted.fresh(cache.as_ref(), circuits, told)?,
-            false => wanted.load(read, circuits, told)?,
+        let mut loaded = match how.source {
+            Source::Cache => wanted.load(cache.as_ref(), circuits, told)?,
+            Source::Circuits => wanted.load(None, circuits, told)?,
+            Source::Halo2 => wanted.fresh(cache.as_ref(), circuits, told)?,
         };
         drop(spinner);
         let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(config)));
         self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
-        let cached = loaded.origin == Origin::Cache;
-        let vouched = if how.fresh { Vouched::Fresh { cached } } else { Vouched::of(&loaded) };
+        let vouched = match how.source {
+            Source::Halo2 => Vouched::Fresh { cached: loaded.origin == Origin::Cache },
+            Source::Cache | Source::Circuits => Vouched::of(&loaded),
+        };
         Ok((loaded, vouched))
     }
 

@@ -53,14 +53,8 @@ impl StepKeys {
         verifying: VerifyingKeys,
         told: &mut Told<'_>,
     ) -> Result<Self, ProveError> {
-        let mut made = 0;
-        let mut key = |kind: SegmentKind| -> Result<ProverKey, ProveError> {
-            let key = ProverKey::new(params, circuits.plan(kind), verifying.of(kind).clone())?;
-            made += 1;
-            told(made, SegmentKind::ALL.len());
-            Ok(key)
-        };
-        let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
+        let key = |kind| ProverKey::new(params, circuits.plan(kind), verifying.of(kind).clone());
+        let [layer, head, update] = SegmentKind::try_each(key, told)?;
         Ok(StepKeys { layer, head, update, circuits, verifying, config: spec.config.clone() })
     }
 

@@ -72,8 +72,7 @@ pub(crate) fn argument<'params>(
 ) -> Result<Claim<'params>, VerifyError> {
     let kinds = items(key, expected, proof).map(|(kind, _)| kind);
     let items = Items::decode(kinds, proof)?;
-    let mut msm = Msm::new(params);
-    arguments(params, key, instances, &items, &mut msm)?;
+    let msm = left_to_check(params, key, instances, &items)?;
     Ok(Claim { msm, ports: by_port(key, expected, &items.points)? })
 }
 
@@ -101,14 +100,14 @@ pub(crate) fn statement(
     Ok(())
 }
 
-/// The argument of halo2 (halo2 book, "Proof generation") from the verifier's side, in the order of the transcript.
-fn arguments(
-    params: &Params,
+/// The argument from the verifier's side (halo2 book, "Proof generation"), in the order of the transcript: the sum that it
+/// leaves.
+fn left_to_check<'params>(
+    params: &'params Params,
     key: &VerifyingKey,
     instances: &[Vec<F>],
     items: &Items,
-    msm: &mut Msm<'_>,
-) -> Result<(), VerifyError> {
+) -> Result<Msm<'params>, VerifyError> {
     let (shape, n) = (&key.shape, instances.len());
     let of_instances = commit_instances(params, instances);
     let mut reader = Reader::new(items);
@@ -140,14 +139,14 @@ fn arguments(
     let opened_of: Vec<Instance<'_>> = (0..n).map(of_instance).collect();
     let xn = x.pow_vartime([1 << shape.k]);
     let challenges = Challenges { beta, gamma, y, x };
-    let shared = Shared { fixed: fixed_values, sigma: sigma_values };
+    let places = key.queries.advice_places();
+    let shared = Shared { fixed: fixed_values, sigma: sigma_values, places: &places };
     let quotient = quotient(key, &challenges, xn, &shared, &opened_of)?;
     let pieces: Vec<(F, Point)> = powers(xn, pieces.len()).into_iter().zip(pieces.iter().copied()).collect();
 
     let mut opened = vec![];
     let at = |rotation: i32, value: &F| vec![(rotation, *value)];
     let advice_queries = key.queries.rotations();
-    let places = key.queries.advice_places();
     for (i, instance) in opened_of.iter().enumerate() {
         opened.push(Opened { commitment: Commitment::One(&of_instances[i]), values: at(0, &instance.instance) });
         for (column, rotations) in &advice_queries {
@@ -167,8 +166,10 @@ fn arguments(
     }
     opened.push(Opened { commitment: Commitment::Sum(&pieces), values: at(0, &quotient) });
     opened.push(Opened { commitment: Commitment::One(&random), values: at(0, &random_value) });
-    verify_openings(shape.k, &opened, x, &mut reader, msm)?;
-    reader.end()
+    let mut msm = Msm::new(params);
+    verify_openings(shape.k, &opened, x, &mut reader, &mut msm)?;
+    reader.end()?;
+    Ok(msm)
 }
 
 /// Commitments of instance columns. Those that begin as the first does, as with the same challenges they do, share a part.

@@ -19,6 +19,7 @@ use circuits::statements::{
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
+use std::collections::BTreeMap;
 
 /// Keys of a model's three circuits.
 pub struct StepVerifier {
@@ -28,24 +29,8 @@ pub struct StepVerifier {
     blind: Point,
     keys: VerifyingKeys,
     digest: KeysDigest,
-    oracles: Option<Oracles>,
-}
-
-/// halo2's verifiers of the three circuits.
-struct Oracles {
-    layer: Oracle,
-    head: Oracle,
-    update: Oracle,
-}
-
-impl Oracles {
-    fn of(&self, kind: SegmentKind) -> &Oracle {
-        match kind {
-            SegmentKind::Layer => &self.layer,
-            SegmentKind::Head => &self.head,
-            SegmentKind::Update => &self.update,
-        }
-    }
+    /// halo2's verifiers, if they are asked.
+    oracles: BTreeMap<SegmentKind, Oracle>,
 }
 
 /// What a checked step leaves.
@@ -115,17 +100,13 @@ impl StepVerifier {
         }
         let blind = commit_canonical(params, &[]).map_err(StepError::Commitments)?;
         let (layouts, digest) = (Layouts::new(config), keys.digest()?);
-        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, keys, digest, oracles: None })
+        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, keys, digest, oracles: BTreeMap::new() })
     }
 
     /// The same, which also asks halo2's verifier of each proof: it accepts what both accept.
     pub fn with_oracles(mut self, params: &Params, circuits: &Circuits) -> Result<Self, StepError> {
-        let oracle = |kind| Oracle::new(params, circuits.plan(kind)).map_err(StepError::Key);
-        self.oracles = Some(Oracles {
-            layer: oracle(SegmentKind::Layer)?,
-            head: oracle(SegmentKind::Head)?,
-            update: oracle(SegmentKind::Update)?,
-        });
+        let oracle = |kind| Ok((kind, Oracle::new(params, circuits.plan(kind))?));
+        self.oracles = SegmentKind::ALL.into_iter().map(oracle).collect::<Result<_, _>>().map_err(StepError::Key)?;
         Ok(self)
     }
 
@@ -337,8 +318,8 @@ impl StepVerifier {
             let refused = |source| StepError::Proof { part, index, source };
             let columns = instances(key, proof, publics).map_err(refused)?;
             ports.extend(batch.add(key, publics.len(), proof, &columns).map_err(refused)?);
-            if let Some(oracles) = &self.oracles {
-                let verdict = oracles.of(kind).check(batch.params(), key, publics.len(), proof, &columns);
+            if let Some(oracle) = self.oracles.get(&kind) {
+                let verdict = oracle.check(batch.params(), key, publics.len(), proof, &columns);
                 verdict.map_err(refused)?;
             }
         }

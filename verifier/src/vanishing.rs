@@ -25,6 +25,8 @@ pub(crate) struct Shared<'p> {
     pub fixed: &'p [F],
     /// Columns of the permutation.
     pub sigma: &'p [F],
+    /// Where each value of an advice column stands among those of an instance.
+    pub places: &'p HashMap<(usize, i32), usize>,
 }
 
 /// What a proof opens of an instance.
@@ -79,12 +81,11 @@ pub(crate) fn quotient(
     instances: &[Instance<'_>],
 ) -> Result<F, VerifyError> {
     let rows = Rows::at(challenges.x, xn, key.shape.k, key.shape.blinding_rows)?;
-    let places = key.queries.advice_places();
     let of_fixed: HashMap<usize, F> = key.queries.fixed.iter().copied().zip(shared.fixed.iter().copied()).collect();
     let mut sum = F::ZERO;
     for instance in instances {
         let cell = |column: Global, rotation: i32| match column {
-            Global::Advice(column) => instance.advice[places[&(column, rotation)]],
+            Global::Advice(column) => instance.advice[shared.places[&(column, rotation)]],
             Global::Fixed(column) => of_fixed[&column],
         };
         let of_gates = key.gates.evaluate(cell);

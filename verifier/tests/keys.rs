@@ -1,14 +1,15 @@
 //! Verifying keys as files: which are believed, and what is made instead of those that are not.
 #![allow(clippy::unwrap_used)]
 
-use backend::cache::{Cache, Fault};
+use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{DEFAULT_K, Params};
 use backend::gates::Node;
 use backend::keys::VerifyingKey;
-use backend::parameters::{self, Origin};
+use backend::parameters;
 use circuits::model::{Config, Spec};
 use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::encode;
+use std::cell::LazyCell;
 use std::fs;
 use std::sync::LazyLock;
 use verifier::keys::{Expected, KeysError, Loaded, Wanted, file_name, pinned};
@@ -40,7 +41,7 @@ fn tiny() -> Config {
 
 fn load(config: &Config, named: Option<[u8; 32]>, cache: &Cache) -> Result<Loaded, KeysError> {
     let wanted = Wanted { params: &PARAMS, config, named };
-    wanted.load(Some(cache), &|| circuits(config), &mut |_, _| {})
+    wanted.load(Some(cache), &LazyCell::new(|| circuits(config)), &mut |_, _| {})
 }
 
 /// The keys of every preset are those of halo2, and have the pinned digest.
@@ -96,7 +97,7 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     assert_eq!((loaded.origin, loaded.expected), (Origin::Cache, None));
     assert_eq!(loaded.keys, exchanged(&keys));
     let fresh = |config: &Config| {
-        Wanted { params: &PARAMS, config, named: None }.fresh(Some(&cache), &|| circuits(config), &mut |_, _| {})
+        Wanted { params: &PARAMS, config, named: None }.fresh(Some(&cache), &&circuits(config), &mut |_, _| {})
     };
     assert!(matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(&config))));
     write(&config, &keys);

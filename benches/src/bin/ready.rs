@@ -10,6 +10,7 @@ use benches::timing::{repeat, time};
 use circuits::model::Spec;
 use circuits::segments::Circuits;
 use prover::step::StepKeys;
+use std::cell::LazyCell;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -82,7 +83,8 @@ fn typical(mut f: impl FnMut() -> Result<()>) -> Result<Duration> {
 
 fn keys(params: &Params, dir: &Path, spec: &Spec) -> Result<Loaded> {
     let wanted = Wanted { params, config: &spec.config, named: None };
-    let loaded = wanted.load(Some(&Cache::new(dir)), &|| Circuits::new(spec), &mut |_, _| {})?;
+    let circuits = LazyCell::new(|| Circuits::new(spec));
+    let loaded = wanted.load(Some(&Cache::new(dir)), &circuits, &mut |_, _| {})?;
     loaded.not_written.map_or(Ok(()), Err)?;
     Ok(Loaded { not_written: None, ..loaded })
 }

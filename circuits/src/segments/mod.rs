@@ -33,6 +33,19 @@ impl SegmentKind {
     /// All of them.
     pub const ALL: [SegmentKind; 3] = [SegmentKind::Layer, SegmentKind::Head, SegmentKind::Update];
 
+    /// Makes something for each, in their order, telling how many are made, and of how many.
+    pub fn try_each<T, E>(
+        mut make: impl FnMut(SegmentKind) -> Result<T, E>,
+        told: &mut dyn FnMut(usize, usize),
+    ) -> Result<[T; 3], E> {
+        let mut each = |made: usize, kind| {
+            let of_kind = make(kind)?;
+            told(made, Self::ALL.len());
+            Ok(of_kind)
+        };
+        Ok([each(1, SegmentKind::Layer)?, each(2, SegmentKind::Head)?, each(3, SegmentKind::Update)?])
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

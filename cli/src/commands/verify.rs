@@ -5,7 +5,7 @@
 
 use crate::error::{CliError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
-use crate::keys::{How, Keys, Vouched};
+use crate::keys::{How, Keys, Source, Vouched};
 use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
@@ -86,7 +86,8 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
 
 fn keys(args: &Args, params: &Params, run: &Run, ui: &Ui) -> Result<(Config, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
-    let how = How { fresh: args.fresh_keys, oracle: args.engine == VerifierKind::Halo2, ..How::default() };
+    let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
+    let how = How { source, oracle: args.engine == VerifierKind::Halo2, named: None };
     let keys = ui.verifier_keys(params, &config, how)?;
     Ok((config, keys))
 }

@@ -5,7 +5,7 @@
 //!
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
-use crate::fixed_base::{BLOCK, Digits, Sums, weighted_sum};
+use crate::fixed_base::{Affine, Digits, Sums, weighted_sum};
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
     let mut found: Vec<Vec<(u32, u32)>> = vec![vec![]; digits.windows()];
     let mut points = Vec::with_capacity(terms.len());
     for (scalar, point) in terms {
-        let Some(point) = crate::fixed_base::Affine::of(point) else { continue };
+        let Some(point) = Affine::of(point) else { continue };
         let number = points.len() as u32;
         points.push(point);
         digits.of(scalar, |window, digit, negative| found[window].push((digit, number << 1 | u32::from(negative))));
@@ -38,10 +38,7 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
                 let point = points[(term >> 1) as usize];
                 if term & 1 == 1 { point.negated() } else { point }
             };
-            sums.add_group(bucket[0].0, bucket.iter().map(point));
-            if sums.points() >= BLOCK {
-                sums.finish(&mut buckets);
-            }
+            sums.add_group(bucket[0].0, bucket.iter().map(point), &mut buckets);
         }
         sums.finish(&mut buckets);
         weighted_sum::<C>(&buckets, most, &mut sums)

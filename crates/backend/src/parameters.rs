@@ -6,7 +6,7 @@
 //! directory: if others may, it is not used.
 
 use crate::bases::Bases;
-use crate::cache::{Cache, Fault, digest};
+use crate::cache::{Cache, Fault, Origin, digest};
 use crate::curve::{CURVE, Params, Point};
 use crate::generators::Generators;
 use std::io;
@@ -42,17 +42,6 @@ pub struct Loaded {
     pub origin: Origin,
     /// Why they could not be written to the cache, if they could not; nothing else is amiss.
     pub not_written: Option<io::Error>,
-}
-
-/// Where what may be cached is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The cache.
-    Cache,
-    /// Made, as there was no file.
-    Made,
-    /// Made, as the file was not what it should be.
-    Replaced(Fault),
 }
 
 /// Parameters that cannot be had.
@@ -121,12 +110,9 @@ pub fn load(dir: Option<&Path>, k: u32) -> Result<Loaded, ParamsError> {
         return Err(ParamsError::Size(k));
     }
     let cache = dir.map(Cache::new);
-    let origin = match cache.as_ref().map(|cache| read(cache, k)) {
-        Some(Ok(Some(params))) => {
-            return Ok(Loaded { params, origin: Origin::Cache, not_written: None });
-        }
-        Some(Err(fault)) => Origin::Replaced(fault),
-        Some(Ok(None)) | None => Origin::Made,
+    let origin = match Origin::of(cache.as_ref().map(|cache| read(cache, k))) {
+        Ok(params) => return Ok(Loaded { params, origin: Origin::Cache, not_written: None }),
+        Err(origin) => origin,
     };
     let params = Params::new(k);
     let content = params.generators().coordinates();
@@ -180,13 +166,12 @@ fn is_pinned(k: u32, coordinates: &[u8]) -> bool {
 /// Prepares the bases of parameters, [`Params::bases`], from a file in `dir`, or makes them and writes them there.
 pub fn prepare(dir: Option<&Path>, params: &Params) -> (Origin, Option<io::Error>) {
     let (k, cache) = (params.k(), dir.map(Cache::new));
-    let origin = match cache.as_ref().map(|cache| read_bases(cache, k)) {
-        Some(Ok(Some(bases))) => {
+    let origin = match Origin::of(cache.as_ref().map(|cache| read_bases(cache, k))) {
+        Ok(bases) => {
             params.prepare(bases);
             return (Origin::Cache, None);
         }
-        Some(Err(fault)) => Origin::Replaced(fault),
-        Some(Ok(None)) | None => Origin::Made,
+        Err(origin) => origin,
     };
     let bases = params.bases();
     (origin, cache.and_then(|cache| BASES.write(&cache, k, &bases.coordinates()).err()))

@@ -6,15 +6,15 @@
 //! it. So is that of a chain's model, as a genesis may be anyone's. [`VerifyingKeys::by_halo2`] makes the keys from what
 //! halo2 says of the circuits, to be compared with.
 
-use backend::cache::{Cache, Fault};
+use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{CIRCUIT_VERSION, CURVE, DEFAULT_K, Params};
 use backend::keys::{KeyError, VerifyingKey};
-use backend::parameters::Origin;
 use circuits::model::Config;
 use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::ops::Deref;
 use std::path::PathBuf;
 
 mod pinned;
@@ -118,14 +118,7 @@ impl VerifyingKeys {
         told: &mut Told<'_>,
         make: &dyn Fn(SegmentKind) -> Result<VerifyingKey, KeyError>,
     ) -> Result<Self, KeyError> {
-        let mut made = 0;
-        let mut key = |kind| {
-            let key = make(kind)?;
-            made += 1;
-            told(made, SegmentKind::ALL.len());
-            Ok::<_, KeyError>(key)
-        };
-        let (layer, head, update) = (key(SegmentKind::Layer)?, key(SegmentKind::Head)?, key(SegmentKind::Update)?);
+        let [layer, head, update] = SegmentKind::try_each(make, told)?;
         Ok(VerifyingKeys { circuits: CIRCUIT_VERSION, config: config.to_json(), layer, head, update })
     }
 
@@ -140,8 +133,14 @@ impl VerifyingKeys {
 
     /// Their digest.
     pub fn digest(&self) -> Result<KeysDigest, CodecError> {
+        Ok(self.encoded()?.1)
+    }
+
+    /// The file that they are in, and their digest, with which it ends.
+    fn encoded(&self) -> Result<(Vec<u8>, KeysDigest), CodecError> {
         let file = codec::encode(self)?;
-        file.last_chunk().copied().ok_or(CodecError::Checksum(Self::NAME))
+        let digest = *file.last_chunk().ok_or(CodecError::Checksum(Self::NAME))?;
+        Ok((file, digest))
     }
 
     /// Whether they are of this configuration and of this program's circuits.
@@ -162,8 +161,6 @@ pub fn file_name(config: &Config) -> String {
 pub struct Loaded {
     /// The keys.
     pub keys: VerifyingKeys,
-    /// Their digest.
-    pub digest: KeysDigest,
     /// Where they are from.
     pub origin: Origin,
     /// What vouches for keys from the cache besides the directory.
@@ -192,35 +189,33 @@ impl Wanted<'_> {
         }
     }
 
-    /// Reads the keys from the cache, or makes them and writes them there. Without a cache they are made. `circuits` is
-    /// asked for only if they are made.
+    /// The file of keys that were made, which must be those that are expected.
+    fn vouched(&self, keys: &VerifyingKeys, expected: Option<(KeysDigest, Expected)>) -> Result<Vec<u8>, KeysError> {
+        let (file, digest) = keys.encoded()?;
+        match expected {
+            Some((expected, by)) if expected != digest => Err(KeysError::Digest(by)),
+            _ => Ok(file),
+        }
+    }
+
+    /// Reads the keys from the cache, or makes them and writes them there. Without a cache they are made. `circuits` are
+    /// looked at only if keys are made: a `LazyCell` will do.
     pub fn load(
         &self,
         cache: Option<&Cache>,
-        circuits: &dyn Fn() -> Circuits,
+        circuits: &dyn Deref<Target = Circuits>,
         told: &mut Told<'_>,
     ) -> Result<Loaded, KeysError> {
         let expected = self.expected()?;
         let by = expected.map(|(_, by)| by);
-        let origin = match cache.map(|cache| self.read(cache, expected)) {
-            Some(Ok(Some((keys, digest)))) => {
-                return Ok(Loaded { keys, digest, origin: Origin::Cache, expected: by, not_written: None });
-            }
-            Some(Err(fault)) => Origin::Replaced(fault),
-            Some(Ok(None)) | None => Origin::Made,
+        let origin = match Origin::of(cache.map(|cache| self.read(cache, expected))) {
+            Ok(keys) => return Ok(Loaded { keys, origin: Origin::Cache, expected: by, not_written: None }),
+            Err(origin) => origin,
         };
-        let keys = VerifyingKeys::make(self.params, &circuits(), self.config, told)?;
-        let digest = keys.digest()?;
-        if let Some((expected, by)) = expected
-            && digest != expected
-        {
-            return Err(KeysError::Digest(by));
-        }
-        let not_written = match cache {
-            Some(cache) => cache.write(&file_name(self.config), &[&codec::encode(&keys)?]).err(),
-            None => None,
-        };
-        Ok(Loaded { keys, digest, origin, expected: by, not_written })
+        let keys = VerifyingKeys::make(self.params, circuits, self.config, told)?;
+        let file = self.vouched(&keys, expected)?;
+        let not_written = cache.and_then(|cache| cache.write(&file_name(self.config), &[&file]).err());
+        Ok(Loaded { keys, origin, expected: by, not_written })
     }
 
     /// Makes the keys by halo2, and requires that this program makes the same, and that those in the cache, if it has any
@@ -228,41 +223,32 @@ impl Wanted<'_> {
     pub fn fresh(
         &self,
         cache: Option<&Cache>,
-        circuits: &dyn Fn() -> Circuits,
+        circuits: &dyn Deref<Target = Circuits>,
         told: &mut Told<'_>,
     ) -> Result<Loaded, KeysError> {
-        let (expected, circuits) = (self.expected()?, circuits());
-        let keys = VerifyingKeys::by_halo2(self.params, &circuits, self.config, told)?;
-        if VerifyingKeys::make(self.params, &circuits, self.config, &mut |_, _| {})? != keys {
+        let expected = self.expected()?;
+        let keys = VerifyingKeys::by_halo2(self.params, circuits, self.config, told)?;
+        if VerifyingKeys::make(self.params, circuits, self.config, &mut |_, _| {})? != keys {
             return Err(KeysError::Differ);
         }
-        let (digest, encoded) = (keys.digest()?, codec::encode(&keys)?);
-        if let Some((expected, by)) = expected
-            && digest != expected
-        {
-            return Err(KeysError::Digest(by));
-        }
-        let name = file_name(self.config);
-        let origin = match cache.map(|cache| (cache, cache.read(&name, MOST))) {
-            None | Some((_, Ok(None))) => Origin::Made,
-            Some((_, Ok(Some(bytes)))) if bytes == encoded => Origin::Cache,
-            Some((cache, Ok(Some(bytes)))) => match decode(&bytes) {
-                Ok(found) if found.are_of(self.config) => return Err(KeysError::Exchanged(cache.path(&name))),
+        let (file, name) = (self.vouched(&keys, expected)?, file_name(self.config));
+        let origin = match Origin::of(cache.map(|cache| cache.read(&name, MOST))) {
+            Ok(found) if found == file => Origin::Cache,
+            Ok(found) => match decode(&found) {
+                Ok(found) if found.are_of(self.config) => {
+                    return Err(KeysError::Exchanged(cache.map_or_else(PathBuf::new, |cache| cache.path(&name))));
+                }
                 Ok(_) => Origin::Replaced(Fault::Foreign),
                 Err(fault) => Origin::Replaced(fault),
             },
-            Some((_, Err(fault))) => Origin::Replaced(fault),
+            Err(origin) => origin,
         };
         let write = cache.filter(|_| origin != Origin::Cache);
-        let not_written = write.and_then(|cache| cache.write(&name, &[&encoded]).err());
-        Ok(Loaded { keys, digest, origin, expected: expected.map(|(_, by)| by), not_written })
+        let not_written = write.and_then(|cache| cache.write(&name, &[&file]).err());
+        Ok(Loaded { keys, origin, expected: expected.map(|(_, by)| by), not_written })
     }
 
-    fn read(
-        &self,
-        cache: &Cache,
-        expected: Option<(KeysDigest, Expected)>,
-    ) -> Result<Option<(VerifyingKeys, KeysDigest)>, Fault> {
+    fn read(&self, cache: &Cache, expected: Option<(KeysDigest, Expected)>) -> Result<Option<VerifyingKeys>, Fault> {
         let name = file_name(self.config);
         let bytes = match expected {
             Some((_, Expected::Pinned)) => cache.read(&name, MOST)?,
@@ -282,7 +268,7 @@ impl Wanted<'_> {
                 return Err(Fault::Points);
             }
         }
-        Ok(Some((keys, digest)))
+        Ok(Some(keys))
     }
 }
 

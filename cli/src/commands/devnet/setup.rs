@@ -15,7 +15,7 @@ use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::format::bytes;
 use crate::key_file::{Cost, KeyFile};
-use crate::keys::How;
+use crate::keys::{How, Source};
 use crate::node_link::{GENESIS, NodeError};
 use crate::progress::ProofBar;
 use crate::ui::Ui;
@@ -132,7 +132,9 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let params = Arc::new(ui.params()?);
     let model = Spec::new(config.clone());
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
-    let prover = ui.prover_keys(&params, &model, How { named, made: found.is_none(), ..How::default() })?;
+    // A new chain's keys are made: their digest will vouch for them.
+    let source = if found.is_some() { Source::Cache } else { Source::Circuits };
+    let prover = ui.prover_keys(&params, &model, How { named, source, oracle: false })?;
     let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
     if let Some((settings, corpus)) = &new {

@@ -37,6 +37,28 @@ pub enum Fault {
     Public(PathBuf),
 }
 
+/// Where what may be cached is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The cache.
+    Cache,
+    /// Made, as there was no file.
+    Made,
+    /// Made, as the file was not what it should be.
+    Replaced(Fault),
+}
+
+impl Origin {
+    /// What was read from a cache, if there is one; or else where that is from which is to be made.
+    pub fn of<T>(read: Option<Result<Option<T>, Fault>>) -> Result<T, Origin> {
+        match read {
+            Some(Ok(Some(found))) => Ok(found),
+            Some(Err(fault)) => Err(Origin::Replaced(fault)),
+            Some(Ok(None)) | None => Err(Origin::Made),
+        }
+    }
+}
+
 /// A directory of such files.
 #[derive(Clone, Debug)]
 pub struct Cache {

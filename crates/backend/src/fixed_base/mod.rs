@@ -19,9 +19,6 @@ use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 pub(crate) use sums::{Affine, Sums};
 
-/// Points that are summed at a time: as many as the nearest caches hold beside what their sums take.
-pub(crate) const BLOCK: usize = 2048;
-
 /// Terms that are not worth a part of their own.
 const LEAST: usize = 128;
 
@@ -151,10 +148,7 @@ impl<C: CurveAffine> FixedBases<C> {
             let end = end as usize;
             if begin < end {
                 let point = |&multiple: &u32| self.multiples[multiple as usize];
-                sums.add_group(bucket, sorted[begin..end].iter().map(point));
-                if sums.points() >= BLOCK {
-                    sums.finish(buckets);
-                }
+                sums.add_group(bucket, sorted[begin..end].iter().map(point), buckets);
             }
             begin = end;
         }
@@ -193,10 +187,7 @@ pub(crate) fn weighted_sum<C: CurveAffine>(
         buckets.iter().for_each(|&(bucket, point)| members[part(bucket) as usize].push(point));
         let mut parts = vec![];
         for (number, members) in members.into_iter().enumerate().skip(1).filter(|(_, members)| !members.is_empty()) {
-            sums.add_group(number as u32, members.into_iter());
-            if sums.points() >= BLOCK {
-                sums.finish(&mut parts);
-            }
+            sums.add_group(number as u32, members.into_iter(), &mut parts);
         }
         sums.finish(&mut parts);
         let mut of_part = vec![None; count as usize];

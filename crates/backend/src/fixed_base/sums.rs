@@ -7,6 +7,9 @@
 use ff::{Field, PrimeField};
 use pasta_curves::arithmetic::{CurveAffine, VartimeField};
 
+/// Points that are summed at a time: as many as the nearest caches hold beside what their sums take.
+const BLOCK: usize = 2048;
+
 /// A point other than the one at infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Affine<B> {
@@ -65,16 +68,19 @@ impl<B> Default for Sums<B> {
 }
 
 impl<B: VartimeField> Sums<B> {
-    /// Adds a group of points, at least one.
+    /// Adds a group of points, at least one. Once there are many, as [`Sums::finish`] does.
     #[inline]
-    pub fn add_group(&mut self, group: u32, points: impl ExactSizeIterator<Item = Affine<B>>) {
+    pub fn add_group(
+        &mut self,
+        group: u32,
+        points: impl ExactSizeIterator<Item = Affine<B>>,
+        out: &mut Vec<(u32, Affine<B>)>,
+    ) {
         self.groups.push(Members { group, len: points.len() as u32 });
         self.points.extend(points);
-    }
-
-    /// Points that wait.
-    pub fn points(&self) -> usize {
-        self.points.len()
+        if self.points.len() >= BLOCK {
+            self.finish(out);
+        }
     }
 
     /// Appends each group's sum to `out`, but for groups whose sum is the point at infinity; begins anew.

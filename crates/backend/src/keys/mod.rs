@@ -63,7 +63,7 @@ impl VerifyingKey {
         let queries = Queries::of(plan);
         let (fixed, sigma) = commitments(params, plan, &queries);
         let text = pinned::text(plan, &fixed, &sigma);
-        Self::of(plan, shape, (fixed, sigma), &text)
+        Self::of(plan, shape, queries, (fixed, sigma), &text)
     }
 
     /// The same key from what halo2 prints of its own: commitments, scalar, digest. Which cells are opened is compared with
@@ -73,10 +73,11 @@ impl VerifyingKey {
         let shape = Self::shape_of(params, plan, publics)?;
         let text = format!("{:?}", stock_key(params, plan)?.pinned());
         let commitments = pinned::commitments(&text).ok_or(KeyError::Unreadable)?;
-        if !pinned::has_queries(&text, &Queries::of(plan)) {
+        let queries = Queries::of(plan);
+        if !pinned::has_queries(&text, &queries) {
             return Err(KeyError::Queries);
         }
-        Self::of(plan, shape, commitments, &text)
+        Self::of(plan, shape, queries, commitments, &text)
     }
 
     fn shape_of(params: &Params, plan: &Arc<Plan>, publics: usize) -> Result<Shape, KeyError> {
@@ -96,12 +97,18 @@ impl VerifyingKey {
         Ok(shape)
     }
 
-    fn of(plan: &Plan, shape: Shape, (fixed, sigma): (Vec<Point>, Vec<Point>), text: &str) -> Result<Self, KeyError> {
+    fn of(
+        plan: &Plan,
+        shape: Shape,
+        queries: Queries,
+        (fixed, sigma): (Vec<Point>, Vec<Point>),
+        text: &str,
+    ) -> Result<Self, KeyError> {
         if has_stock_lookup(text) {
             return Err(KeyError::StockLookup);
         }
         let (digest, transcript) = (digest(text, &shape), pinned::transcript_scalar(text));
-        Ok(VerifyingKey { shape, queries: Queries::of(plan), gates: Gates::of(plan), fixed, sigma, transcript, digest })
+        Ok(VerifyingKey { shape, queries, gates: Gates::of(plan), fixed, sigma, transcript, digest })
     }
 
     /// Requires a pinned digest.
@@ -222,10 +229,11 @@ mod tests {
         let plan = toy(1).plan;
         let shape = Shape::of(&plan).unwrap();
         let stock = format!("{:?}", plonk::keygen_vk(params.halo2(), &Stock).unwrap().pinned());
-        let refused = VerifyingKey::of(&plan, shape.clone(), (vec![], vec![]), &stock);
+        let of = |text: &str| VerifyingKey::of(&plan, shape.clone(), Queries::of(&plan), (vec![], vec![]), text);
+        let refused = of(&stock);
         assert!(matches!(refused, Err(KeyError::StockLookup)));
         let own = format!("{:?}", stock_key(&params, &plan).unwrap().pinned());
-        assert!(VerifyingKey::of(&plan, shape, (vec![], vec![]), &own).is_ok());
+        assert!(of(&own).is_ok());
         // A key that does not say is refused as well.
         assert!(
             has_stock_lookup("") && has_stock_lookup("lookups: [], lookups: []") && !has_stock_lookup("lookups: []")
