@@ -99,7 +99,15 @@ fn keep(path: &Path, kept: &Path) -> io::Result<()> {
     // A link is made under a name that nobody has.
     fs::remove_file(&beside)?;
     match fs::hard_link(path, &beside).or_else(|_| fs::copy(path, &beside).map(|_| ())) {
-        Ok(()) => Ok(beside.persist(kept)?),
+        Ok(()) => {
+            let name = beside.to_path_buf();
+            beside.persist(kept)?;
+            // Where a killed process left both names to one file, renaming does nothing (POSIX), and succeeds.
+            match fs::remove_file(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

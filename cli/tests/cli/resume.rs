@@ -10,6 +10,11 @@ fn lines(run: &Path) -> usize {
     fs::read_to_string(run.join("log.jsonl")).unwrap().lines().count()
 }
 
+fn holds_unfinished(run: &Path) -> bool {
+    let unfinished = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".unfinished");
+    fs::read_dir(run).unwrap().any(|entry| unfinished(&entry.unwrap()))
+}
+
 #[test]
 fn a_killed_run_goes_on_to_the_same_state() {
     let dir = with_model();
@@ -41,8 +46,7 @@ fn a_killed_run_goes_on_to_the_same_state() {
     let state = |run: &str| fs::read(dir.join(run).join("state.bin")).unwrap();
     assert_eq!(state("killed"), state("whole"));
     assert_eq!(lines(&dir.join("killed")), steps as usize);
-    let unfinished = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".unfinished");
-    assert!(!fs::read_dir(dir.join("killed")).unwrap().any(|e| unfinished(&e.unwrap())));
+    assert!(!holds_unfinished(&dir.join("killed")));
     assert!(whole["last_mean_loss"].as_f64().unwrap() < 3.2, "{whole}");
 }
 
@@ -57,6 +61,9 @@ fn what_a_kill_can_leave_is_put_right() {
     let beyond = log.lines().last().unwrap().replace("\"step\":5", "\"step\":6");
     fs::write(r.join("log.jsonl"), format!("{log}{beyond}\n{}", &beyond[..20])).unwrap();
     fs::write(r.join(".unfinished-abc"), "half a state").unwrap();
+    // Killed when the old state had its second name, and the new state not yet its own.
+    fs::remove_file(r.join("state.previous.bin")).unwrap();
+    fs::hard_link(r.join("state.bin"), r.join("state.previous.bin")).unwrap();
     let json = run(dir, "train --out r --resume").ok();
     assert_eq!((&json["steps"], &json["resumed_at"]), (&6.into(), &6.into()));
     assert_eq!(fs::read_to_string(r.join("log.jsonl")).unwrap(), log);
@@ -64,6 +71,7 @@ fn what_a_kill_can_leave_is_put_right() {
 
     run(dir, "train --out r --resume --steps 8").ok();
     assert_eq!(lines(&r), 8);
+    assert!(!holds_unfinished(&r));
     let again = format!("train --model m --corpus {} --steps 9 --out r", corpus());
     run(dir, &again).refused_as("usage", "--resume");
     for changed in ["--seed 3", "--batch 3", "--lr 0.06", "--momentum 0.5", "--prove"] {
