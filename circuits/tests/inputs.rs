@@ -14,13 +14,13 @@ const K: u32 = 12;
 /// What breaks when a cell, named by op, column and row within its block, gets another value; phase 2 follows.
 fn broken(mut segment: Segment, publics: &[F], (op, column, row): (&str, &str, usize), value: u64) -> Vec<String> {
     let plan = &segment.plan;
-    let (advice, first) = plan
+    let (advice, row) = plan
         .owners
         .iter()
         .enumerate()
-        .find_map(|(a, owners)| owners.iter().find(|o| o.op == op && o.column == column).map(|o| (a, o.first)))
+        .find_map(|(a, owners)| owners.iter().find(|o| o.op == op && o.column == column).map(|o| (a, o.row(row))))
         .expect("a column of the op");
-    let cell = &mut segment.witness.values[advice][first + row];
+    let cell = &mut segment.witness.values[advice][row];
     assert_ne!(*cell, F::from(value));
     *cell = F::from(value);
     let challenges: BTreeMap<Challenge, F> =

@@ -5,12 +5,14 @@
 mod common;
 
 use backend::curve::F;
+use circuits::segments::{Circuits, SegmentKind};
 use circuits::{
     model::{Config, Spec, State, sequence_gradient},
     ops::sgd::{Element, Hyper},
     segments::layer,
 };
 use common::{Segment, head_segment, layer_segment, update_segment};
+use ff::Field;
 use plonkish::{Challenge, LANES, check_witness};
 use std::collections::BTreeMap;
 
@@ -94,5 +96,36 @@ fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
     for port in [layer::WEIGHTS, layer::GRADIENTS] {
         let columns = segment.plan.port_columns(port);
         assert_eq!(segment.plan.port_rows[columns], expected[..]);
+    }
+}
+
+/// Selectors share columns, and columns of blocks share columns of the grid: each selector is zero on all rows but those of
+/// its gates, and no cell has two owners.
+#[test]
+fn what_shares_a_column_is_kept_apart() {
+    for config in [Config::NANO, Config::MICRO, Config::MINI] {
+        let circuits = Circuits::new(&Spec::new(config));
+        let (mut shared, mut strided) = (0, 0);
+        for plan in SegmentKind::ALL.map(|kind| circuits.plan(kind)) {
+            for gate in &plan.gates {
+                let column = &plan.fixed[gate.selector.column];
+                let selected = (0..plan.usable).filter(|&row| gate.selector.eval(column[row]) != F::ZERO);
+                assert!(selected.eq(gate.rows.iter().copied()), "{}", gate.name);
+                shared += usize::from(gate.selector.values > 1);
+            }
+            for (column, owners) in plan.owners.iter().enumerate() {
+                let mut owned = vec![false; plan.usable];
+                for owner in owners {
+                    strided += usize::from(owner.stride > 1);
+                    for (cell, row) in owner.all_rows().enumerate() {
+                        assert!(!std::mem::replace(&mut owned[row], true), "{} row {row}", plan.advice[column].name);
+                        assert!(plan.owner(column, row) == Some(owner) && owner.cell(row) == cell);
+                    }
+                }
+                let idle = (0..plan.usable).filter(|&row| !owned[row]);
+                assert!(idle.into_iter().all(|row| plan.owner(column, row).is_none()));
+            }
+        }
+        assert!(shared > 0 && strided > 0, "{shared} gates of shared selectors, {strided} strided columns");
     }
 }

@@ -9,6 +9,7 @@ use backend::parameters;
 use circuits::model::{Config, Spec};
 use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::encode;
+use plonkish::Selector;
 use std::cell::LazyCell;
 use std::fs;
 use std::sync::LazyLock;
@@ -192,8 +193,11 @@ fn two_at_once() {
 fn parts_that_do_not_fit_are_found() {
     let key = &NANO.head;
     key.check_consistent().unwrap();
+    fn selector(key: &mut VerifyingKey) -> &mut Selector {
+        key.gates.constraints[0].selector.as_mut().unwrap()
+    }
     type Change = dyn Fn(&mut VerifyingKey);
-    let cases: [(&str, &Change); 27] = [
+    let cases: [(&str, &Change); 29] = [
         ("the number of rows", &|k| k.shape.k = 0),
         ("the number of rows", &|k| k.shape.k = 64),
         ("the number of columns", &|k| k.shape.advice = usize::MAX),
@@ -228,7 +232,9 @@ fn parts_that_do_not_fit_are_found() {
         ("the order of the gates' parts", &|k| k.gates.nodes[0] = Node::Add(0, 0)),
         ("the cells that gates read", &|k| k.gates.nodes[0] = Node::Cell(plonkish::Global::Fixed(0), 1)),
         ("the constraints", &|k| k.gates.constraints[0].node = usize::MAX),
-        ("the constraints", &|k| k.gates.constraints[0].selector = Some(usize::MAX)),
+        ("the constraints", &|k| selector(k).column = usize::MAX),
+        ("the constraints", &|k| selector(k).value = 0),
+        ("the constraints", &|k| selector(k).values = 1 << 20),
     ];
     for (what, change) in cases {
         let mut other = key.clone();

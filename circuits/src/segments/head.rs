@@ -209,13 +209,15 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
     // The edges.
     let x0 = boundary(b, (&edges, LOWER), "edge", (0, written()), move |v, t, j| int(&v.x0, t, j));
     let dx0 = boundary(b, (&edges, LOWER), "edge", (1, read()), move |v, t, j| int(&v.dx0, t, j));
-    let x = boundary(b, (&edges, UPPER), "rmsnorm", (0, read()), move |v, t, j| int(&v.trace.x, t, j));
+    let x_in = boundary(b, (&edges, UPPER), "edge", (0, read()), move |v, t, j| int(&v.trace.x, t, j));
     let dx = boundary(b, (&edges, UPPER), "edge", (1, written()), move |v, t, j| int(&v.trace.norm_backward.dx, t, j));
 
-    // Final norm, over the upper edge.
+    // Final norm: apart from the upper edge, whose rows are the port's.
+    let slab = Slab::new(b, "rmsnorm", context, d);
+    let x = slab.unchecked(b, "x", Some(written()), move |v: &HeadValues, t, j| int(&v.trace.x, t, j));
     let norm = rmsnorm::place(
         b,
-        &x.slab,
+        &slab,
         &x,
         &Norm {
             forward: |v| &v.trace.norm,
@@ -231,6 +233,7 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
         gain,
         dgain,
     );
+    project::link(b, &x, &x_in);
     project::link(b, &norm.dx, &dx);
 
     // Logits, softmax, loss.

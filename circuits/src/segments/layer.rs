@@ -131,17 +131,19 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     let wd = matrix(b, "wd", |v| &v.weights.wd, |v| &v.backward.grads.wd);
 
     // The edges.
-    let x_in = boundary(b, (&edges, LOWER), "rmsnorm", (0, read()), |v, t, j| int(&v.forward.x, t, j));
+    let x_in = boundary(b, (&edges, LOWER), "edge", (0, read()), |v, t, j| int(&v.forward.x, t, j));
     let dx_in = boundary(b, (&edges, LOWER), "edge", (1, written()), |v, t, j| int(v.backward.dx_in(), t, j));
     let rounded = Declared::shown(Interval::within(EDGE), X_OUT);
     let x_out = boundary(b, (&edges, UPPER), "residual", (0, rounded), |v, t, j| int(&v.forward.x_out, t, j));
     let dx_out = boundary(b, (&edges, UPPER), "edge", (1, read()), |v, t, j| int(&v.backward.dx_out, t, j));
 
-    // First norm, over the lower edge.
+    // First norm: apart from the lower edge, whose rows are the port's.
+    let low = Slab::new(b, "rmsnorm", context, d);
+    let x = low.unchecked(b, "x", Some(written()), |v: &LayerValues, t, j| int(&v.forward.x, t, j));
     let norm1 = rmsnorm::place(
         b,
-        &x_in.slab,
-        &x_in,
+        &low,
+        &x,
         &Norm {
             forward: |v| &v.forward.norm1,
             backward: |v| &v.backward.norm1,
@@ -157,11 +159,15 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
         dgain1,
     );
     project::link(b, &norm1.dx, &dx_in);
+    let by_rows = |b: &mut Builder<_>, x, inner| project::bilinear(b, x, Challenge::Rows, inner);
+    let below = by_rows(b, &x_in, Challenge::Outputs);
+    let entering = by_rows(b, &x, Challenge::Outputs);
+    b.equal(entering, below);
 
     // Attention.
     let wide_feature = d as u128 * h_bound * WEIGHT;
     let rotated = |b: &mut Builder<_>, name: &str, z: Get<_, Wide>, dq: Get<_, Wide>| {
-        let slab = Slab::with_lanes(b, "rope", context, d, 2); // a pair in a row
+        let slab = Slab::new(b, "rope", context, d);
         // From the widths alone: |h| may be smaller, which only spares limbs.
         let z_range = Declared::equation((d as u128 * WEIGHT) << (feature - 1));
         let wide = slab.unchecked(b, &format!("wide {name}"), Some(z_range), move |v, t, j| int(z(v), t, j));
@@ -225,8 +231,13 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
         gain2,
         dgain2,
     );
-    project::link(b, norm2.dres.as_ref().expect("placed with one"), &dx_out);
-    project::link(b, norm1.dres.as_ref().expect("placed with one"), &norm2.dx);
+    let d_mid = OutputGradient::project(b, &norm2.dx);
+    let d_out = OutputGradient::project(b, &dx_out);
+    for (norm, dy) in [(&norm1, &d_mid), (&norm2, &d_out)] {
+        let dres = by_rows(b, norm.dres.as_ref().expect("placed with one"), Challenge::Outputs);
+        let dy = b.horner(&dy.by_outputs, Challenge::Rows);
+        b.equal(dres, dy);
+    }
 
     // The gated unit.
     let unit = Slab::new(b, "swiglu", context, mlp);
@@ -260,7 +271,6 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     let o = Input::project(b, &att.o);
     let h2 = Input::project(b, &norm2.h);
     let s = Input::project(b, &gated.s);
-    let by_rows = |b: &mut Builder<_>, x, inner| project::bilinear(b, x, Challenge::Rows, inner);
     for (y, w) in [(&zq, &wq), (&zk, &wk), (&att.zv, &wv)] {
         let y = by_rows(b, y, Challenge::Outputs);
         linear::forward(b, y, &h1, w);
@@ -269,17 +279,15 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
         let y = by_rows(b, y, Challenge::Outputs);
         linear::forward(b, y, &h2, w);
     }
-    for (y, bypass, x, w) in [(&x_mid.x, &x_in, &o, &wo), (&out.x, &x_mid.y, &s, &wd)] {
+    let mid = by_rows(b, &x_mid.y, Challenge::Outputs);
+    for (y, bypass, x, w) in [(&x_mid.x, below, &o, &wo), (&out.x, mid, &s, &wd)] {
         let y = by_rows(b, y, Challenge::Outputs);
-        let bypass = by_rows(b, bypass, Challenge::Outputs);
         let product = b.dot(&project::pairs(&x.by_rows, &w.by_outputs));
         let sum = b.sum(&[(product, 1), (bypass, 1 << 12)]);
         b.equal(y, sum);
     }
     let [dzq, dzk, dv] = [&dzq, &dzk, &att.dv].map(|dy| OutputGradient::project(b, dy));
     let [dz, du] = [&gated.dz, &gated.du].map(|dy| OutputGradient::project(b, dy));
-    let d_mid = OutputGradient::project(b, &norm2.dx);
-    let d_out = OutputGradient::project(b, &dx_out);
     let zds = by_rows(b, &gated.zds, Challenge::Inputs);
     linear::input_gradient(b, zds, &[(&d_out, &wd)]);
     let zdh2 = by_rows(b, &norm2.zdh, Challenge::Inputs);

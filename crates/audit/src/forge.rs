@@ -186,9 +186,9 @@ impl<'p, F: Field> Forge<'p, F> {
         let mut live_rows = HashSet::new();
         for column in 0..plan.phase1 {
             for owner in &plan.owners[column] {
-                for row in owner.first..owner.first + owner.rows {
+                for (cell, row) in owner.all_rows().enumerate() {
                     if is_read(self.ix.id((column, row))) {
-                        live_rows.insert((owner.block, row));
+                        live_rows.insert((owner.block, cell));
                     }
                 }
             }
@@ -198,7 +198,7 @@ impl<'p, F: Field> Forge<'p, F> {
             for row in 0..self.ix.rows {
                 // Idle port cells are not harmless: their column is a statement to the outside.
                 let is_port = column < plan.port_rows.len();
-                let is_live = plan.owner(column, row).is_some_and(|o| live_rows.contains(&(o.block, row)));
+                let is_live = plan.owner(column, row).is_some_and(|o| live_rows.contains(&(o.block, o.cell(row))));
                 if is_port && !plan.port_rows[column][row] {
                     zero += 1;
                 } else if is_port || is_live || is_read(self.ix.id((column, row))) {

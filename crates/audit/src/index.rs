@@ -171,8 +171,7 @@ impl<'p, F: Field> Index<'p, F> {
         for &(port, name) in roles.inputs {
             for column in plan.port_columns(port) {
                 for owner in plan.owners[column].iter().filter(|o| o.column.starts_with(name)) {
-                    let first = column * rows + owner.first;
-                    input[first..first + owner.rows].fill(true);
+                    owner.all_rows().for_each(|row| input[column * rows + row] = true);
                 }
             }
         }
@@ -300,8 +299,7 @@ impl<'p, F: Field> Index<'p, F> {
     /// Number of the integer that an owned cell is a digit of, and its place in it.
     pub fn family(&self, cell: CellId) -> (u32, u32) {
         let (column, row) = self.place(cell);
-        let next = self.plan.owners[column].partition_point(|o| o.first <= row);
-        next.checked_sub(1).map_or((u32::MAX, 0), |owner| self.families[column][owner])
+        self.plan.owner_index(column, row).map_or((u32::MAX, 0), |owner| self.families[column][owner])
     }
 
     pub fn is_first_component(&self, cell: CellId) -> bool {

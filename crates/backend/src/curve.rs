@@ -133,7 +133,7 @@ pub const ENCODED: usize = 32;
 
 /// Version of everything that a proof's meaning depends on and that its key does not show: the transcript, the
 /// derivation of challenges, the layout of instances.
-pub const CIRCUIT_VERSION: u32 = 2;
+pub const CIRCUIT_VERSION: u32 = 3;
 
 /// Log2 of the rows of a circuit, unless a plan says otherwise.
 pub const DEFAULT_K: u32 = 12;

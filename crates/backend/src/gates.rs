@@ -1,6 +1,6 @@
 //! Gates as data: a graph in which equal parts of expressions stand once.
 
-use plonkish::{Expr, Field, Global, Plan};
+use plonkish::{Expr, Field, Global, Plan, Selector};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -36,8 +36,8 @@ impl<F> Node<F> {
 /// A polynomial that is zero on every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constraint {
-    /// Fixed column that the node is multiplied with.
-    pub selector: Option<usize>,
+    /// What the node is multiplied with.
+    pub selector: Option<Selector>,
     /// Its node.
     pub node: usize,
 }
@@ -52,23 +52,22 @@ pub struct Gates<F> {
 }
 
 impl<F: Field> Gates<F> {
-    /// The gates of a plan in halo2's order: those of the plan, then that port columns are zero where no data stands. The
-    /// flags of their idle rows are fixed columns that follow the plan's.
+    /// The gates of a plan in halo2's order: those of the plan, then that port columns are zero where no data stands.
     pub fn of(plan: &Plan<F>) -> Self {
         let gates = plan.gates.iter().map(|gate| (Some(gate.selector), gate.poly.clone()));
         let ports = (0..plan.port_rows.len()).map(|column| {
-            let (flag, value) = (plan.fixed.len() + column, Expr::Cell(Global::Advice(column), 0));
+            let (flag, value) = (plan.port_flags[column], Expr::Cell(Global::Advice(column), 0));
             if plan.port_of_column(column).is_some_and(|port| port.canonical) {
                 (None, (Expr::Const(F::ONE) - Expr::Cell(Global::Fixed(flag), 0)) * value)
             } else {
-                (Some(flag), value)
+                (Some(Selector { column: flag, value: 1, values: 1 }), value)
             }
         });
         Self::new(gates.chain(ports))
     }
 
     /// Constraints from pairs of a selector and a polynomial.
-    pub fn new(constraints: impl IntoIterator<Item = (Option<usize>, Expr<F, Global>)>) -> Self {
+    pub fn new(constraints: impl IntoIterator<Item = (Option<Selector>, Expr<F, Global>)>) -> Self {
         let mut graph = Graph { nodes: vec![], numbers: HashMap::new() };
         let constraint = |(selector, poly)| Constraint { selector, node: graph.of(&poly) };
         let constraints = constraints.into_iter().map(constraint).collect();
@@ -94,14 +93,14 @@ impl<F: Field> Gates<F> {
             Node::Multiply(a, b) => values[a] + values[b],
             Node::Scale(a, _) => values[a],
         });
-        self.constraints.iter().map(|c| usize::from(c.selector.is_some()) + of_nodes[c.node]).collect()
+        self.constraints.iter().map(|c| c.selector.map_or(0, |selector| selector.values) + of_nodes[c.node]).collect()
     }
 
     /// Calls `f` on the cells that some constraints, given by their numbers, read; on each at least once.
     pub fn cells(&self, constraints: impl IntoIterator<Item = usize>, f: &mut impl FnMut(Global, i32)) {
         let mut used = vec![false; self.nodes.len()];
         for Constraint { selector, node } in constraints.into_iter().map(|number| self.constraints[number]) {
-            selector.into_iter().for_each(|column| f(Global::Fixed(column), 0));
+            selector.into_iter().for_each(|selector| f(Global::Fixed(selector.column), 0));
             used[node] = true;
         }
         // What uses a node has a larger number.
@@ -128,7 +127,7 @@ impl<F: Field> Gates<F> {
             Node::Scale(a, by) => values[a] * by,
         });
         let value = |constraint: &Constraint| match constraint.selector {
-            Some(column) => cell(Global::Fixed(column), 0) * values[constraint.node],
+            Some(selector) => selector.eval(cell(Global::Fixed(selector.column), 0)) * values[constraint.node],
             None => values[constraint.node],
         };
         self.constraints.iter().map(value).collect()
@@ -227,7 +226,7 @@ impl<F: Field> Graph<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::expression;
+    use crate::testing::{expression, selector};
     use ff::Field;
     use pasta_curves::Fp;
     use proptest::prelude::*;
@@ -235,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn gates_say_what_expressions_say(
-            constraints in prop::collection::vec((expression(), prop::option::of(0..2usize)), 1..6),
+            constraints in prop::collection::vec((expression(), prop::option::of(selector())), 1..6),
             seed in any::<u64>(),
         ) {
             let gates = Gates::new(constraints.iter().map(|(poly, selector)| (*selector, poly.clone())));
@@ -248,14 +247,14 @@ mod tests {
             };
             let (values, degrees) = (gates.evaluate(cell), gates.degrees());
             for (number, (poly, selector)) in constraints.iter().enumerate() {
-                let factor = selector.map_or(Fp::ONE, |column| cell(Global::Fixed(column), 0));
+                let factor = selector.map_or(Fp::ONE, |selector| selector.poly().eval(&cell));
                 prop_assert_eq!(values[number], factor * poly.eval(&cell));
-                prop_assert!(degrees[number] <= poly.degree() + usize::from(selector.is_some()));
+                prop_assert!(degrees[number] <= poly.degree() + selector.map_or(0, |s| s.poly::<Fp>().degree()));
                 // Cells are those of the expression, but for those that a zero or a difference took away.
                 let mut found = vec![];
                 gates.cells([number], &mut |column, rotation| found.push((column, rotation)));
                 let mut own = poly.distinct_cells();
-                own.extend(selector.map(|column| (Global::Fixed(column), 0)));
+                own.extend(selector.map(|selector| (Global::Fixed(selector.column), 0)));
                 let of_expression = found.iter().all(|cell| own.contains(cell));
                 prop_assert!(of_expression, "{found:?} of {own:?}");
             }

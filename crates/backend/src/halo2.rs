@@ -49,8 +49,6 @@ pub struct PlanCircuit<F> {
 pub struct PlanConfig {
     advice: Vec<Column<Advice>>,
     fixed: Vec<Column<Fixed>>,
-    /// 1 on rows of a port column that must be zero; per port column.
-    idle: Vec<Column<Fixed>>,
     instance: Column<Instance>,
 }
 
@@ -83,7 +81,6 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
         let plan: Arc<Plan<F>> = plan.downcast().expect("configured with a plan over its field");
         let advice: Vec<_> = plan.advice.iter().map(|_| meta.advice_column()).collect();
         let fixed = plan.fixed.iter().map(|_| meta.fixed_column()).collect();
-        let idle: Vec<_> = plan.port_rows.iter().map(|_| meta.fixed_column()).collect();
         let instance = meta.instance_column();
         meta.enable_equality(instance);
         for (column, a) in plan.advice.iter().zip(&advice) {
@@ -91,18 +88,18 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
                 meta.enable_equality(*a);
             }
         }
-        let config = PlanConfig { advice, fixed, idle, instance };
+        let config = PlanConfig { advice, fixed, instance };
         for gate in &plan.gates {
             meta.create_gate("", |cells| {
-                let selector = cells.query_fixed(config.fixed[gate.selector]);
+                let selector = config.expression(cells, &gate.selector.poly());
                 vec![selector * config.expression(cells, &gate.poly)]
             });
         }
-        for (i, &idle) in config.idle.iter().enumerate() {
+        for (i, &flag) in plan.port_flags.iter().enumerate() {
             let canonical = is_canonical(&plan, i);
             let port = config.advice[i];
             meta.create_gate("port: zero where no data stands", |cells| {
-                let (flag, value) = (cells.query_fixed(idle), cells.query_advice(port, Rotation::cur()));
+                let (flag, value) = (cells.query_fixed(config.fixed[flag]), cells.query_advice(port, Rotation::cur()));
                 if canonical {
                     // `flag` is 1 on data: unassigned rows, the blinding rows included, are forced to zero.
                     vec![(Expression::Constant(F::ONE) - flag) * value]
@@ -122,12 +119,6 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
                 for (column, values) in config.fixed.iter().zip(&plan.fixed) {
                     for (row, value) in values.iter().enumerate().filter(|(_, v)| **v != F::ZERO) {
                         region.assign_fixed(|| "", *column, row, || Value::known(*value))?;
-                    }
-                }
-                let flags: Vec<Vec<F>> = (0..config.idle.len()).map(|column| idle_flags(plan, column)).collect();
-                for (column, flags) in config.idle.iter().zip(&flags) {
-                    for (row, flag) in flags.iter().enumerate().filter(|(_, flag)| **flag != F::ZERO) {
-                        region.assign_fixed(|| "", *column, row, || Value::known(*flag))?;
                     }
                 }
                 if let Some(witness) = &self.witness {
@@ -163,11 +154,4 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
 
 fn is_canonical<F: Field>(plan: &Plan<F>, column: usize) -> bool {
     plan.port_of_column(column).is_some_and(|port| port.canonical)
-}
-
-/// The fixed column that says which rows of a port column carry data: 1 on those of a canonical port, and on all others in
-/// use of a secret one.
-pub fn idle_flags<F: Field>(plan: &Plan<F>, column: usize) -> Vec<F> {
-    let canonical = is_canonical(plan, column);
-    plan.port_rows[column].iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO }).collect()
 }

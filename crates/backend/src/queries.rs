@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 pub struct Queries {
     /// Advice columns and rotations.
     pub advice: Vec<(usize, i32)>,
-    /// Fixed columns, on the current row. The flags of port columns' idle rows come after the plan's.
+    /// Fixed columns, on the current row.
     pub fixed: Vec<usize>,
     /// Advice columns that can be copied; in the permutation the instance column comes before them.
     pub permuted: Vec<usize>,
@@ -23,14 +23,14 @@ impl Queries {
         let permuted: Vec<usize> = (0..plan.advice.len()).filter(|&column| plan.advice[column].equality).collect();
         permuted.iter().for_each(|&column| advice.ask((column, 0)));
         for gate in &plan.gates {
-            fixed.ask(gate.selector);
+            fixed.ask(gate.selector.column);
             gate.poly.cells(&mut |column, rotation| match column {
                 Global::Advice(column) => advice.ask((column, rotation)),
                 Global::Fixed(column) => fixed.ask(column),
             });
         }
         for port_column in 0..plan.port_rows.len() {
-            fixed.ask(plan.fixed.len() + port_column);
+            fixed.ask(plan.port_flags[port_column]);
             advice.ask((port_column, 0));
         }
         Queries { advice: advice.items, fixed: fixed.items, permuted }

@@ -3,7 +3,7 @@
 use crate::curve::F;
 use crate::{Builder, Plan, Witness};
 use ff::Field;
-use plonkish::{BlockId, Cell, Challenge, Col, Declared, Expr, Global, Interval, Kind, LANES, PortId, field};
+use plonkish::{BlockId, Cell, Challenge, Col, Declared, Expr, Global, Interval, Kind, LANES, PortId, Selector, field};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -172,6 +172,12 @@ pub fn toy_sink(seed: u64) -> Toy {
 
 fn constant() -> impl Strategy<Value = F> {
     prop_oneof![Just(-F::ONE), Just(F::ONE), Just(F::ZERO), any::<u8>().prop_map(|x| F::from(u64::from(x)))]
+}
+
+/// Selectors of values of two fixed columns.
+pub fn selector() -> impl Strategy<Value = Selector> {
+    (0..2usize, 1..=3usize)
+        .prop_flat_map(|(column, values)| (1..=values).prop_map(move |value| Selector { column, value, values }))
 }
 
 /// Expressions over three advice columns, read two rows up and down, and two fixed columns.

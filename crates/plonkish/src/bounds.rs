@@ -13,7 +13,7 @@ use super::block::{Block, Builder};
 use super::cells::{Kind, Role};
 use super::interval::{Interval, bits, half};
 use super::margins::{BoundError, Margin, Margins, shifted};
-use super::plan::{DeclaredRange, Global, Place, Plan, Span};
+use super::plan::{DeclaredRange, Global, Owner, Place, Plan, Span};
 use super::projections::{Cells, Projections};
 use super::ranges::{Basis, Because};
 use ethnum::U256;
@@ -25,9 +25,9 @@ pub const MAX_DEGREE: u64 = 1 << 20;
 impl<F: Field> Plan<F> {
     /// Where the integer lies that a phase-1 cell stands for; none if nothing is known.
     pub fn span(&self, column: usize, row: usize) -> Option<&Span> {
-        let spans = self.spans.get(column)?;
+        let spans = &self.spans.get(column)?[self.owner(column, row)?.spans.clone()];
         let next = spans.partition_point(|s| s.first <= row);
-        spans[..next].last().filter(|s| row < s.first + s.rows)
+        spans[..next].last().filter(|s| row < s.end())
     }
 
     /// Finds out whether the constraints are equations of integers.
@@ -80,7 +80,7 @@ impl<F: Field> Plan<F> {
                     }
                     let at = shifted(row, rotation);
                     let span = self.span(a, at).ok_or_else(|| self.unknown(a, at))?;
-                    end = end.min(shifted(span.first + span.rows, -rotation));
+                    end = end.min(shifted(span.end(), -rotation));
                     ranges.insert((column, rotation), span.interval);
                 }
                 let (here, rest) = rows.split_at(rows.partition_point(|&r| r < end));
@@ -119,23 +119,29 @@ pub(super) fn spans<F: Field, V>(
     builder: &Builder<F, V>,
     places: &[Place],
     columns: &[Vec<Global>],
+    owners: &mut [Vec<Owner>],
     phase1: usize,
 ) -> Vec<Vec<Span>> {
-    let mut spans: Vec<Vec<Span>> = vec![vec![]; phase1];
+    let mut known: HashMap<(usize, usize), Vec<Span>> = HashMap::new();
     for (b, (block, place)) in builder.blocks.iter().zip(places).enumerate() {
         for (i, column) in block.columns.iter().enumerate() {
             let Global::Advice(a) = columns[b][i] else { continue };
             let Some(interval) = builder.column_interval(b, i).filter(|_| a < phase1) else { continue };
             let basis = column.known.as_ref().map_or(Basis::Firm, |known| known.basis);
-            for (first, rows) in known_rows(block, i) {
-                spans[a].push(Span { first: place.row + first, rows, interval, basis });
-            }
+            let span = |(first, rows)| Span { first: place.at(i, first), rows, stride: place.stride, interval, basis };
+            known.insert((a, place.at(i, 0)), known_rows(block, i).into_iter().map(span).collect());
         }
     }
-    for spans in &mut spans {
-        spans.sort_by_key(|s| s.first);
-    }
-    spans
+    let of_owners = |(column, owners): (usize, &mut Vec<Owner>)| {
+        let mut spans = vec![];
+        for owner in owners {
+            let first = spans.len();
+            spans.extend(known.remove(&(column, owner.first)).unwrap_or_default());
+            owner.spans = first..spans.len();
+        }
+        spans
+    };
+    owners[..phase1].iter_mut().enumerate().map(of_owners).collect()
 }
 
 /// Stretches (first row, number of rows) of a column of which something is known.

@@ -7,7 +7,7 @@ mod lookup;
 use super::assign::Circuit;
 use super::block::Builder;
 use super::bounds::{declared, spans};
-use super::cells::{Cell, Challenge, Role};
+use super::cells::{Cell, Challenge, Col, Port, Role};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
 use super::plan::{Global, Place, Plan};
@@ -15,7 +15,7 @@ use super::{Expr, Field, RESERVED_ROWS, Witness};
 use gates::Gates;
 use layout::Layout;
 use lookup::Lookups;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 impl<F: Field> Builder<F> {
@@ -42,7 +42,7 @@ impl<F: Field, V> Builder<F, V> {
         self.check_order();
         self.check_rows();
         let usable = (1usize << k) - RESERVED_ROWS;
-        let Packing { places, sizes } = pack(&self.blocks, usable);
+        let Packing { places, sizes, .. } = pack(&self, usable);
         let fixed = sizes[&Pool::Fixed];
         let mut layout = Layout::new(&self, sizes, usable);
         let mut gates = Gates::new(usable, fixed);
@@ -57,9 +57,11 @@ impl<F: Field, V> Builder<F, V> {
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
 
         let Lookups { helpers, tables, running, positions } = lookup::add(&mut layout, &mut gates, &tags, usable);
-        let owners = owners(&self.blocks, &places, &columns, layout.advice.len());
-        let (spans, declared) = (spans(&self, &places, &columns, layout.phase1), declared(&self));
-        let (fixed, gates) = gates.finish();
+        let mut owners = owners(&self.blocks, &places, &columns, layout.advice.len());
+        let spans = spans(&self, &places, &columns, &mut owners, layout.phase1);
+        let declared = declared(&self);
+        let (mut fixed, gates) = gates.finish();
+        let port_flags = port_flags(&self.ports, &port_rows, &mut fixed);
         let Layout { advice, phase1, challenge, square, .. } = layout;
         let mut plan = Plan {
             k,
@@ -72,6 +74,7 @@ impl<F: Field, V> Builder<F, V> {
             publics: vec![],
             ports: self.ports,
             port_rows,
+            port_flags,
             ops,
             owners,
             spans,
@@ -129,6 +132,23 @@ fn add_challenges<F: Field>(layout: &Layout, gates: &mut Gates<F>, usable: usize
     }
 }
 
+/// The fixed columns that say where port columns are zero, shared by those that are zero on the same rows.
+fn port_flags<F: Field>(ports: &[Port], port_rows: &[Vec<bool>], fixed: &mut Vec<Vec<F>>) -> Vec<usize> {
+    let canonical = ports.iter().flat_map(|port| std::iter::repeat_n(port.canonical, port.columns));
+    let mut columns = HashMap::new();
+    let flag = |(canonical, rows): (bool, &Vec<bool>)| {
+        // Which of the two conditions a flag is for is told by the port, so that equal flags may serve both.
+        let flags: Vec<bool> = rows.iter().map(|&data| data == canonical).collect();
+        let next = fixed.len();
+        let column = *columns.entry(flags).or_insert_with_key(|flags| {
+            fixed.push(flags.iter().map(|&flag| if flag { F::ONE } else { F::ZERO }).collect());
+            next
+        });
+        column
+    };
+    canonical.zip(port_rows).map(flag).collect()
+}
+
 /// A builder's blocks where they stand.
 struct Placed<'a, F, V> {
     builder: &'a Builder<F, V>,
@@ -148,10 +168,11 @@ impl<F: Field, V> Placed<'_, F, V> {
     /// The values of the blocks' fixed columns.
     fn add_constants(&self, gates: &mut Gates<F>) {
         for (b, block) in self.builder.blocks.iter().enumerate() {
-            let row = self.places[b].row;
             for (column, global) in block.columns.iter().zip(&self.columns[b]) {
                 if let Global::Fixed(f) = *global {
-                    gates.fixed(f)[row..row + block.rows].copy_from_slice(&column.constants);
+                    for (row, value) in column.constants.iter().enumerate() {
+                        gates.fixed(f)[self.places[b].base(row)] = *value;
+                    }
                 }
             }
         }
@@ -159,13 +180,17 @@ impl<F: Field, V> Placed<'_, F, V> {
 
     fn add_gates(&self, gates: &mut Gates<F>) {
         for (b, block) in self.builder.blocks.iter().enumerate() {
-            let row = self.places[b].row;
+            let place = &self.places[b];
             for gate in &block.gates {
                 gates.add(
                     gate.role,
                     format!("{}: {}", block.op, gate.name),
-                    gate.poly.map(&|column| self.layout.global(&self.columns[b], column)),
-                    gate.rows.iter().map(|r| r + row),
+                    gate.poly.map(&|column, rotation| match column {
+                        Col::Local(i) => (self.columns[b][i], place.rotation_from_base((i, rotation))),
+                        Col::Challenge(c) => (Global::Advice(self.layout.challenge[&c]), 0),
+                        Col::Square(c) => (Global::Advice(self.layout.square[&c]), 0),
+                    }),
+                    gate.rows.iter().map(|&row| place.base(row)),
                 );
             }
         }
@@ -178,7 +203,7 @@ impl<F: Field, V> Placed<'_, F, V> {
             for lookup in &block.lookups {
                 let column = tags[self.layout.pair_of(self.advice(b, lookup.x))];
                 for &row in &lookup.rows {
-                    gates.fixed(column)[self.places[b].row + row] = F::from(lookup.tag);
+                    gates.fixed(column)[self.places[b].at(lookup.x, row)] = F::from(lookup.tag);
                 }
             }
         }
@@ -192,7 +217,7 @@ impl<F: Field, V> Placed<'_, F, V> {
         for (b, block) in self.builder.blocks.iter().enumerate() {
             for (i, column) in block.columns.iter().enumerate() {
                 for row in (0..column.data.len()).filter(|&row| column.data[row]) {
-                    rows[self.advice(b, i)][self.places[b].row + row] = true;
+                    rows[self.advice(b, i)][self.places[b].at(i, row)] = true;
                 }
             }
         }

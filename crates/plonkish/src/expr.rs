@@ -71,14 +71,17 @@ impl<F: Field, C: Copy> Expr<F, C> {
         }
     }
 
-    /// The same expression over other columns.
-    pub fn map<D: Copy>(&self, column: &impl Fn(C) -> D) -> Expr<F, D> {
+    /// The same expression over other cells.
+    pub fn map<D: Copy>(&self, cell: &impl Fn(C, i32) -> (D, i32)) -> Expr<F, D> {
         match self {
             Expr::Const(c) => Expr::Const(*c),
-            Expr::Cell(c, rotation) => Expr::Cell(column(*c), *rotation),
-            Expr::Add(a, b) => Expr::Add(Box::new(a.map(column)), Box::new(b.map(column))),
-            Expr::Mul(a, b) => Expr::Mul(Box::new(a.map(column)), Box::new(b.map(column))),
-            Expr::Scale(a, c) => Expr::Scale(Box::new(a.map(column)), *c),
+            Expr::Cell(c, rotation) => {
+                let (column, rotation) = cell(*c, *rotation);
+                Expr::Cell(column, rotation)
+            }
+            Expr::Add(a, b) => Expr::Add(Box::new(a.map(cell)), Box::new(b.map(cell))),
+            Expr::Mul(a, b) => Expr::Mul(Box::new(a.map(cell)), Box::new(b.map(cell))),
+            Expr::Scale(a, c) => Expr::Scale(Box::new(a.map(cell)), *c),
         }
     }
 

@@ -70,7 +70,7 @@ pub use field::{Field, field};
 pub use interval::Interval;
 pub use margins::{BoundError, Margin, Margins};
 pub use plan::{
-    Assignment, Column, DeclaredRange, Gate, Global, Helper, LookupSlot, Owner, Plan, Span, TableColumns,
+    Assignment, Column, DeclaredRange, Gate, Global, Helper, LookupSlot, Owner, Plan, Selector, Span, TableColumns,
     TablePositions,
 };
 pub use ranges::{Basis, Because, Case, Declared};
@@ -83,6 +83,9 @@ pub const LANES: usize = 2;
 
 /// Rows at the end of every column that no cell, gate or port uses: space for the blinding factors.
 pub const RESERVED_ROWS: usize = 16;
+
+/// Highest degree of a gate, its selector included: the quotient has one piece less.
+pub const MAX_GATE_DEGREE: usize = 6;
 
 /// Bits of a limb: every limb cell is looked up in `[0, 2^LIMB_BITS)`.
 pub const LIMB_BITS: u32 = 12;

@@ -2,6 +2,7 @@
 
 use super::Field;
 use super::block::Block;
+use super::pack::MAX_STRIDE;
 use super::plan::{Global, Owner, Place, Plan};
 
 impl<F: Field> Plan<F> {
@@ -12,9 +13,16 @@ impl<F: Field> Plan<F> {
 
     /// Who owns a cell; none for padding.
     pub fn owner(&self, column: usize, row: usize) -> Option<&Owner> {
+        self.owner_index(column, row).map(|i| &self.owners[column][i])
+    }
+
+    /// The same by its index in the column's owners.
+    pub fn owner_index(&self, column: usize, row: usize) -> Option<usize> {
         let owners = &self.owners[column];
         let next = owners.partition_point(|o| o.first <= row);
-        owners[..next].last().filter(|o| row < o.first + o.rows)
+        // Columns of a block that share an advice column begin within one of the block's rows.
+        let nearest = next.saturating_sub(MAX_STRIDE)..next;
+        nearest.rev().find(|&i| owners[i].holds(row))
     }
 }
 
@@ -26,10 +34,18 @@ pub(super) fn owners<F>(
 ) -> Vec<Vec<Owner>> {
     let mut owners: Vec<Vec<Owner>> = vec![vec![]; advice];
     for (b, (block, place)) in blocks.iter().zip(places).enumerate() {
-        for (local, &column) in block.columns.iter().zip(&columns[b]) {
+        for (i, (local, &column)) in block.columns.iter().zip(&columns[b]).enumerate() {
             if let Global::Advice(a) = column {
-                let (op, column) = (block.op.clone(), local.name.clone());
-                owners[a].push(Owner { first: place.row, rows: block.rows, block: b, op, column });
+                let (op, name) = (block.op.clone(), local.name.clone());
+                owners[a].push(Owner {
+                    first: place.at(i, 0),
+                    rows: block.rows,
+                    stride: place.stride,
+                    spans: 0..0,
+                    block: b,
+                    op,
+                    column: name,
+                });
             }
         }
     }

@@ -1,9 +1,22 @@
 //! Packing blocks into the grid: first fit by decreasing height, minimising new columns.
+//!
+//! A block that is wide and low leaves most of its columns empty. So a row of a block may take several rows of the grid, its
+//! *stride*: columns of one pool then share a column of the grid, each on its own rows of every stride. How many is
+//! searched for, for all blocks of one shape at a time.
 
-use super::block::Block;
-use super::cells::Kind;
+use super::block::{Block, Builder};
+use super::cells::{Col, Kind};
 use super::plan::Place;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Most rows of the grid that a row of a block takes.
+pub(super) const MAX_STRIDE: usize = 4;
+
+/// What an opening at one more rotation costs, in the units of [`Pool::weight`]: 32 bytes, and little time.
+const ROTATION: usize = 3;
+
+/// Most rotations at which a column is read, so that RESERVED_ROWS cover what hides it.
+const MAX_ROTATIONS: usize = 12;
 
 /// Pools of interchangeable columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,15 +32,16 @@ pub(super) enum Pool {
 impl Pool {
     const ALL: [Pool; 6] = [Pool::Limb, Pool::Unchecked, Pool::Copyable, Pool::Lookup, Pool::Acc, Pool::Fixed];
 
-    /// What a new column costs, in units of a full-width committed column.
+    /// What a new column costs to commit to, transform and open, its part of the lookup argument and of the permutation
+    /// included: measured ratios, in units of a twentieth of a column of small cells that are copied.
     fn weight(self) -> usize {
         match self {
-            Pool::Limb => 6,
-            Pool::Unchecked => 4,
-            Pool::Copyable => 5,
-            Pool::Lookup => 14,
-            Pool::Acc => 10,
-            Pool::Fixed => 1,
+            Pool::Limb => 16,
+            Pool::Unchecked => 8,
+            Pool::Copyable => 20,
+            Pool::Lookup => 48,
+            Pool::Acc => 40,
+            Pool::Fixed => 4,
         }
     }
 
@@ -45,85 +59,285 @@ impl Pool {
     }
 }
 
-/// The columns of one pool, each with the row intervals in use.
-type Usage = BTreeMap<Pool, Vec<Vec<(usize, usize)>>>;
+/// A column of a pool.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    /// Row intervals in use.
+    used: Vec<(usize, usize)>,
+    /// Rotations at which it is read.
+    rotations: BTreeSet<i32>,
+}
+
+impl Slot {
+    fn is_free(&self, start: usize, end: usize) -> bool {
+        self.used.iter().all(|&(s, e)| end <= s || e <= start)
+    }
+
+    /// Rotations that it would have on top of its own.
+    fn more(&self, rotations: &BTreeSet<i32>) -> usize {
+        rotations.difference(&self.rotations).count()
+    }
+}
+
+/// The columns of each pool.
+type Usage = BTreeMap<Pool, Vec<Slot>>;
 
 #[derive(Debug)]
 pub(super) struct Packing {
     pub places: Vec<Place>,
     pub sizes: BTreeMap<Pool, usize>,
+    cost: usize,
+}
+
+/// What of a block matters here.
+struct Shape<'a> {
+    op: &'a str,
+    rows: usize,
+    fixed_row: Option<usize>,
+    kinds: Vec<Kind>,
+    /// For each column the rotations at which gates read it.
+    rotations: Vec<BTreeSet<i32>>,
+    need: BTreeMap<Pool, usize>,
+}
+
+impl<'a> Shape<'a> {
+    fn of<F: super::Field>(block: &'a Block<F>, is_copied: impl Fn(usize) -> bool) -> Self {
+        let mut rotations = vec![BTreeSet::from([0]); block.columns.len()];
+        for gate in &block.gates {
+            gate.poly.cells(&mut |column, rotation| {
+                if let Col::Local(column) = column {
+                    rotations[column].insert(rotation);
+                }
+            });
+        }
+        let kind = |(i, kind): (usize, Kind)| match kind {
+            // What is never copied takes no part in the permutation.
+            Kind::Copyable if !is_copied(i) => Kind::Unchecked,
+            kind => kind,
+        };
+        let kinds: Vec<Kind> = block.columns.iter().map(|c| c.kind).enumerate().map(kind).collect();
+        // Both columns of a pair stand on the same rows.
+        for (y, pair) in kinds.iter().enumerate().filter_map(|(i, kind)| match kind {
+            Kind::LookupY(pair) => Some((i, *pair)),
+            _ => None,
+        }) {
+            let of_y = rotations[y].clone();
+            let x = kinds.iter().position(|&kind| kind == Kind::LookupX(pair)).expect("a pair has two columns");
+            rotations[x].extend(of_y);
+        }
+        let mut need = BTreeMap::new();
+        for pool in kinds.iter().filter_map(|&kind| Pool::of(kind)) {
+            *need.entry(pool).or_insert(0) += 1;
+        }
+        Shape { op: &block.op, rows: block.rows, fixed_row: block.fixed_row, kinds, rotations, need }
+    }
+
+    /// Columns of the grid that it takes of a pool.
+    fn width(&self, pool: Pool, stride: usize) -> usize {
+        let need = self.need.get(&pool).copied().unwrap_or(0);
+        // Constants are read on the first row of a stride.
+        if pool == Pool::Fixed { need } else { need.div_ceil(stride) }
+    }
 }
 
 /// Packs all blocks into `usable` rows. Panics if a block is taller: ops split their tensors.
-pub(super) fn pack<F>(blocks: &[Block<F>], usable: usize) -> Packing {
-    let mut usage: Usage = Pool::ALL.iter().map(|&p| (p, vec![])).collect();
-    let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|&i| (blocks[i].fixed_row.is_none(), std::cmp::Reverse(blocks[i].rows), i));
-    let mut places: Vec<Option<Place>> = vec![None; blocks.len()];
-    for i in order {
-        let block = &blocks[i];
-        assert!(block.rows <= usable, "block {} of {} rows exceeds {usable}", block.op, block.rows);
-        let row = block.fixed_row.unwrap_or_else(|| best_row(block, &usage, usable));
-        places[i] = Some(place(block, row, &mut usage));
+pub(super) fn pack<F: super::Field, V>(builder: &Builder<F, V>, usable: usize) -> Packing {
+    let copied = builder.copies.iter().flat_map(|&(a, b)| [a, b]).chain(builder.publics.iter().map(|&(cell, _)| cell));
+    let copied: HashSet<(usize, usize)> = copied.map(|cell| (cell.block, cell.column)).collect();
+    let of = |(b, block)| Shape::of(block, |column| copied.contains(&(b, column)));
+    let shapes: Vec<Shape<'_>> = builder.blocks.iter().enumerate().map(of).collect();
+    // Blocks over ports stand as the ports do.
+    let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (i, shape) in shapes.iter().enumerate().filter(|(_, shape)| shape.fixed_row.is_none()) {
+        alike.entry((shape.op, shape.rows, &shape.need)).or_default().push(i);
     }
-    Packing {
+    let mut alike: Vec<Vec<usize>> = alike.into_values().collect();
+    let area = |alike: &Vec<usize>| alike.len() * shapes[alike[0]].rows * shapes[alike[0]].kinds.len();
+    alike.sort_by_key(|alike| (std::cmp::Reverse(area(alike)), alike[0]));
+    let mut strides = vec![1; shapes.len()];
+    let mut best = with_strides(&shapes, &strides, usable).expect("without strides there is a packing");
+    loop {
+        let before = best.cost;
+        for blocks in &alike {
+            for stride in 1..=MAX_STRIDE {
+                if shapes[blocks[0]].rows * stride > usable || strides[blocks[0]] == stride {
+                    continue;
+                }
+                let mut other = strides.clone();
+                blocks.iter().for_each(|&block| other[block] = stride);
+                match with_strides(&shapes, &other, usable) {
+                    Some(found) if found.cost < best.cost => (best, strides) = (found, other),
+                    _ => {}
+                }
+            }
+        }
+        if best.cost == before {
+            return best;
+        }
+    }
+}
+
+/// None if a column would be read at too many rotations.
+fn with_strides(shapes: &[Shape<'_>], strides: &[usize], usable: usize) -> Option<Packing> {
+    let mut usage: Usage = Pool::ALL.iter().map(|&p| (p, vec![])).collect();
+    let mut order: Vec<usize> = (0..shapes.len()).collect();
+    order.sort_by_key(|&i| (shapes[i].fixed_row.is_none(), std::cmp::Reverse(shapes[i].rows * strides[i]), i));
+    let mut places: Vec<Option<Place>> = vec![None; shapes.len()];
+    for i in order {
+        let (shape, stride) = (&shapes[i], strides[i]);
+        assert!(shape.rows * stride <= usable, "block {} of {} rows exceeds {usable}", shape.op, shape.rows);
+        let row = shape.fixed_row.unwrap_or_else(|| best_row(shape, stride, &usage, usable));
+        places[i] = Some(place(shape, (row, stride), &mut usage)?);
+    }
+    let cost = |(pool, slots): (&Pool, &Vec<Slot>)| {
+        slots.len() * pool.weight() + ROTATION * slots.iter().map(|slot| slot.rotations.len()).sum::<usize>()
+    };
+    Some(Packing {
+        cost: usage.iter().map(cost).sum(),
         places: places.into_iter().map(|p| p.expect("every block was placed")).collect(),
         sizes: usage.into_iter().map(|(pool, columns)| (pool, columns.len())).collect(),
-    }
+    })
 }
 
-fn is_free(column: &[(usize, usize)], start: usize, end: usize) -> bool {
-    column.iter().all(|&(s, e)| end <= s || e <= start)
-}
-
-fn need<F>(block: &Block<F>) -> BTreeMap<Pool, usize> {
-    let mut need = BTreeMap::new();
-    for pool in block.columns.iter().filter_map(|c| Pool::of(c.kind)) {
-        *need.entry(pool).or_insert(0) += 1;
-    }
-    need
-}
-
-fn best_row<F>(block: &Block<F>, usage: &Usage, usable: usize) -> usize {
-    let need = need(block);
-    let mut candidates: Vec<usize> =
-        usage.values().flatten().flatten().map(|&(_, end)| end).filter(|end| end + block.rows <= usable).collect();
-    candidates.push(0);
-    candidates.sort_unstable();
-    candidates.dedup();
+fn best_row(shape: &Shape<'_>, stride: usize, usage: &Usage, usable: usize) -> usize {
+    let height = shape.rows * stride;
+    let ends = usage.values().flatten().flat_map(|slot| &slot.used).map(|&(_, end)| end);
+    let candidates: BTreeSet<usize> = ends.filter(|end| end + height <= usable).chain([0]).collect();
     let cost = |row: usize| -> usize {
-        need.iter()
-            .map(|(pool, &n)| {
-                let free = usage[pool].iter().filter(|c| is_free(c, row, row + block.rows)).count();
-                n.saturating_sub(free) * pool.weight()
-            })
-            .sum()
+        let of_pool = |&pool: &Pool| {
+            let free = usage[&pool].iter().filter(|slot| slot.is_free(row, row + height)).count();
+            shape.width(pool, stride).saturating_sub(free) * pool.weight()
+        };
+        shape.need.keys().map(of_pool).sum()
     };
     candidates.into_iter().min_by_key(|&row| (cost(row), row)).expect("row 0 is a candidate")
 }
 
-fn place<F>(block: &Block<F>, row: usize, usage: &mut Usage) -> Place {
-    let (start, end) = (row, row + block.rows);
-    let mut slots = vec![0; block.columns.len()];
+fn place(shape: &Shape<'_>, (row, stride): (usize, usize), usage: &mut Usage) -> Option<Place> {
+    let (start, end) = (row, row + shape.rows * stride);
+    let (mut slots, mut offsets) = (vec![0; shape.kinds.len()], vec![0; shape.kinds.len()]);
     let mut pairs = BTreeMap::new();
-    for (i, column) in block.columns.iter().enumerate() {
-        slots[i] = match (column.kind, Pool::of(column.kind)) {
-            (Kind::Port(_, place), _) => place,
-            (Kind::LookupY(pair), _) => pairs[&pair],
-            (kind, Some(pool)) => {
-                let columns = usage.get_mut(&pool).expect("all pools exist");
-                let slot = columns.iter().position(|c| is_free(c, start, end)).unwrap_or_else(|| {
-                    columns.push(vec![]);
-                    columns.len() - 1
-                });
-                columns[slot].push((start, end));
-                if let Kind::LookupX(pair) = kind {
-                    pairs.insert(pair, slot);
-                }
-                slot
+    for (&pool, _) in &shape.need {
+        let of_pool: Vec<usize> = (0..shape.kinds.len()).filter(|&i| Pool::of(shape.kinds[i]) == Some(pool)).collect();
+        let together = if pool == Pool::Fixed { 1 } else { stride };
+        for columns in of_pool.chunks(together) {
+            let mut rotations = BTreeSet::new();
+            for (offset, &column) in columns.iter().enumerate() {
+                offsets[column] = offset;
+                rotations.extend(shape.rotations[column].iter().map(|r| r * stride as i32 + offset as i32));
             }
-            (_, None) => unreachable!("ports and second components are handled above"),
-        };
+            if stride > 1 && rotations.len() > MAX_ROTATIONS {
+                return None;
+            }
+            let of_usage = usage.get_mut(&pool).expect("all pools exist");
+            let fits =
+                |slot: &Slot| slot.is_free(start, end) && slot.rotations.len() + slot.more(&rotations) <= MAX_ROTATIONS;
+            let free = (0..of_usage.len()).filter(|&slot| fits(&of_usage[slot]));
+            let slot = free.min_by_key(|&slot| (of_usage[slot].more(&rotations), slot)).unwrap_or_else(|| {
+                of_usage.push(Slot::default());
+                of_usage.len() - 1
+            });
+            of_usage[slot].used.push((start, end));
+            of_usage[slot].rotations.extend(rotations);
+            for &column in columns {
+                slots[column] = slot;
+                if let Kind::LookupX(pair) = shape.kinds[column] {
+                    pairs.insert(pair, (slot, offsets[column]));
+                }
+            }
+        }
     }
-    Place { row, rows: block.rows, slots }
+    for (column, kind) in shape.kinds.iter().enumerate() {
+        match kind {
+            Kind::Port(_, place) => slots[column] = *place,
+            Kind::LookupY(pair) => (slots[column], offsets[column]) = pairs[pair],
+            _ => {}
+        }
+    }
+    let copied = shape.kinds.iter().map(|&kind| kind == Kind::Copyable).collect();
+    Some(Place { row, rows: shape.rows, stride, slots, copied, offsets })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cell, PortId};
+    use pasta_curves::Fp;
+    use proptest::prelude::*;
+
+    const USABLE: usize = 200;
+
+    fn kinds() -> impl Strategy<Value = Vec<(Kind, i32)>> {
+        let kind = prop_oneof![Just(Kind::Limb), Just(Kind::Unchecked), Just(Kind::Copyable), Just(Kind::Acc)];
+        prop::collection::vec((kind, -3..=3i32), 1..12)
+    }
+
+    proptest! {
+        /// However blocks are packed, each cell has a place of its own in its pool, gates read what they name, and no column
+        /// is read at more rotations than blinding hides.
+        #[test]
+        fn every_cell_has_a_place_of_its_own(
+            blocks in prop::collection::vec((8..60usize, kinds(), prop::bool::ANY), 1..7),
+        ) {
+            let mut b = Builder::<Fp>::new();
+            let port: PortId = b.port("port", 1, true);
+            for (number, (rows, kinds, over_port)) in blocks.iter().enumerate() {
+                let block = match over_port {
+                    true => b.block_at("over", 20 * number, *rows.min(&20)),
+                    false => b.block("free", *rows),
+                };
+                for (i, &(kind, rotation)) in kinds.iter().enumerate() {
+                    let column = b.column(block, kind, &format!("c{i}"));
+                    b.gate(block, &format!("g{i}"), column.at(rotation), 3..5);
+                    if kind == Kind::Copyable && i % 2 == 0 {
+                        let (first, last) = (b.cell(block, column, 0), b.cell(block, column, 1));
+                        b.equal(first, last);
+                    }
+                }
+                if *over_port {
+                    b.column(block, Kind::Port(port, 0), "port");
+                }
+            }
+            let Packing { places, sizes, .. } = pack(&b, USABLE);
+            let (mut taken, mut rotations) = (BTreeMap::new(), BTreeMap::<(Pool, usize), BTreeSet<i32>>::new());
+            for (block, place) in b.blocks.iter().zip(&places) {
+                prop_assert!(block.fixed_row.is_none_or(|row| place.row == row && place.stride == 1));
+                for (i, column) in block.columns.iter().enumerate() {
+                    let Some(pool) = Pool::of(column.kind) else { continue };
+                    let pool = if column.kind == Kind::Copyable { place.pool(i) } else { pool };
+                    prop_assert!(place.slots[i] < sizes[&pool]);
+                    for row in 0..block.rows {
+                        prop_assert!(place.at(i, row) < USABLE);
+                        prop_assert!(taken.insert((pool, place.slots[i], place.at(i, row)), i).is_none(), "twice");
+                    }
+                    let read = rotations.entry((pool, place.slots[i])).or_insert_with(|| BTreeSet::from([0]));
+                    for gate in &block.gates {
+                        gate.poly.cells(&mut |c, rotation| if c == Col::Local(i) {
+                            // From the row that stands for row 3 of the block.
+                            let rotation_in_grid = place.rotation_from_base((i, rotation));
+                            let row = (3 + i64::from(rotation)) as usize;
+                            assert_eq!(place.base(3) as i64 + i64::from(rotation_in_grid), place.at(i, row) as i64);
+                            read.insert(rotation_in_grid);
+                        });
+                    }
+                }
+            }
+            prop_assert!(rotations.values().all(|read| read.len() <= MAX_ROTATIONS));
+        }
+    }
+
+    /// A block that is wide and low is spread over more rows.
+    #[test]
+    fn low_and_wide_blocks_are_spread() {
+        let mut b = Builder::<Fp>::new();
+        let block = b.block("low", USABLE / 4);
+        for i in 0..8 {
+            b.column(block, Kind::Limb, &format!("c{i}"));
+        }
+        let Packing { places, sizes, .. } = pack(&b, USABLE);
+        assert_eq!((places[0].stride, sizes[&Pool::Limb]), (4, 2));
+        let plan = b.compile_filled(8).0;
+        let [first, second] = [0, 1].map(|column| plan.locate(Cell { block, column, row: 3 }));
+        assert_eq!((first.0, first.1 + 1), second);
+    }
 }

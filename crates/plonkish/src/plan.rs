@@ -4,8 +4,9 @@ use super::block::Step;
 use super::cells::{Cell, Challenge, Col, Port, Role};
 use super::fault::Fault;
 use super::interval::Interval;
+use super::pack::Pool;
 use super::ranges::Basis;
-use super::{Expr, Field, RESERVED_ROWS};
+use super::{Expr, Field, MAX_GATE_DEGREE, RESERVED_ROWS};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -27,13 +28,40 @@ pub struct Column {
     pub equality: bool,
 }
 
-/// A constraint: `poly = 0` on `rows`, where `selector` is 1.
+/// A polynomial in one fixed column that is zero on all rows but those on which the column has one value: selectors of
+/// disjoint rows share a column. With values 1 to m, value v is selected by `q·Π (i − q)` over all i ≠ v from 1 to m.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Selector {
+    /// The fixed column.
+    pub column: usize,
+    /// The value that it selects.
+    pub value: usize,
+    /// How many values the column has, beside zero: the polynomial's degree.
+    pub values: usize,
+}
+
+impl Selector {
+    /// The polynomial's value.
+    pub fn eval<F: Field>(&self, cell: F) -> F {
+        let others = (1..=self.values).filter(|&i| i != self.value);
+        others.fold(cell, |product, i| product * (F::from(i as u64) - cell))
+    }
+
+    /// The polynomial.
+    pub fn poly<F: Field>(&self) -> Expr<F, Global> {
+        let cell = || Expr::Cell(Global::Fixed(self.column), 0);
+        let others = (1..=self.values).filter(|&i| i != self.value);
+        others.fold(cell(), |product, i| product * (Expr::Const(F::from(i as u64)) - cell()))
+    }
+}
+
+/// A constraint: `poly = 0` on `rows`, which `selector` selects.
 #[derive(Clone, Debug)]
 pub struct Gate<F> {
     /// `op: constraint`.
     pub name: String,
-    /// Fixed column that is 1 on `rows` and 0 elsewhere.
-    pub selector: usize,
+    /// Selects `rows`.
+    pub selector: Selector,
     /// The polynomial.
     pub poly: Expr<F, Global>,
     /// Rows on which it is enforced.
@@ -74,7 +102,7 @@ pub struct TableColumns {
     pub y: usize,
     /// Advice column, of phase 1: how often each entry is looked up.
     pub multiplicity: usize,
-    /// Advice column, of phase 2: multiplicity over entry.
+    /// Advice column, of phase 2, which parts of the tables may share: the sum of multiplicities over entries.
     pub quotient: usize,
 }
 
@@ -122,6 +150,9 @@ pub struct Plan<F> {
     pub ports: Vec<Port>,
     /// Rows of each port column that carry data.
     pub port_rows: Vec<Vec<bool>>,
+    /// For each port column the fixed column that says where it is zero: 1 on the rows that carry data, of a canonical port
+    /// (no blinding row does); on all others in use, of a secret one.
+    pub port_flags: Vec<usize>,
     /// For each op, the cells (advice) that its blocks own.
     pub ops: BTreeMap<String, usize>,
     /// For each advice column, who owns which rows; sorted by row.
@@ -150,6 +181,13 @@ pub struct Plan<F> {
     pub(super) columns: Vec<Vec<Global>>,
 }
 
+impl<F: Field> Gate<F> {
+    /// Its degree, the selector included.
+    pub fn degree(&self) -> usize {
+        self.selector.values + self.poly.degree()
+    }
+}
+
 impl<F: Field> Plan<F> {
     /// Global position of a builder's cell.
     ///
@@ -159,17 +197,17 @@ impl<F: Field> Plan<F> {
         let place = &self.places[cell.block];
         assert!(cell.row < place.rows, "row {} is none of a block of {} rows", cell.row, place.rows);
         match self.columns[cell.block][cell.column] {
-            Global::Advice(c) => (c, place.row + cell.row),
+            Global::Advice(c) => (c, place.at(cell.column, cell.row)),
             Global::Fixed(_) => panic!("fixed cells are not advice cells"),
         }
     }
 
-    /// The column that a block's expressions call `column`.
-    pub(super) fn global(&self, block: usize, column: Col) -> Global {
+    /// A cell of a block's expression, read from a row on which the block's column `from` stands.
+    fn relocated(&self, block: usize, (column, rotation): (Col, i32), from: usize) -> (Global, i32) {
         match column {
-            Col::Local(i) => self.columns[block][i],
-            Col::Challenge(ch) => Global::Advice(self.challenge[&ch]),
-            Col::Square(ch) => Global::Advice(self.square[&ch]),
+            Col::Local(i) => (self.columns[block][i], self.places[block].rotation((i, rotation), from)),
+            Col::Challenge(ch) => (Global::Advice(self.challenge[&ch]), 0),
+            Col::Square(ch) => (Global::Advice(self.square[&ch]), 0),
         }
     }
 
@@ -177,11 +215,11 @@ impl<F: Field> Plan<F> {
     pub(super) fn assignment(&self, step: &Step<F>) -> Assignment<F> {
         match step {
             Step::Define { block, column, poly, rows } => {
-                let (column, first) = self.locate(Cell { block: *block, column: *column, row: 0 });
+                let at = |row: &usize| self.locate(Cell { block: *block, column: *column, row: *row }).1;
                 Assignment::Define {
-                    column,
-                    poly: poly.map(&|column| self.global(*block, column)),
-                    rows: rows.iter().map(|row| first + row).collect(),
+                    column: self.locate(Cell { block: *block, column: *column, row: 0 }).0,
+                    poly: poly.map(&|of, rotation| self.relocated(*block, (of, rotation), *column)),
+                    rows: rows.iter().map(at).collect(),
                 }
             }
             Step::Copy { from, to } => Assignment::Copy { from: self.locate(*from), to: self.locate(*to) },
@@ -211,7 +249,7 @@ impl<F: Field> Plan<F> {
 
     /// Highest degree of a gate, its selector included.
     pub fn degree(&self) -> usize {
-        self.gates.iter().map(|g| g.poly.degree() + 1).max().unwrap_or(0)
+        self.gates.iter().map(Gate::degree).max().unwrap_or(0)
     }
 }
 
@@ -219,7 +257,7 @@ impl<F: Field> Plan<F> {
     /// What keys lean on: degrees, no gate that reads an unusable or wrapped row, phase-1 cells copied only in phase 1.
     pub(super) fn assert_well_formed(&self) {
         for gate in &self.gates {
-            assert!(gate.poly.degree() <= 4, "{} has degree {}", gate.name, gate.poly.degree() + 1);
+            assert!(gate.degree() <= MAX_GATE_DEGREE, "{} has degree {}", gate.name, gate.degree());
             let (low, high) = gate.poly.reach(|_| true);
             let (first, last) = (gate.rows[0] as i64, *gate.rows.last().expect("a gate has rows") as i64);
             assert!(
@@ -252,13 +290,18 @@ impl<F: Field> Plan<F> {
     }
 }
 
-/// Consecutive cells of an advice column that one column of a block holds.
+/// Cells of an advice column that one column of a block holds: at equal distances, as columns of a block may share an
+/// advice column, each on its own rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// First row.
     pub first: usize,
-    /// Number of rows.
+    /// Number of cells.
     pub rows: usize,
+    /// Rows from one cell to the next.
+    pub stride: usize,
+    /// Which of the column's spans are of these cells.
+    pub spans: std::ops::Range<usize>,
     /// Number of the block; columns of one block stand side by side.
     pub block: usize,
     /// The block's op.
@@ -267,17 +310,58 @@ pub struct Owner {
     pub column: String,
 }
 
-/// Consecutive rows of a phase-1 column of whose cells something is known.
+impl Owner {
+    /// The row of a cell.
+    pub fn row(&self, cell: usize) -> usize {
+        self.first + cell * self.stride
+    }
+
+    /// The rows of all cells.
+    pub fn all_rows(&self) -> impl Iterator<Item = usize> + use<> {
+        strided(self.first, self.rows, self.stride)
+    }
+
+    /// Number of the cell on a row, if it is one of them.
+    pub fn cell(&self, row: usize) -> usize {
+        (row - self.first) / self.stride
+    }
+
+    /// Whether the cell on a row is one of them.
+    pub fn holds(&self, row: usize) -> bool {
+        row.checked_sub(self.first).is_some_and(|offset| offset % self.stride == 0 && offset / self.stride < self.rows)
+    }
+}
+
+/// Rows at equal distances.
+fn strided(first: usize, rows: usize, stride: usize) -> impl Iterator<Item = usize> {
+    (first..).step_by(stride).take(rows)
+}
+
+/// Cells of a phase-1 column, at equal distances, of which something is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// First row.
     pub first: usize,
-    /// Number of rows.
+    /// Number of cells.
     pub rows: usize,
+    /// Rows from one cell to the next.
+    pub stride: usize,
     /// Where the integers lie that the cells stand for.
     pub interval: Interval,
     /// What the range rests on.
     pub basis: Basis,
+}
+
+impl Span {
+    /// The rows of its cells.
+    pub fn all_rows(&self) -> impl Iterator<Item = usize> + use<> {
+        strided(self.first, self.rows, self.stride)
+    }
+
+    /// The row after the last one that is its own.
+    pub(super) fn end(&self) -> usize {
+        self.first + self.rows * self.stride
+    }
 }
 
 /// A range that is declared rather than shown by a table or a gate alone.
@@ -293,11 +377,47 @@ pub struct DeclaredRange {
     pub because: String,
 }
 
-/// Where a block stands: its first row, and for each of its columns the index in the column's pool (for the second
-/// component of a looked-up pair, that of the first; for a port column, its place in the port).
+/// Where a block stands.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
+    /// Its first row in the grid.
     pub row: usize,
+    /// Its rows.
     pub rows: usize,
+    /// Rows of the grid that each of its own takes.
+    pub stride: usize,
+    /// For each of its columns the index in the column's pool (for the second component of a looked-up pair, that of the
+    /// first; for a port column, its place in the port).
     pub slots: Vec<usize>,
+    /// Which of its columns are copied.
+    pub copied: Vec<bool>,
+    /// For each of its columns, on which of the grid's rows that a row of the block takes it stands.
+    pub offsets: Vec<usize>,
+}
+
+impl Place {
+    /// The pool of a column that is neither looked up nor of a port.
+    pub fn pool(&self, column: usize) -> Pool {
+        if self.copied[column] { Pool::Copyable } else { Pool::Unchecked }
+    }
+
+    /// The grid's row of a column's cell.
+    pub fn at(&self, column: usize, row: usize) -> usize {
+        self.row + row * self.stride + self.offsets[column]
+    }
+
+    /// The grid's row that gates of a row are enforced on.
+    pub fn base(&self, row: usize) -> usize {
+        self.row + row * self.stride
+    }
+
+    /// How far a column's cell, some of the block's rows below, is from where column `from` stands.
+    pub fn rotation(&self, (column, rotation): (usize, i32), from: usize) -> i32 {
+        self.rotation_from_base((column, rotation)) - self.offsets[from] as i32
+    }
+
+    /// The same from the first of the grid's rows that the current row of the block takes.
+    pub fn rotation_from_base(&self, (column, rotation): (usize, i32)) -> i32 {
+        rotation * self.stride as i32 + self.offsets[column] as i32
+    }
 }

@@ -165,7 +165,7 @@ impl<'p, F: Field> Projections<'p, F> {
                 let mut spans = cells.iter().map(|&(column, rotation)| {
                     let span =
                         self.plan.span(column, shifted(row, rotation)).filter(|span| span.basis == Basis::Firm)?;
-                    Some(shifted(span.first + span.rows, -rotation))
+                    Some(shifted(span.end(), -rotation))
                 });
                 let end = spans.try_fold(usize::MAX, |end, span| Some(end.min(span?)));
                 let found = self.eval(inner, row)?;

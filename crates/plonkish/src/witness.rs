@@ -152,6 +152,9 @@ impl<F: Field> Witness<F> {
             self.values[helper.column] = total;
         }
         for table in &plan.tables {
+            self.values[table.quotient].fill(F::ZERO);
+        }
+        for table in &plan.tables {
             let mut quotients: Vec<F> = (0..plan.usable)
                 .map(|row| {
                     let entry = pole + plan.fixed[table.x][row];
@@ -168,7 +171,7 @@ impl<F: Field> Witness<F> {
                 *q *= m;
                 *s -= *q;
             }
-            self.values[table.quotient] = quotients;
+            self.values[table.quotient].iter_mut().zip(&quotients).for_each(|(sum, q)| *sum += q);
         }
         let mut running = F::ZERO;
         for (cell, s) in self.values[plan.running].iter_mut().zip(&sums) {

@@ -32,8 +32,7 @@ pub fn out_of_range<F: Field>(plan: &Plan<F>, witness: &Witness<F>) -> Vec<(Stri
     let mut found = vec![];
     for (column, spans) in plan.spans.iter().enumerate() {
         for span in spans {
-            let rows = span.first..span.first + span.rows;
-            let outside = rows.filter(|&row| !span.interval.holds(witness.values[column][row]));
+            let outside = span.all_rows().filter(|&row| !span.interval.holds(witness.values[column][row]));
             found.extend(outside.map(|row| (plan.cell_name(column, row), row)));
         }
     }

@@ -5,9 +5,9 @@ use circuits::model::Config;
 
 /// By preset.
 const PINNED: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("c5758faddd3a77384f68bf61850b88110deafd0bfc6b2306e9a449fa83bed0af")),
-    (Config::MICRO, bytes("671afa9b4ea7e7ba889631492bc7e5fbbf33464f1b160c771121aee9ac18ec43")),
-    (Config::MINI, bytes("8156ba9d099370d808ea711f3c1743e12bb130b00f4a5e5417c6adeadeef0623")),
+    (Config::NANO, bytes("ade8a78a21a30b3b6472fb23e7f686b7ca3fc23003aa2d7e716583db029ea66e")),
+    (Config::MICRO, bytes("f3177345e61a933ddd5f781e794f5329b3a26a13cca2ce5dfc8fa706f09dea89")),
+    (Config::MINI, bytes("ad56aaa7db776b078a0646673fc9d6b75b529efa5eb1974820cd57670d6961cf")),
 ];
 
 /// The digest of the keys of a preset.

@@ -4,11 +4,8 @@ use backend::{Builder, Local};
 use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId};
 use std::sync::Arc;
 
-/// Most rows of one piece of a slab, its carry included: a third of the usable rows, so that pieces stack well.
-const PIECE_ROWS: usize = 1360;
-
-/// Blocks lower than this are made narrower instead.
-const LOW_ROWS: usize = 512;
+/// Most rows of one piece of a slab, its carry included: half of the usable rows, so that pieces stack well.
+const PIECE_ROWS: usize = 2040;
 
 /// Rows of blocks in which tensors of one shape stand, aligned with each other.
 #[derive(Clone, Debug)]
@@ -37,15 +34,9 @@ pub struct Piece {
 }
 
 impl Slab {
-    /// A new slab in blocks of its own: with [`LANES`] lanes where it is large, in a single one where it would be so low
-    /// and wide that it could not be packed well.
+    /// A new slab in blocks of its own.
     pub fn new<V>(b: &mut Builder<V>, op: &str, runs: usize, columns: usize) -> Self {
-        let lanes = if runs * columns / LANES < LOW_ROWS { 1 } else { LANES };
-        Self::with_lanes(b, op, runs, columns, lanes)
-    }
-
-    /// A new slab in blocks of its own, with so many lanes.
-    pub fn with_lanes<V>(b: &mut Builder<V>, op: &str, runs: usize, columns: usize, lanes: usize) -> Self {
+        let lanes = LANES;
         assert_eq!(columns % lanes, 0, "{op}: inner dimension {columns} is no multiple of {lanes}");
         let run_rows = columns / lanes;
         // Pieces of almost equal height.

@@ -4,7 +4,7 @@ use super::shape::point_sets;
 use super::{KeyError, VerifyingKey};
 use crate::challenge::MAX_TERMS;
 use crate::parameters::MAX_K;
-use plonkish::Global;
+use plonkish::{Global, Selector};
 use std::collections::HashSet;
 
 /// Different sets of points that a verifier is ready to go through: circuits have about 16.
@@ -82,7 +82,9 @@ impl VerifyingKey {
             }
         }
         for constraint in &gates.constraints {
-            let selected = constraint.selector.is_none_or(|column| fixed.contains(&column));
+            let selected = constraint.selector.is_none_or(|Selector { column, value, values }| {
+                fixed.contains(&column) && (1..=values).contains(&value) && values <= shape.quotient_pieces
+            });
             if constraint.node >= gates.nodes.len() || !selected {
                 return no("the constraints");
             }

@@ -9,7 +9,7 @@ use crate::bases::Room;
 use crate::challenge::{self, Challenges, SLOTS};
 use crate::curve::{ENCODED, F, Params, Point, affine};
 use crate::gates::Gates;
-use crate::halo2::{PlanCircuit, idle_flags, with_plan};
+use crate::halo2::{PlanCircuit, with_plan};
 use crate::permutation::{Cycles, omega, powers};
 use crate::queries::Queries;
 use ff::{Field, PrimeField};
@@ -138,7 +138,6 @@ pub fn stock_key(params: &Params, plan: &Arc<Plan>) -> Result<plonk::VerifyingKe
 
 /// Commits to the fixed columns of a plan, and to those of its permutation, as halo2 does: with a blind of 1.
 fn commitments(params: &Params, plan: &Plan, queries: &Queries) -> (Vec<Point>, Vec<Point>) {
-    let idle: Vec<Vec<F>> = (0..plan.port_rows.len()).map(|column| idle_flags(plan, column)).collect();
     let cycles = Cycles::of(plan, queries);
     let (shifts, omegas) = (powers(F::DELTA, cycles.next().len()), powers(omega::<F>(plan.k), 1 << plan.k));
     // A column of the permutation is δⁱ·ωʲ but for the cells that are copied: commit to the rest, and add δⁱ times the
@@ -151,7 +150,7 @@ fn commitments(params: &Params, plan: &Plan, queries: &Queries) -> (Vec<Point>, 
         next.iter().enumerate().map(value).collect()
     };
     let copied: Vec<Vec<F>> = cycles.next().par_iter().enumerate().map(copied).collect();
-    let columns: Vec<&Vec<F>> = plan.fixed.iter().chain(&idle).chain(&copied).collect();
+    let columns: Vec<&Vec<F>> = plan.fixed.iter().chain(&copied).collect();
     let bases = params.bases_for(columns.len());
     let commit = |room: &mut Room<Point>, values: &&Vec<F>| match &bases {
         Some(bases) => bases.commit_column(values, &F::ONE, room),
@@ -159,10 +158,10 @@ fn commitments(params: &Params, plan: &Plan, queries: &Queries) -> (Vec<Point>, 
     };
     let mut points: Vec<_> = columns.par_iter().map_init(Room::<Point>::default, commit).collect();
     let shared = params.commit_column(&omegas, F::ZERO);
-    let of_sigma = points.split_at_mut(plan.fixed.len() + idle.len()).1;
+    let of_sigma = points.split_at_mut(plan.fixed.len()).1;
     of_sigma.par_iter_mut().zip(&shifts).for_each(|(point, shift)| *point += shared * *shift);
     let mut fixed = affine(&points);
-    let sigma = fixed.split_off(plan.fixed.len() + idle.len());
+    let sigma = fixed.split_off(plan.fixed.len());
     (fixed, sigma)
 }
 

@@ -1,8 +1,9 @@
 //! The gates of a plan while they are collected, and the fixed columns that they read.
 
 use super::super::cells::Role;
-use super::super::plan::{Gate, Global};
+use super::super::plan::{Gate, Global, Selector};
 use super::super::{Expr, Field};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A gate whose rows are not complete.
@@ -62,23 +63,72 @@ impl<F: Field> Gates<F> {
         self.add(role, name, poly, 0..self.usable);
     }
 
-    /// The fixed columns and the gates. Those enforced on the same rows share a selector.
+    /// The fixed columns and the gates. Those enforced on the same rows share a selector, and selectors of disjoint rows a
+    /// column, as far as no constraint's degree exceeds [`SELECTED_DEGREE`].
     pub fn finish(mut self) -> (Vec<Vec<F>>, Vec<Gate<F>>) {
-        let mut selectors: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut selected: Vec<Selected> = vec![];
+        let mut by_rows: HashMap<Vec<usize>, usize> = HashMap::new();
         let mut gates = vec![];
         for Unselected { name, poly, mut rows, role } in std::mem::take(&mut self.gates) {
             rows.sort_unstable();
             rows.dedup();
-            let next = self.fixed.len();
-            let selector = *selectors.entry(rows.clone()).or_insert(next);
-            if selector == next {
-                let column = self.fixed_column();
-                for &row in &rows {
-                    self.fixed[column][row] = F::ONE;
-                }
+            let number = *by_rows.entry(rows.clone()).or_insert(selected.len());
+            if number == selected.len() {
+                selected.push(Selected { rows: rows.clone(), degree: 0 });
             }
-            gates.push(Gate { name, selector, poly, rows, role });
+            selected[number].degree = selected[number].degree.max(poly.degree());
+            gates.push((number, name, poly, rows, role));
         }
-        (self.fixed, gates)
+        let first = self.fixed.len();
+        let shared = share(&selected, self.usable);
+        let mut selectors = vec![None; selected.len()];
+        for (column, together) in shared.iter().enumerate() {
+            let values = &mut self.fixed;
+            values.push(vec![F::ZERO; self.usable]);
+            for (i, &number) in together.iter().enumerate() {
+                selected[number].rows.iter().for_each(|&row| values[first + column][row] = F::from(i as u64 + 1));
+                selectors[number] = Some(Selector { column: first + column, value: i + 1, values: together.len() });
+            }
+        }
+        let gate = |(number, name, poly, rows, role): (usize, _, _, _, _)| {
+            let selector = selectors[number].expect("every selector has a column");
+            Gate { name, selector, poly, rows, role }
+        };
+        (self.fixed, gates.into_iter().map(gate).collect())
     }
+}
+
+/// Highest degree that sharing a selector's column may bring a constraint to: above it, all columns that the constraint reads
+/// would have to be evaluated on another coset.
+const SELECTED_DEGREE: usize = 5;
+
+/// Rows on which constraints are enforced, and the highest degree among these, selector apart.
+struct Selected {
+    rows: Vec<usize>,
+    degree: usize,
+}
+
+/// Which selectors share a column, in the order of their values.
+fn share(selected: &[Selected], usable: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..selected.len()).collect();
+    // Those that allow the fewest others come first, of these the widest.
+    order.sort_by_key(|&i| (Reverse(selected[i].degree), Reverse(selected[i].rows.len()), i));
+    let mut columns: Vec<(Vec<usize>, Vec<bool>, usize)> = vec![];
+    for i in order {
+        let Selected { rows, degree } = &selected[i];
+        let fits = |(together, used, highest): &&mut (Vec<usize>, Vec<bool>, usize)| {
+            together.len() + 1 + (*highest).max(*degree) <= SELECTED_DEGREE && rows.iter().all(|&row| !used[row])
+        };
+        let column = match columns.iter_mut().find(fits) {
+            Some(column) => column,
+            None => {
+                columns.push((vec![], vec![false; usable], 0));
+                columns.last_mut().expect("just added")
+            }
+        };
+        column.0.push(i);
+        rows.iter().for_each(|&row| column.1[row] = true);
+        column.2 = column.2.max(*degree);
+    }
+    columns.into_iter().map(|(together, _, _)| together).collect()
 }

@@ -108,10 +108,9 @@ impl Layout {
 
     /// The columns that a block's own columns became.
     pub fn columns<F>(&self, block: &Block<F>, place: &Place) -> Vec<Global> {
-        let column = |(local, slot): (&LocalColumn<F>, &usize)| match local.kind {
+        let column = |(i, (local, slot)): (usize, (&LocalColumn<F>, &usize))| match local.kind {
             Kind::Limb => Global::Advice(self.pool_first[&Pool::Limb] + slot),
-            Kind::Unchecked => Global::Advice(self.pool_first[&Pool::Unchecked] + slot),
-            Kind::Copyable => Global::Advice(self.pool_first[&Pool::Copyable] + slot),
+            Kind::Unchecked | Kind::Copyable => Global::Advice(self.pool_first[&place.pool(i)] + slot),
             Kind::LookupX(_) => Global::Advice(self.pair(*slot)),
             Kind::LookupY(_) => Global::Advice(self.pair(*slot) + 1),
             Kind::Acc => Global::Advice(self.pool_first[&Pool::Acc] + slot),
@@ -119,16 +118,7 @@ impl Layout {
             Kind::Fixed => Global::Fixed(*slot),
             Kind::Port(port, slot) => Global::Advice(self.port_first[port] + slot),
         };
-        block.columns.iter().zip(&place.slots).map(column).collect()
-    }
-
-    /// The column that the expressions of a block with these columns call `column`.
-    pub fn global(&self, columns: &[Global], column: Col) -> Global {
-        match column {
-            Col::Local(i) => columns[i],
-            Col::Challenge(c) => Global::Advice(self.challenge[&c]),
-            Col::Square(c) => Global::Advice(self.square[&c]),
-        }
+        block.columns.iter().zip(&place.slots).enumerate().map(column).collect()
     }
 }
 

@@ -1,15 +1,17 @@
 //! The lookup argument: logarithmic derivatives (logUp, Haböck 2022). Every looked-up value adds `1/(alpha + value)`
 //! to a running sum, every table entry takes away its multiplicity over `alpha + entry`, and the sum ends at zero.
 
+use super::super::MAX_GATE_DEGREE;
 use super::super::cells::{Challenge, Role};
 use super::super::plan::{Global, Helper, LookupSlot, TableColumns, TablePositions};
 use super::super::{Expr, Field, field};
 use super::gates::Gates;
 use super::layout::Layout;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-/// Most lookups of limbs that one helper column serves, so that its constraint stays within degree 5.
-const LIMBS_PER_HELPER: usize = 3;
+/// What the degrees of the values that one helper column serves may add up to: with the helper and a selector they make the
+/// constraint's degree.
+const SERVED_DEGREE: usize = MAX_GATE_DEGREE - 2;
 
 /// The columns of the lookup argument.
 pub(super) struct Lookups {
@@ -35,7 +37,8 @@ pub(super) fn add<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[u
     let (tables, positions) = add_tables(layout, gates, usable);
     let running = layout.add("lookup running sum".into());
     let added = Expr::sum(helpers.iter().map(|h| cell(h.column, 0)));
-    let removed = Expr::sum(tables.iter().map(|t| cell(t.quotient, 0)));
+    let quotients: BTreeSet<usize> = tables.iter().map(|t| t.quotient).collect();
+    let removed = Expr::sum(quotients.into_iter().map(|quotient| cell(quotient, 0)));
     gates.add(Role::Lookup, "lookup: running sum begins at zero".into(), cell(running, 0), [0]);
     gates.add(
         Role::Lookup,
@@ -56,12 +59,21 @@ fn pair<F: Field>(layout: &Layout, x: Expr<F, Global>, y: Expr<F, Global>, tag: 
 
 /// One helper a pair, or for a few limbs: the sum of their inverses.
 fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usize]) -> Vec<Helper> {
-    let limbs: Vec<LookupSlot> = layout.limbs().map(|x| LookupSlot { x, pair: None }).collect();
-    let pairs = tags.iter().enumerate().map(|(i, &tag)| {
-        let x = layout.pair(i);
-        vec![LookupSlot { x, pair: Some((x + 1, tag)) }]
-    });
-    let groups: Vec<Vec<LookupSlot>> = limbs.chunks(LIMBS_PER_HELPER).map(<[_]>::to_vec).chain(pairs).collect();
+    let mut limbs: Vec<LookupSlot> = layout.limbs().rev().map(|x| LookupSlot { x, pair: None }).collect();
+    let pairs: Vec<LookupSlot> = tags
+        .iter()
+        .enumerate()
+        .map(|(i, &tag)| LookupSlot { x: layout.pair(i), pair: Some((layout.pair(i) + 1, tag)) })
+        .collect();
+    // Pairs have degree 2; limbs fill up what they leave.
+    let mut groups: Vec<Vec<LookupSlot>> = pairs.chunks(SERVED_DEGREE / 2).map(<[_]>::to_vec).collect();
+    for group in &mut groups {
+        let spare = SERVED_DEGREE - 2 * group.len();
+        group.extend((0..spare).map_while(|_| limbs.pop()));
+    }
+    while !limbs.is_empty() {
+        groups.push((0..SERVED_DEGREE).map_while(|_| limbs.pop()).collect());
+    }
     let alpha = cell(layout.challenge[&Challenge::Alpha], 0);
     let mut helpers = vec![];
     for (i, slots) in groups.into_iter().enumerate() {
@@ -76,12 +88,12 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
                 }
             })
             .collect();
-        let product = terms.iter().cloned().reduce(|a, b| a * b).expect("a helper serves a slot");
-        let numerator = match terms.len() {
-            1 => Expr::int(1),
-            2 => terms[0].clone() + terms[1].clone(),
-            _ => terms[0].clone() * terms[1].clone() + (terms[0].clone() + terms[1].clone()) * terms[2].clone(),
+        // Numerator and denominator of the sum of inverses, a term at a time.
+        let sum = |(numerator, product): (Expr<F, Global>, Expr<F, Global>), term: Expr<F, Global>| {
+            (numerator * term.clone() + product.clone(), product * term)
         };
+        let first = terms[0].clone();
+        let (numerator, product) = terms.into_iter().skip(1).fold((Expr::int(1), first), sum);
         gates.everywhere(
             Role::Lookup,
             format!("lookup: helper {i} is the sum of inverses"),
@@ -92,32 +104,44 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
     helpers
 }
 
-/// The tables' fixed columns, padded with the entry zero, and their quotients.
+/// The tables' fixed columns, padded with the entry zero, and their quotients: one for as many as the degree allows.
 fn add_tables<F: Field>(
     layout: &mut Layout,
     gates: &mut Gates<F>,
     usable: usize,
 ) -> (Vec<TableColumns>, TablePositions) {
     let (mut tables, mut positions) = (vec![], HashMap::new());
-    for (t, multiplicity) in layout.multiplicity.clone().into_iter().enumerate() {
-        let quotient = layout.add(format!("table quotient {t}"));
-        let (tag, x, y) = (gates.fixed_column(), gates.fixed_column(), gates.fixed_column());
-        for row in 0..usable {
-            let (row_tag, row_x, row_y) = layout.entries.get(t * usable + row).copied().unwrap_or((0, 0, 0));
-            let (fx, fy) = (field(row_x), field(row_y));
-            gates.fixed(tag)[row] = F::from(row_tag);
-            gates.fixed(x)[row] = fx;
-            gates.fixed(y)[row] = fy;
-            positions.entry((row_tag, fx.to_repr(), fy.to_repr())).or_insert((t, row));
+    let served = if layout.pairs() > 0 { SERVED_DEGREE / 2 } else { SERVED_DEGREE };
+    let parts: Vec<(usize, usize)> = layout.multiplicity.clone().into_iter().enumerate().collect();
+    for (q, parts) in parts.chunks(served).enumerate() {
+        let quotient = layout.add(format!("table quotient {q}"));
+        let mut sum: Option<(Expr<F, Global>, Expr<F, Global>)> = None;
+        for &(t, multiplicity) in parts {
+            let (tag, x, y) = (gates.fixed_column(), gates.fixed_column(), gates.fixed_column());
+            for row in 0..usable {
+                let (row_tag, row_x, row_y) = layout.entries.get(t * usable + row).copied().unwrap_or((0, 0, 0));
+                let (fx, fy) = (field(row_x), field(row_y));
+                gates.fixed(tag)[row] = F::from(row_tag);
+                gates.fixed(x)[row] = fx;
+                gates.fixed(y)[row] = fy;
+                positions.entry((row_tag, fx.to_repr(), fy.to_repr())).or_insert((t, row));
+            }
+            let entry = cell(layout.challenge[&Challenge::Alpha], 0) + fixed_cell(x);
+            let entry = if layout.pairs() > 0 { pair(layout, entry, fixed_cell(y), tag) } else { entry };
+            let count = cell(multiplicity, 0);
+            sum = Some(match sum {
+                None => (count, entry),
+                Some((counts, product)) => (counts * entry.clone() + count * product.clone(), product * entry),
+            });
+            tables.push(TableColumns { tag, x, y, multiplicity, quotient });
         }
-        let entry = cell(layout.challenge[&Challenge::Alpha], 0) + fixed_cell(x);
-        let denominator = if layout.pairs() > 0 { pair(layout, entry, fixed_cell(y), tag) } else { entry };
-        gates.everywhere(
-            Role::Lookup,
-            format!("lookup: table {t} quotient is multiplicity over entry"),
-            cell(quotient, 0) * denominator - cell(multiplicity, 0),
-        );
-        tables.push(TableColumns { tag, x, y, multiplicity, quotient });
+        if let Some((counts, product)) = sum {
+            gates.everywhere(
+                Role::Lookup,
+                format!("lookup: table quotient {q} is the sum of multiplicities over entries"),
+                cell(quotient, 0) * product - counts,
+            );
+        }
     }
     (tables, positions)
 }

@@ -3,7 +3,7 @@
 
 use super::Scalar;
 use backend::gates::{Constraint, Gates, Node};
-use plonkish::Global;
+use plonkish::{Global, Selector};
 use std::collections::HashMap;
 
 /// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
@@ -53,7 +53,7 @@ enum Instruction<F> {
     /// Adds that sum, times the selector, to an output.
     Emit {
         output: usize,
-        selector: Option<usize>,
+        selector: Option<Selector>,
         sum: usize,
     },
 }
@@ -73,7 +73,7 @@ pub trait Columns<F>: Sync {
 
 /// Gates of one selector and one output: number and node of each.
 struct Group {
-    selector: Option<usize>,
+    selector: Option<Selector>,
     output: usize,
     gates: Vec<(usize, usize)>,
 }
@@ -194,8 +194,8 @@ impl<F: Scalar> Program<F> {
                     match selector {
                         None => output.for_each(|(out, sum)| *out += sum),
                         Some(selector) => {
-                            let selector = columns.lane(Global::Fixed(*selector), row, 0);
-                            output.zip(selector).for_each(|((out, sum), selector)| *out += &(*sum * selector));
+                            let cells = columns.lane(Global::Fixed(selector.column), row, 0);
+                            output.zip(cells).for_each(|((out, sum), cell)| *out += &(*sum * selector.eval(*cell)));
                         }
                     }
                 }
@@ -283,7 +283,7 @@ impl<F> Instruction<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backend::testing::expression;
+    use backend::testing::{expression, selector};
     use ff::Field;
     use pasta_curves::Fp;
     use plonkish::Expr;
@@ -311,7 +311,7 @@ mod tests {
     proptest! {
         #[test]
         fn programs_compute_what_expressions_say(
-            constraints in prop::collection::vec((expression(), prop::option::of(0..2usize), 0..2usize), 1..6),
+            constraints in prop::collection::vec((expression(), prop::option::of(selector()), 0..2usize), 1..6),
             seed in any::<u64>(),
         ) {
             let value = |i: usize| (Fp::from(seed) + Fp::from(i as u64 + 1)).square().square() + Fp::from(3);
@@ -330,7 +330,7 @@ mod tests {
                     for output in 0..2 {
                         let of_output = constraints.iter().zip(&weights).zip(&outputs).filter(|(_, o)| **o == output);
                         let sum = of_output.fold(Fp::ONE, |sum, (((poly, selector, _), weight), _)| {
-                            let selector = selector.map_or(Fp::ONE, |column| cell(Global::Fixed(column), 0));
+                            let selector = selector.map_or(Fp::ONE, |selector| selector.poly().eval(&cell));
                             sum + *weight * selector * poly.eval(&cell)
                         });
                         prop_assert_eq!(found[output * LANE + row], sum);
@@ -345,7 +345,8 @@ mod tests {
     fn a_program_is_short() {
         let x = |rotation| Expr::<Fp, Global>::Cell(Global::Advice(0), rotation);
         let product = || x(0) * x(1);
-        let gates = Gates::new([(Some(0), product() - x(2)), (Some(0), product() * product() + Expr::int(0))]);
+        let selector = Some(Selector { column: 0, value: 1, values: 1 });
+        let gates = Gates::new([(selector, product() - x(2)), (selector, product() * product() + Expr::int(0))]);
         let program = Program::new(&gates, [(0, 0), (1, 0)]);
         // A product, a difference, a square; two gates are weighed, and the selector comes once.
         assert_eq!(program.instructions.len(), 3 + 2 + 1);

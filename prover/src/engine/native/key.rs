@@ -6,7 +6,6 @@ use super::expressions::Program;
 use super::permutation;
 use super::runs::{self, Steps};
 use backend::gates::Gates;
-use backend::halo2::idle_flags;
 use backend::keys::Shape;
 use backend::queries::Queries;
 use plonkish::{Global, Plan};
@@ -80,8 +79,7 @@ impl<F: Scalar> NativeKey<F> {
         let part = |coset: usize| {
             let here =
                 degrees.iter().map(|&degree| cosets_of(degree)).enumerate().filter(|&(_, cosets)| cosets > coset);
-            let (mut advice, mut fixed) =
-                (vec![false; plan.advice.len()], vec![false; plan.fixed.len() + plan.port_rows.len()]);
+            let (mut advice, mut fixed) = (vec![false; plan.advice.len()], vec![false; plan.fixed.len()]);
             queries.permuted.iter().for_each(|&column| advice[column] = true);
             gates.cells(here.clone().map(|(number, _)| number), &mut |column, _| match column {
                 Global::Advice(column) => advice[column] = true,
@@ -94,9 +92,8 @@ impl<F: Scalar> NativeKey<F> {
         let sigma_values = permutation::columns(plan, &queries, &domain);
         let last = rows - shape.blinding_rows;
         let ones = |from: usize, to: usize| [vec![F::ZERO; from], vec![F::ONE; to - from]].concat();
-        let idle: Vec<Vec<F>> = (0..plan.port_rows.len()).map(|column| idle_flags(plan, column)).collect();
         let lagrange = [ones(0, 1), ones(last, last + 1), ones(0, last)];
-        let columns = Columns::new(&domain, plan.fixed.iter().chain(&idle).chain(&sigma_values).chain(&lagrange));
+        let columns = Columns::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
         let cosets = (0..shape.quotient_pieces)
             .map(|coset| {
                 let lagrange = [coset < cosets_of(2), coset < cosets_of(3), true];
@@ -104,12 +101,12 @@ impl<F: Scalar> NativeKey<F> {
                 let mut values = columns.evaluate(&domain, coset, &read.collect::<Vec<_>>());
                 let mut pop = || values.pop().unwrap_or_default();
                 let (active, last, first) = (pop(), pop(), pop());
-                let sigma = values.split_off(plan.fixed.len() + idle.len());
+                let sigma = values.split_off(plan.fixed.len());
                 FixedCoset { fixed: values, sigma, first, last, active }
             })
             .collect();
         let mut fixed = columns.coefficients;
-        let mut sigma = fixed.split_off(plan.fixed.len() + idle.len());
+        let mut sigma = fixed.split_off(plan.fixed.len());
         sigma.truncate(sigma_values.len());
         NativeKey {
             advice: plan.advice.len(),
