@@ -140,11 +140,10 @@ fn port_flags<F: Field>(ports: &[Port], port_rows: &[Vec<bool>], fixed: &mut Vec
         // Which of the two conditions a flag is for is told by the port, so that equal flags may serve both.
         let flags: Vec<bool> = rows.iter().map(|&data| data == canonical).collect();
         let next = fixed.len();
-        let column = *columns.entry(flags).or_insert_with_key(|flags| {
+        *columns.entry(flags).or_insert_with_key(|flags| {
             fixed.push(flags.iter().map(|&flag| if flag { F::ONE } else { F::ZERO }).collect());
             next
-        });
-        column
+        })
     };
     canonical.zip(port_rows).map(flag).collect()
 }

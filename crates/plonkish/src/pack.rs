@@ -217,7 +217,7 @@ fn place(shape: &Shape<'_>, (row, stride): (usize, usize), usage: &mut Usage) ->
     let (start, end) = (row, row + shape.rows * stride);
     let (mut slots, mut offsets) = (vec![0; shape.kinds.len()], vec![0; shape.kinds.len()]);
     let mut pairs = BTreeMap::new();
-    for (&pool, _) in &shape.need {
+    for &pool in shape.need.keys() {
         let of_pool: Vec<usize> = (0..shape.kinds.len()).filter(|&i| Pool::of(shape.kinds[i]) == Some(pool)).collect();
         let together = if pool == Pool::Fixed { 1 } else { stride };
         for columns in of_pool.chunks(together) {
