@@ -22,7 +22,7 @@ pub struct PortReport {
 pub struct GateReport {
     /// `op: constraint`.
     pub name: String,
-    /// Degree, the selector included.
+    /// Degree, with a selector of degree 1; shared selectors have more.
     pub degree: usize,
     /// Polynomials of this name.
     pub polynomials: usize,
