@@ -514,3 +514,26 @@ fn the_largest_configurations_are_bounded() {
         }
     }
 }
+
+/// What is known of a block is not taken for known of the next one: here both have one constraint, and one column of the grid.
+#[test]
+fn a_block_of_several_rows_says_nothing_of_the_next() {
+    let mut b = Builder::new();
+    let first = b.block("op", 510);
+    let bits: Vec<Col> = (0..3).map(|i| b.column(first, Kind::Unchecked, &format!("c{i}"))).collect();
+    for &bit in &bits {
+        b.gate(first, "bit", bit.cur() * (Expr::int(1) - bit.cur()), 0..510);
+    }
+    let x = b.column(first, Kind::Unchecked, "x");
+    b.declare(first, x, outside(1));
+    let fourth = |x: Col| x.at(-1).square().square() - x.at(-1);
+    b.gate(first, "fourth", fourth(x), 1..510);
+    let second = b.block("op", 2040);
+    let y = b.column(second, Kind::Unchecked, "x");
+    b.declare(second, y, Declared::equation(1 << 126));
+    b.gate(second, "fourth", fourth(y), 1..4);
+    let (plan, _) = b.compile_filled(12);
+    let merged = plan.gates.iter().filter(|gate| gate.name == "op: fourth").count();
+    assert_eq!(merged, 1, "both blocks stand so that their constraints are one");
+    assert!(plan.check_bounds().is_err());
+}

@@ -18,6 +18,12 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
+    /// What it was called.
+    pub fn name(&self) -> String {
+        let file = self.config.as_ref().map(|file| file.display().to_string());
+        file.or_else(|| self.preset.clone()).unwrap_or_default()
+    }
+
     /// The configuration.
     pub fn config(&self) -> Result<Config, CliError> {
         match (&self.config, &self.preset) {

@@ -1,5 +1,7 @@
 //! `audit`: what the circuits are made of, and whether any of their cells is free.
 
+mod cost;
+
 use crate::error::CliError;
 use crate::format::{bytes, hex, plural};
 use crate::model_choice::ModelChoice;
@@ -21,9 +23,16 @@ use std::sync::Arc;
 
 /// Arguments.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Subcommand>,
     #[command(flatten)]
     model: ModelChoice,
+    /// What the circuits cost, as far as it follows from them alone: columns, cells, lookups, points and bytes, by circuit and
+    /// op, and of a step of batch 1
+    #[arg(long, conflicts_with = "forge")]
+    cost: bool,
     /// Search for unconstrained cells: perturb a sample of each circuit's cells one by one and in consistent pairs.
     /// Lists what is not clean, and ends with a verdict
     #[arg(long)]
@@ -39,6 +48,13 @@ pub struct Args {
     seed: u64,
 }
 
+/// What else can be asked of circuits.
+#[derive(clap::Subcommand)]
+enum Subcommand {
+    /// Compare what circuits cost, between configurations or with what another version wrote
+    Diff(cost::DiffArgs),
+}
+
 /// A circuit with honest values of one instance.
 struct Subject {
     kind: SegmentKind,
@@ -49,7 +65,17 @@ struct Subject {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    if let Some(Subcommand::Diff(args)) = &args.command {
+        return cost::diff(args);
+    }
     let config = args.model.config()?;
+    if args.cost {
+        let costs = cost::of(config)?;
+        return Ok(Output {
+            text: cost::text(&costs),
+            json: json!({ "ok": true, "costs": { args.model.name(): costs } }),
+        });
+    }
     let params = ui.params()?;
     let choice = args.forge.then_some(match args.cells {
         0 => Choice::All,

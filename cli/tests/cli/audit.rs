@@ -1,7 +1,10 @@
 //! The audit of a model's circuits.
 
 use crate::common::{cache, run};
+use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
+use std::{env, fs};
 
 /// 7.22
 #[test]
@@ -38,4 +41,55 @@ fn a_search_ends_with_a_verdict_and_lists_the_rest_on_request() {
         assert!(found["margins"]["constraint"]["bits"].as_u64().is_some_and(|bits| bits < 200));
     }
     run(dir.path(), "audit --preset nano --all").refused(2, "--forge");
+}
+
+/// What the presets' circuits cost is pinned. `GRADIENTCOIN_REGENERATE=1 cargo test -p cli --test cli costs` writes it anew, which
+/// is right only with a new circuit version; what changed is printed otherwise.
+#[test]
+fn costs_are_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    let presets = ["nano", "micro", "mini"];
+    let costs = presets.map(|preset| {
+        let found = run(dir.path(), &format!("audit --preset {preset} --cost")).ok();
+        (preset.to_owned(), found["costs"][preset].clone())
+    });
+    let costs = json!({ "costs": costs.into_iter().collect::<serde_json::Map<_, _>>() });
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden/cost.json");
+    if env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        fs::write(&golden, serde_json::to_string_pretty(&costs).unwrap() + "\n").unwrap();
+    }
+    let pinned: Value = serde_json::from_str(&fs::read_to_string(&golden).unwrap()).unwrap();
+    let diff = run(dir.path(), &format!("audit diff {} {}", golden.display(), presets.join(","))).ok();
+    assert_eq!(diff["changed"], json!([]));
+    assert_eq!(pinned, costs);
+    let step = &pinned["costs"]["nano"]["step"];
+    assert_eq!(step["cells"].as_u64(), step["columns"].as_u64().map(|columns| columns << 12));
+    assert!(step["assigned"].as_u64() < step["cells"].as_u64());
+}
+
+#[test]
+fn costs_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut found = run(dir.path(), "audit --preset nano --cost").ok();
+    let file = dir.path().join("nano.json");
+    let mut write = |change: &dyn Fn(&mut Value)| {
+        change(&mut found);
+        fs::write(&file, found.to_string()).unwrap();
+        run(dir.path(), "audit diff nano.json nano").ok()["changed"].clone()
+    };
+    assert_eq!(write(&|_| {}), json!([]));
+    let limbs = |costs: &mut Value| {
+        let limbs = &mut costs["costs"]["nano"]["circuits"]["layer"]["circuit"]["columns"]["limb"];
+        *limbs = (limbs.as_u64().unwrap() + 7).into();
+    };
+    let changed = write(&limbs);
+    assert_eq!(changed.as_array().map(Vec::len), Some(1), "{changed}");
+    let [before, after] = ["before", "after"].map(|side| changed[0][side].as_u64().unwrap());
+    assert_eq!((&changed[0]["what"], before), (&"circuits · layer · circuit · columns · limb".into(), after + 7));
+    // Configurations differ; what is no side of a comparison is refused.
+    let changed = run(dir.path(), "audit diff nano micro").ok()["changed"].as_array().unwrap().len();
+    assert!(changed > 50, "{changed}");
+    run(dir.path(), "audit diff nano pico").refused_as("usage", "pico is neither a file nor the name of a preset");
+    run(dir.path(), "audit diff nano").refused(2, "AFTER");
+    run(dir.path(), "audit --preset nano --cost --forge").refused(2, "--cost");
 }

@@ -22,6 +22,7 @@
 //! constraints out, one by one, and seeing it find the hole (`circuits/tests/mutations.rs`).
 
 mod changes;
+mod cost;
 mod determined;
 pub mod forge;
 mod index;
@@ -30,6 +31,7 @@ pub mod report;
 mod slopes;
 mod state;
 
+pub use cost::Cost;
 pub use forge::{Choice, Findings, Forge, Unnoticed};
 pub use report::Report;
 

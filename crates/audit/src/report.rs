@@ -130,9 +130,7 @@ impl Report {
         });
         let mut pools: BTreeMap<String, PoolReport> = BTreeMap::new();
         for (column, owners) in plan.advice.iter().zip(&plan.owners) {
-            // "limb 3" is of the pool "limb", "lookup x 3" of "lookup".
-            let name = column.name.split(' ').next().unwrap_or_default();
-            let pool = pools.entry(name.to_owned()).or_default();
+            let pool = pools.entry(crate::cost::pool(&column.name).to_owned()).or_default();
             pool.columns += 1;
             pool.cells += plan.usable;
             pool.owned += owners.iter().map(|o| o.rows).sum::<usize>();

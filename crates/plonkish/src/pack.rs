@@ -146,7 +146,12 @@ pub(super) fn pack<F: super::Field, V>(builder: &Builder<F, V>, usable: usize) -
     let copied: HashSet<(usize, usize)> = copied.map(|cell| (cell.block, cell.column)).collect();
     let of = |(b, block)| Shape::of(block, |column| copied.contains(&(b, column)));
     let shapes: Vec<Shape<'_>> = builder.blocks.iter().enumerate().map(of).collect();
-    // Blocks over ports stand as the ports do.
+    let is_over_port = |shape: &Shape<'_>| shape.kinds.iter().any(|kind| matches!(kind, Kind::Port(..)));
+    assert!(
+        shapes.iter().all(|shape| shape.fixed_row.is_some() || !is_over_port(shape)),
+        "blocks over ports have a row"
+    );
+    // They stand as the ports do.
     let mut alike: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (i, shape) in shapes.iter().enumerate().filter(|(_, shape)| shape.fixed_row.is_none()) {
         alike.entry((shape.op, shape.rows, &shape.need)).or_default().push(i);

@@ -8,6 +8,7 @@ use super::pack::Pool;
 use super::ranges::Basis;
 use super::{Expr, Field, MAX_GATE_DEGREE, RESERVED_ROWS};
 use serde::{Deserialize, Serialize};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A column of the circuit.
@@ -254,8 +255,10 @@ impl<F: Field> Plan<F> {
 }
 
 impl<F: Field> Plan<F> {
-    /// What keys lean on: degrees, no gate that reads an unusable or wrapped row, phase-1 cells copied only in phase 1.
+    /// What keys lean on: degrees, no gate that reads an unusable or wrapped row, phase-1 cells copied only in phase 1, fixed
+    /// columns that say where gates and ports' zeros are.
     pub(super) fn assert_well_formed(&self) {
+        self.assert_selected();
         for gate in &self.gates {
             assert!(gate.degree() <= MAX_GATE_DEGREE, "{} has degree {}", gate.name, gate.degree());
             let (low, high) = gate.poly.reach(|_| true);
@@ -286,6 +289,31 @@ impl<F: Field> Plan<F> {
             );
             // halo2's blinding factors are max(3, queries) + 2, and one more row is unusable.
             assert!(rotations.map_or(0, BTreeSet::len) + 3 <= RESERVED_ROWS, "too many rotations of {}", column.name);
+        }
+    }
+}
+
+impl<F: Field> Plan<F> {
+    /// All that checks a plan goes by the rows of its gates, and by those of its ports that carry data; proofs go by fixed columns.
+    fn assert_selected(&self) {
+        let mut seen = HashMap::new();
+        for gate in &self.gates {
+            // Gates of one selector have the same rows.
+            match seen.entry(gate.selector) {
+                Entry::Occupied(rows) => assert!(*rows.get() == &gate.rows, "{} has another's selector", gate.name),
+                Entry::Vacant(entry) => {
+                    let selects = |row: &usize| gate.selector.eval(self.fixed[gate.selector.column][*row]) != F::ZERO;
+                    let selected = (0..self.usable).filter(selects);
+                    assert!(selected.eq(gate.rows.iter().copied()), "{} has another's rows", gate.name);
+                    entry.insert(&gate.rows);
+                }
+            }
+        }
+        let mut columns = self.port_rows.iter().zip(&self.port_flags);
+        for (column, (rows, &flag)) in columns.by_ref().enumerate() {
+            let canonical = self.port_of_column(column).is_some_and(|port| port.canonical);
+            let flags = rows.iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO });
+            assert!(flags.eq(self.fixed[flag].iter().copied()), "port column {column} is zero elsewhere");
         }
     }
 }
@@ -358,9 +386,9 @@ impl Span {
         strided(self.first, self.rows, self.stride)
     }
 
-    /// The row after the last one that is its own.
+    /// The row after its last cell.
     pub(super) fn end(&self) -> usize {
-        self.first + self.rows * self.stride
+        self.first + self.rows.saturating_sub(1) * self.stride + 1
     }
 }
 

@@ -4,7 +4,7 @@ use super::shape::point_sets;
 use super::{KeyError, VerifyingKey};
 use crate::challenge::MAX_TERMS;
 use crate::parameters::MAX_K;
-use plonkish::{Global, Selector};
+use plonkish::{Global, MAX_GATE_DEGREE, Selector};
 use std::collections::HashSet;
 
 /// Different sets of points that a verifier is ready to go through: circuits have about 16.
@@ -83,7 +83,7 @@ impl VerifyingKey {
         }
         for constraint in &gates.constraints {
             let selected = constraint.selector.is_none_or(|Selector { column, value, values }| {
-                fixed.contains(&column) && (1..=values).contains(&value) && values <= shape.quotient_pieces
+                fixed.contains(&column) && (1..=values).contains(&value) && values <= MAX_GATE_DEGREE
             });
             if constraint.node >= gates.nodes.len() || !selected {
                 return no("the constraints");
