@@ -1,6 +1,7 @@
 //! What a circuit costs, as far as its plan says it: columns, cells, lookups, queries. Times are measured elsewhere.
 
-use plonkish::{Field, Plan};
+use crate::Report;
+use plonkish::{Field, Global, Plan};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,39 +33,33 @@ pub struct Cost {
 impl Cost {
     /// Of a plan.
     pub fn of<F: Field>(plan: &Plan<F>) -> Self {
-        let mut columns = BTreeMap::new();
+        let report = Report::of(plan);
         let mut ops: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
         for (column, owners) in plan.advice.iter().zip(&plan.owners) {
-            let pool = pool(&column.name);
-            *columns.entry(pool.to_owned()).or_insert(0) += 1;
             for owner in owners {
-                *ops.entry(owner.op.clone()).or_default().entry(pool.to_owned()).or_insert(0) += owner.rows;
+                let cells = ops.entry(owner.op.clone()).or_default().entry(pool(&column.name).to_owned()).or_insert(0);
+                *cells += owner.rows;
             }
         }
-        let (mut queries, mut fixed, mut gates) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        let mut fixed: BTreeSet<usize> = plan.port_flags.iter().copied().collect();
         for gate in &plan.gates {
-            *gates.entry(gate.name.clone()).or_insert(0) += gate.rows.len();
             fixed.insert(gate.selector.column);
-            gate.poly.cells(&mut |column, rotation| match column {
-                plonkish::Global::Advice(column) => drop(queries.insert((column, rotation))),
-                plonkish::Global::Fixed(column) => drop(fixed.insert(column)),
+            gate.poly.cells(&mut |column, _| {
+                if let Global::Fixed(column) = column {
+                    fixed.insert(column);
+                }
             });
         }
-        fixed.extend(&plan.port_flags);
-        let slots = || plan.helpers.iter().flat_map(|helper| &helper.slots);
         Cost {
-            k: plan.k,
-            columns,
+            k: report.k,
+            columns: report.pools.into_iter().map(|(name, pool)| (name, pool.columns)).collect(),
             fixed_columns: fixed.len(),
-            copied_columns: plan.advice.iter().filter(|column| column.equality).count(),
-            queries: queries.len(),
+            copied_columns: report.copied_columns,
+            queries: report.advice_queries,
             polynomials: plan.gates.len(),
-            degree: plan.degree(),
-            gates,
-            slots: [
-                slots().filter(|slot| slot.pair.is_none()).count(),
-                slots().filter(|slot| slot.pair.is_some()).count(),
-            ],
+            degree: report.degree,
+            gates: report.gates.into_iter().map(|gate| (gate.name, gate.rows)).collect(),
+            slots: [report.limb_lanes, report.pair_lanes],
             ops,
         }
     }

@@ -198,7 +198,8 @@ impl<'p, F: Field> Forge<'p, F> {
             for row in 0..self.ix.rows {
                 // Idle port cells are not harmless: their column is a statement to the outside.
                 let is_port = column < plan.port_rows.len();
-                let is_live = plan.owner(column, row).is_some_and(|o| live_rows.contains(&(o.block, o.cell(row))));
+                let cell = plan.owner(column, row).and_then(|o| Some((o.block, o.cell(row)?)));
+                let is_live = cell.is_some_and(|cell| live_rows.contains(&cell));
                 if is_port && !plan.port_rows[column][row] {
                     zero += 1;
                 } else if is_port || is_live || is_read(self.ix.id((column, row))) {

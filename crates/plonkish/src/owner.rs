@@ -22,7 +22,7 @@ impl<F: Field> Plan<F> {
         let next = owners.partition_point(|o| o.first <= row);
         // Columns of a block that share an advice column begin within one of the block's rows.
         let nearest = next.saturating_sub(MAX_STRIDE)..next;
-        nearest.rev().find(|&i| owners[i].holds(row))
+        nearest.rev().find(|&i| owners[i].cell(row).is_some())
     }
 }
 

@@ -33,7 +33,7 @@ impl Pool {
     const ALL: [Pool; 6] = [Pool::Limb, Pool::Unchecked, Pool::Copyable, Pool::Lookup, Pool::Acc, Pool::Fixed];
 
     /// What a new column costs to commit to, transform and open, its part of the lookup argument and of the permutation
-    /// included: measured ratios, in units of a twentieth of a column of small cells that are copied.
+    /// included: estimated from what these cost the native engine, in units of a twentieth of a copied column of small cells.
     fn weight(self) -> usize {
         match self {
             Pool::Limb => 16,
@@ -116,14 +116,10 @@ impl<'a> Shape<'a> {
             kind => kind,
         };
         let kinds: Vec<Kind> = block.columns.iter().map(|c| c.kind).enumerate().map(kind).collect();
-        // Both columns of a pair stand on the same rows.
-        for (y, pair) in kinds.iter().enumerate().filter_map(|(i, kind)| match kind {
-            Kind::LookupY(pair) => Some((i, *pair)),
-            _ => None,
-        }) {
-            let of_y = rotations[y].clone();
-            let x = kinds.iter().position(|&kind| kind == Kind::LookupX(pair)).expect("a pair has two columns");
-            rotations[x].extend(of_y);
+        // Both columns of a pair stand on the same rows; the second follows the first.
+        for lookup in &block.lookups {
+            let of_second = std::mem::take(&mut rotations[lookup.x + 1]);
+            rotations[lookup.x].extend(of_second);
         }
         let mut need = BTreeMap::new();
         for pool in kinds.iter().filter_map(|&kind| Pool::of(kind)) {

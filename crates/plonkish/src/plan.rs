@@ -42,17 +42,21 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// The values, beside zero, that it does not select.
+    pub fn others<F: Field>(&self) -> impl Iterator<Item = F> + use<F> {
+        let selected = self.value;
+        (1..=self.values).filter(move |&i| i != selected).map(|i| F::from(i as u64))
+    }
+
     /// The polynomial's value.
     pub fn eval<F: Field>(&self, cell: F) -> F {
-        let others = (1..=self.values).filter(|&i| i != self.value);
-        others.fold(cell, |product, i| product * (F::from(i as u64) - cell))
+        self.others().fold(cell, |product, other: F| product * (other - cell))
     }
 
     /// The polynomial.
     pub fn poly<F: Field>(&self) -> Expr<F, Global> {
         let cell = || Expr::Cell(Global::Fixed(self.column), 0);
-        let others = (1..=self.values).filter(|&i| i != self.value);
-        others.fold(cell(), |product, i| product * (Expr::Const(F::from(i as u64)) - cell()))
+        self.others().fold(cell(), |product, other| product * (Expr::Const(other) - cell()))
     }
 }
 
@@ -302,15 +306,15 @@ impl<F: Field> Plan<F> {
             match seen.entry(gate.selector) {
                 Entry::Occupied(rows) => assert!(*rows.get() == &gate.rows, "{} has another's selector", gate.name),
                 Entry::Vacant(entry) => {
-                    let selects = |row: &usize| gate.selector.eval(self.fixed[gate.selector.column][*row]) != F::ZERO;
+                    let cells = &self.fixed[gate.selector.column];
+                    let selects = |row: &usize| cells[*row] != F::ZERO && gate.selector.eval(cells[*row]) != F::ZERO;
                     let selected = (0..self.usable).filter(selects);
                     assert!(selected.eq(gate.rows.iter().copied()), "{} has another's rows", gate.name);
                     entry.insert(&gate.rows);
                 }
             }
         }
-        let mut columns = self.port_rows.iter().zip(&self.port_flags);
-        for (column, (rows, &flag)) in columns.by_ref().enumerate() {
+        for (column, (rows, &flag)) in self.port_rows.iter().zip(&self.port_flags).enumerate() {
             let canonical = self.port_of_column(column).is_some_and(|port| port.canonical);
             let flags = rows.iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO });
             assert!(flags.eq(self.fixed[flag].iter().copied()), "port column {column} is zero elsewhere");
@@ -350,13 +354,9 @@ impl Owner {
     }
 
     /// Number of the cell on a row, if it is one of them.
-    pub fn cell(&self, row: usize) -> usize {
-        (row - self.first) / self.stride
-    }
-
-    /// Whether the cell on a row is one of them.
-    pub fn holds(&self, row: usize) -> bool {
-        row.checked_sub(self.first).is_some_and(|offset| offset % self.stride == 0 && offset / self.stride < self.rows)
+    pub fn cell(&self, row: usize) -> Option<usize> {
+        let offset = row.checked_sub(self.first).filter(|offset| offset.is_multiple_of(self.stride))?;
+        Some(offset / self.stride).filter(|&cell| cell < self.rows)
     }
 }
 

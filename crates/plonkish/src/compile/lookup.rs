@@ -57,7 +57,19 @@ fn pair<F: Field>(layout: &Layout, x: Expr<F, Global>, y: Expr<F, Global>, tag: 
     x + weight(Challenge::TupleY) * y + weight(Challenge::TupleTag) * fixed_cell(tag)
 }
 
-/// One helper a pair, or for a few limbs: the sum of their inverses.
+/// Numerator and denominator of a sum of fractions, each a numerator (1 if there is none) over a denominator.
+fn sum_of_fractions<F: Field>(
+    fractions: impl IntoIterator<Item = (Option<Expr<F, Global>>, Expr<F, Global>)>,
+) -> (Expr<F, Global>, Expr<F, Global>) {
+    let mut fractions = fractions.into_iter();
+    let (numerator, denominator) = fractions.next().expect("a sum has a term");
+    fractions.fold((numerator.unwrap_or(Expr::int(1)), denominator), |(sum, product), (numerator, denominator)| {
+        let added = numerator.map_or(product.clone(), |numerator| numerator * product.clone());
+        (sum * denominator.clone() + added, product * denominator)
+    })
+}
+
+/// One helper for a few slots, pairs and limbs: the sum of their inverses.
 fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usize]) -> Vec<Helper> {
     let mut limbs: Vec<LookupSlot> = layout.limbs().rev().map(|x| LookupSlot { x, pair: None }).collect();
     let pairs: Vec<LookupSlot> = tags
@@ -88,12 +100,7 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
                 }
             })
             .collect();
-        // Numerator and denominator of the sum of inverses, a term at a time.
-        let sum = |(numerator, product): (Expr<F, Global>, Expr<F, Global>), term: Expr<F, Global>| {
-            (numerator * term.clone() + product.clone(), product * term)
-        };
-        let first = terms[0].clone();
-        let (numerator, product) = terms.into_iter().skip(1).fold((Expr::int(1), first), sum);
+        let (numerator, product) = sum_of_fractions(terms.into_iter().map(|term| (None, term)));
         gates.everywhere(
             Role::Lookup,
             format!("lookup: helper {i} is the sum of inverses"),
@@ -115,7 +122,7 @@ fn add_tables<F: Field>(
     let parts: Vec<(usize, usize)> = layout.multiplicity.clone().into_iter().enumerate().collect();
     for (q, parts) in parts.chunks(served).enumerate() {
         let quotient = layout.add(format!("table quotient {q}"));
-        let mut sum: Option<(Expr<F, Global>, Expr<F, Global>)> = None;
+        let mut fractions = vec![];
         for &(t, multiplicity) in parts {
             let (tag, x, y) = (gates.fixed_column(), gates.fixed_column(), gates.fixed_column());
             for row in 0..usable {
@@ -128,20 +135,15 @@ fn add_tables<F: Field>(
             }
             let entry = cell(layout.challenge[&Challenge::Alpha], 0) + fixed_cell(x);
             let entry = if layout.pairs() > 0 { pair(layout, entry, fixed_cell(y), tag) } else { entry };
-            let count = cell(multiplicity, 0);
-            sum = Some(match sum {
-                None => (count, entry),
-                Some((counts, product)) => (counts * entry.clone() + count * product.clone(), product * entry),
-            });
+            fractions.push((Some(cell(multiplicity, 0)), entry));
             tables.push(TableColumns { tag, x, y, multiplicity, quotient });
         }
-        if let Some((counts, product)) = sum {
-            gates.everywhere(
-                Role::Lookup,
-                format!("lookup: table quotient {q} is the sum of multiplicities over entries"),
-                cell(quotient, 0) * product - counts,
-            );
-        }
+        let (counts, product) = sum_of_fractions(fractions);
+        gates.everywhere(
+            Role::Lookup,
+            format!("lookup: table quotient {q} is the sum of multiplicities over entries"),
+            cell(quotient, 0) * product - counts,
+        );
     }
     (tables, positions)
 }

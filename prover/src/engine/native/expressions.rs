@@ -53,9 +53,16 @@ enum Instruction<F> {
     /// Adds that sum, times the selector, to an output.
     Emit {
         output: usize,
-        selector: Option<Selector>,
+        selector: Option<Factor<F>>,
         sum: usize,
     },
+}
+
+/// A selector: its fixed column, and the values that it does not select.
+#[derive(Clone, Debug)]
+struct Factor<F> {
+    column: usize,
+    others: Vec<F>,
 }
 
 /// Gates, compiled.
@@ -135,7 +142,8 @@ impl<F: Scalar> Program<F> {
                 assembly.used(node);
             }
             if let Some(sum) = sum {
-                assembly.instructions.push(Instruction::Emit { output: *output, selector: *selector, sum });
+                let selector = selector.map(|s| Factor { column: s.column, others: s.others().collect() });
+                assembly.instructions.push(Instruction::Emit { output: *output, selector, sum });
                 assembly.registers.free.push(sum);
             }
         }
@@ -193,9 +201,11 @@ impl<F: Scalar> Program<F> {
                     let output = outputs[output * LANE..(output + 1) * LANE].iter_mut().zip(&target);
                     match selector {
                         None => output.for_each(|(out, sum)| *out += sum),
-                        Some(selector) => {
-                            let cells = columns.lane(Global::Fixed(selector.column), row, 0);
-                            output.zip(cells).for_each(|((out, sum), cell)| *out += &(*sum * selector.eval(*cell)));
+                        Some(Factor { column, others }) => {
+                            let cells = columns.lane(Global::Fixed(*column), row, 0);
+                            output.zip(cells).for_each(|((out, sum), cell)| {
+                                *out += &others.iter().fold(*sum * cell, |product, other| product * (*other - cell));
+                            });
                         }
                     }
                 }
