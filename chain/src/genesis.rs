@@ -12,7 +12,7 @@ use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
-use circuits::model::{Config, ConfigError, Optimizer, Schedule, tensors};
+use circuits::model::{Config, ConfigError, Optimizer, Rates, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
 use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments, check_instances};
@@ -221,11 +221,11 @@ impl ChainSpec {
     /// it would halt the chain.
     fn check_rates(&self) -> Result<(), GenesisError> {
         let (peak, _) = self.genesis.schedule.peak();
-        if self.hyper_at(peak, 1)?.lambda >= LAMBDA_BOUND {
+        if self.hyper_at(Rates::constant(peak), 1)?.lambda >= LAMBDA_BOUND {
             return Err(GenesisError::Rate);
         }
-        self.hyper_at(0, 1)?;
-        self.hyper_at(peak, self.genesis.rules.max_contributions)?;
+        self.hyper_at(Rates::constant(0), 1)?;
+        self.hyper_at(Rates::constant(peak), self.genesis.rules.max_contributions)?;
         Ok(())
     }
 
@@ -288,11 +288,11 @@ impl ChainSpec {
 
     /// The public integers of the update of training step `step`, from 0, by so many contributions.
     pub fn hyper(&self, step: u64, contributions: u32) -> Result<Hyper, HyperError> {
-        self.hyper_at(self.genesis.schedule.lr_at(step), contributions)
+        self.hyper_at(self.genesis.schedule.rates_at(step), contributions)
     }
 
-    fn hyper_at(&self, rate: u64, contributions: u32) -> Result<Hyper, HyperError> {
-        self.genesis.optimizer.hyper(rate, self.predictions(contributions))
+    fn hyper_at(&self, rates: Rates, contributions: u32) -> Result<Hyper, HyperError> {
+        self.genesis.optimizer.hyper(rates, self.predictions(contributions))
     }
 }
 

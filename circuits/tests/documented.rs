@@ -42,7 +42,7 @@ fn plain(name: &str) -> String {
     let name = dotted("horner: next = acc·", " + value", &name);
     let name = dotted("sum: begins with ", "·value", &name);
     let name = dotted("sum: next = acc + ", "·value", &name);
-    // `v'0: …` of the update is written `v'i: …`.
+    // `w'0: …` of the update is written `w'i: …`.
     match name.split_once(": ") {
         Some((lane, rest)) if lane.ends_with(|c: char| c.is_ascii_digit()) => {
             format!("{}i: {rest}", lane.trim_end_matches(|c: char| c.is_ascii_digit()))
@@ -59,7 +59,7 @@ fn every_constraint_is_documented() {
         let state = State::init(&spec.config, 7);
         let sequence: Vec<u8> = (0..=spec.config.context as u8).collect();
         let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
-        let hyper = Hyper { lambda: 1 << 28, mu: 1 << 23, omega: 1 };
+        let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 };
         let segments = [
             layer_segment(&spec, 12, &state.w, &trace),
             head_segment(&spec, 12, &state.w, &trace),

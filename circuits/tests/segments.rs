@@ -72,12 +72,12 @@ fn an_honest_head_is_accepted() {
 
 #[test]
 fn an_honest_update_is_accepted() {
-    let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
+    let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         (0..500)
             .map(|i| {
                 let x = (i as i64 * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
-                (Element { w: x, lo: x.rem_euclid(1 << 24), v: x << 15 }, i128::from(x) << (i % 55))
+                (Element { w: x, lo: x.rem_euclid(1 << 24), v: x << 25 }, i128::from(x) << (i % 50))
             })
             .collect()
     });

@@ -6,7 +6,8 @@ use crate::engine::{Cancel, Engine, Native, Stage};
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
-use backend::curve::{ENCODED, F, Params};
+use backend::curve::{ENCODED, F, Params, Point};
+use backend::ports::commit_canonical;
 use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
 use circuits::ops::sgd::{Element, Hyper};
 use circuits::segments::head::HeadWeights;
@@ -14,8 +15,10 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, Entering, SegmentKind, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, check_instances,
+    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, WHOLE_BLIND,
+    check_instances,
 };
+use group::GroupEncoding;
 use plonkish::{LANES, field};
 use verifier::keys::{Told, VerifyingKeys};
 
@@ -240,9 +243,43 @@ impl<'a> StepProver<'a> {
         (gradients, summands): (&Gradients, u64),
         hyper: &Hyper,
     ) -> Result<UpdateTasks, ProveError> {
-        let config = &self.spec.config;
-        let layouts = Layouts::new(config);
+        let of_update = |segment, group| Place::Update { segment, group };
         let (mut inputs, mut instances) = (Inputs::default(), vec![]);
+        self.update_instances(
+            (domain, &of_update),
+            state,
+            (gradients, summands),
+            hyper,
+            (&mut inputs, &mut instances),
+        )?;
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+    }
+
+    /// The tasks that show a first state's range: updates by the identity of the weights now, and of those before the last
+    /// movement where there was one.
+    pub fn genesis_tasks(&self, domain: &Domain, state: &State) -> Result<UpdateTasks, ProveError> {
+        let (mut inputs, mut instances) = (Inputs::default(), vec![]);
+        let none = Gradients::zeros(&self.spec.config);
+        let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
+            self.update_instances((domain, place), state, (&none, 1), &Hyper::IDENTITY, (&mut inputs, &mut instances))
+        };
+        leave(state, &|segment, group| Place::Update { segment, group })?;
+        if !state.at_rest() {
+            leave(&state.before(), &|segment, group| Place::Before { segment, group })?;
+        }
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+    }
+
+    /// Adds the instances of an update, and what they are computed from.
+    fn update_instances(
+        &self,
+        (domain, place): (&Domain, &dyn Fn(u32, u32) -> Place),
+        state: &State,
+        (gradients, summands): (&Gradients, u64),
+        hyper: &Hyper,
+        (inputs, instances): (&mut Inputs, &mut Vec<TaskInstance>),
+    ) -> Result<(), ProveError> {
+        let layouts = Layouts::new(&self.spec.config);
         for segment in 0..layouts.segments() {
             let [w, lo, v] = layouts.state_columns(segment, state);
             let g = layouts.gradient_columns(segment, gradients);
@@ -253,15 +290,15 @@ impl<'a> StepProver<'a> {
                     (0..w[c].len()).map(element).collect()
                 });
                 let values = inputs.put(Input::Update(UpdateValues { hyper: *hyper, lanes }))?;
-                let place = Place::Update { segment: segment as u32, group: group as u32 };
                 let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-                publics.push(domain.context(place));
-                let mut ports = vec![PortBlinding::Canonical(1); update::NEW_MOMENTUM + 1];
+                publics.push(domain.context(place(segment as u32, group as u32)));
+                let mut ports = vec![PortBlinding::Canonical(1); SegmentKind::Update.ports()];
+                ports[update::WHOLE] = PortBlinding::Canonical(WHOLE_BLIND);
                 ports[update::GRADIENT] = PortBlinding::Canonical(summands);
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
             }
         }
-        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+        Ok(())
     }
 
     /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
@@ -280,15 +317,19 @@ impl<'a> StepProver<'a> {
         Ok((proofs, after))
     }
 
-    /// The commitments of the state after an update, which stand at the heads of its proofs.
+    /// The commitments of the state after an update, by those at the heads of its proofs.
     fn assemble_state(&self, tasks: &[Task], proofs: &[Vec<u8>]) -> Result<StateCommitments, ProveError> {
         let shape = &self.keys.update.verifying.shape;
         let mut ports = vec![];
         for (task, proof) in tasks.iter().zip(proofs) {
-            let items = proof.as_chunks::<ENCODED>().0;
-            ports.extend(shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)?);
+            let count = task.instances.len() * shape.advice;
+            let heads = proof.as_chunks::<ENCODED>().0.get(..count).ok_or(ProveError::SelfCheck)?;
+            let points = heads.iter().map(|bytes| Point::from_bytes(bytes).into_option()).collect::<Option<Vec<_>>>();
+            let by_port = points.and_then(|points| shape.by_port(task.instances.len(), &points));
+            ports.extend(by_port.ok_or(ProveError::SelfCheck)?);
         }
-        Ok(Layouts::new(&self.spec.config).state_after(&ports))
+        let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
+        Ok(Layouts::new(&self.spec.config).state_after(&ports, &zero))
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.
@@ -301,12 +342,9 @@ impl<'a> StepProver<'a> {
         check_instances(self.instances_per_proof)?;
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
-        let (domain, gradients) = (GenesisProof::domain(config, &committed), state.identity_gradient(config));
-        let (updates, after) = self.update(&domain, state, (&gradients, 1), &Hyper::IDENTITY, progress)?;
-        if after != committed {
-            return Err(ProveError::Mismatch { what: "the state after the identity" });
-        }
-        let canonical = self.outputs(&[], state, &after)?;
+        let UpdateTasks { tasks, inputs } = self.genesis_tasks(&GenesisProof::domain(config, &committed), state)?;
+        let updates = self.execute_all(&tasks, &inputs, progress)?;
+        let canonical = self.outputs(&[], state, &committed)?;
         let instances_per_proof = self.instances_per_proof;
         Ok((GenesisProof { instances_per_proof, updates, canonical }, committed))
     }

@@ -130,7 +130,7 @@ impl Trainer {
     pub fn accumulate<B: AsRef<[Vec<u8>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
         let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
-        let hyper = self.recipe.optimizer.hyper(self.recipe.schedule.lr_at(self.step), predictions)?;
+        let hyper = self.recipe.optimizer.hyper(self.recipe.schedule.rates_at(self.step), predictions)?;
         // Sums are exact: one pass over all sequences is the sum of the contributions.
         let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
         sgd::apply(&hyper, &mut self.state, &sum.gradients, &mut sum.saturations);
@@ -201,7 +201,7 @@ mod tests {
         for batch in [&a, &b] {
             sum.add(&batch_gradient(&flat.spec, &state.w, batch).unwrap());
         }
-        let hyper = flat.recipe.optimizer.hyper(flat.recipe.schedule.lr_at(0), 2 * 4 * 16).unwrap();
+        let hyper = flat.recipe.optimizer.hyper(flat.recipe.schedule.rates_at(0), 2 * 4 * 16).unwrap();
         sgd::apply(&hyper, &mut state, &sum.gradients, &mut sum.saturations);
         assert_eq!((state, sum.loss), (flat.state, whole.loss));
     }

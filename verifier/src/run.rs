@@ -156,9 +156,7 @@ impl<'a> RunVerifier<'a> {
         }
         let refused = |source| RunRefused::Genesis(Box::new(source));
         self.keys.genesis(&mut self.batch, &self.run.genesis, proof).map_err(refused)?;
-        self.claims.extend(
-            genesis_parts(&self.config, proof.instances_per_proof).into_iter().map(|part| Culprit { step: None, part }),
-        );
+        self.claims.extend(genesis_parts(proof).into_iter().map(|part| Culprit { step: None, part }));
         self.basis.genesis_proof = true;
         Ok(self)
     }

@@ -10,12 +10,12 @@ use crate::oracle::Oracle;
 use crate::proof::{Ports, instances};
 use backend::curve::{F, Params, Point};
 use backend::ports::{commit_canonical, sum};
-use circuits::model::{Config, Spec};
+use circuits::model::{Config, Slot, Spec};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances, commit_whole,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
@@ -262,19 +262,21 @@ impl StepVerifier {
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
-        let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), updates)?;
+        let places = self.layouts.updates();
+        let of_update = |(segment, group): (usize, usize)| update_place(segment, group);
+        let places: Vec<Place> = places.into_iter().map(of_update).collect();
+        let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), (&places, updates))?;
         let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
         for segment in 0..self.layouts.segments() {
-            let place = Place::Update { segment: segment as u32, group: 0 };
-            let state = before.segments.get(segment);
-            let is = |port: usize, expected: Option<&[Encoding]>| Some(&encode(&join(port, segment))[..]) == expected;
-            if !is(update::WEIGHTS, state.map(|s| &s.w[..])) {
-                return Err(StepError::State { contribution: None, place, port: "weights" });
+            let place = update_place(segment, 0);
+            let refused = |port| StepError::State { contribution: None, place, port };
+            let state = before.segments.get(segment).ok_or(refused("weights"))?;
+            let whole = state.whole().map_err(StepError::Commitments)?;
+            if !join(update::WHOLE, segment).iter().map(Point::to_curve).eq(whole) {
+                return Err(refused("weights and low parts"));
             }
-            for (slot, port, _) in update::SLOTS {
-                if !is(port, state.map(|s| s.slot(slot))) {
-                    return Err(StepError::State { contribution: None, place, port: slot.name() });
-                }
+            if encode(&join(update::MOMENTUM, segment)) != state.slot(Slot::Momentum) {
+                return Err(refused(Slot::Momentum.name()));
             }
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
@@ -282,22 +284,21 @@ impl StepVerifier {
                 return Err(StepError::GradientSum { segment });
             }
         }
-        Ok(ports.after(&self.layouts))
+        Ok(self.layouts.state_after(&ports.0, &self.blind))
     }
 
-    /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all lane groups.
+    /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all `places`.
     fn update_ports(
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
         (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
-        updates: &[Vec<u8>],
+        (places, updates): (&[Place], &[Vec<u8>]),
     ) -> Result<UpdatePorts, StepError> {
-        let publics = |(segment, group): (usize, usize)| {
-            let context = domain.context(Place::Update { segment: segment as u32, group: group as u32 });
-            vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), context]
+        let publics = |place: &Place| {
+            vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), domain.context(*place)]
         };
-        let publics: Vec<Vec<F>> = self.layouts.updates().into_iter().map(publics).collect();
+        let publics: Vec<Vec<F>> = places.iter().map(publics).collect();
         let statement = (&publics[..], instances_per_proof);
         Ok(UpdatePorts(self.proofs(batch, part, SegmentKind::Update, updates, statement)?))
     }
@@ -328,10 +329,10 @@ impl StepVerifier {
 
     /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
     ///
-    /// An update leaves weights of 17 bits, low parts of 24 and momentum of 36, whatever enters it: they are made of limbs
-    /// (`ops/sgd`). So a state that is the new one of any update is in range. Its integers are fixed to the identity and
-    /// its context to a domain of its own, so that there is one such statement for a model, and no step's update passes for
-    /// it. The opening shows that the commitments have blind 1.
+    /// An update leaves weights of 17 bits and low parts of 24, whatever enters it: they are made of limbs (`ops/sgd`). So
+    /// weights that are the new ones of any update are in range, and a movement between two such has 42 bits. The updates'
+    /// integers are fixed to the identity and their contexts to a domain of its own, so that there is one such statement for a
+    /// model, and no step's update passes for it. The opening shows that the commitments have blind 1.
     pub fn genesis(
         &self,
         batch: &mut Batch<'_>,
@@ -342,17 +343,40 @@ impl StepVerifier {
         check_instances(proof.instances_per_proof)?;
         let domain = GenesisProof::domain(&self.spec_config, state);
         let statement = (&domain, &Hyper::IDENTITY, proof.instances_per_proof);
-        let ports = self.update_ports(batch, "genesis update", statement, &proof.updates)?;
-        let shown = ports.after(&self.layouts);
-        for (segment, (shown, claimed)) in shown.segments.iter().zip(&state.segments).enumerate() {
-            if shown.w != claimed.w {
-                return Err(StepError::Genesis { segment, port: "weights" });
+        let places = self.genesis_places(state);
+        let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates))?;
+        let now = self.layouts.updates().len();
+        let (now, before) = ports.0.split_at(now.min(ports.0.len()));
+        let (now, before) = (UpdatePorts(now.to_vec()), UpdatePorts(before.to_vec()));
+        for (segment, claimed) in state.segments.iter().enumerate() {
+            let refused = |port| StepError::Genesis { segment, port };
+            let is = |port: usize, claimed: &[Encoding]| encode(&now.join(&self.layouts, port, segment)) == claimed;
+            if !is(update::NEW_WEIGHTS, &claimed.w) {
+                return Err(refused("weights"));
             }
-            if let Some((slot, ..)) = update::SLOTS.iter().find(|s| shown.slot(s.0) != claimed.slot(s.0)) {
-                return Err(StepError::Genesis { segment, port: slot.name() });
+            if !is(update::NEW_LOW, claimed.slot(Slot::Low)) {
+                return Err(refused(Slot::Low.name()));
+            }
+            if before.0.is_empty() {
+                continue;
+            }
+            // What moved to these weights: both ends are shown.
+            let new = |port: usize| before.join(&self.layouts, port, segment);
+            let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
+            let moved = claimed.movement_from(commit_whole(&w, &lo), &self.blind).map_err(StepError::Commitments)?;
+            if encode(&moved) != claimed.slot(Slot::Momentum) {
+                return Err(refused(Slot::Momentum.name()));
             }
         }
         self.outputs(batch, &[], state, &proof.canonical)
+    }
+
+    /// What the updates of a genesis proof are of: the weights now, and where a movement may have led to them those before.
+    fn genesis_places(&self, state: &StateCommitments) -> Vec<Place> {
+        let all = self.layouts.updates();
+        let now = all.iter().map(|&(segment, group)| update_place(segment, group));
+        let before = all.iter().map(|&(segment, group)| Place::Before { segment: segment as u32, group: group as u32 });
+        if state.at_rest(&self.blind) { now.collect() } else { now.chain(before).collect() }
     }
 
     /// Checks all but the claim of the opening which shows that the commitments of gradients and of the state after are
@@ -412,7 +436,7 @@ impl StepVerifier {
     ) -> Result<(), StepError> {
         let mut batch = Batch::new(params);
         self.genesis(&mut batch, state, proof)?;
-        let parts = genesis_parts(&self.spec_config, proof.instances_per_proof);
+        let parts = genesis_parts(proof);
         batch.finish().map_err(|error| named(error, &parts))
     }
 }
@@ -432,14 +456,22 @@ pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
         parts.extend(proofs(batch * config.layers).map(|index| Part::Layers { contribution, index }));
         parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
     }
-    parts.extend(genesis_parts(config, run.instances_per_proof));
+    let updates = proofs(Layouts::new(config).updates().len());
+    parts.extend(update_parts(updates));
     parts
 }
 
-/// Places of a genesis proof's claims: as those of an update.
-pub fn genesis_parts(config: &Config, instances_per_proof: u32) -> Vec<Part> {
-    let updates = Layouts::new(config).updates().len().div_ceil(instances_per_proof.max(1) as usize);
-    (0..updates).map(|index| Part::Update { index }).chain([Part::Canonical]).collect()
+/// Places of a genesis proof's claims, in the order in which they are checked.
+pub fn genesis_parts(proof: &GenesisProof) -> Vec<Part> {
+    update_parts(0..proof.updates.len()).collect()
+}
+
+fn update_parts(updates: std::ops::Range<usize>) -> impl Iterator<Item = Part> {
+    updates.map(|index| Part::Update { index }).chain([Part::Canonical])
+}
+
+fn update_place(segment: usize, group: usize) -> Place {
+    Place::Update { segment: segment as u32, group: group as u32 }
 }
 
 /// Ports of the lane groups of an update, in order: `[lane group][port][column]`.
@@ -451,12 +483,6 @@ impl UpdatePorts {
         let places = layouts.updates();
         let of_segment = places.iter().zip(&self.0).filter(|((s, _), _)| *s == segment);
         of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
-    }
-
-    /// The new state.
-    fn after(&self, layouts: &Layouts) -> StateCommitments {
-        let encoded = |ports: &Vec<Vec<Point>>| ports.iter().map(|port| encode(port)).collect();
-        layouts.state_after(&self.0.iter().map(encoded).collect::<Vec<_>>())
     }
 }
 

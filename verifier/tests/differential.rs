@@ -207,8 +207,8 @@ fn mutated_proofs_of_nano() {
     let (domain, state) = (Domain::new("a test", &[]), State::init(&spec.config, 3));
     let tokens: Vec<u8> = (0..=spec.config.context as u8).map(|t| t * 11 % 251).collect();
     let gradient = prover.gradient_tasks(&domain, &state, &[tokens]).unwrap();
-    let gradients = state.identity_gradient(&spec.config);
-    let update = prover.update_tasks(&domain, &state, (&gradients, 1), &Hyper::IDENTITY).unwrap();
+    let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 << 20 };
+    let update = prover.update_tasks(&domain, &state, (&gradient.gradients, 1), &hyper).unwrap();
     let of = |tasks: &[prover::task::Task], inputs, kind| {
         let task = tasks.iter().find(|task| task.segment == kind).unwrap();
         let instances = prover.fill(task, inputs).unwrap().into_iter().take(1).collect();

@@ -20,7 +20,7 @@ use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunError, SegmentState,
-    StateCommitments,
+    StateCommitments, WHOLE_BLIND,
 };
 use ff::Field;
 use group::GroupEncoding;
@@ -239,14 +239,24 @@ fn update_instances(domain: &Domain, hyper: &Hyper, from: &FieldState, to: &Stat
             (0..w[c].len()).map(|row| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, 0)).collect()
         });
         let mut witness = PROVING.circuits.update.fill(&UpdateValues { hyper: *hyper, lanes }).unwrap();
-        for (port, columns) in [update::WEIGHTS, update::LOW, update::MOMENTUM].into_iter().zip(&from[segment]) {
-            overwrite(&PROVING.update.plan, &mut witness, port, &columns[group * LANES..][..LANES]);
-        }
+        let [w, lo, v] = &from[segment];
+        let of_group = |columns: &[Vec<F>]| columns[group * LANES..][..LANES].to_vec();
+        let whole = |(w, lo): (Vec<F>, Vec<F>)| w.iter().zip(lo).map(|(w, lo)| F::from(1 << 24) * w + lo).collect();
+        let whole: Vec<Vec<F>> = of_group(w).into_iter().zip(of_group(lo)).map(whole).collect();
+        overwrite(&PROVING.update.plan, &mut witness, update::WHOLE, &whole);
+        overwrite(&PROVING.update.plan, &mut witness, update::MOMENTUM, &of_group(v));
         let place = Place::Update { segment: segment as u32, group: group as u32 };
         let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).into_iter().chain([domain.context(place)]);
-        ProofInstance { witness, publics: publics.collect(), ports: vec![PortBlinding::Canonical(1); 7] }
+        ProofInstance { witness, publics: publics.collect(), ports: of_update() }
     };
     layouts.updates().into_iter().map(instance).collect()
+}
+
+/// The blinding of an update's ports.
+fn of_update() -> Vec<PortBlinding> {
+    let mut ports = vec![PortBlinding::Canonical(1); 5];
+    ports[update::WHOLE] = PortBlinding::Canonical(WHOLE_BLIND);
+    ports
 }
 
 /// The opening of a gradient of zeros and of a state.
@@ -319,11 +329,7 @@ fn no_genesis_proof_is_of_field_elements() {
 fn an_update_that_leaves_field_elements_breaks_the_gate_of_its_port() {
     let Forged { state, wished, .. } = &*FORGED;
     let domain = Domain::new("a test", &[]);
-    for (port, which, gate) in [
-        (update::NEW_WEIGHTS, 0, "new weight"),
-        (update::NEW_LOW, 1, "new low part"),
-        (update::NEW_MOMENTUM, 0, "new momentum"),
-    ] {
+    for (port, which, gate) in [(update::NEW_WEIGHTS, 0, "new weight"), (update::NEW_LOW, 1, "new low part")] {
         // The head's lane group, where the field elements are.
         let mut instance = update_instances(&domain, &Hyper::IDENTITY, state, wished).pop().unwrap();
         overwrite(&PROVING.update.plan, &mut instance.witness, port, &state[1][which][..LANES]);
@@ -384,6 +390,50 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     assert!(given.basis.tensors && !given.basis.step_before);
 }
 
+/// A first state in motion: the weights before its last movement are shown to be in range as well, and the movement to be from
+/// these to those now.
+#[test]
+fn a_first_state_in_motion_shows_where_it_comes_from() {
+    let mut state = State::init(&SPEC.config, 1);
+    let tensor = &mut state.w.norm_f;
+    // As far as a movement can go, both ways.
+    (tensor.data[0], state.v.norm_f.data[0]) = (-(1 << 16), -((1 << 16) + (1 << 15)) << 24);
+    (tensor.data[1], state.v.norm_f.data[1]) = ((1 << 16) - 1, ((1 << 17) - 1) << 24);
+    state.v.layers[0].wq.data[3] = 12_345;
+    state.check(&SPEC.config).unwrap();
+    let (proof, committed) = prover().genesis(&state, &mut |_, _| {}).unwrap();
+    VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
+    let with = |state: &State, proof: &GenesisProof| {
+        VERIFYING.verify_genesis(&PARAMS, &commit_state(&PARAMS, &SPEC, state).unwrap(), proof).unwrap_err()
+    };
+    // Instances: three of the weights now, three of those before.
+    let rest = State { v: Weights::zeros(&SPEC.config), ..state.clone() };
+    assert!(matches!(with(&rest, &proof), StepError::Proof { part: "genesis update", .. }));
+    let (of_rest, _) = prover().genesis(&rest, &mut |_, _| {}).unwrap();
+    assert!(matches!(with(&state, &of_rest), StepError::Proof { part: "genesis update", .. }));
+
+    // Another movement from the same weights: in the domain of that state, so that the ports alone tell.
+    let other = State {
+        v: {
+            let mut v = state.v.clone();
+            v.layers[0].wq.data[3] += 1;
+            v
+        },
+        ..state.clone()
+    };
+    let claimed = commit_state(&PARAMS, &SPEC, &other).unwrap();
+    let tasks = prover().genesis_tasks(&GenesisProof::domain(&SPEC.config, &claimed), &state).unwrap();
+    let updates = prover().execute_all(&tasks.tasks, &tasks.inputs, &mut |_, _| {}).unwrap();
+    let canonical = prover().outputs(&[], &other, &claimed).unwrap();
+    let forged = GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical };
+    assert!(matches!(with(&other, &forged), StepError::Genesis { segment: 0, port: "momentum" }));
+
+    // From beyond the range: the update that would leave such weights has no witness.
+    let mut beyond = state.clone();
+    beyond.v.norm_f.data[0] = -(1 << 41);
+    assert!(matches!(prover().genesis(&beyond, &mut |_, _| {}), Err(ProveError::State(_))));
+}
+
 /// 7.1, docs/protocol.md §5: rows that carry no tensor. A genesis proof does not force those of low parts and momentum to
 /// zero; such a state is of no tensors that could be shown, and its prover is stuck.
 #[test]
@@ -402,7 +452,7 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
         assert_eq!(state[0][which][0][idle], F::ZERO);
         state[0][which][0][idle] = F::from(3 << 20);
         let committed = commit(&state);
-        // The proof: an update by the identity whose momentum is the gradient.
+        // The proof: updates by the identity of the weights now, and of those from which the momentum led to them.
         let domain = GenesisProof::domain(&SPEC.config, &committed);
         let proof = genesis_of(&domain, &state);
         VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
@@ -445,19 +495,27 @@ fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
         if bytes_above(x, 8) { -of(&-*x) } else { of(x) }
     };
     let layouts = Layouts::new(&SPEC.config);
-    let instance = |(segment, group): (usize, usize)| {
+    let instance = |before: bool, (segment, group): (usize, usize)| {
         let [w, lo, v] = &state[segment];
         let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
             let c = group * LANES + lane;
-            let element = |row: usize| Element { w: small(&w[c][row]), lo: small(&lo[c][row]), v: small(&v[c][row]) };
-            (0..w[c].len()).map(|row| (element(row), i128::from(element(row).v) << 12)).collect()
+            let element = |row: usize| {
+                let moved = if before { small(&v[c][row]) } else { 0 };
+                let whole = (small(&w[c][row]) << 24) + small(&lo[c][row]) - moved;
+                (Element { w: whole >> 24, lo: whole & ((1 << 24) - 1), v: 0 }, 0)
+            };
+            (0..w[c].len()).map(element).collect()
         });
         let witness = PROVING.circuits.update.fill(&UpdateValues { hyper: Hyper::IDENTITY, lanes }).unwrap();
-        let place = Place::Update { segment: segment as u32, group: group as u32 };
+        let (segment, group) = (segment as u32, group as u32);
+        let place = if before { Place::Before { segment, group } } else { Place::Update { segment, group } };
         let publics = vec![F::ZERO, F::ZERO, F::ZERO, domain.context(place)];
-        ProofInstance { witness, publics, ports: vec![PortBlinding::Canonical(1); 7] }
+        ProofInstance { witness, publics, ports: of_update() }
     };
-    let instances = layouts.updates().into_iter().map(instance).collect();
+    let moving = state.iter().flat_map(|[_, _, v]| v).flatten().any(|v| *v != F::ZERO);
+    let instances = |before: bool| layouts.updates().into_iter().map(move |place| (before, place));
+    let all = instances(false).chain(instances(true).filter(|_| moving));
+    let instances = all.map(|(before, place)| instance(before, place)).collect();
     let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
     let columns: Vec<Vec<F>> = state.iter().flatten().flatten().cloned().collect();
     let canonical = prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap();

@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 /// Frac bits of weights, activations, attention probabilities, `cos` and `sin`.
 pub const FRAC: u32 = 12;
-/// Frac bits of gradients that are not of a weight, of momentum, of the loss, of scores and of `inv`.
+/// Frac bits of gradients that are not of a weight, of the loss, of scores and of `inv`.
 pub const GRAD_FRAC: u32 = 24;
-/// Frac bits of a weight's gradient and of a weight together with its low part.
+/// Frac bits of a weight's gradient, of a weight together with its low part, and of its momentum.
 pub const STATE_FRAC: u32 = 36;
 /// Bits of the low part `lo` of a weight, unsigned: `W36 = w·2^24 + lo`.
 pub const LOW_BITS: u32 = 24;
+/// Bits of a weight together with its low part, the sign included.
+pub const STATE_BITS: u32 = Class::Weight.bits() + LOW_BITS;
+/// Bits of a momentum, the sign included: it is the difference of two weights.
+pub const MOMENTUM_BITS: u32 = STATE_BITS + 1;
 
 /// A signed, saturating class of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,20 +32,17 @@ pub enum Class {
     Gate,
     /// Gradient of an activation, frac 24, 36 bits.
     Gradient,
-    /// Momentum, frac 24, 36 bits.
-    Momentum,
 }
 
 impl Class {
     /// Every class, in the order of [`Saturations`].
-    pub const ALL: [Class; 6] =
-        [Class::Weight, Class::Residual, Class::Feature, Class::Gate, Class::Gradient, Class::Momentum];
+    pub const ALL: [Class; 5] = [Class::Weight, Class::Residual, Class::Feature, Class::Gate, Class::Gradient];
 
     /// Bits of the class, the sign included.
     pub const fn bits(self) -> u32 {
         match self {
             Class::Weight => 17,
-            Class::Residual | Class::Gradient | Class::Momentum => 36,
+            Class::Residual | Class::Gradient => 36,
             Class::Feature => 24,
             Class::Gate => 18,
         }
@@ -51,7 +52,7 @@ impl Class {
     pub const fn frac(self) -> u32 {
         match self {
             Class::Weight | Class::Residual | Class::Feature | Class::Gate => FRAC,
-            Class::Gradient | Class::Momentum => GRAD_FRAC,
+            Class::Gradient => GRAD_FRAC,
         }
     }
 
@@ -78,7 +79,6 @@ impl Class {
             Class::Feature => "feature",
             Class::Gate => "gate",
             Class::Gradient => "gradient",
-            Class::Momentum => "momentum",
         }
     }
 }

@@ -24,8 +24,8 @@ pub struct ModelState {
 
 impl Encoded for ModelState {
     const MAGIC: [u8; 8] = *b"GRADMODL";
-    // 2: with a checksum; 3: named slots.
-    const VERSION: u32 = 3;
+    // 2: with a checksum; 3: named slots; 4: momentum as the last movement.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "model state";
     const CHECKSUM: bool = true;
 }

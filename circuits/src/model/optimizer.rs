@@ -1,8 +1,8 @@
 //! How a state moves, and what it keeps beside the weights.
 
 use crate::arithmetic::decimal::Decimal;
-use crate::arithmetic::fixed::{Class, LOW_BITS};
-use crate::model::Schedule;
+use crate::arithmetic::fixed::{LOW_BITS, MOMENTUM_BITS};
+use crate::model::{Rates, Schedule};
 use crate::ops::sgd::{Hyper, HyperError, check_rounding};
 use serde::{Deserialize, Serialize};
 
@@ -43,10 +43,10 @@ impl Optimizer {
         }
     }
 
-    /// The public integers of an update; `rate` has frac 36 (see `Schedule::lr_at`), P is `predictions`.
-    pub fn hyper(&self, rate: u64, predictions: u64) -> Result<Hyper, HyperError> {
+    /// The public integers of an update by the sum of so many predictions.
+    pub fn hyper(&self, rates: Rates, predictions: u64) -> Result<Hyper, HyperError> {
         match self {
-            Optimizer::Sgd { momentum, weight_decay } => Hyper::new(rate, momentum, weight_decay, predictions),
+            Optimizer::Sgd { momentum, weight_decay } => Hyper::new(rates, momentum, weight_decay, predictions),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Optimizer {
 pub enum Slot {
     /// The bits of a weight below those that the model computes with.
     Low,
-    /// Momentum.
+    /// The weight's last movement, frac 36.
     Momentum,
 }
 
@@ -76,7 +76,7 @@ impl Slot {
     pub fn contains(self, x: i64) -> bool {
         match self {
             Slot::Low => (0..1 << LOW_BITS).contains(&x),
-            Slot::Momentum => Class::Momentum.contains(x),
+            Slot::Momentum => (-(1 << (MOMENTUM_BITS - 1))..1 << (MOMENTUM_BITS - 1)).contains(&x),
         }
     }
 }

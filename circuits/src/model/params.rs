@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{Config, Slot};
 use crate::{
-    arithmetic::fixed::{Class, FRAC, LOW_BITS, STATE_FRAC},
+    arithmetic::fixed::{Class, FRAC, LOW_BITS, STATE_BITS, STATE_FRAC},
     arithmetic::tensor::{Tensor, Wide},
 };
 
@@ -233,7 +233,7 @@ pub struct State {
     pub w: Weights,
     /// Low parts, 24 bits unsigned: `W36 = w·2^24 + lo`.
     pub lo: Weights,
-    /// Momentum, frac 24, [`Class::Momentum`].
+    /// Last movements, frac 36, 42 bits: each weight with its low part, less what that was a step before.
     pub v: Weights,
 }
 
@@ -256,7 +256,7 @@ impl State {
             for (w, lo) in w.data.iter_mut().zip(&mut lo.data) {
                 // Frac 16 + 30 − 10 = 36.
                 let value = (normals.next() * deviation) >> (16 + 30 - STATE_FRAC);
-                let limit = 1i64 << (Class::Weight.bits() - 1 + LOW_BITS);
+                let limit = 1i64 << (STATE_BITS - 1);
                 let value = value.clamp(-limit, limit - 1);
                 *w = value >> LOW_BITS;
                 *lo = value & ((1 << LOW_BITS) - 1);
@@ -265,14 +265,22 @@ impl State {
         state
     }
 
-    /// The gradient with which [`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY) leaves this state as it is: its
-    /// momentum, frac 36.
-    pub fn identity_gradient(&self, config: &Config) -> Gradients {
-        let mut gradients = Gradients::zeros(config);
-        for (g, v) in gradients.iter_mut().zip(self.v.iter()) {
-            g.data = v.data.iter().map(|&v| i128::from(v) << 12).collect();
+    /// The state that this one was before its last movement, itself at rest.
+    pub fn before(&self) -> Self {
+        let mut before = self.clone();
+        let slots = before.w.iter_mut().zip(before.lo.iter_mut()).zip(before.v.iter_mut());
+        for ((w, lo), v) in slots {
+            for ((w, lo), v) in w.data.iter_mut().zip(&mut lo.data).zip(&mut v.data) {
+                let whole = (*w << LOW_BITS) + *lo - std::mem::take(v);
+                (*w, *lo) = (whole >> LOW_BITS, whole & ((1 << LOW_BITS) - 1));
+            }
         }
-        gradients
+        before
+    }
+
+    /// Whether the last movement was none.
+    pub fn at_rest(&self) -> bool {
+        self.v.iter().flat_map(|tensor| &tensor.data).all(|&v| v == 0)
     }
 
     /// What the optimizer keeps beside the weights.
@@ -283,7 +291,9 @@ impl State {
     /// Whether this is a state of `config`.
     pub fn check(&self, config: &Config) -> Result<(), StateError> {
         self.w.check(config)?;
-        self.slots().into_iter().try_for_each(|(slot, values)| values.check_with(config, |x| slot.contains(x)))
+        self.slots().into_iter().try_for_each(|(slot, values)| values.check_with(config, |x| slot.contains(x)))?;
+        // A movement is from one weight to another.
+        self.before().w.check(config)
     }
 }
 
@@ -315,6 +325,7 @@ impl Normals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::fixed::MOMENTUM_BITS;
 
     #[test]
     fn the_order_is_one_list() {
@@ -335,7 +346,7 @@ mod tests {
         let config = Config::NANO;
         let mut state = State::init(&config, 7);
         state.check(&config).unwrap();
-        state.v.norm_f.data[0] = Class::Momentum.max() + 1;
+        state.v.norm_f.data[0] = 1 << (MOMENTUM_BITS - 1);
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
         state.lo.norm_f.data[0] = -1;
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
@@ -344,16 +355,23 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_leaves_a_whole_state_as_it_is() {
+    fn a_movement_is_from_a_state_in_range() {
         let config = Config::NANO.untied();
-        let mut state = State::init(&config, 7);
-        let momentum = |i: usize| ((i as i64 * 7919) << 20) % Class::Momentum.max();
-        for v in state.v.iter_mut() {
-            v.data.iter_mut().enumerate().for_each(|(i, v)| *v = momentum(i));
-        }
-        let (gradients, before) = (state.identity_gradient(&config), state.clone());
-        crate::ops::sgd::apply(&crate::ops::sgd::Hyper::IDENTITY, &mut state, &gradients, &mut Default::default());
-        assert_eq!(state, before);
+        let (rest, mut state) = (State::init(&config, 7), State::init(&config, 7));
+        assert!(rest.at_rest());
+        assert_eq!(rest.before(), rest);
+        let mut gradients = Gradients::zeros(&config);
+        gradients.norm_f.data[0] = 1 << 40;
+        let hyper = crate::ops::sgd::Hyper { lambda: 1 << 36, mu: 0, omega: 0 };
+        crate::ops::sgd::apply(&hyper, &mut state, &gradients, &mut Default::default());
+        assert_eq!(state.v.norm_f.data[0], -(1 << (STATE_FRAC + 4)));
+        assert!(!state.at_rest());
+        assert_eq!(state.before(), rest);
+        state.check(&config).unwrap();
+        // From beyond the range to where it is now.
+        state.v.norm_f.data[0] = -(1 << (STATE_FRAC + 5));
+        assert!(Slot::Momentum.contains(state.v.norm_f.data[0]));
+        assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
     }
 
     #[test]

@@ -51,6 +51,22 @@ pub enum Schedule {
     },
 }
 
+/// The learning rates of a step and of the one before, frac 36.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Of the step before; of a first step its own.
+    pub before: u64,
+    /// Of the step.
+    pub now: u64,
+}
+
+impl Rates {
+    /// The same rate twice.
+    pub const fn constant(rate: u64) -> Self {
+        Rates { before: rate, now: rate }
+    }
+}
+
 /// `round(rate·2^36)`.
 fn rate36(rate: &Decimal) -> Result<u64, ScheduleError> {
     let scaled = rate.scaled(1 << 36, 1).and_then(|r| u64::try_from(r).ok());
@@ -104,6 +120,11 @@ impl Schedule {
             // The last step of the warm-up reaches it.
             Self::Cosine { peak, warmup, .. } => (peak, warmup.saturating_sub(1)),
         }
+    }
+
+    /// The rates that the update of a step goes by.
+    pub fn rates_at(&self, step: u64) -> Rates {
+        Rates { before: self.lr_at(step.saturating_sub(1)), now: self.lr_at(step) }
     }
 
     /// The rate of a step, counted from 0; frac 36, below 2^46.

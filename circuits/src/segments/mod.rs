@@ -78,7 +78,7 @@ impl SegmentKind {
         match self {
             SegmentKind::Layer => layer::UPPER + 1,
             SegmentKind::Head => head::BATCH + 1,
-            SegmentKind::Update => update::NEW_MOMENTUM + 1,
+            SegmentKind::Update => update::NEW_LOW + 1,
         }
     }
 

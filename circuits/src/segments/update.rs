@@ -2,58 +2,60 @@
 
 use super::{InputError, PUBLIC_ROWS};
 use crate::{
-    arithmetic::fixed::{Class, LOW_BITS},
+    arithmetic::fixed::{Class, LOW_BITS, MOMENTUM_BITS, STATE_BITS},
     model::Slot,
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
-        Element, Hyper,
-        circuit::{self as sgd, GRADIENT_BOUND, HyperColumns, LAMBDA_BOUND, Lane},
+        Element, Hyper, MU_BITS,
+        circuit::{self as sgd, DIVIDEND_BOUND, HyperColumns, LAMBDA_BOUND, Lane},
+        dividend,
     },
 };
 use backend::{Builder, Circuit};
 use plonkish::{BlockId, Col, Declared, Interval, Kind, LANES, PortId, RESERVED_ROWS, Roles};
 use serde::{Deserialize, Serialize};
 
-/// Ports of the update segment, in order: what enters, then what leaves.
-pub const WEIGHTS: PortId = 0;
-/// Low parts of the weights.
-pub const LOW: PortId = 1;
-/// Momentum.
-pub const MOMENTUM: PortId = 2;
+/// Ports of the update segment, in order: what enters, then what leaves. Weights that enter, with their low parts: their
+/// commitments are `2^24·C(w) + C(lo)`.
+pub const WHOLE: PortId = 0;
+/// The weights' last movements.
+pub const MOMENTUM: PortId = 1;
 /// Gradient: the sum over all contributions.
-pub const GRADIENT: PortId = 3;
+pub const GRADIENT: PortId = 2;
 /// New weights.
-pub const NEW_WEIGHTS: PortId = 4;
-/// New low parts.
-pub const NEW_LOW: PortId = 5;
-/// New momentum.
-pub const NEW_MOMENTUM: PortId = 6;
+pub const NEW_WEIGHTS: PortId = 3;
+/// New low parts. New movements need no port: each is the new weight less the one that entered.
+pub const NEW_LOW: PortId = 4;
 
-/// The slots that the optimizer keeps, with the ports before and after.
-pub const SLOTS: [(Slot, PortId, PortId); 2] = [(Slot::Low, LOW, NEW_LOW), (Slot::Momentum, MOMENTUM, NEW_MOMENTUM)];
+/// Names of the ports.
+const PORTS: [&str; 5] = ["w+lo", "v", "g", "w new", "lo new"];
 
 /// Instance rows of λ, μ and ω.
 pub const HYPER_ROWS: [usize; 3] = [PUBLIC_ROWS, PUBLIC_ROWS + 1, PUBLIC_ROWS + 2];
 
 /// Bits of λ, μ and ω: see [`Hyper`].
-const HYPER_BITS: [u32; 3] = [46, 24, 48];
+const HYPER_BITS: [u32; 3] = [46, MU_BITS, 46];
+
+/// Largest `|g|`: a step has fewer than 2^24 predictions.
+const GRADIENT_BOUND: u128 = GRADIENT_OF_PREDICTION << 24;
 
 /// Where the cells of each port lie.
-fn ranges() -> [Declared; 7] {
-    let (w, v) = (Interval::signed(Class::Weight.bits()), Interval::signed(Class::Momentum.bits()));
-    let lo = Interval::unsigned(LOW_BITS);
-    // A step has fewer than 2^24 predictions.
-    let g = Interval::within(GRADIENT_OF_PREDICTION << 24);
+fn ranges() -> [Declared; PORTS.len()] {
     let before =
         |interval| Declared::outside(interval, "the preceding update, or whoever committed to the first state");
     let after = |interval| Declared::shown(interval, "the cases of the divisions");
-    let gradient = Declared::outside(g, "the circuits of the gradients that are added up");
-    [before(w), before(lo), before(v), gradient, after(w), after(lo), after(v)]
+    let g = Interval::within(GRADIENT_BOUND);
+    [
+        before(Interval::signed(STATE_BITS)),
+        before(Interval::signed(MOMENTUM_BITS)),
+        Declared::outside(g, "the circuits of the gradients that are added up"),
+        after(Interval::signed(Class::Weight.bits())),
+        after(Interval::unsigned(LOW_BITS)),
+    ]
 }
 
-/// Weights, low parts, momentum and gradient are given.
-pub const ROLES: Roles =
-    Roles { inputs: &[(WEIGHTS, ""), (LOW, ""), (MOMENTUM, ""), (GRADIENT, "")], results: &[], free: &[] };
+/// Weights, movements and gradient are given.
+pub const ROLES: Roles = Roles { inputs: &[(WHOLE, ""), (MOMENTUM, ""), (GRADIENT, "")], results: &[], free: &[] };
 
 /// The values of the update of one lane group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,11 +83,12 @@ impl UpdateValues {
             if lane.len() > rows {
                 return Err(InputError::Shape { name: "update".into(), expected: (rows, 1), found: (lane.len(), 1) });
             }
-            let in_range = |&(Element { w, lo, v }, g): &(Element, i128)| {
-                Class::Weight.contains(w)
-                    && Slot::Low.contains(lo)
-                    && Slot::Momentum.contains(v)
+            let in_range = |(e, g): &(Element, i128)| {
+                Class::Weight.contains(e.w)
+                    && Slot::Low.contains(e.lo)
+                    && Slot::Momentum.contains(e.v)
                     && g.unsigned_abs() <= GRADIENT_BOUND
+                    && dividend(&self.hyper, e, *g).is_some_and(|x| x.unsigned_abs() <= DIVIDEND_BOUND)
             };
             if let Some(row) = lane.iter().position(|element| !in_range(element)) {
                 return Err(InputError::Range { name: "update".into(), index: row });
@@ -100,11 +103,11 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
     let rows = (1usize << k) - RESERVED_ROWS;
     let mut builder = Builder::<UpdateValues>::for_values();
     let b = &mut builder;
-    for name in ["w", "lo", "v", "g", "w new", "lo new", "v new"] {
+    for name in PORTS {
         b.port(name, LANES, true);
     }
     let block = b.block_at("sgd", 0, rows);
-    let ports: Vec<[Col; LANES]> = (0..7).map(|port| b.port_lanes(block, port, 0, "port")).collect();
+    let ports: Vec<[Col; LANES]> = (0..PORTS.len()).map(|port| b.port_lanes(block, port, 0, "port")).collect();
     for (lanes, declared) in ports.iter().zip(ranges()) {
         for &column in lanes {
             b.declare(block, column, declared);
@@ -118,13 +121,11 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
         b.public(cell, row);
     }
     let lane_of_ports = |lane: usize| Lane {
-        w: ports[WEIGHTS][lane],
-        lo: ports[LOW][lane],
+        whole: ports[WHOLE][lane],
         v: ports[MOMENTUM][lane],
         g: ports[GRADIENT][lane],
         w_new: ports[NEW_WEIGHTS][lane],
         lo_new: ports[NEW_LOW][lane],
-        v_new: ports[NEW_MOMENTUM][lane],
     };
     for i in 0..LANES {
         let element = move |values: &UpdateValues, row: usize| values.element(i, row);

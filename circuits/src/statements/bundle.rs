@@ -57,14 +57,14 @@ impl Encoded for Bundle {
     const NAME: &'static str = "bundle";
 }
 
-/// Shows that a first state is in range and canonically committed: an update by the identity
-/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new state it is. What an update leaves has the widths
-/// that the next step relies on, whatever entered it, so the state that enters this one need not be known.
+/// Shows that a first state is in range and canonically committed: updates by the identity
+/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new weights and low parts are this state's, and those before its
+/// last movement where there was one. What an update leaves has the widths that the next step relies on, whatever entered it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {
     /// Instances that share a proof, 1 to [`MAX_INSTANCES_PER_PROOF`].
     pub instances_per_proof: u32,
-    /// Update proofs, ordered by segment, then lane group.
+    /// Update proofs, ordered by segment, then lane group; behind them as many of the weights before the last movement.
     pub updates: Vec<Vec<u8>>,
     /// Opening which shows that the commitments of the state have the canonical blind.
     pub canonical: Vec<u8>,
@@ -84,7 +84,7 @@ impl GenesisProof {
 
 impl Encoded for GenesisProof {
     const MAGIC: [u8; 8] = *b"GRADGPRF";
-    // 2: instances per proof.
-    const VERSION: u32 = 2;
+    // 2: instances per proof; 3: weights before the last movement.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "genesis proof";
 }

@@ -28,6 +28,13 @@ pub enum Place {
         /// Lane group.
         group: u32,
     },
+    /// A lane group of the weights before a first state's last movement.
+    Before {
+        /// Segment.
+        segment: u32,
+        /// Lane group.
+        group: u32,
+    },
 }
 
 impl fmt::Display for Place {
@@ -36,6 +43,7 @@ impl fmt::Display for Place {
             Place::Layer { sequence, layer } => write!(f, "layer {layer} of sequence {sequence}"),
             Place::Head { sequence } => write!(f, "head of sequence {sequence}"),
             Place::Update { segment, group } => write!(f, "update of segment {segment}, lane group {group}"),
+            Place::Before { segment, group } => write!(f, "weights before, segment {segment}, lane group {group}"),
         }
     }
 }
@@ -63,6 +71,7 @@ impl Domain {
             Place::Layer { sequence, layer } => [1, sequence, layer],
             Place::Head { sequence } => [2, sequence, 0],
             Place::Update { segment, group } => [3, segment, group],
+            Place::Before { segment, group } => [4, segment, group],
         };
         let words: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         poseidon::digest("gradientcoin context", &[&self.0[..], &words].concat())
@@ -84,6 +93,7 @@ mod tests {
             for (i, j) in [(0, 0), (0, 1), (1, 0)] {
                 assert!(seen.insert(domain.context(Place::Layer { sequence: i, layer: j }).to_repr()));
                 assert!(seen.insert(domain.context(Place::Update { segment: i, group: j }).to_repr()));
+                assert!(seen.insert(domain.context(Place::Before { segment: i, group: j }).to_repr()));
             }
             assert!(seen.insert(domain.context(Place::Head { sequence: 0 }).to_repr()));
         }

@@ -1,5 +1,6 @@
 //! Where a model's state and gradients stand in columns, and their canonical commitments.
 
+use super::state::{commit_movement, commit_whole};
 use super::{Encoding, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
@@ -7,7 +8,7 @@ use crate::model::{Config, Gradients, Slot, State, Weights};
 use crate::segments::{head, layer, update};
 use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point};
 use backend::ports::{PortError, commit_port};
-use group::GroupEncoding;
+use group::{CurveAffine, GroupEncoding};
 use plonkish::field;
 
 /// Layouts of the weight ports of a model.
@@ -43,15 +44,19 @@ impl Layouts {
         (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
     }
 
-    /// The state that an update leaves, by the ports of its instances: `[lane group][port][column]`.
-    pub fn state_after(&self, ports: &[Vec<Vec<Encoding>>]) -> StateCommitments {
+    /// The state that an update leaves, by the ports of its instances: `[lane group][port][column]`. `zero` is the canonical
+    /// commitment of a zero column.
+    pub fn state_after(&self, ports: &[Vec<Vec<Point>>], zero: &Point) -> StateCommitments {
+        let encode = |points: &[Point]| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         let mut segments = vec![SegmentState::default(); self.segments()];
         for (ports, (segment, _)) in ports.iter().zip(self.updates()) {
-            let SegmentState { w, slots } = &mut segments[segment];
-            w.extend(&ports[update::NEW_WEIGHTS]);
-            for (slot, _, after) in update::SLOTS {
-                slots.entry(slot).or_default().extend(&ports[after]);
-            }
+            let (w, lo) = (&ports[update::NEW_WEIGHTS], &ports[update::NEW_LOW]);
+            let before = ports[update::WHOLE].iter().map(Point::to_curve);
+            let v = commit_movement(before, commit_whole(w, lo), zero);
+            let state = &mut segments[segment];
+            state.w.extend(encode(w));
+            state.slots.entry(Slot::Low).or_default().extend(encode(lo));
+            state.slots.entry(Slot::Momentum).or_default().extend(encode(&v));
         }
         StateCommitments { segments }
     }

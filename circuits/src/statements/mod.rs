@@ -32,4 +32,4 @@ pub use layouts::Layouts;
 #[cfg(feature = "proofs")]
 pub use run::{MAX_PREDICTIONS, Run, RunError, corpus_digest};
 #[cfg(feature = "proofs")]
-pub use state::{Encoding, SegmentState, StateCommitments, model_digest};
+pub use state::{Encoding, SegmentState, StateCommitments, WHOLE_BLIND, commit_whole, model_digest};

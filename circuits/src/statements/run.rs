@@ -7,8 +7,8 @@ use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
 
-/// Most predictions of a step: what the update's gradient bound allows.
-pub const MAX_PREDICTIONS: u64 = 1 << 13;
+/// Most predictions of a step: what the update's range of a gradient allows.
+pub const MAX_PREDICTIONS: u64 = (1 << 24) - 1;
 
 /// Digest of a corpus.
 pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
@@ -151,8 +151,7 @@ impl Run {
 
     /// The public integers of a step's update.
     pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
-        let rate = self.schedule.lr_at(step);
-        let hyper = self.optimizer.hyper(rate, self.predictions(config))?;
+        let hyper = self.optimizer.hyper(self.schedule.rates_at(step), self.predictions(config))?;
         if hyper.lambda >= LAMBDA_BOUND {
             return Err(RunError::Rate { step, predictions: self.predictions(config) });
         }

@@ -2,10 +2,11 @@
 
 use super::codec::Encoded;
 use super::{Layouts, RunError, poseidon};
+use crate::arithmetic::fixed::LOW_BITS;
 use crate::model::{Config, Slot};
-use backend::curve::Point;
+use backend::curve::{F, Point, PointSum, affine};
 use backend::ports::PortError;
-use group::GroupEncoding;
+use group::{CurveAffine, GroupEncoding};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,6 +18,23 @@ pub fn model_digest(config: &Config, state: &[u8; 32]) -> [u8; 32] {
 
 /// An encoded commitment.
 pub type Encoding = [u8; 32];
+
+/// Blind of the commitment of weights with their low parts, `2^24·C(w) + C(lo)`.
+pub const WHOLE_BLIND: u64 = (1 << LOW_BITS) + 1;
+
+/// Commitments of weights with their low parts: `2^24·C(w) + C(lo)`, column by column.
+pub fn commit_whole<'a>(w: &'a [Point], lo: &'a [Point]) -> impl Iterator<Item = PointSum> + 'a {
+    w.iter().zip(lo).map(|(w, lo)| w.to_curve() * F::from(1 << LOW_BITS) + lo)
+}
+
+/// Commitments of movements: canonical if those of the weights are. `zero` is the canonical commitment of a zero column.
+pub fn commit_movement(
+    before: impl Iterator<Item = PointSum>,
+    after: impl Iterator<Item = PointSum>,
+    zero: &Point,
+) -> Vec<Point> {
+    affine(&after.zip(before).map(|(after, before)| after - before + zero).collect::<Vec<_>>())
+}
 
 /// Commitments of the state of one segment: the columns of its ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +49,16 @@ impl SegmentState {
     /// The commitments of a slot; none if it is missing.
     pub fn slot(&self, slot: Slot) -> &[Encoding] {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Commitments of the weights with their low parts.
+    pub fn whole(&self) -> Result<Vec<PointSum>, PortError> {
+        Ok(commit_whole(&decoded(&self.w)?, &decoded(self.slot(Slot::Low))?).collect())
+    }
+
+    /// Commitments of the movement to these weights from others. `zero` is the canonical commitment of a zero column.
+    pub fn movement_from(&self, before: impl Iterator<Item = PointSum>, zero: &Point) -> Result<Vec<Point>, PortError> {
+        Ok(commit_movement(before, self.whole()?.into_iter(), zero))
     }
 
     /// All ports, in order.
@@ -75,11 +103,13 @@ impl StateCommitments {
 
     /// All commitments, decoded: by segment, then weights, then slots.
     pub fn points(&self) -> Result<Vec<Point>, PortError> {
-        let encodings = self.segments.iter().flat_map(SegmentState::ports).flatten();
-        encodings
-            .enumerate()
-            .map(|(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column }))
-            .collect()
+        decoded(self.segments.iter().flat_map(SegmentState::ports).flatten())
+    }
+
+    /// Whether no weight's last movement is another than none. `zero` is the canonical commitment of a zero column.
+    pub fn at_rest(&self, zero: &Point) -> bool {
+        let zero = zero.to_bytes();
+        self.segments.iter().flat_map(|segment| segment.slot(Slot::Momentum)).all(|encoding| *encoding == zero)
     }
 
     /// Digest of the state.
@@ -87,6 +117,11 @@ impl StateCommitments {
         let points = self.segments.iter().flat_map(SegmentState::ports).flatten();
         poseidon::digest_bytes("gradientcoin state", &points.flatten().copied().collect::<Vec<u8>>())
     }
+}
+
+fn decoded<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<Point>, PortError> {
+    let point = |(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column });
+    encodings.into_iter().enumerate().map(point).collect()
 }
 
 #[cfg(test)]

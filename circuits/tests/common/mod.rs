@@ -156,14 +156,18 @@ pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
 
 /// The update of a few elements, saturated ones among them.
 pub fn update_case(k: u32) -> Case {
-    let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
+    let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         (0..12)
             .map(|i| {
+                if i == 7 {
+                    // Saturates with zeros in the limbs of the result: the extra limb alone tells.
+                    return (Element::default(), (1 << 48) - (1 << 56));
+                }
                 let seed = i * 4 + lane as u64;
                 let w = if i == 6 { 65_535 } else { draw(seed, 65_535) };
-                let v = if i == 6 { 0 } else { w << 19 };
-                let g = if i == 6 { 0 } else { i128::from(w) << (i * 5) };
+                let v = if i == 6 { 0 } else { w << 24 };
+                let g = if i == 6 { 0 } else { i128::from(w) << (i * 4) };
                 (Element { w, lo: (mix(seed + 1000) % (1 << 24)) as i64, v }, g)
             })
             .collect()

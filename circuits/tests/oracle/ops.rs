@@ -214,12 +214,12 @@ impl Case {
         self.check("dw", &linear::weight_gradient(&x, &dy).data, exact(36));
     }
 
-    /// Errors of one step: the momentum is rounded to 2^-24, as are μ and ω; λ has 36 bits. Decay reads the weight in
-    /// use, which is up to 2^-12 below the one that is kept.
+    /// Each step rounds the weight that is kept, λ (to 2^-36 of it), μ and ω to 2^-36; the error of a step is carried on by
+    /// all further ones, at most as often as there are. The oracle's momentum is `-P/lr` times a movement.
     fn sgd(&mut self) {
         let (w, lo) = (self.input("w", 12).2, self.input("lo", 0).2);
         let steps = self.tensor("g", 36);
-        let rate = Schedule::constant(&self.decimal("lr")).unwrap().lr_at(0);
+        let rate = Schedule::constant(&self.decimal("lr")).unwrap().rates_at(0);
         let predictions = self.parameter("predictions").as_u64().unwrap();
         let hyper = Hyper::new(rate, &self.decimal("momentum"), &self.decimal("weight_decay"), predictions).unwrap();
         let mut s = Saturations::default();
@@ -228,19 +228,21 @@ impl Case {
         for step in 0..steps.rows {
             for (e, &g) in state.iter_mut().zip(steps.row(step)) {
                 *e = sgd::element(&hyper, *e, g.into(), &mut s);
-                ws.push((e.w << 24) + e.lo);
+                ws.push(e.whole());
                 vs.push(e.v);
             }
         }
         self.saturations = s;
         let real = |name: &str| self.parameter(name).as_f64().unwrap();
-        let (count, lr, decay) = (steps.rows as f64, real("lr"), real("weight_decay"));
-        let ulp = 2f64.powi(-24);
-        let largest = vs.iter().map(|v: &i64| v.abs()).max().unwrap() as f64 * ulp;
-        let momentum = count * (ulp + ulp / 2.0 * largest + predictions as f64 * decay / 4096.0);
-        let weight = count * (lr / predictions as f64 * momentum + (1.0 + largest) * 2f64.powi(-36));
-        self.check("w", &ws, bound(36, weight * 2f64.powi(36), 0.0));
-        self.check("v", &vs, bound(24, momentum / ulp, 0.0));
+        let (count, per_gradient) = (steps.rows as f64, real("lr") / predictions as f64);
+        let ulp = 2f64.powi(-36);
+        let largest = |values: &[i64]| values.iter().map(|x| x.abs()).max().unwrap() as f64 * ulp;
+        let gradient = steps.data.iter().map(|g| g.abs()).max().unwrap() as f64 * ulp;
+        let movement = count * ulp * (0.5 + 0.5 * largest(&vs) + 0.5 * largest(&ws) + 0.5 * gradient);
+        self.check("w", &ws, bound(36, count * movement / ulp, 0.0));
+        let momentum = |v: &i64| (-(*v as f64) * ulp / per_gradient * 2f64.powi(60)) as i128;
+        let vs: Vec<i128> = vs.iter().map(momentum).collect();
+        self.check("v", &vs, bound(60, movement / per_gradient * 2f64.powi(60), 0.0));
     }
 }
 

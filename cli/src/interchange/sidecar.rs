@@ -3,7 +3,7 @@
 //! | tensor | type | what |
 //! |---|---|---|
 //! | `NAME.rest` | I32 | kept value less the number in `model.safetensors`, in units of 2^-36 |
-//! | `NAME.momentum` | I64 | momentum, frac 24 |
+//! | `NAME.momentum` | I64 | kept value less what it was a step before, in units of 2^-36 |
 //!
 //! NAME, shape and order of elements are those of the weights. The file's metadata [`KEY`] is JSON: [`Header`].
 
@@ -13,7 +13,6 @@ use super::layout::Foreign;
 use super::views::Views;
 use super::weights::{WeightFile, build, map, split};
 use crate::format::hex;
-use circuits::arithmetic::fixed::Class;
 use circuits::arithmetic::tensor::Tensor;
 use circuits::model::{Config, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
@@ -22,8 +21,8 @@ use std::collections::HashMap;
 
 /// The key of the metadata.
 const KEY: &str = "gradientcoin";
-/// Of the file.
-const VERSION: u64 = 1;
+/// Of the file; 2: momentum as the last movement.
+const VERSION: u64 = 2;
 
 /// What the file says of itself. One text, as the order of several would change from writing to writing.
 #[derive(Serialize, Deserialize)]
@@ -131,9 +130,9 @@ pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Op
             KEPT.contains(&kept) && of_single(single(kept)) == singles[index]
         };
         let rest = read(&mut views, format!("{}.rest", foreign.name), &foreign, Dtype::I32, fits)?;
-        let momentum = read(&mut views, format!("{}.momentum", foreign.name), &foreign, Dtype::I64, |_, v| {
-            Class::Momentum.contains(v)
-        })?;
+        let kept: Vec<i64> = singles.iter().zip(foreign.outward(&rest)).map(|(single, rest)| single + rest).collect();
+        let moved = |index: usize, v: i64| kept[index].checked_sub(v).is_some_and(|before| KEPT.contains(&before));
+        let momentum = read(&mut views, format!("{}.momentum", foreign.name), &foreign, Dtype::I64, moved)?;
         rests.push(rest);
         momenta.push(momentum);
     }

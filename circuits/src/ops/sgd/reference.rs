@@ -5,8 +5,8 @@ use thiserror::Error;
 
 use crate::{
     arithmetic::decimal::Decimal,
-    arithmetic::fixed::{Class, LOW_BITS, Saturations, rescale_to, shift_round},
-    model::Schedule,
+    arithmetic::fixed::{Class, LOW_BITS, STATE_BITS, STATE_FRAC, Saturations, rescale},
+    model::{Rates, Schedule},
 };
 
 /// Hyper-parameters outside the ranges of the update.
@@ -18,12 +18,20 @@ pub enum HyperError {
     /// The learning rate stays below 2^10.
     #[error("the learning rate {0}/2^36 is not below 1024")]
     Rate(u64),
-    /// Momentum stays below 1, also when it is rounded to frac 24.
-    #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.9999999")]
+    /// Momentum stays below 1, also when it is rounded to frac 36.
+    #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.99999999999")]
     Momentum(Decimal),
     /// Weight decay is at most 1.
     #[error("the weight decay {0} is above 1")]
     Decay(Decimal),
+    /// A movement is carried on in proportion to the rates; sixteen times in one step is no schedule.
+    #[error("the learning rate grows from {before}/2^36 to {now}/2^36 in one step, more than sixteenfold")]
+    Growth {
+        /// Of the step before, frac 36.
+        before: u64,
+        /// Of the step, frac 36.
+        now: u64,
+    },
     /// A number that is not 0 must not become 0.
     #[error("the {name} {found} would be rounded to 0{over}; the smallest possible value is {least}", over = over(.predictions))]
     Small {
@@ -47,37 +55,42 @@ fn over(predictions: &Option<u64>) -> String {
 pub struct Hyper {
     /// λ = round(lr36 / P), frac 36, below 2^46.
     pub lambda: u64,
-    /// μ = round(momentum·2^24), below 2^24.
+    /// μ = round(momentum36·lr36 / (lr36 of the step before)), frac 36, below 2^40: a movement is in proportion to the rate at
+    /// which it was made. 0 if that was 0.
     pub mu: u64,
-    /// ω = round(P·weight_decay·2^24), below 2^48.
+    /// ω = round(weight_decay·lr36), frac 36, below 2^46.
     pub omega: u64,
 }
 
 impl Hyper {
-    /// The update that moves no weight, and whose momentum is the gradient alone: `v' = g·2^−12`. A genesis proof is made
-    /// with it.
+    /// The update that moves no weight. A genesis proof is made with it.
     pub const IDENTITY: Self = Self { lambda: 0, mu: 0, omega: 0 };
 
-    /// `rate` is the learning rate with frac 36 (see `Schedule::lr_at`), `predictions` is P = B·N·T.
-    pub fn new(rate: u64, momentum: &Decimal, weight_decay: &Decimal, predictions: u64) -> Result<Self, HyperError> {
+    /// `predictions` is P = B·N·T.
+    pub fn new(rates: Rates, momentum: &Decimal, weight_decay: &Decimal, predictions: u64) -> Result<Self, HyperError> {
         if !(1..1 << 24).contains(&predictions) {
             return Err(HyperError::Predictions(predictions));
         }
-        if rate >= 1 << 46 {
+        let Rates { before, now } = rates;
+        if let Some(&rate) = [now, before].iter().find(|&&rate| rate >= 1 << 46) {
             return Err(HyperError::Rate(rate));
         }
-        let below = |x: Option<u128>, end: u128| x.filter(|&x| x < end).map(|x| x as u64);
-        Ok(Self {
-            lambda: (2 * rate + predictions) / (2 * predictions),
-            mu: below(momentum.scaled(1 << 24, 1), 1 << 24).ok_or(HyperError::Momentum(*momentum))?,
-            omega: weight_decay
-                .scaled(predictions << 24, 1)
-                .filter(|&x| x <= u128::from(predictions) << 24)
-                .map(|x| x as u64)
-                .ok_or(HyperError::Decay(*weight_decay))?,
-        })
+        let one = 1u128 << STATE_FRAC;
+        let kept = momentum.scaled(1 << STATE_FRAC, 1).filter(|&x| x < one).ok_or(HyperError::Momentum(*momentum))?;
+        let (doubled, divisor) = (2 * kept * u128::from(now), 2 * u128::from(before));
+        let mu = (doubled + u128::from(before)).checked_div(divisor).unwrap_or(0) as u64;
+        if mu >= 1 << MU_BITS {
+            return Err(HyperError::Growth { before, now });
+        }
+        let at_most_one = weight_decay.scaled(1 << STATE_FRAC, 1).is_some_and(|x| x <= one);
+        let omega = weight_decay.scaled(now, 1).filter(|_| at_most_one);
+        let omega = omega.ok_or(HyperError::Decay(*weight_decay))? as u64;
+        Ok(Self { lambda: (2 * now + predictions) / (2 * predictions), mu, omega })
     }
 }
+
+/// Bits of μ.
+pub const MU_BITS: u32 = 40;
 
 /// Requires that rounding leaves the numbers their meaning: none that is not 0 becomes 0. For whoever writes them; of a run or
 /// a chain that there is, the integers count.
@@ -87,7 +100,7 @@ pub fn check_rounding(
     weight_decay: &Decimal,
     predictions: u64,
 ) -> Result<(), HyperError> {
-    let hyper = |rate| Hyper::new(rate, momentum, weight_decay, predictions);
+    let hyper = |rate| Hyper::new(Rates::constant(rate), momentum, weight_decay, predictions);
     let ((peak, _), p) = (schedule.peak(), u128::from(predictions));
     let lost = |written: &Decimal, held: u64| *written != Decimal::ZERO && held == 0;
     let small = |name, found: &Decimal, predictions, (numerator, denominator)| {
@@ -101,11 +114,14 @@ pub fn check_rounding(
         let found = Decimal::at_least(schedule.floor().into(), u128::from(peak));
         return small("floor", &found, Some(predictions), share);
     }
+    if peak == 0 {
+        return Ok(());
+    }
     if lost(momentum, hyper(peak)?.mu) {
-        return small("momentum", momentum, None, (1, 1 << 25));
+        return small("momentum", momentum, None, (1, 1 << (STATE_FRAC + 1)));
     }
     if lost(weight_decay, hyper(peak)?.omega) {
-        return small("weight decay", weight_decay, Some(predictions), (1, p << 25));
+        return small("weight decay", weight_decay, None, (1, 2 * u128::from(peak)));
     }
     Ok(())
 }
@@ -117,28 +133,38 @@ pub struct Element {
     pub w: i64,
     /// Low part, 24 bits unsigned.
     pub lo: i64,
-    /// Momentum, [`Class::Momentum`].
+    /// Last movement, frac 36, 42 bits: weight with low part, less what that was a step before.
     pub v: i64,
 }
 
-/// The update of one element; `g` is the exact gradient, frac 36, below 2^100.
+impl Element {
+    /// Weight with low part, frac 36, 41 bits.
+    pub fn whole(&self) -> i64 {
+        (self.w << LOW_BITS) + self.lo
+    }
+}
+
+/// The dividend of the update, frac 72; `None` beyond 128 bits, where the weight ends at one end of its range.
+pub fn dividend(hyper: &Hyper, e: &Element, g: i128) -> Option<i128> {
+    let (lambda, mu, omega) = (i128::from(hyper.lambda), i128::from(hyper.mu), i128::from(hyper.omega));
+    let (whole, v) = (i128::from(e.whole()), i128::from(e.v));
+    ((whole << STATE_FRAC) + mu * v - omega * whole).checked_sub(lambda.checked_mul(g)?)
+}
+
+/// The update of one element; `g` is the exact gradient, frac 36.
 #[inline]
 pub fn element(hyper: &Hyper, e: Element, g: i128, saturations: &mut Saturations) -> Element {
-    let (lambda, mu, omega) = (i128::from(hyper.lambda), i128::from(hyper.mu), i128::from(hyper.omega));
-    let x = mu * i128::from(e.v) + ((g + omega * i128::from(e.w)) << 12);
-    let v = rescale_to(x, 24, Class::Momentum, saturations);
-    let state = (i128::from(e.w) << LOW_BITS) + i128::from(e.lo);
-    let moved = shift_round((state << 24) - lambda * i128::from(v), 24);
-    let limit = 1i128 << (Class::Weight.bits() - 1 + LOW_BITS);
-    let clamped = moved.clamp(-limit, limit - 1);
-    saturations.add(Class::Weight, u64::from(clamped != moved));
-    let clamped = clamped as i64;
-    Element { w: clamped >> LOW_BITS, lo: clamped & ((1 << LOW_BITS) - 1), v }
+    let beyond = if g < 0 { i128::MAX } else { i128::MIN };
+    let x = dividend(hyper, &e, g).unwrap_or(beyond);
+    let moved = rescale(x, STATE_FRAC, STATE_BITS);
+    saturations.add(Class::Weight, u64::from(moved.saturated));
+    Element { w: moved.value >> LOW_BITS, lo: moved.value & ((1 << LOW_BITS) - 1), v: moved.value - e.whole() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Slot;
     use proptest::prelude::*;
 
     fn decimal(text: &str) -> Decimal {
@@ -146,36 +172,48 @@ mod tests {
     }
 
     fn arb_element() -> impl Strategy<Value = Element> {
-        (-65536i64..65536, 0i64..1 << 24, -(1i64 << 35)..1 << 35).prop_map(|(w, lo, v)| Element { w, lo, v })
+        (-65536i64..65536, 0i64..1 << 24, -(1i64 << 41)..1 << 41).prop_map(|(w, lo, v)| Element { w, lo, v })
     }
 
     proptest! {
         #[test]
         fn the_update_is_total(
             e in arb_element(),
-            g in -(1i128 << 99)..(1i128 << 99),
+            g in any::<i128>(),
+            shift in 0u32..128,
             lambda in 0u64..1 << 46,
-            mu in 0u64..1 << 24,
-            omega in 0u64..1 << 48,
+            mu in 0u64..1 << MU_BITS,
+            omega in 0u64..1 << 46,
         ) {
             let mut s = Saturations::default();
+            let g = g >> shift;
             let next = element(&Hyper { lambda, mu, omega }, e, g, &mut s);
-            prop_assert!(Class::Weight.contains(next.w) && Class::Momentum.contains(next.v));
+            prop_assert!(Class::Weight.contains(next.w) && Slot::Momentum.contains(next.v));
             prop_assert!((0..1 << 24).contains(&next.lo));
+            prop_assert_eq!(next.whole(), e.whole() + next.v);
         }
 
         #[test]
         fn the_identity_keeps_every_state(e in arb_element()) {
             let mut s = Saturations::default();
-            prop_assert_eq!(element(&Hyper::IDENTITY, e, i128::from(e.v) << 12, &mut s), e);
+            prop_assert_eq!(element(&Hyper::IDENTITY, e, 0, &mut s), Element { v: 0, ..e });
             prop_assert_eq!(s.total(), 0);
+        }
+
+        /// What exceeds 128 bits ends where what is just below them ends.
+        #[test]
+        fn too_large_a_gradient_moves_to_an_end(e in arb_element(), lambda in 1u64..1 << 36, g in 1i128 << 126..i128::MAX) {
+            let hyper = Hyper { lambda, mu: 0, omega: 0 };
+            let end = |g: i128| element(&hyper, e, g, &mut Saturations::default()).whole();
+            prop_assert_eq!(end(g), -(1 << (STATE_BITS - 1)));
+            prop_assert_eq!(end(-g), (1 << (STATE_BITS - 1)) - 1);
         }
 
         #[test]
         fn without_gradient_momentum_and_decay_nothing_moves(e in arb_element(), lambda in 0u64..1 << 46) {
             let mut s = Saturations::default();
             let e = Element { v: 0, ..e };
-            prop_assert_eq!(element(&Hyper { lambda, mu: 1 << 23, omega: 0 }, e, 0, &mut s), e);
+            prop_assert_eq!(element(&Hyper { lambda, mu: 1 << 35, omega: 0 }, e, 0, &mut s), e);
             prop_assert_eq!(s.total(), 0);
         }
     }
@@ -183,19 +221,40 @@ mod tests {
     #[test]
     fn zero_stays_zero() {
         let zero = Element { w: 0, lo: 0, v: 0 };
-        let hyper = Hyper::new(1 << 36, &decimal("0.9"), &decimal("0.1"), 256).unwrap();
+        let hyper = Hyper::new(Rates::constant(1 << 36), &decimal("0.9"), &decimal("0.1"), 256).unwrap();
         assert_eq!(element(&hyper, zero, 0, &mut Saturations::default()), zero);
     }
 
     #[test]
     fn the_public_integers() {
-        let hyper = Hyper::new(1 << 36, &decimal("0.9"), &decimal("0.01"), 256).unwrap();
-        assert_eq!(hyper, Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 42_949_673 });
-        let zero = Decimal::ZERO;
-        assert_eq!(Hyper::new(0, &zero, &zero, 0), Err(HyperError::Predictions(0)));
-        assert_eq!(Hyper::new(1 << 46, &zero, &zero, 1), Err(HyperError::Rate(1 << 46)));
-        assert_eq!(Hyper::new(0, &decimal("1"), &zero, 1), Err(HyperError::Momentum(decimal("1"))));
-        assert_eq!(Hyper::new(0, &zero, &decimal("1.5"), 1), Err(HyperError::Decay(decimal("1.5"))));
+        let of = |before, now| Hyper::new(Rates { before, now }, &decimal("0.9"), &decimal("0.01"), 256);
+        let hyper = of(1 << 36, 1 << 36).unwrap();
+        assert_eq!(hyper, Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 687_194_767 });
+        // A movement is carried on in proportion to the rates.
+        assert_eq!(of(1 << 36, 1 << 35).unwrap().mu, hyper.mu / 2);
+        assert_eq!(of(1 << 34, 1 << 36).unwrap().mu, hyper.mu * 4);
+        assert_eq!(of(0, 1 << 36).unwrap(), Hyper { mu: 0, ..hyper });
+        assert_eq!(of(1 << 30, 1 << 36), Err(HyperError::Growth { before: 1 << 30, now: 1 << 36 }));
+        let (zero, none) = (Decimal::ZERO, Rates::constant(0));
+        assert_eq!(Hyper::new(none, &zero, &zero, 0), Err(HyperError::Predictions(0)));
+        for (before, now) in [(0, 1 << 46), (1 << 46, 0)] {
+            assert_eq!(Hyper::new(Rates { before, now }, &zero, &zero, 1), Err(HyperError::Rate(1 << 46)));
+        }
+        assert_eq!(Hyper::new(none, &decimal("1"), &zero, 1), Err(HyperError::Momentum(decimal("1"))));
+        assert_eq!(Hyper::new(none, &zero, &decimal("1.01"), 1), Err(HyperError::Decay(decimal("1.01"))));
+    }
+
+    /// No schedule has a step whose μ is out of range, up to the smallest rates that a warm-up begins with.
+    #[test]
+    fn every_schedule_has_its_integers() {
+        for (peak, steps, warmup, floor) in
+            [("728e-14", 9, 5, "0"), ("1e-9", 400, 300, "0.1"), ("0.1", 50, 49, "0"), ("1023", 1000, 500, "0.5")]
+        {
+            let schedule = Schedule::cosine(&decimal(peak), steps, warmup, &decimal(floor)).unwrap();
+            for step in 0..steps + 3 {
+                Hyper::new(schedule.rates_at(step), &decimal("0.9999"), &decimal("1"), 1 << 20).unwrap();
+            }
+        }
     }
 
     /// 7.19: each number as small as it can be held is taken, and a little less is refused with that one named.
@@ -214,22 +273,24 @@ mod tests {
                 "the learning rate 9e-10 would be rounded to 0 over 128 predictions per step; the smallest possible value is 932e-12",
             ),
             (
-                check("0.1", "2e-8", "0"),
-                check("0.1", "299e-10", "0"),
-                "the momentum 2e-8 would be rounded to 0; the smallest possible value is 299e-10",
+                check("0.1", "7e-12", "0"),
+                check("0.1", "728e-14", "0"),
+                "the momentum 7e-12 would be rounded to 0; the smallest possible value is 728e-14",
             ),
             (
-                check("0.1", "0", "2e-10"),
-                check("0.1", "0", "233e-12"),
-                "the weight decay 2e-10 would be rounded to 0 over 128 predictions per step; the smallest possible value is 233e-12",
+                check("0.1", "0", "7e-11"),
+                check("0.1", "0", "728e-13"),
+                "the weight decay 7e-11 would be rounded to 0; the smallest possible value is 728e-13",
             ),
         ] {
             assert_eq!(fault.unwrap_err().to_string(), message);
             held.unwrap();
         }
-        let error = Hyper::new(1, &decimal("0.99999999999"), &Decimal::ZERO, 1).unwrap_err();
-        assert!(error.to_string().contains("would be rounded to 1; the largest is 0.9999999"), "{error}");
-        Hyper::new(1, &decimal("0.9999999"), &Decimal::ZERO, 1).unwrap();
+        check("0", "0.9", "0.1").unwrap();
+        let one = Rates::constant(1);
+        let error = Hyper::new(one, &decimal("0.999999999999"), &Decimal::ZERO, 1).unwrap_err();
+        assert!(error.to_string().contains("would be rounded to 1; the largest is 0.99999999999"), "{error}");
+        Hyper::new(one, &decimal("0.99999999999"), &Decimal::ZERO, 1).unwrap();
         let rate = decimal("1e-7");
         let schedule = Schedule::cosine(&rate, 10, 0, &decimal("0.001")).unwrap();
         let error = check_rounding((&rate, &schedule), &Decimal::ZERO, &Decimal::ZERO, 128).unwrap_err();

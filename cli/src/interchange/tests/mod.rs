@@ -6,7 +6,6 @@ mod weights;
 
 use super::weights::{WeightFile, map};
 use super::*;
-use circuits::arithmetic::fixed::Class;
 use circuits::model::Weights;
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -40,8 +39,8 @@ fn arb_state(config: Config) -> impl Strategy<Value = State> {
                 circuits::arithmetic::tensor::Tensor::from_fn(spec.rows, spec.cols, |_, _| signed(bits))
             })
         };
-        let (kept, v) = (params(41), params(Class::Momentum.bits()));
-        super::weights::split(&config, &kept, v)
+        let (kept, before) = (params(41), params(41));
+        super::weights::split(&config, &kept, map(&config, &kept, &before, |kept, before| kept - before))
     })
 }
 
