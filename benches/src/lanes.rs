@@ -93,7 +93,7 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     let mut before = None;
     for _ in 0..1 + if lane == Lane::Acc { count } else { 0 } {
         let acc = b.column(block, Kind::Acc, "acc");
-        b.define(block, "projection", acc, Col::Challenge(Challenge::Rows).cur() * first.cur(), 0..ROWS);
+        b.define(block, "projection", acc, Challenge::Rows.power(1) * first.cur(), 0..ROWS);
         let cell = b.cell(block, acc, 0);
         b.equal(before.unwrap_or(cell), cell);
         before = Some(cell);

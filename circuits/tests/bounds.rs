@@ -173,7 +173,7 @@ fn circular_reasons_are_refused() {
     b.define(block, "the same", other, hint.cur(), 0..ROWS);
     let projected = ["hint", "other"].map(|name| b.column(block, Kind::Acc, name));
     let cells = [hint, other].into_iter().zip(projected).map(|(column, acc)| {
-        b.define(block, "projection", acc, column.cur() * Col::Challenge(Challenge::Rows).cur(), 0..1);
+        b.define(block, "projection", acc, column.cur() * Challenge::Rows.power(1), 0..1);
         b.cell(block, acc, 0)
     });
     let cells: Vec<_> = cells.collect();
@@ -187,7 +187,7 @@ fn equation(declared: Declared, tamper: impl FnOnce(&mut Builder, usize, Col)) -
     b.declare(block, hint, declared);
     let product = b.column(block, Kind::Acc, "of the products");
     let result = b.column(block, Kind::Acc, "of the hints");
-    let c = Col::Challenge(Challenge::Rows).cur();
+    let c = Challenge::Rows.power(1);
     let terms = [(product, a.cur() * a.cur()), (result, hint.cur())];
     let mut cells = vec![];
     for (acc, term) in terms {
@@ -250,7 +250,7 @@ fn an_equation_with_open_cells_on_both_sides_or_twice_in_a_coefficient_is_refuse
     let other = b.column(block, Kind::Acc, "other");
     // Both hints of two rows in one coefficient: their sum is determined, they are not.
     b.define(block, "sum", acc, hint.cur() + hint.at(1), 0..1);
-    b.define(block, "limb", other, limb.cur() * Col::Challenge(Challenge::Rows).cur(), 0..1);
+    b.define(block, "limb", other, limb.cur() * Challenge::Rows.power(1), 0..1);
     let (left, right) = (b.cell(block, acc, 0), b.cell(block, other, 0));
     b.equal(left, right);
     assert!(matches!(bound_error(b), BoundError::Mixed { .. }));
@@ -258,7 +258,7 @@ fn an_equation_with_open_cells_on_both_sides_or_twice_in_a_coefficient_is_refuse
     let (mut b, block, _, hint) = self::block();
     b.declare(block, hint, Declared::equation(1 << 30));
     let acc = b.column(block, Kind::Acc, "acc");
-    b.define(block, "projection", acc, hint.cur() * Col::Challenge(Challenge::Rows).cur(), 0..2);
+    b.define(block, "projection", acc, hint.cur() * Challenge::Rows.power(1), 0..2);
     let (left, right) = (b.cell(block, acc, 0), b.cell(block, acc, 1));
     b.equal(left, right);
     assert!(matches!(bound_error(b), BoundError::Mixed { .. }));
@@ -271,7 +271,7 @@ fn sides_that_can_differ_by_half_the_field_are_refused() {
         let (mut b, block, limb) = limb_block();
         let [x, y] = ["x", "y"].map(|name| b.column(block, Kind::Acc, name));
         for acc in [x, y] {
-            let c = Col::Challenge(Challenge::Rows).cur();
+            let c = Challenge::Rows.power(1);
             b.define(block, "projection", acc, limb.cur().times_pow2(bits - 12) * c, 0..1);
         }
         let (x, y) = (b.cell(block, x, 0), b.cell(block, y, 0));
@@ -288,7 +288,7 @@ fn sides_that_can_differ_by_half_the_field_are_refused() {
 fn a_gate_over_phase_2_that_defines_nothing_is_refused() {
     let (mut b, block, limb) = limb_block();
     let acc = b.column(block, Kind::Acc, "acc");
-    b.define(block, "projection", acc, limb.cur() * Col::Challenge(Challenge::Rows).cur(), 0..ROWS);
+    b.define(block, "projection", acc, limb.cur() * Challenge::Rows.power(1), 0..ROWS);
     b.gate(block, "equal", acc.cur() - limb.cur(), 0..ROWS);
     assert!(matches!(bound_error(b), BoundError::Phase2 { gate } if gate == "op: equal"));
 }
@@ -350,7 +350,7 @@ fn a_range_does_not_change_after_it_was_read() {
 fn a_projection_is_computed_once() {
     for copied in [false, true] {
         let (mut b, block, limb) = limb_block();
-        let c = Col::Challenge(Challenge::Rows).cur();
+        let c = Challenge::Rows.power(1);
         let [x, y, z] = ["x", "y", "z"].map(|name| b.column(block, Kind::Acc, name));
         let wide = |row: i32| limb.at(row).times_pow2(241) * c.clone();
         b.define(block, "x", x, wide(0), 0..1);

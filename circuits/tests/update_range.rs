@@ -169,9 +169,6 @@ proptest! {
             let at = plan().port_columns(port).start;
             witness.values[at][ROW] = value;
         }
-        for (name, value) in [("lambda", lambda), ("mu", mu), ("omega", omega)] {
-            witness.values[column(name)].fill(value);
-        }
         let publics = [lambda, mu, omega];
         prop_assert_eq!(found(&witness, &publics), vec![]);
         prop_assert!((-(1 << 16)..1 << 16).contains(&signed(w_new)));

@@ -6,24 +6,30 @@ use backend::curve::{F, Params, Point, ProofReader};
 use backend::halo2::with_columns;
 use backend::keys::{KeyError, VerifyingKey, stock_key};
 use halo2_proofs::plonk::{self, SingleVerifier};
+use plonkish::Uniform;
 use std::sync::Arc;
 
 /// halo2's key of a plan.
 #[derive(Clone, Debug)]
-pub struct Oracle(plonk::VerifyingKey<Point>);
+pub struct Oracle {
+    key: plonk::VerifyingKey<Point>,
+    /// What the instance columns behind that of the instance's values hold.
+    uniform: Vec<Uniform>,
+    k: u32,
+}
 
 impl Oracle {
     /// Makes the key.
     pub fn new(params: &Params, plan: &Arc<Plan>) -> Result<Self, KeyError> {
-        Ok(Oracle(stock_key(params, plan)?))
+        Ok(Oracle { key: stock_key(params, plan)?, uniform: plan.uniform.clone(), k: plan.k })
     }
 
     /// What halo2 says of a proof: it knows nothing of challenges between the passes, nor of exact lengths.
     pub fn verify(&self, params: &Params, proof: &[u8], instances: &[Vec<F>]) -> Result<(), plonk::Error> {
         let mut transcript = ProofReader::init(proof);
         let strategy = SingleVerifier::new(params.halo2());
-        with_columns(instances, |columns| {
-            plonk::verify_proof(params.halo2(), &self.0, strategy, columns, &mut transcript)
+        with_columns((&self.uniform, self.k), instances, |columns| {
+            plonk::verify_proof(params.halo2(), &self.key, strategy, columns, &mut transcript)
         })
     }
 

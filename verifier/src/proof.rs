@@ -5,12 +5,13 @@ use crate::opening::{Commitment, Opened, verify_openings};
 use crate::reader::{Items, Reader, absorbed};
 use crate::vanishing::{Challenges, Instance, Shared, quotient};
 use backend::challenge::{self, SLOTS};
-use backend::curve::{ENCODED, F, Msm, Params, Point, affine};
-use backend::keys::{Item, VerifyingKey};
+use backend::curve::{ENCODED, F, Msm, Params, Point, PointSum, affine};
+use backend::keys::{Item, Shape, VerifyingKey};
 use backend::multiexp::multiexp;
 use backend::permutation::powers;
 use ff::{Field, PrimeField};
 use halo2_proofs::transcript::Transcript;
+use std::collections::HashMap;
 
 /// Commitments of ports, as the proof holds them: `[instance][port][column]`.
 pub type Ports = Vec<Vec<Vec<Point>>>;
@@ -109,9 +110,10 @@ fn left_to_check<'params>(
     items: &Items,
 ) -> Result<Msm<'params>, VerifyError> {
     let (shape, n) = (&key.shape, instances.len());
-    let of_instances = commit_instances(params, instances);
+    let of_instances = commit_instances(params, shape, instances);
     let mut reader = Reader::new(items);
     reader.transcript().common_scalar(key.transcript).map_err(absorbed)?;
+    let columns = 1 + shape.uniform.len();
     of_instances.iter().try_for_each(|point| reader.transcript().common_point(*point)).map_err(absorbed)?;
     let advice = reader.points(n * shape.advice)?;
     // θ is that of lookups, of which there are none.
@@ -123,16 +125,16 @@ fn left_to_check<'params>(
     let pieces = reader.points(shape.quotient_pieces)?;
     let x = reader.challenge();
 
-    let instance_values = reader.scalars(n)?;
+    let instance_values = reader.scalars(n * shape.instance_queries)?;
     let advice_values = reader.scalars(n * shape.advice_queries)?;
     let fixed_values = reader.scalars(shape.fixed_queries)?;
     let random_value = reader.scalar()?;
     let sigma_values = reader.scalars(shape.permuted)?;
-    let of_products = 3 * shape.permutation_products - 1;
+    let of_products = shape.product_queries();
     let product_values = reader.scalars(n * of_products)?;
 
     let of_instance = |i: usize| Instance {
-        instance: instance_values[i],
+        instance: &instance_values[i * shape.instance_queries..][..shape.instance_queries],
         advice: &advice_values[i * shape.advice_queries..][..shape.advice_queries],
         products: &product_values[i * of_products..][..of_products],
     };
@@ -148,7 +150,10 @@ fn left_to_check<'params>(
     let at = |rotation: i32, value: &F| vec![(rotation, *value)];
     let advice_queries = key.queries.rotations();
     for (i, instance) in opened_of.iter().enumerate() {
-        opened.push(Opened { commitment: Commitment::One(&of_instances[i]), values: at(0, &instance.instance) });
+        for (column, value) in key.queries.instance.iter().zip(instance.instance) {
+            let commitment = Commitment::One(&of_instances[i * columns + column]);
+            opened.push(Opened { commitment, values: at(0, value) });
+        }
         for (column, rotations) in &advice_queries {
             let value = |&rotation: &i32| (rotation, instance.advice[places[&(*column, rotation)]]);
             let commitment = Commitment::One(&advice[i * shape.advice + column]);
@@ -172,19 +177,26 @@ fn left_to_check<'params>(
     Ok(msm)
 }
 
-/// Commitments of instance columns. Those that begin as the first does, as with the same challenges they do, share a part.
-fn commit_instances(params: &Params, instances: &[Vec<F>]) -> Vec<Point> {
+/// Commitments of instance columns: for each instance its values, then those that are the same on every usable row. What
+/// several instances have in common, as with the same challenges they do, is computed once.
+fn commit_instances(params: &Params, shape: &Shape, instances: &[Vec<F>]) -> Vec<Point> {
     let head = |instance: &[F]| params.commit_column(&instance[..SLOTS.min(instance.len())], F::ONE);
     let Some(first) = instances.first() else { return vec![] };
-    let of_first = head(first);
-    let of_publics = |instance: &Vec<F>| {
+    let (of_first, ones) = (head(first), params.commit_ones());
+    let mut known: HashMap<[u8; ENCODED], PointSum> = HashMap::new();
+    let mut all = vec![];
+    for instance in instances {
         let same = instance.get(..SLOTS) == first.get(..SLOTS);
         let shared = if same { of_first } else { head(instance) };
         let publics =
             instance.iter().enumerate().skip(SLOTS).map(|(row, value)| (*value, params.generators().lagrange[row]));
-        shared + multiexp(&publics.collect::<Vec<_>>())
-    };
-    affine(&instances.iter().map(of_publics).collect::<Vec<_>>())
+        all.push(shared + multiexp(&publics.collect::<Vec<_>>()));
+        for value in shape.uniform.iter().map(|value| value.of(instance).unwrap_or(F::ZERO)) {
+            let commit = || ones * value + params.generators().w;
+            all.push(*known.entry(value.to_repr()).or_insert_with(commit));
+        }
+    }
+    affine(&all)
 }
 
 /// The encodings of a proof's ports. Bytes are copied and nothing is checked but the proof's length: they mean nothing

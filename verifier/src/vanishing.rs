@@ -31,8 +31,8 @@ pub(crate) struct Shared<'p> {
 
 /// What a proof opens of an instance.
 pub(crate) struct Instance<'p> {
-    /// The instance column.
-    pub instance: F,
+    /// Instance columns, in the order of queries.
+    pub instance: &'p [F],
     /// Advice columns, in the order of queries.
     pub advice: &'p [F],
     /// Products of the permutation: at x, at ωx, and all but the last at the last row in use.
@@ -82,14 +82,19 @@ pub(crate) fn quotient(
 ) -> Result<F, VerifyError> {
     let rows = Rows::at(challenges.x, xn, key.shape.k, key.shape.blinding_rows)?;
     let of_fixed: HashMap<usize, F> = key.queries.fixed.iter().copied().zip(shared.fixed.iter().copied()).collect();
+    let of_uniform: HashMap<usize, usize> =
+        key.queries.instance.iter().enumerate().map(|(place, &column)| (column, place)).collect();
     let mut sum = F::ZERO;
     for instance in instances {
         let cell = |column: Global, rotation: i32| match column {
             Global::Advice(column) => instance.advice[shared.places[&(column, rotation)]],
             Global::Fixed(column) => of_fixed[&column],
+            Global::Uniform(number) => instance.instance[of_uniform[&(number + 1)]],
         };
         let of_gates = key.gates.evaluate(cell);
-        let copied: Vec<F> = std::iter::once(instance.instance)
+        let of_publics = key.queries.copies_publics().then(|| instance.instance[0]);
+        let copied: Vec<F> = of_publics
+            .into_iter()
             .chain(key.queries.permuted.iter().map(|&column| cell(Global::Advice(column), 0)))
             .collect();
         let of_copies = permutation(key, challenges, &rows, (&copied, shared.sigma), instance.products);

@@ -234,7 +234,7 @@ pub fn forge(key: &ProverKey, mut instances: Vec<ProofInstance>) -> Vec<u8> {
         let circuits: Vec<PlanCircuit<F>> =
             instances.iter().map(|i| PlanCircuit { plan: plan.clone(), witness: witness(i) }).collect();
         let mut head = Head { bytes: vec![], most };
-        let written = with_columns(columns, |columns| {
+        let written = with_columns((&plan.uniform, plan.k), columns, |columns| {
             with_plan(plan, || {
                 let mut transcript = ProofWriter::init(&mut head);
                 plonk::create_proof(

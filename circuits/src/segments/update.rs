@@ -7,12 +7,12 @@ use crate::{
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper, MU_BITS,
-        circuit::{self as sgd, DIVIDEND_BOUND, HyperColumns, LAMBDA_BOUND, Lane},
+        circuit::{self as sgd, DIVIDEND_BOUND, LAMBDA_BOUND, Lane, PublicHyper},
         dividend,
     },
 };
 use backend::{Builder, Circuit};
-use plonkish::{BlockId, Col, Declared, Interval, Kind, LANES, PortId, RESERVED_ROWS, Roles};
+use plonkish::{Col, Declared, Interval, LANES, PortId, RESERVED_ROWS, Roles};
 use serde::{Deserialize, Serialize};
 
 /// Ports of the update segment, in order: what enters, then what leaves. Weights that enter, with their low parts: their
@@ -113,13 +113,11 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
             b.declare(block, column, declared);
         }
     }
-    let lambda = constant_column(b, block, "lambda", (|hyper| hyper.lambda, HYPER_BITS[0]));
-    let mu = constant_column(b, block, "mu", (|hyper| hyper.mu, HYPER_BITS[1]));
-    let omega = constant_column(b, block, "omega", (|hyper| hyper.omega, HYPER_BITS[2]));
-    for (column, row) in [lambda, mu, omega].into_iter().zip(HYPER_ROWS) {
-        let cell = b.cell(block, column, 0);
-        b.public(cell, row);
-    }
+    let mut public = |i: usize| {
+        let range = Declared::outside(Interval::unsigned(HYPER_BITS[i]), "the verifier computes the public value");
+        b.uniform(HYPER_ROWS[i], range)
+    };
+    let hyper = PublicHyper { lambda: public(0), mu: public(1), omega: public(2) };
     let lane_of_ports = |lane: usize| Lane {
         whole: ports[WHOLE][lane],
         v: ports[MOMENTUM][lane],
@@ -129,24 +127,7 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
     };
     for i in 0..LANES {
         let element = move |values: &UpdateValues, row: usize| values.element(i, row);
-        sgd::place(b, block, &i.to_string(), (lane_of_ports(i), HyperColumns { lambda, mu, omega }), element);
+        sgd::place(b, block, &i.to_string(), (lane_of_ports(i), &hyper), element);
     }
     builder.compile(k)
-}
-
-/// A column that holds a public value of so many bits on every row.
-fn constant_column(
-    b: &mut Builder<UpdateValues>,
-    block: BlockId,
-    name: &str,
-    (value, bits): (fn(&Hyper) -> u64, u32),
-) -> Col {
-    let column = b.column(block, Kind::Copyable, name);
-    b.declare(block, column, Declared::outside(Interval::unsigned(bits), "the verifier computes the public value"));
-    let rows = b.rows(block);
-    b.assign(block, move |values, cells| {
-        (0..rows).for_each(|row| cells.set(column, row, value(&values.hyper).into()));
-    });
-    b.gate(block, &format!("{name} is the same on every row"), column.cur() - column.at(1), 0..rows - 1);
-    column
 }

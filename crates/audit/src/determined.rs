@@ -67,6 +67,7 @@ pub(super) fn undetermined<F: Field>(ix: &Index<'_, F>, values: &[F]) -> Vec<(us
                     if at == cell { values[at] + F::from(by) } else { values[at] }
                 }
                 Global::Fixed(f) => plan.fixed[f][at(row as usize, rotation)],
+                Global::Uniform(u) => ix.uniform[u],
             })
         };
         let (zero, one, two) = (value(0), value(1), value(2));

@@ -6,7 +6,7 @@ use super::index::{CellId, Class, Index};
 use super::moves::mend;
 use super::state::{Constraint, State, Verdict};
 use super::{AuditError, Free, Roles};
-use plonkish::{Challenge, Field, Plan, Witness, check_witness};
+use plonkish::{Challenge, Field, Plan, Uniform, Witness, check_witness};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -134,7 +134,7 @@ impl<'p, F: Field> Forge<'p, F> {
         if let Some(first) = broken.first() {
             return Err(AuditError::Dishonest { count: broken.len(), first: first.clone() });
         }
-        let ix = Index::new(plan, roles);
+        let ix = Index::new(plan, roles, &instance);
         let values = witness.values.iter().flatten().copied().collect();
         Ok(Forge {
             ix,
@@ -300,8 +300,13 @@ impl<'p, F: Field> Forge<'p, F> {
     }
 
     fn unread_publics(&self) -> Vec<usize> {
-        let read: HashSet<usize> = self.ix.plan.publics.iter().map(|p| p.1).collect();
-        // Challenges that no gate reads have no column.
+        let plan = self.ix.plan;
+        // A value that is the same on every row has a column if a gate reads it.
+        let uniform = plan.uniform.iter().filter_map(|value| match value {
+            Uniform::Public(row) => Some(*row),
+            Uniform::Power(..) => None,
+        });
+        let read: HashSet<usize> = plan.publics.iter().map(|p| p.1).chain(uniform).collect();
         let first = Challenge::ALL.len();
         (first..first + self.publics).filter(|row| !read.contains(row)).collect()
     }
@@ -324,7 +329,8 @@ impl<'p, F: Field> Forge<'p, F> {
             witness.fill_phase2(plan, &self.challenges);
             plan.gates.iter().enumerate().filter(|(g, _)| self.ix.class[*g] == Class::Lookup).any(|(_, gate)| {
                 let last = plan.usable - 1;
-                gate.rows.binary_search(&last).is_ok() && witness.eval(plan, &gate.poly, last) != F::ZERO
+                gate.rows.binary_search(&last).is_ok()
+                    && witness.eval(plan, &gate.poly, last, &self.ix.uniform) != F::ZERO
             })
         })
     }

@@ -1,7 +1,7 @@
 //! A plan turned around: for each cell, what reads it.
 
 use super::Roles;
-use plonkish::{Assignment, Expr, Field, Global, LookupSlot, Owner, Plan};
+use plonkish::{Assignment, Challenge, Expr, Field, Global, LookupSlot, Owner, Plan, Uniform};
 use std::collections::{HashMap, HashSet};
 
 /// A cell: `column · rows + row`.
@@ -89,13 +89,15 @@ pub(super) struct Index<'p, F> {
     /// Cells given from outside.
     pub input: Vec<bool>,
     pub result_publics: &'static [usize],
-    /// Other values of the challenge columns: a forger does not know the challenges, so that what he computes must be
-    /// right for any.
-    other: HashMap<usize, F>,
+    /// Values that are the same on every row.
+    pub uniform: Vec<F>,
+    /// The same under other challenges: a forger does not know them, so that what he computes must be right for any.
+    other: Vec<F>,
 }
 
 impl<'p, F: Field> Index<'p, F> {
-    pub fn new(plan: &'p Plan<F>, roles: &Roles) -> Self {
+    /// `instance` holds the challenges, then the public values.
+    pub fn new(plan: &'p Plan<F>, roles: &Roles, instance: &[F]) -> Self {
         let rows = plan.usable;
         let cells = plan.advice.len() * rows;
         let id = |(column, row): (usize, usize)| (column * rows + row) as CellId;
@@ -111,22 +113,25 @@ impl<'p, F: Field> Index<'p, F> {
         for gate in &plan.gates {
             let advice = |(column, rotation)| match column {
                 Global::Advice(a) => Some((a, rotation)),
-                Global::Fixed(_) => None,
+                Global::Fixed(_) | Global::Uniform(_) => None,
             };
-            let cells: Vec<(usize, i32)> = gate.poly.distinct_cells().into_iter().filter_map(advice).collect();
+            let read = gate.poly.distinct_cells();
+            let is_challenge =
+                |column| matches!(column, Global::Uniform(u) if matches!(plan.uniform[u], Uniform::Power(..)));
+            let reads_challenge = read.iter().any(|&(column, _)| is_challenge(column));
+            let cells: Vec<(usize, i32)> = read.into_iter().filter_map(advice).collect();
             class.push(if cells.iter().any(|(c, _)| lookup_columns.contains(c)) {
                 Class::Lookup
-            } else if cells.iter().any(|&(c, _)| c >= plan.phase1) {
+            } else if reads_challenge || cells.iter().any(|&(c, _)| c >= plan.phase1) {
                 Class::Phase2
             } else {
                 Class::Local
             });
             cells_of_gate.push(cells);
         }
-        let held: HashSet<usize> = plan.challenge.values().chain(plan.square.values()).copied().collect();
         let gates = Csr::build(cells, |emit| {
             for (g, gate) in plan.gates.iter().enumerate().filter(|(g, _)| class[*g] != Class::Lookup) {
-                for &(column, rotation) in cells_of_gate[g].iter().filter(|(c, _)| !held.contains(c)) {
+                for &(column, rotation) in &cells_of_gate[g] {
                     for &row in &gate.rows {
                         emit(id((column, at(row, rotation))), (g as u32, row as u32));
                     }
@@ -206,9 +211,9 @@ impl<'p, F: Field> Index<'p, F> {
         };
         let families = plan.owners.iter().map(|owners| owners.iter().map(&mut family).collect()).collect();
         let drawn = super::drawn::<F>(0xa5);
-        let other = (plan.challenge.iter().map(|(ch, &column)| (column, drawn[ch])))
-            .chain(plan.square.iter().map(|(ch, &column)| (column, drawn[ch].square())))
-            .collect();
+        let mut otherwise = instance.to_vec();
+        otherwise.iter_mut().zip(Challenge::ALL).for_each(|(value, challenge)| *value = drawn[&challenge]);
+        let other = plan.uniform_values(&otherwise);
         let slots: Vec<LookupSlot> = plan.helpers.iter().flat_map(|h| h.slots.iter().copied()).collect();
         let mut slot_of = vec![None; plan.phase1];
         for (i, slot) in slots.iter().enumerate() {
@@ -246,6 +251,7 @@ impl<'p, F: Field> Index<'p, F> {
             families,
             input,
             result_publics: roles.results,
+            uniform: plan.uniform_values(instance),
             other,
         }
     }
@@ -278,16 +284,16 @@ impl<'p, F: Field> Index<'p, F> {
         poly.eval(&|column, rotation| match column {
             Global::Advice(a) => values[a * self.rows + at(row, rotation)],
             Global::Fixed(f) => self.plan.fixed[f][at(row, rotation)],
+            Global::Uniform(u) => self.uniform[u],
         })
     }
 
     /// As [`Self::eval`], under other challenges.
     pub fn eval_otherwise(&self, values: &[F], poly: &Expr<F, Global>, row: usize) -> F {
         poly.eval(&|column, rotation| match column {
-            Global::Advice(a) => {
-                self.other.get(&a).copied().unwrap_or_else(|| values[a * self.rows + at(row, rotation)])
-            }
+            Global::Advice(a) => values[a * self.rows + at(row, rotation)],
             Global::Fixed(f) => self.plan.fixed[f][at(row, rotation)],
+            Global::Uniform(u) => self.other[u],
         })
     }
 
@@ -355,19 +361,15 @@ impl Cone {
     }
 }
 
-/// The cells that an assignment reads, challenges apart.
+/// The cells that an assignment reads.
 fn reads<F: Field>(plan: &Plan<F>, op: Op) -> Vec<CellId> {
     let mut cells = vec![];
     match op {
         Op::Copy { from, .. } => cells.push(from),
         Op::Define { step, row } => {
             if let Assignment::Define { poly, .. } = &plan.assignments[step as usize] {
-                let is_challenge =
-                    |column| plan.challenge.values().chain(plan.square.values()).any(|&held| held == column);
                 for (column, rotation) in poly.distinct_cells() {
-                    if let Global::Advice(a) = column
-                        && !is_challenge(a)
-                    {
+                    if let Global::Advice(a) = column {
                         cells.push((a * plan.usable + at(row as usize, rotation)) as CellId);
                     }
                 }

@@ -31,6 +31,7 @@ fn at_values<F: Field>(ix: &Index<'_, F>, values: &[F], poly: &Expr<F, Global>, 
     match poly {
         Expr::Const(c) => constant(*c),
         Expr::Cell(Global::Fixed(f), rotation) => constant(ix.plan.fixed[*f][at(row, *rotation)]),
+        Expr::Cell(Global::Uniform(u), _) => constant(ix.uniform[*u]),
         Expr::Cell(Global::Advice(a), rotation) => {
             let cell = ix.id((*a, at(row, *rotation)));
             Local { value: values[cell as usize], slopes: vec![(cell, F::ONE)], curved: vec![] }

@@ -9,6 +9,7 @@ use ff::Field;
 use group::{Curve, CurveAffine};
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
+use plonkish::RESERVED_ROWS;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The field of every cell.
@@ -87,6 +88,13 @@ impl Params {
         let of_values = values.iter().copied().zip(generators.lagrange.iter().copied());
         let terms: Vec<(F, Point)> = of_values.filter(|(value, _)| !value.is_zero_vartime()).collect();
         multiexp(&[&terms[..], &[(blind, generators.w)]].concat())
+    }
+
+    /// Commits, without a blind, to the column that is 1 on every usable row: to 1 everywhere, less what is not usable.
+    pub fn commit_ones(&self) -> PointSum {
+        let Generators { coefficients, lagrange, .. } = &self.generators;
+        let idle = &lagrange[lagrange.len().saturating_sub(RESERVED_ROWS)..];
+        idle.iter().fold(coefficients[0].to_curve(), |sum, base| sum - base)
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Arc<Bases<Point>>>> {

@@ -242,6 +242,7 @@ mod tests {
                 let number = match column {
                     Global::Advice(column) => 10 * column as u64,
                     Global::Fixed(column) => 100 + column as u64,
+                    Global::Uniform(number) => 200 + number as u64,
                 };
                 (Fp::from(seed) + Fp::from(number) + plonkish::field::<Fp>(rotation.into())).square().square()
             };

@@ -5,7 +5,7 @@ use halo2_proofs::{
     plonk::{Advice, Circuit, Column, ConstraintSystem, Error, Expression, Fixed, Instance, VirtualCells},
     poly::Rotation,
 };
-use plonkish::{Expr, Field, Global, Plan, Witness};
+use plonkish::{Expr, Field, Global, Plan, RESERVED_ROWS, Uniform, Witness};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -28,11 +28,24 @@ pub fn with_plan<F: Field, T>(plan: &Arc<Plan<F>>, f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Runs `f` on instances, of one column each, as halo2 takes them: as slices of slices of columns.
-pub fn with_columns<F, T>(instances: &[Vec<F>], f: impl FnOnce(&[&[&[F]]]) -> T) -> T {
-    let columns: Vec<[&[F]; 1]> = instances.iter().map(|i| [i.as_slice()]).collect();
-    let columns: Vec<&[&[F]]> = columns.iter().map(|c| &c[..]).collect();
-    f(&columns)
+/// Runs `f` on the columns of instances as halo2 takes them, as slices of slices: the instance's values, then each value that is
+/// the same on every usable row.
+pub fn with_columns<F: Field, T>(
+    (uniform, k): (&[Uniform], u32),
+    instances: &[Vec<F>],
+    f: impl FnOnce(&[&[&[F]]]) -> T,
+) -> T {
+    let rows = (1usize << k) - RESERVED_ROWS;
+    let column = |value: &Uniform, instance: &Vec<F>| vec![value.of(instance).unwrap_or(F::ZERO); rows];
+    let columns = |instance: &Vec<F>| uniform.iter().map(|value| column(value, instance)).collect::<Vec<_>>();
+    let made: Vec<Vec<Vec<F>>> = instances.iter().map(columns).collect();
+    let all = instances
+        .iter()
+        .zip(&made)
+        .map(|(values, made)| std::iter::once(values).chain(made).map(Vec::as_slice).collect::<Vec<&[F]>>());
+    let all: Vec<Vec<&[F]>> = all.collect();
+    let all: Vec<&[&[F]]> = all.iter().map(Vec::as_slice).collect();
+    f(&all)
 }
 
 /// A plan with or without a witness. Use inside [`with_plan`].
@@ -49,7 +62,8 @@ pub struct PlanCircuit<F> {
 pub struct PlanConfig {
     advice: Vec<Column<Advice>>,
     fixed: Vec<Column<Fixed>>,
-    instance: Column<Instance>,
+    /// The instance's values; then those that are the same on every row.
+    instance: Vec<Column<Instance>>,
 }
 
 impl PlanConfig {
@@ -60,6 +74,10 @@ impl PlanConfig {
             Expr::Cell(Global::Fixed(f), rotation) => {
                 assert_eq!(*rotation, 0, "fixed cells are read on the current row");
                 cells.query_fixed(self.fixed[*f])
+            }
+            Expr::Cell(Global::Uniform(u), rotation) => {
+                assert_eq!(*rotation, 0, "what is the same on every row is read on the current one");
+                cells.query_instance(self.instance[1 + *u], Rotation::cur())
             }
             Expr::Add(a, b) => self.expression(cells, a) + self.expression(cells, b),
             Expr::Mul(a, b) => self.expression(cells, a) * self.expression(cells, b),
@@ -81,8 +99,10 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
         let plan: Arc<Plan<F>> = plan.downcast().expect("configured with a plan over its field");
         let advice: Vec<_> = plan.advice.iter().map(|_| meta.advice_column()).collect();
         let fixed = plan.fixed.iter().map(|_| meta.fixed_column()).collect();
-        let instance = meta.instance_column();
-        meta.enable_equality(instance);
+        let instance: Vec<_> = (0..=plan.uniform.len()).map(|_| meta.instance_column()).collect();
+        if !plan.publics.is_empty() {
+            meta.enable_equality(instance[0]);
+        }
         for (column, a) in plan.advice.iter().zip(&advice) {
             if column.equality {
                 meta.enable_equality(*a);
@@ -146,7 +166,7 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
             },
         )?;
         for (cell, row) in public_cells {
-            layouter.constrain_instance(cell, config.instance, row)?;
+            layouter.constrain_instance(cell, config.instance[0], row)?;
         }
         Ok(())
     }

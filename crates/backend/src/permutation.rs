@@ -16,10 +16,11 @@ impl Cycles {
     /// The cycles of a plan's equal cells.
     pub fn of<F: Field>(plan: &Plan<F>, queries: &Queries) -> Self {
         let mut place = vec![None; plan.advice.len()];
-        // The instance column is the first.
-        queries.permuted.iter().enumerate().for_each(|(i, &column)| place[column] = Some(i + 1));
+        // The column of the instance's values is the first, if cells are copied from it.
+        let first = usize::from(queries.copies_publics());
+        queries.permuted.iter().enumerate().for_each(|(i, &column)| place[column] = Some(i + first));
         let cell = |(column, row): (usize, usize)| (place[column].expect("copied columns can be copied"), row);
-        let mut cycles = Cycles::new(1 + queries.permuted.len(), 1 << plan.k);
+        let mut cycles = Cycles::new(queries.permuted(), 1 << plan.k);
         plan.copies.iter().for_each(|&(a, b)| cycles.join(cell(a), cell(b)));
         plan.publics.iter().for_each(|&(a, row)| cycles.join(cell(a), (0, row)));
         cycles

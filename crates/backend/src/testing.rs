@@ -85,7 +85,7 @@ pub fn toy(seed: u64) -> Toy {
         b.determine(block, "y = 2x", &y[lane].cur(), y[lane].cur() - x[lane].cur().times(2), 0..ROWS);
     }
     let weighted = |lanes: &[Col], scale: i128| {
-        let (u, v) = (Col::Challenge(Challenge::Inputs).cur(), Col::Square(Challenge::Inputs).cur());
+        let (u, v) = (Challenge::Inputs.power(1), Challenge::Inputs.power(2));
         let rest = Expr::sum(lanes[1..].iter().map(|c| c.cur()));
         lanes[0].cur().times(scale) + (u + v) * rest.times(scale)
     };

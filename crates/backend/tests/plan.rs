@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use backend::curve::{F, Params};
-use backend::halo2::{PlanCircuit, with_plan};
+use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::{KeyError, Shape, VerifyingKey};
 use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
 use backend::{Builder, Plan, Witness, challenge};
 use ff::Field;
 use halo2_proofs::dev::{MockProver, VerifyFailure};
-use plonkish::{Global, Kind, check_witness};
+use plonkish::{Challenge, Global, Kind, Uniform, check_witness};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -17,7 +17,10 @@ use std::sync::Arc;
 /// gates that hold canonical ports at zero there poisoned; real proofs show that they are not.
 fn mock_accepts(plan: &Arc<Plan>, witness: &Witness, instance: &[F]) -> bool {
     let circuit = PlanCircuit { plan: plan.clone(), witness: Some(Arc::new(witness.clone())) };
-    let mock = with_plan(plan, || MockProver::run(plan.k, &circuit, vec![instance.to_vec()])).unwrap();
+    let columns = with_columns((&plan.uniform, plan.k), &[instance.to_vec()], |columns| {
+        columns[0].iter().map(|column| column.to_vec()).collect()
+    });
+    let mock = with_plan(plan, || MockProver::run(plan.k, &circuit, columns)).unwrap();
     match mock.verify() {
         Ok(()) => true,
         Err(failures) => failures.iter().all(|f| matches!(f, VerifyFailure::ConstraintPoisoned { .. })),
@@ -59,8 +62,15 @@ fn the_checkers_agree_on_honest_and_on_corrupted_witnesses() {
             corrupted[row] += F::ONE;
             let accepted = check_witness(&plan, &witness, &corrupted).is_empty();
             assert_eq!(accepted, mock_accepts(&plan, &witness, &corrupted), "instance row {row}");
-            // The context, and challenges that nothing uses, are read by no cell.
-            assert_eq!(accepted, plan.publics.iter().all(|p| p.1 != row));
+            // The context, and challenges that nothing uses, are read by no cell and by no gate; the pole of lookups of nothing
+            // decides nothing.
+            let is_read = |value: &Uniform| match *value {
+                Uniform::Power(Challenge::Alpha, _) if plan.helpers.is_empty() => false,
+                Uniform::Power(challenge, _) => Challenge::ALL.get(row) == Some(&challenge),
+                Uniform::Public(public) => public == row,
+            };
+            let read = plan.publics.iter().any(|p| p.1 == row) || plan.uniform.iter().any(is_read);
+            assert_eq!(accepted, !read, "row {row} of {:?}", plan.uniform);
         }
     }
 }
@@ -85,9 +95,15 @@ fn digests_cover_the_layout_that_the_pinned_key_does_not_show() {
     let mut fewer = (*plan).clone();
     fewer.phase1 -= 1;
     let fewer = VerifyingKey::new(&params, &Arc::new(fewer)).unwrap();
+    // What is the same on every row is told by no commitment of the key.
+    let mut swapped = (*plan).clone();
+    swapped.uniform.swap(0, 1);
+    let swapped = VerifyingKey::new(&params, &Arc::new(swapped)).unwrap();
     assert_eq!(VerifyingKey { shape: base.shape.clone(), digest: base.digest, ..fewer.clone() }, base);
     assert_ne!(base.digest, longer.digest);
     assert_ne!(base.digest, fewer.digest);
+    assert_eq!((&swapped.fixed, &swapped.sigma, swapped.transcript), (&base.fixed, &base.sigma, base.transcript));
+    assert_ne!(base.digest, swapped.digest);
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl<F: Field, V> Builder<F, V> {
             block,
             &format!("horner: next = acc·{} + value", challenge.label()),
             acc,
-            acc.at(-1) * Col::Challenge(challenge).cur() + value.cur(),
+            acc.at(-1) * challenge.power(1) + value.cur(),
             start + 1..start + cells.len(),
         );
         self.cell(block, acc, start + cells.len() - 1)

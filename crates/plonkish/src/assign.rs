@@ -52,7 +52,7 @@ impl<F: Field, V> Circuit<F, V> {
                     from(values, &mut Cells { plan, block: *block, values: values_of_cells, error: &mut error });
                 }
                 GridFill::Set { at, value } => witness.values[at.0][at.1] = *value,
-                GridFill::Compute(assignment) => witness.assign(plan, assignment),
+                GridFill::Compute(assignment) => witness.assign(plan, assignment, &[]),
             }
         }
         error.map_or(Ok(witness), Err)

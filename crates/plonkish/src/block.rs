@@ -4,7 +4,7 @@ use super::block_cells::Cells;
 use super::cells::{BlockId, Cell, Col, Kind, Local, Lookup, Port, PortId, Role, index};
 use super::fault::Fault;
 use super::interval::Interval;
-use super::ranges::Known;
+use super::ranges::{Declared, Known};
 use super::{Field, LANES, field};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -113,6 +113,8 @@ pub struct Builder<F, V = ()> {
     pub(super) blocks: Vec<Block<F>>,
     pub(super) copies: Vec<(Cell, Cell)>,
     pub(super) publics: Vec<(Cell, usize)>,
+    /// Where public values that are read on every row lie, by row of the instance.
+    pub(super) publics_known: BTreeMap<usize, Declared>,
     pub(super) fills: Vec<Fill<F, V>>,
     pub(super) steps: Vec<Step<F>>,
     pub(super) ports: Vec<Port>,
@@ -143,6 +145,7 @@ impl<F: Field, V> Builder<F, V> {
             blocks: vec![],
             copies: vec![],
             publics: vec![],
+            publics_known: BTreeMap::new(),
             fills: vec![],
             steps: vec![],
             ports: vec![],

@@ -99,6 +99,10 @@ impl<F: Field> Plan<F> {
                                 return Err(BoundError::Undetermined { cell: self.cell_name(a, row), row });
                             }
                         }
+                        Global::Uniform(u) => {
+                            let range = self.uniform_range(u);
+                            ranges.extend(range.map(|range| ((column, rotation), range)));
+                        }
                         Global::Advice(_) => {}
                     }
                 }
@@ -179,6 +183,11 @@ pub(super) fn declared<F: Field, V>(builder: &Builder<F, V>) -> Vec<DeclaredRang
                 because,
             });
         }
+    }
+    for (&row, declared) in &builder.publics_known {
+        let Because::Outside(by) = declared.because else { continue };
+        let (column, range) = (format!("row {row}"), declared.interval.to_string());
+        found.insert(DeclaredRange { op: "instance".into(), column, range, because: format!("from outside: {by}") });
     }
     found.into_iter().collect()
 }

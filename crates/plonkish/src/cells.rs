@@ -1,9 +1,10 @@
 //! What a circuit is written in: challenges, columns of blocks, cells, ports.
 
-use super::Expr;
+use super::{Expr, Field};
+use serde::{Deserialize, Serialize};
 
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Challenge {
     /// The pole α of the logarithmic derivative.
     Alpha,
@@ -45,6 +46,44 @@ impl Challenge {
             Challenge::Inputs => "inputs",
         }
     }
+
+    /// Its power, on every row.
+    pub fn power<F>(self, exponent: u32) -> Local<F> {
+        Col::Uniform(Uniform::Power(self, exponent)).cur()
+    }
+}
+
+/// A value that an instance has on every usable row. No prover commits to it: a verifier makes the column itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Uniform {
+    /// A power of a challenge.
+    Power(Challenge, u32),
+    /// The value on a row of the instance.
+    Public(usize),
+}
+
+impl Uniform {
+    /// The value: `instance` holds the challenges in the order of [`Challenge::ALL`], then the public values. None if it is too
+    /// short.
+    pub fn of<F: Field>(self, instance: &[F]) -> Option<F> {
+        match self {
+            Uniform::Power(challenge, exponent) => {
+                let row = Challenge::ALL.iter().position(|&other| other == challenge)?;
+                Some(instance.get(row)?.pow_vartime([u64::from(exponent)]))
+            }
+            Uniform::Public(row) => instance.get(row).copied(),
+        }
+    }
+}
+
+impl std::fmt::Display for Uniform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Uniform::Power(challenge, 1) => write!(f, "challenge {}", challenge.label()),
+            Uniform::Power(challenge, exponent) => write!(f, "challenge {}^{exponent}", challenge.label()),
+            Uniform::Public(row) => write!(f, "instance row {row}"),
+        }
+    }
 }
 
 /// What a column of a block may hold.
@@ -73,10 +112,8 @@ pub enum Kind {
 pub enum Col {
     /// A column of the block.
     Local(usize),
-    /// The column that holds a challenge on every row.
-    Challenge(Challenge),
-    /// The column that holds the square of a challenge on every row.
-    Square(Challenge),
+    /// A value that is the same on every row.
+    Uniform(Uniform),
 }
 
 /// An expression over a block's columns.
@@ -138,8 +175,6 @@ pub enum Role {
     Phase1,
     /// Computes a cell of phase 2: holds in the field, whatever the cells are.
     Projection,
-    /// Holds a challenge constant, or squares it.
-    Challenge,
     /// Part of the lookup argument.
     Lookup,
 }
@@ -147,6 +182,6 @@ pub enum Role {
 pub(super) fn index(column: Col) -> usize {
     match column {
         Col::Local(c) => c,
-        _ => panic!("a challenge column is not a column of a block"),
+        Col::Uniform(_) => panic!("a value that is the same on every row is no column of a block"),
     }
 }

@@ -1,4 +1,4 @@
-//! From packed blocks to a plan: global columns, gates with selectors, the lookup argument, the challenge columns.
+//! From packed blocks to a plan: global columns, gates with selectors, the lookup argument.
 
 mod gates;
 mod layout;
@@ -7,11 +7,11 @@ mod lookup;
 use super::assign::Circuit;
 use super::block::Builder;
 use super::bounds::{declared, spans};
-use super::cells::{Cell, Challenge, Col, Port, Role};
+use super::cells::{Cell, Col, Port};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
 use super::plan::{Global, Place, Plan};
-use super::{Expr, Field, RESERVED_ROWS, Witness};
+use super::{Field, RESERVED_ROWS, Witness};
 use gates::Gates;
 use layout::Layout;
 use lookup::Lookups;
@@ -53,7 +53,6 @@ impl<F: Field, V> Builder<F, V> {
         placed.add_constants(&mut gates);
         placed.add_gates(&mut gates);
         let tags = placed.add_tags(&mut gates);
-        add_challenges(&layout, &mut gates, usable);
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
 
         let Lookups { helpers, tables, running, positions } = lookup::add(&mut layout, &mut gates, &tags, usable);
@@ -62,7 +61,8 @@ impl<F: Field, V> Builder<F, V> {
         let declared = declared(&self);
         let (mut fixed, gates) = gates.finish();
         let port_flags = port_flags(&self.ports, &port_rows, &mut fixed);
-        let Layout { advice, phase1, challenge, square, .. } = layout;
+        let Layout { advice, phase1, uniform, .. } = layout;
+        let uniform_ranges = self.publics_known.iter().map(|(&row, declared)| (row, declared.interval)).collect();
         let mut plan = Plan {
             k,
             usable,
@@ -84,8 +84,8 @@ impl<F: Field, V> Builder<F, V> {
             helpers,
             tables,
             running,
-            challenge,
-            square,
+            uniform,
+            uniform_ranges,
             table_rows: positions,
             places,
             columns,
@@ -98,37 +98,14 @@ impl<F: Field, V> Builder<F, V> {
 }
 
 impl<F: Field> Plan<F> {
-    /// Copies, and the cells that equal rows of the instance: the circuit's own, and row 0 of the challenges' columns.
+    /// Copies, and the cells that equal rows of the instance.
     fn connect(&mut self, copies: &[(Cell, Cell)], publics: &[(Cell, usize)]) {
         self.copies = copies.iter().map(|&(a, b)| (self.locate(a), self.locate(b))).collect();
-        let own = publics.iter().map(|&(cell, row)| (self.locate(cell), row));
-        let challenges = Challenge::ALL.iter().enumerate();
-        let challenges = challenges.filter_map(|(i, c)| self.challenge.get(c).map(|&column| ((column, 0), i)));
-        self.publics = own.chain(challenges).collect();
+        self.publics = publics.iter().map(|&(cell, row)| (self.locate(cell), row)).collect();
         let cells = self.copies.iter().flat_map(|(a, b)| [a, b]).chain(self.publics.iter().map(|(cell, _)| cell));
         for &(column, _) in cells {
             self.advice[column].equality = true;
         }
-    }
-}
-
-/// Challenges: constant down the column from the instance's value on row 0; squares of them.
-fn add_challenges<F: Field>(layout: &Layout, gates: &mut Gates<F>, usable: usize) {
-    let cell = |column: usize, rotation: i32| Expr::Cell(Global::Advice(column), rotation);
-    for (challenge, &column) in &layout.challenge {
-        gates.add(
-            Role::Challenge,
-            format!("challenge: {} is the same on every row", challenge.label()),
-            cell(column, 0) - cell(column, 1),
-            0..usable - 1,
-        );
-    }
-    for (challenge, &column) in &layout.square {
-        gates.everywhere(
-            Role::Challenge,
-            format!("challenge: square of {}", challenge.label()),
-            cell(column, 0) - cell(layout.challenge[challenge], 0).square(),
-        );
     }
 }
 
@@ -160,7 +137,7 @@ impl<F: Field, V> Placed<'_, F, V> {
     fn advice(&self, block: usize, column: usize) -> usize {
         match self.columns[block][column] {
             Global::Advice(a) => a,
-            Global::Fixed(_) => unreachable!("lookups and ports are advice"),
+            Global::Fixed(_) | Global::Uniform(_) => unreachable!("lookups and ports are advice"),
         }
     }
 
@@ -186,8 +163,7 @@ impl<F: Field, V> Placed<'_, F, V> {
                     format!("{}: {}", block.op, gate.name),
                     gate.poly.map(&|column, rotation| match column {
                         Col::Local(i) => (self.columns[b][i], place.rotation_from_base((i, rotation))),
-                        Col::Challenge(c) => (Global::Advice(self.layout.challenge[&c]), 0),
-                        Col::Square(c) => (Global::Advice(self.layout.square[&c]), 0),
+                        Col::Uniform(value) => (self.layout.uniform(value), 0),
                     }),
                     gate.rows.iter().map(|&row| place.base(row)),
                 );

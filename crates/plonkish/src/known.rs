@@ -12,7 +12,7 @@
 //! What a gate reads must be known on the rows on which it reads it: otherwise the plan becomes no key.
 
 use super::block::Builder;
-use super::cells::{BlockId, Cell, Col, Kind, Local, index};
+use super::cells::{BlockId, Cell, Col, Kind, Local, Uniform, index};
 use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::{Basis, Because, Case, Declared, Known};
@@ -34,6 +34,12 @@ impl<F: Field, V> Builder<F, V> {
             Some(Known { interval, rows: vec![], because: Some(because), basis });
     }
 
+    /// A public value on every row, by its row of the instance, and where it lies.
+    pub fn uniform(&mut self, row: usize, declared: Declared) -> Local<F> {
+        self.publics_known.insert(row, declared);
+        Col::Uniform(Uniform::Public(row)).cur()
+    }
+
     /// Where the values of an expression over a block lie; none if something of it is not known.
     pub fn interval(&self, block: BlockId, poly: &Local<F>) -> Option<Interval> {
         self.interval_in(block, poly, &[])
@@ -44,7 +50,8 @@ impl<F: Field, V> Builder<F, V> {
             Some(&(_, interval)) => Some(interval),
             None => match column {
                 Col::Local(c) => self.column_interval(block, c),
-                Col::Challenge(_) | Col::Square(_) => None,
+                Col::Uniform(Uniform::Public(row)) => self.publics_known.get(&row).map(|known| known.interval),
+                Col::Uniform(Uniform::Power(..)) => None,
             },
         })
     }

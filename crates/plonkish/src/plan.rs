@@ -1,7 +1,7 @@
 //! A compiled circuit, as data.
 
 use super::block::Step;
-use super::cells::{Cell, Challenge, Col, Port, Role};
+use super::cells::{Cell, Col, Port, Role, Uniform};
 use super::fault::Fault;
 use super::interval::Interval;
 use super::pack::Pool;
@@ -18,6 +18,8 @@ pub enum Global {
     Advice(usize),
     /// Fixed column by index.
     Fixed(usize),
+    /// Value that is the same on every usable row, by index.
+    Uniform(usize),
 }
 
 /// An advice column of a plan.
@@ -176,10 +178,10 @@ pub struct Plan<F> {
     pub tables: Vec<TableColumns>,
     /// Advice column of the lookup argument's running sum.
     pub running: usize,
-    /// Advice column that holds each challenge in use.
-    pub challenge: BTreeMap<Challenge, usize>,
-    /// Advice column that holds the square of each challenge of which it is in use.
-    pub square: BTreeMap<Challenge, usize>,
+    /// Values that are the same on every usable row.
+    pub uniform: Vec<Uniform>,
+    /// Where those that are public values lie, by row of the instance.
+    pub uniform_ranges: BTreeMap<usize, Interval>,
     /// Where each table entry stands.
     pub table_rows: TablePositions,
     pub(super) places: Vec<Place>,
@@ -203,7 +205,7 @@ impl<F: Field> Plan<F> {
         assert!(cell.row < place.rows, "row {} is none of a block of {} rows", cell.row, place.rows);
         match self.columns[cell.block][cell.column] {
             Global::Advice(c) => (c, place.at(cell.column, cell.row)),
-            Global::Fixed(_) => panic!("fixed cells are not advice cells"),
+            Global::Fixed(_) | Global::Uniform(_) => panic!("no advice cell"),
         }
     }
 
@@ -211,9 +213,31 @@ impl<F: Field> Plan<F> {
     fn relocated(&self, block: usize, (column, rotation): (Col, i32), from: usize) -> (Global, i32) {
         match column {
             Col::Local(i) => (self.columns[block][i], self.places[block].rotation((i, rotation), from)),
-            Col::Challenge(ch) => (Global::Advice(self.challenge[&ch]), 0),
-            Col::Square(ch) => (Global::Advice(self.square[&ch]), 0),
+            Col::Uniform(value) => (self.uniform(value), 0),
         }
+    }
+
+    /// The column of a value that is the same on every row.
+    fn uniform(&self, value: Uniform) -> Global {
+        Global::Uniform(self.uniform.iter().position(|&other| other == value).expect("all that are read have a column"))
+    }
+
+    /// The values that are the same on every row; 0 for those of rows that `instance` does not have.
+    pub fn uniform_values(&self, instance: &[F]) -> Vec<F> {
+        self.uniform.iter().map(|value| value.of(instance).unwrap_or(F::ZERO)).collect()
+    }
+
+    /// Where a value that is the same on every row lies; none of a challenge's.
+    pub(super) fn uniform_range(&self, number: usize) -> Option<Interval> {
+        match self.uniform[number] {
+            Uniform::Power(..) => None,
+            Uniform::Public(row) => self.uniform_ranges.get(&row).copied(),
+        }
+    }
+
+    /// Whether a value that is the same on every row is read.
+    pub fn has_uniform(&self, value: Uniform) -> bool {
+        self.uniform.contains(&value)
     }
 
     /// A builder's step over the grid.

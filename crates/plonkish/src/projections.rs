@@ -1,7 +1,7 @@
 //! Phase 2 computed in bounds: each projection as a polynomial in the challenges ([`Norm`]), each equation between two
 //! of them checked. See [`bounds`](super::bounds).
 
-use super::cells::Challenge;
+use super::cells::Uniform;
 use super::coefficients::{Form, Norm};
 use super::interval::{Interval, bits, exponent, half};
 use super::margins::{BoundError, Margin, shifted};
@@ -9,7 +9,7 @@ use super::plan::{Assignment, Global, Plan};
 use super::ranges::Basis;
 use super::{Expr, Field};
 use ethnum::U256;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A set of cells (column, row).
@@ -109,20 +109,16 @@ pub(super) struct Projections<'p, F> {
     half: U256,
     /// By advice column less those of phase 1; empty where nothing is computed.
     norms: Vec<Vec<Option<Norm>>>,
-    /// Powers of challenges, by advice column.
-    powers: BTreeMap<usize, (Challenge, u16)>,
     /// Open cells that an equation determines.
     pub determined: Cells,
 }
 
 impl<'p, F: Field> Projections<'p, F> {
     pub fn new(plan: &'p Plan<F>) -> Self {
-        let power = |by: u16| move |(&challenge, &column): (&Challenge, &usize)| (column, (challenge, by));
         Projections {
             plan,
             half: half::<F>(),
             norms: vec![vec![]; plan.advice.len() - plan.phase1],
-            powers: plan.challenge.iter().map(power(1)).chain(plan.square.iter().map(power(2))).collect(),
             determined: Cells::default(),
         }
     }
@@ -135,9 +131,6 @@ impl<'p, F: Field> Projections<'p, F> {
                 Basis::AfterOpen | Basis::AfterShown => Value::Norm(Norm::cell(span.interval, Form::Derived)),
             });
         }
-        if let Some(&(challenge, power)) = self.powers.get(&column) {
-            return Some(Value::Norm(Norm::challenge(challenge, power)));
-        }
         let phase2 = column.checked_sub(self.plan.phase1)?;
         self.norms[phase2].get(row).copied().flatten().map(Value::Norm)
     }
@@ -149,6 +142,10 @@ impl<'p, F: Field> Projections<'p, F> {
             Tree::Cell(Global::Fixed(f), rotation) => {
                 Ok(Value::Known(Interval::of(self.plan.fixed[*f][shifted(row, *rotation)])))
             }
+            Tree::Cell(Global::Uniform(u), _) => match self.plan.uniform[*u] {
+                Uniform::Power(challenge, exponent) => Ok(Value::Norm(Norm::challenge(challenge, exponent as u16))),
+                Uniform::Public(_) => self.plan.uniform_range(*u).map(Value::Known).ok_or_else(too_large),
+            },
             Tree::Cell(Global::Advice(a), rotation) => {
                 let at = shifted(row, *rotation);
                 self.cell(*a, at).ok_or(Missing::Cell(*a, at))

@@ -1,7 +1,7 @@
 //! The values of a plan's cells, and the computation of phase 2 from the challenges.
 
 use super::Field;
-use super::cells::Challenge;
+use super::cells::{Challenge, Uniform};
 use super::plan::{Assignment, Global, Helper, LookupSlot, Plan};
 use ff::BatchInvert;
 use rayon::prelude::*;
@@ -90,36 +90,33 @@ impl<F: Field> Witness<F> {
 
     /// Fills every phase-2 column from the challenges.
     pub fn fill_phase2(&mut self, plan: &Plan<F>, challenges: &BTreeMap<Challenge, F>) {
-        for (ch, &column) in &plan.challenge {
-            self.values[column].fill(challenges[ch]);
-        }
-        for (ch, &column) in &plan.square {
-            self.values[column].fill(challenges[ch].square());
-        }
+        let instance: Vec<F> = Challenge::ALL.iter().map(|challenge| challenges[challenge]).collect();
+        let uniform = plan.uniform_values(&instance);
         for assignment in &plan.assignments {
-            self.assign(plan, assignment);
+            self.assign(plan, assignment, &uniform);
         }
         self.fill_lookups(plan, challenges);
     }
 
-    pub(super) fn assign(&mut self, plan: &Plan<F>, assignment: &Assignment<F>) {
+    pub(super) fn assign(&mut self, plan: &Plan<F>, assignment: &Assignment<F>, uniform: &[F]) {
         match assignment {
             Assignment::Define { column, poly, rows } => {
                 for &row in rows {
-                    self.values[*column][row] = self.eval(plan, poly, row);
+                    self.values[*column][row] = self.eval(plan, poly, row, uniform);
                 }
             }
             Assignment::Copy { from, to } => self.values[to.0][to.1] = self.values[from.0][from.1],
         }
     }
 
-    /// Value of an expression on a row.
-    pub fn eval(&self, plan: &Plan<F>, poly: &super::Expr<F, Global>, row: usize) -> F {
+    /// Value of an expression on a row; `uniform` are the plan's values that are the same on every row.
+    pub fn eval(&self, plan: &Plan<F>, poly: &super::Expr<F, Global>, row: usize, uniform: &[F]) -> F {
         poly.eval(&|column, rotation| {
             let row = (row as i64 + i64::from(rotation)) as usize;
             match column {
                 Global::Advice(a) => self.values[a][row],
                 Global::Fixed(f) => plan.fixed[f][row],
+                Global::Uniform(u) => uniform[u],
             }
         })
     }
@@ -159,7 +156,7 @@ impl<F: Field> Witness<F> {
                 .map(|row| {
                     let entry = pole + plan.fixed[table.x][row];
                     // Without pairs all entries are limbs, and no gate weighs the other components.
-                    if plan.challenge.contains_key(&Challenge::TupleY) {
+                    if plan.has_uniform(Uniform::Power(Challenge::TupleY, 1)) {
                         entry + tuple_y * plan.fixed[table.y][row] + tuple_tag * plan.fixed[table.tag][row]
                     } else {
                         entry

@@ -42,9 +42,10 @@ pub fn out_of_range<F: Field>(plan: &Plan<F>, witness: &Witness<F>) -> Vec<(Stri
 /// All constraints that the witness breaks. `instance` is the instance column.
 pub fn check_witness<F: Field>(plan: &Plan<F>, witness: &Witness<F>, instance: &[F]) -> Vec<Violation> {
     let mut found = vec![];
+    let uniform = plan.uniform_values(instance);
     for gate in &plan.gates {
         for &row in &gate.rows {
-            if witness.eval(plan, &gate.poly, row) != F::ZERO {
+            if witness.eval(plan, &gate.poly, row, &uniform) != F::ZERO {
                 found.push(Violation::Gate(gate.name.clone(), row));
             }
         }

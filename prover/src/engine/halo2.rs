@@ -90,7 +90,7 @@ impl FirstPass {
         let (cancel, key_of_halo2) = (watch.cancel, key.halo2(params)?);
         let mut transcript = ProofWriter::init(Tally::new(length, watch));
         let made = lent(plan, instances, |circuits| {
-            with_columns(&columns, |columns| {
+            with_columns((&plan.uniform, plan.k), &columns, |columns| {
                 with_plan(plan, || {
                     plonk::create_proof(params.halo2(), key_of_halo2, circuits, columns, &mut rng, &mut transcript)
                 })

@@ -93,7 +93,7 @@ fn forge_by_stock(witnesses: &[Witness], instances: &[Vec<F>], draws: &[Draws], 
     let scripted = ScriptedRng::new(draws, rng);
     let key = KEY.halo2(&PARAMS).unwrap();
     let mut transcript = ProofWriter::init(vec![]);
-    with_columns(instances, |columns| {
+    with_columns((&plan.uniform, plan.k), instances, |columns| {
         with_plan(plan, || {
             plonk::create_proof(PARAMS.halo2(), key, &circuits, columns, scripted, &mut transcript).unwrap();
         });
@@ -107,6 +107,7 @@ fn forge_by_native(witnesses: &[Witness], instances: &[Vec<F>], draws: &[Draws],
         let mut columns = Columns::new(draws.blinds.clone());
         columns.commit(&bases, &witness.values, &draws.rows, &never).unwrap();
         columns.instance = instance.clone();
+        columns.uniform = KEY.plan.uniform_values(instance);
         columns
     };
     let columns = witnesses.iter().zip(instances).zip(draws).map(columns).collect();

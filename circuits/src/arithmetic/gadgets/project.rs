@@ -6,17 +6,11 @@
 
 use super::slab::Placed;
 use backend::{Builder, Local};
-use plonkish::{Cell, Challenge, Col, Kind};
+use plonkish::{Cell, Challenge, Kind};
 
 /// `⟨X⟩_c`: one cell per run. Elements of degree at most 2.
 pub fn inner<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge) -> Vec<Cell> {
-    let (c, c2) = (Col::Challenge(challenge).cur(), Col::Square(challenge).cur());
-    let power = match x.slab.lanes {
-        1 => c.clone(),
-        2 => c2,
-        4 => c2.square(),
-        lanes => panic!("{lanes} lanes have no projection"),
-    };
+    let (c, power) = (challenge.power(1), challenge.power(x.slab.lanes as u32));
     let name = challenge.label();
     let columns = x.slab.column(b, Kind::Acc, &format!("inner {name}"));
     for ((piece, &acc), lanes) in x.slab.pieces.iter().zip(&columns).zip(&x.lanes) {
@@ -40,7 +34,7 @@ pub fn outer<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge, period: us
     let slab = &x.slab;
     assert_eq!(slab.runs % period, 0, "groups of equal size");
     let run_rows = slab.run_rows();
-    let c = Col::Challenge(challenge).cur();
+    let c = challenge.power(1);
     let name = challenge.label();
     let columns = slab.lane_columns(b, Kind::Acc, &format!("outer {name}"));
     for (p, piece) in slab.pieces.iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::{
     arithmetic::fixed::{Class, LOW_BITS, STATE_BITS, STATE_FRAC},
     arithmetic::gadgets::{Limbs, Rescale},
 };
-use backend::{Builder, Expr};
+use backend::{Builder, Expr, Local};
 use plonkish::{BlockId, Col, LIMB_BITS};
 
 /// Largest `|x|` that the update's circuit takes. At learning rates up to 1 no gradient that the other circuits give exceeds it.
@@ -31,15 +31,15 @@ pub struct Lane {
     pub lo_new: Col,
 }
 
-/// Columns that hold λ, μ, ω on every row.
-#[derive(Clone, Copy, Debug)]
-pub struct HyperColumns {
+/// λ, μ, ω, the same on every row.
+#[derive(Clone, Debug)]
+pub struct PublicHyper {
     /// λ.
-    pub lambda: Col,
+    pub lambda: Local,
     /// μ.
-    pub mu: Col,
+    pub mu: Local,
     /// ω.
-    pub omega: Col,
+    pub omega: Local,
 }
 
 /// Places the update of one element and its gradient per row, as `element` finds them, on all rows of `block`.
@@ -47,7 +47,7 @@ pub fn place<V: 'static>(
     b: &mut Builder<V>,
     block: BlockId,
     name: &str,
-    (lane, columns): (Lane, HyperColumns),
+    (lane, hyper): (Lane, &PublicHyper),
     element: impl Fn(&V, usize) -> (Hyper, Element, i128) + Clone + Send + Sync + 'static,
 ) {
     let n = b.rows(block);
@@ -72,9 +72,9 @@ pub fn place<V: 'static>(
     b.gate(
         block,
         &format!("w'{name}: x = whole·2^36 + mu·v − lambda·g − omega·whole"),
-        division.x.clone() - lane.whole.cur().times_pow2(STATE_FRAC) - columns.mu.cur() * lane.v.cur()
-            + columns.lambda.cur() * lane.g.cur()
-            + columns.omega.cur() * lane.whole.cur(),
+        division.x.clone() - lane.whole.cur().times_pow2(STATE_FRAC) - hyper.mu.clone() * lane.v.cur()
+            + hyper.lambda.clone() * lane.g.cur()
+            + hyper.omega.clone() * lane.whole.cur(),
         0..n,
     );
     let low_limbs = (LOW_BITS / LIMB_BITS) as usize;

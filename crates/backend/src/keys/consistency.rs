@@ -4,8 +4,11 @@ use super::shape::point_sets;
 use super::{KeyError, VerifyingKey};
 use crate::challenge::MAX_TERMS;
 use crate::parameters::MAX_K;
-use plonkish::{Global, MAX_GATE_DEGREE, Selector};
+use plonkish::{Global, MAX_GATE_DEGREE, RESERVED_ROWS, Selector, Uniform};
 use std::collections::HashSet;
+
+/// Largest power of a challenge that a column holds: circuits have few.
+const MAX_EXPONENT: u32 = 64;
 
 /// Different sets of points that a verifier is ready to go through: circuits have about 16.
 const MOST_SETS: usize = 256;
@@ -25,7 +28,14 @@ impl VerifyingKey {
         if counts.iter().any(|&count| count as u64 > MAX_TERMS) {
             return no("the number of columns");
         }
-        if shape.blinding_rows == 0 || shape.blinding_rows + shape.instance_length() > rows {
+        let has_value = |value: &Uniform| match *value {
+            Uniform::Power(_, exponent) => exponent <= MAX_EXPONENT,
+            Uniform::Public(row) => row < shape.instance_length(),
+        };
+        if shape.uniform.len() as u64 > MAX_TERMS || !shape.uniform.iter().all(has_value) {
+            return no("the values that are the same on every row");
+        }
+        if rows <= RESERVED_ROWS || shape.blinding_rows == 0 || shape.blinding_rows + shape.instance_length() > rows {
             return no("the number of public values");
         }
         if shape.phase1 == 0
@@ -37,6 +47,7 @@ impl VerifyingKey {
         if shape.port_openings.len() != shape.ports.len() {
             return no("the openings of ports");
         }
+        let instance: HashSet<usize> = queries.instance.iter().copied().collect();
         let (advice, fixed): (HashSet<_>, HashSet<_>) =
             (queries.advice.iter().copied().collect(), queries.fixed.iter().copied().collect());
         // As halo2 blinds as many rows, and two points of the domain that are the same are opened once.
@@ -49,12 +60,17 @@ impl VerifyingKey {
             && fixed.len() == queries.fixed.len()
             && queries.advice.iter().all(|&(column, _)| column < shape.advice)
             && queries.fixed.iter().all(|&column| column < self.fixed.len())
-            && queries.permuted.iter().all(|&column| advice.contains(&(column, 0)));
-        let counted = queries.advice.len() == shape.advice_queries && queries.fixed.len() == shape.fixed_queries;
+            && queries.permuted.iter().all(|&column| advice.contains(&(column, 0)))
+            && instance.len() == queries.instance.len()
+            && queries.instance.iter().all(|&column| column <= shape.uniform.len())
+            && queries.instance.iter().skip(1).all(|&column| column != 0);
+        let counted = queries.advice.len() == shape.advice_queries
+            && queries.fixed.len() == shape.fixed_queries
+            && queries.instance.len() == shape.instance_queries;
         if !known || !counted {
             return no("the cells that are opened");
         }
-        let permuted = 1 + queries.permuted.len();
+        let permuted = queries.permuted();
         if shape.quotient_pieces < 2
             || shape.permuted != permuted
             || self.sigma.len() != permuted
@@ -70,6 +86,9 @@ impl VerifyingKey {
         let reads = |column: Global, rotation: i32| match column {
             Global::Advice(column) => advice.contains(&(column, rotation)),
             Global::Fixed(column) => rotation == 0 && fixed.contains(&column),
+            Global::Uniform(number) => {
+                rotation == 0 && number.checked_add(1).is_some_and(|column| instance.contains(&column))
+            }
         };
         for (number, node) in gates.nodes.iter().enumerate() {
             if node.operands().any(|operand| operand >= number) {

@@ -14,6 +14,7 @@ use crate::permutation::{Cycles, omega, powers};
 use crate::queries::Queries;
 use ff::{Field, PrimeField};
 use halo2_proofs::plonk;
+use plonkish::Uniform;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -173,15 +174,25 @@ fn has_stock_lookup(pinned: &str) -> bool {
 }
 
 /// Hash of the pinned key, and of what the verifier leans on and the pinned key does not show: which columns are of
-/// phase 1, which are ports, how long instances are.
+/// phase 1, which are ports, how long instances are, what their further columns hold.
 fn digest(pinned: &str, shape: &Shape) -> [u8; 64] {
     let mut state = blake2b_simd::Params::new().hash_length(64).personal(b"GradCoin-the-key").to_state();
     state.update(&(pinned.len() as u64).to_le_bytes());
     state.update(pinned.as_bytes());
     let ends = shape.ports.iter().flat_map(|p| [p.start, p.end]);
-    let layout: Vec<usize> = [shape.phase1, shape.publics, shape.ports.len()].into_iter().chain(ends).collect();
+    let counts = [shape.phase1, shape.publics, shape.ports.len(), shape.uniform.len()];
+    let layout: Vec<usize> = counts.into_iter().chain(ends).collect();
     for number in layout {
         state.update(&(number as u64).to_le_bytes());
+    }
+    for value in &shape.uniform {
+        let words = match *value {
+            Uniform::Power(challenge, exponent) => [0, challenge as u64, u64::from(exponent)],
+            Uniform::Public(row) => [1, row as u64, 0],
+        };
+        for word in words {
+            state.update(&word.to_le_bytes());
+        }
     }
     *state.finalize().as_array()
 }

@@ -73,8 +73,9 @@ pub fn has_queries(text: &str, queries: &Queries) -> bool {
     };
     let advice = list("Advice", &mut queries.advice.iter().copied());
     let fixed = list("Fixed", &mut queries.fixed.iter().map(|&column| (column, 0)));
+    let instance = list("Instance", &mut queries.instance.iter().map(|&column| (column, 0)));
     let has = |label: &str, list: &str| text.matches(&format!("{label}: [{list}]")).count() == 1;
-    has("advice_queries", &advice) && has("fixed_queries", &fixed)
+    has("instance_queries", &instance) && has("advice_queries", &advice) && has("fixed_queries", &fixed)
 }
 
 /// The list of points after a label that occurs once.

@@ -7,7 +7,7 @@ use crate::halo2::{PlanCircuit, with_plan};
 use crate::ports::WIRE_BLINDING_ROWS;
 use crate::queries::Queries;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem};
-use plonkish::RESERVED_ROWS;
+use plonkish::{RESERVED_ROWS, Uniform};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -35,12 +35,16 @@ pub struct Shape {
     pub ports: Vec<Range<usize>>,
     /// Public values, after the challenge slots.
     pub publics: usize,
+    /// Values that are the same on every usable row: instance columns behind that of the instance's values.
+    pub uniform: Vec<Uniform>,
     /// Rows at the end of a column that halo2 fills with blinding.
     pub blinding_rows: usize,
     /// What one proof reveals of each port's columns (the most of its columns): the values at the points at which gates
     /// read it, and one combination with other columns at the point of the multi-opening. The inner-product argument
     /// reveals no more: its own mask hides it.
     pub port_openings: Vec<usize>,
+    /// Instance columns that are opened.
+    pub instance_queries: usize,
     /// Columns of the permutation.
     pub permuted: usize,
     /// Products of the permutation.
@@ -80,7 +84,7 @@ impl Shape {
             return Err(KeyError::BlindingRows { needed });
         }
 
-        let permuted = 1 + queries.permuted.len();
+        let permuted = queries.permuted();
         let permutation_products = permuted.div_ceil(cs.degree() - 2);
         let point_sets = point_sets(plan.k, &queries, needed, permutation_products);
         let ports: Vec<_> = (0..plan.ports.len()).map(|p| plan.port_columns(p)).collect();
@@ -98,6 +102,8 @@ impl Shape {
             advice: plan.advice.len(),
             phase1: plan.phase1,
             publics: publics_read(plan),
+            uniform: plan.uniform.clone(),
+            instance_queries: queries.instance.len(),
             blinding_rows: needed,
             port_openings,
             ports,
@@ -120,6 +126,11 @@ impl Shape {
         self.quotient_pieces - 1
     }
 
+    /// Cells of an instance's permutation products that are opened: each at x and ωx, all but the last at the last row too.
+    pub fn product_queries(&self) -> usize {
+        (3 * self.permutation_products).saturating_sub(1)
+    }
+
     /// The runs of items that a proof of `n` instances consists of, in order.
     pub fn items(&self, n: usize) -> [(Item, usize); 11] {
         use Item::{Point, Scalar};
@@ -128,12 +139,10 @@ impl Shape {
             (Point, n * self.permutation_products),
             // The random polynomial and the quotient.
             (Point, 1 + self.quotient_pieces),
-            // The instance column is read by copies alone, on the current row.
-            (Scalar, n),
+            (Scalar, n * self.instance_queries),
             (Scalar, n * self.advice_queries),
             (Scalar, self.fixed_queries + 1 + self.permuted),
-            // Each product at x and ωx, all but the last at the last row too.
-            (Scalar, n * (3 * self.permutation_products - 1)),
+            (Scalar, n * self.product_queries()),
             (Point, 1),
             (Scalar, self.point_sets),
             (Point, 1 + 2 * self.k as usize),
@@ -162,7 +171,9 @@ pub(super) fn point_sets(k: u32, queries: &Queries, blinding_rows: usize, produc
         |rotations: &[i32]| -> BTreeSet<i64> { rotations.iter().map(|&r| i64::from(r).rem_euclid(1 << k)).collect() };
     let mut sets: BTreeSet<BTreeSet<i64>> = queries.rotations().iter().map(|(_, r)| points(r)).collect();
     sets.insert(points(&[0]));
-    sets.insert(points(&[0, 1]));
+    if products > 0 {
+        sets.insert(points(&[0, 1]));
+    }
     if products > 1 {
         sets.insert(points(&[0, 1, -(blinding_rows as i32)]));
     }
@@ -170,6 +181,10 @@ pub(super) fn point_sets(k: u32, queries: &Queries, blinding_rows: usize, produc
 }
 
 pub(super) fn publics_read<F: plonkish::Field>(plan: &plonkish::Plan<F>) -> usize {
-    let rows = plan.publics.iter().map(|&(_, row)| row + 1).max();
+    let uniform = plan.uniform.iter().filter_map(|value| match value {
+        Uniform::Public(row) => Some(*row),
+        Uniform::Power(..) => None,
+    });
+    let rows = plan.publics.iter().map(|&(_, row)| row).chain(uniform).map(|row| row + 1).max();
     rows.unwrap_or(0).saturating_sub(SLOTS)
 }

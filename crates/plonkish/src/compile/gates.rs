@@ -43,8 +43,9 @@ impl<F: Field> Gates<F> {
     pub fn add(&mut self, role: Role, name: String, poly: Expr<F, Global>, rows: impl IntoIterator<Item = usize>) {
         let mut key = vec![];
         let number = |c: Global| match c {
-            Global::Advice(i) => 2 * i as u64,
-            Global::Fixed(i) => 2 * i as u64 + 1,
+            Global::Advice(i) => 3 * i as u64,
+            Global::Fixed(i) => 3 * i as u64 + 1,
+            Global::Uniform(i) => 3 * i as u64 + 2,
         };
         poly.key(&number, &mut key);
         key.extend(name.as_bytes());

@@ -1,13 +1,13 @@
 //! The columns of a plan: which there are, and where each kind begins.
 
 use super::super::block::{Block, Builder, LocalColumn};
-use super::super::cells::{Challenge, Col, Kind};
+use super::super::cells::{Challenge, Col, Kind, Uniform};
 use super::super::pack::Pool;
 use super::super::plan::{Column, Global, Place};
 use super::super::{Field, LIMB_BITS};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Advice columns, in order: ports, the pools of phase 1, multiplicities; challenges, squares, accumulators.
+/// Advice columns, in order: ports, the pools of phase 1, multiplicities; accumulators.
 pub(super) struct Layout {
     /// Advice columns; the lookup argument adds its own at the end.
     pub advice: Vec<Column>,
@@ -23,10 +23,8 @@ pub(super) struct Layout {
     pub multiplicity: Vec<usize>,
     /// Number of phase-1 columns.
     pub phase1: usize,
-    /// Column of each challenge that is in use.
-    pub challenge: BTreeMap<Challenge, usize>,
-    /// Column of each square of a challenge that is in use.
-    pub square: BTreeMap<Challenge, usize>,
+    /// Values that are the same on every row and that are read.
+    pub uniform: Vec<Uniform>,
 }
 
 impl Layout {
@@ -40,8 +38,7 @@ impl Layout {
             entries: vec![],
             multiplicity: vec![],
             phase1: 0,
-            challenge: BTreeMap::new(),
-            square: BTreeMap::new(),
+            uniform: vec![],
         };
         for port in &builder.ports {
             layout.port_first.push(layout.advice.len());
@@ -62,10 +59,7 @@ impl Layout {
         let tables = layout.entries.len().div_ceil(usable);
         layout.multiplicity = (0..tables).map(|i| layout.add(format!("multiplicity {i}"))).collect();
         layout.phase1 = layout.advice.len();
-        let (challenges, squares) = challenges(&builder.blocks, layout.pairs() > 0);
-        layout.challenge =
-            challenges.into_iter().map(|c| (c, layout.add(format!("challenge {}", c.label())))).collect();
-        layout.square = squares.into_iter().map(|c| (c, layout.add(format!("square of {}", c.label())))).collect();
+        layout.uniform = uniform(&builder.blocks, layout.pairs() > 0);
         layout.pool(Pool::Acc, &["acc"]);
         layout
     }
@@ -83,6 +77,11 @@ impl Layout {
     pub fn add(&mut self, name: String) -> usize {
         self.advice.push(Column { name, equality: false });
         self.advice.len() - 1
+    }
+
+    /// The column of a value that is the same on every row.
+    pub fn uniform(&self, value: Uniform) -> Global {
+        Global::Uniform(self.uniform.iter().position(|&other| other == value).expect("all that are read are known"))
     }
 
     /// Columns of limbs.
@@ -122,24 +121,19 @@ impl Layout {
     }
 }
 
-/// Challenges whose columns are read, and those whose squares are: alpha always, the tuple's weights where there are
-/// pairs, the rest where a gate names them.
-fn challenges<F: Field>(blocks: &[Block<F>], pairs: bool) -> (BTreeSet<Challenge>, BTreeSet<Challenge>) {
-    let (mut used, mut squares) = (BTreeSet::from([Challenge::Alpha]), BTreeSet::new());
+/// Values that are the same on every row and that are read: the pole always, the tuple's weights where there are pairs, the
+/// rest where a gate names them.
+fn uniform<F: Field>(blocks: &[Block<F>], pairs: bool) -> Vec<Uniform> {
+    let mut used = BTreeSet::from([Uniform::Power(Challenge::Alpha, 1)]);
     if pairs {
-        used.extend([Challenge::TupleY, Challenge::TupleTag]);
+        used.extend([Challenge::TupleY, Challenge::TupleTag].map(|weight| Uniform::Power(weight, 1)));
     }
     for gate in blocks.iter().flat_map(|block| &block.gates) {
-        gate.poly.cells(&mut |column, _| match column {
-            Col::Local(_) => {}
-            Col::Challenge(c) => {
-                used.insert(c);
-            }
-            Col::Square(c) => {
-                used.insert(c);
-                squares.insert(c);
+        gate.poly.cells(&mut |column, _| {
+            if let Col::Uniform(value) = column {
+                used.insert(value);
             }
         });
     }
-    (used, squares)
+    used.into_iter().collect()
 }

@@ -2,7 +2,7 @@
 //! to a running sum, every table entry takes away its multiplicity over `alpha + entry`, and the sum ends at zero.
 
 use super::super::MAX_GATE_DEGREE;
-use super::super::cells::{Challenge, Role};
+use super::super::cells::{Challenge, Role, Uniform};
 use super::super::plan::{Global, Helper, LookupSlot, TableColumns, TablePositions};
 use super::super::{Expr, Field, field};
 use super::gates::Gates;
@@ -25,6 +25,10 @@ pub(super) struct Lookups {
 
 fn cell<F>(column: usize, rotation: i32) -> Expr<F, Global> {
     Expr::Cell(Global::Advice(column), rotation)
+}
+
+fn uniform<F>(layout: &Layout, challenge: Challenge) -> Expr<F, Global> {
+    Expr::Cell(layout.uniform(Uniform::Power(challenge, 1)), 0)
 }
 
 fn fixed_cell<F>(column: usize) -> Expr<F, Global> {
@@ -53,7 +57,7 @@ pub(super) fn add<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[u
 
 /// `value + tuple_y · y + tuple_tag · tag`.
 fn pair<F: Field>(layout: &Layout, x: Expr<F, Global>, y: Expr<F, Global>, tag: usize) -> Expr<F, Global> {
-    let weight = |challenge| cell(layout.challenge[&challenge], 0);
+    let weight = |challenge| uniform(layout, challenge);
     x + weight(Challenge::TupleY) * y + weight(Challenge::TupleTag) * fixed_cell(tag)
 }
 
@@ -86,7 +90,7 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
     while !limbs.is_empty() {
         groups.push((0..SERVED_DEGREE).map_while(|_| limbs.pop()).collect());
     }
-    let alpha = cell(layout.challenge[&Challenge::Alpha], 0);
+    let alpha = uniform(layout, Challenge::Alpha);
     let mut helpers = vec![];
     for (i, slots) in groups.into_iter().enumerate() {
         let column = layout.add(format!("helper {i}"));
@@ -133,7 +137,7 @@ fn add_tables<F: Field>(
                 gates.fixed(y)[row] = fy;
                 positions.entry((row_tag, fx.to_repr(), fy.to_repr())).or_insert((t, row));
             }
-            let entry = cell(layout.challenge[&Challenge::Alpha], 0) + fixed_cell(x);
+            let entry = uniform(layout, Challenge::Alpha) + fixed_cell(x);
             let entry = if layout.pairs() > 0 { pair(layout, entry, fixed_cell(y), tag) } else { entry };
             fractions.push((Some(cell(multiplicity, 0)), entry));
             tables.push(TableColumns { tag, x, y, multiplicity, quotient });

@@ -11,8 +11,10 @@ use rayon::prelude::*;
 
 /// An instance's columns by their values, committed to. Nobody has checked that they keep to the circuit.
 pub struct Columns<C: CurveAffine> {
-    /// The instance column.
+    /// The instance's values.
     pub instance: Vec<C::ScalarExt>,
+    /// Values that are the same on every usable row.
+    pub uniform: Vec<C::ScalarExt>,
     /// Whole advice columns: a proof has all of them.
     pub advice: Vec<Vec<C::ScalarExt>>,
     /// Blinds of all commitments.
@@ -27,7 +29,7 @@ where
 {
     /// No columns yet, and the blinds that they are to have.
     pub fn new(blinds: Vec<C::ScalarExt>) -> Self {
-        Columns { instance: vec![], advice: vec![], blinds, points: vec![] }
+        Columns { instance: vec![], uniform: vec![], advice: vec![], blinds, points: vec![] }
     }
 
     /// Adds columns, given by the values of their first rows, and what hides each of them on its last rows; commits to

@@ -314,6 +314,7 @@ mod tests {
             match column {
                 Global::Advice(column) => &self.advice[column][first..first + LANE],
                 Global::Fixed(column) => &self.fixed[column][first..first + LANE],
+                Global::Uniform(_) => unreachable!("expressions of the test read none"),
             }
         }
     }

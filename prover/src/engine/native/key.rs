@@ -25,6 +25,10 @@ pub struct NativeKey<F> {
     pub chunk: usize,
     /// Constraints beside the permutation's.
     pub constraints: usize,
+    /// Values that are the same on every usable row.
+    pub uniform: usize,
+    /// Coefficients of the column that is 1 on every usable row.
+    pub usable: Vec<F>,
     /// Coefficients of the fixed columns, in the order of halo2's.
     pub fixed: Vec<Vec<F>>,
     /// Values of the permutation's columns.
@@ -46,6 +50,8 @@ pub struct Part<F> {
     pub program: Program<F>,
     /// Which advice columns it reads.
     pub advice: Vec<bool>,
+    /// Whether it reads a value that is the same on every row.
+    uniform: bool,
     fixed: Vec<bool>,
 }
 
@@ -55,6 +61,8 @@ pub struct FixedCoset<F> {
     pub fixed: Vec<Vec<F>>,
     /// The permutation's.
     pub sigma: Vec<Vec<F>>,
+    /// 1 on every usable row.
+    pub usable: Vec<F>,
     /// 1 on the first row.
     pub first: Vec<F>,
     /// 1 on the last row in use, to which permutation products lead.
@@ -80,39 +88,44 @@ impl<F: Scalar> NativeKey<F> {
             let here =
                 degrees.iter().map(|&degree| cosets_of(degree)).enumerate().filter(|&(_, cosets)| cosets > coset);
             let (mut advice, mut fixed) = (vec![false; plan.advice.len()], vec![false; plan.fixed.len()]);
+            let mut uniform = false;
             queries.permuted.iter().for_each(|&column| advice[column] = true);
             gates.cells(here.clone().map(|(number, _)| number), &mut |column, _| match column {
                 Global::Advice(column) => advice[column] = true,
                 Global::Fixed(column) => fixed[column] = true,
+                Global::Uniform(_) => uniform = true,
             });
             let program = Program::new(&gates, here.map(|(number, cosets)| (number, cosets - 1 - coset)));
-            Part { program, advice, fixed }
+            Part { program, advice, uniform, fixed }
         };
         let parts: Vec<Part<F>> = (0..shape.quotient_pieces).into_par_iter().map(part).collect();
         let sigma_values = permutation::columns(plan, &queries, &domain);
         let last = rows - shape.blinding_rows;
         let ones = |from: usize, to: usize| [vec![F::ZERO; from], vec![F::ONE; to - from]].concat();
-        let lagrange = [ones(0, 1), ones(last, last + 1), ones(0, last)];
+        let lagrange = [ones(0, plan.usable), ones(0, 1), ones(last, last + 1), ones(0, last)];
         let columns = Columns::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
         let cosets = (0..shape.quotient_pieces)
             .map(|coset| {
-                let lagrange = [coset < cosets_of(2), coset < cosets_of(3), true];
+                let lagrange = [parts[coset].uniform, coset < cosets_of(2), coset < cosets_of(3), true];
                 let read = parts[coset].fixed.iter().copied().chain(sigma_values.iter().map(|_| true)).chain(lagrange);
                 let mut values = columns.evaluate(&domain, coset, &read.collect::<Vec<_>>());
                 let mut pop = || values.pop().unwrap_or_default();
-                let (active, last, first) = (pop(), pop(), pop());
+                let (active, last, first, usable) = (pop(), pop(), pop(), pop());
                 let sigma = values.split_off(plan.fixed.len());
-                FixedCoset { fixed: values, sigma, first, last, active }
+                FixedCoset { fixed: values, sigma, usable, first, last, active }
             })
             .collect();
         let mut fixed = columns.coefficients;
         let mut sigma = fixed.split_off(plan.fixed.len());
+        let usable = sigma.swap_remove(sigma_values.len());
         sigma.truncate(sigma_values.len());
         NativeKey {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
             chunk: shape.permutation_chunk(),
             constraints: gates.constraints.len(),
+            uniform: plan.uniform.len(),
+            usable,
             domain,
             queries,
             fixed,
@@ -124,9 +137,15 @@ impl<F: Scalar> NativeKey<F> {
         }
     }
 
-    /// Columns of the permutation: the instance column, then advice columns.
+    /// Columns of the permutation: that of the instance's values, if it is copied from, then advice columns.
     pub fn permuted(&self) -> usize {
-        1 + self.queries.permuted.len()
+        self.queries.permuted()
+    }
+
+    /// Where the values that are the same on every row stand among evaluated columns: behind advice columns, products and the
+    /// instance's values.
+    pub fn uniform_from(&self) -> usize {
+        self.advice + self.products() + 1
     }
 
     /// Products of the permutation.

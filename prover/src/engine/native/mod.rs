@@ -88,6 +88,7 @@ impl Engine for Native {
         for (i, columns) in committed.iter_mut().enumerate() {
             let values = &instances[i].witness.values[shape.phase1..];
             columns.instance = challenge::instance(&challenges, &instances[i].publics);
+            columns.uniform = plan.uniform_values(&columns.instance);
             columns.commit(&bases, values, &hiding[i][shape.phase1..], watch.cancel)?;
         }
 

@@ -17,14 +17,17 @@ use group::Curve;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use pasta_curves::arithmetic::CurveAffine;
+use plonkish::RESERVED_ROWS;
 use rand_core::Rng;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// An instance's columns as polynomials, by their coefficients.
 pub struct Polynomials<F> {
-    /// The instance column.
-    pub instance: Vec<F>,
+    /// Instance columns: the instance's values, then those that are the same on every usable row.
+    pub instance: Vec<Vec<F>>,
+    /// The latter.
+    pub uniform: Vec<F>,
     /// Advice columns.
     pub advice: Vec<Vec<F>>,
     /// Permutation products.
@@ -46,7 +49,12 @@ where
 {
     let rows = key.domain.rows();
     let one = C::ScalarExt::ONE;
-    let of_instances: Vec<_> = instances.iter().map(|i| (&i.instance[..], one)).collect();
+    let usable = rows - RESERVED_ROWS;
+    let of_uniform: Vec<Vec<Vec<_>>> =
+        instances.iter().map(|i| i.uniform.iter().map(|value| vec![*value; usable]).collect()).collect();
+    let of_instances = instances.iter().zip(&of_uniform);
+    let of_instances = of_instances.flat_map(|(i, uniform)| std::iter::once(&i.instance).chain(uniform));
+    let of_instances: Vec<_> = of_instances.map(|column| (&column[..], one)).collect();
     for point in commit_columns(bases, &of_instances, cancel)? {
         transcript.common_point(point).map_err(plonk::Error::from)?;
     }
@@ -63,11 +71,13 @@ where
         let mut column = instance.instance.clone();
         column.resize(rows, C::ScalarExt::ZERO);
         let of_advice = key.queries.permuted.iter().map(|&c| &instance.advice[c][..]);
-        let columns: Vec<&[C::ScalarExt]> = std::iter::once(&column[..]).chain(of_advice).collect();
+        let of_publics = key.queries.copies_publics().then_some(&column[..]);
+        let columns: Vec<&[C::ScalarExt]> = of_publics.into_iter().chain(of_advice).collect();
         let (products, blinds): (Vec<_>, Vec<_>) =
             permutation::products(key, &columns, (beta, gamma), rng).into_iter().unzip();
         product_blinds.extend(blinds);
-        polynomials.push(Polynomials { instance: column, advice: vec![], products });
+        let uniform = instance.uniform.clone();
+        polynomials.push(Polynomials { instance: vec![column], uniform, advice: vec![], products });
     }
     let of_products = polynomials.iter().flat_map(|p| &p.products).zip(&product_blinds);
     let of_products: Vec<_> = of_products.map(|(column, blind)| (&column[..], *blind)).collect();
@@ -85,14 +95,16 @@ where
         polynomials.advice = instance.advice;
         blinds.push(instance.blinds);
     }
-    let values = polynomials
-        .iter_mut()
-        .flat_map(|p| std::iter::once(&mut p.instance).chain(&mut p.advice).chain(&mut p.products));
+    let values = polynomials.iter_mut().flat_map(|p| p.instance.iter_mut().chain(&mut p.advice).chain(&mut p.products));
     values.collect::<Vec<_>>().into_par_iter().try_for_each(|values| {
         cancel.check()?;
         key.domain.interpolate(values);
         Ok::<(), ProveError>(())
     })?;
+    for polynomials in &mut polynomials {
+        let of_value = |value: &C::ScalarExt| key.usable.iter().map(|one| *one * value).collect();
+        polynomials.instance.extend(polynomials.uniform.iter().map(of_value));
+    }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let piece_points: Vec<C::CurveExt> =
@@ -141,7 +153,10 @@ impl<'p, F: Scalar> Openings<'p, F> {
     /// The evaluations that a proof has, in order.
     fn evaluate(&self, x: F) -> Vec<F> {
         let (key, queries) = (self.key, &self.key.queries);
-        let mut wanted: Vec<(&[F], i32)> = self.polynomials.iter().map(|p| (&p.instance[..], 0)).collect();
+        let mut wanted: Vec<(&[F], i32)> = vec![];
+        for polynomials in self.polynomials {
+            wanted.extend(queries.instance.iter().map(|&column| (&polynomials.instance[column][..], 0)));
+        }
         for polynomials in self.polynomials {
             wanted.extend(queries.advice.iter().map(|&(column, rotation)| (&polynomials.advice[column][..], rotation)));
         }
@@ -164,7 +179,8 @@ impl<'p, F: Scalar> Openings<'p, F> {
         let mut all = vec![];
         let advice = queries.rotations();
         for (number, polynomials) in self.polynomials.iter().enumerate() {
-            all.push(opened(&polynomials.instance, F::ONE, vec![0]));
+            let of_instance = queries.instance.iter().map(|&column| &polynomials.instance[column]);
+            all.extend(of_instance.map(|column| opened(column, F::ONE, vec![0])));
             let of_advice = advice.iter().map(|(column, rotations)| {
                 opened(&polynomials.advice[*column], blinds.advice[number][*column], rotations.clone())
             });

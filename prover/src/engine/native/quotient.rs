@@ -119,13 +119,16 @@ struct Weights<F> {
 impl<F: Scalar> Weights<F> {
     fn new(key: &NativeKey<F>, y: F) -> Self {
         let products = key.products();
-        let count = key.constraints + 2 + (products - 1) + products;
+        // Without products there is nothing to say of them.
+        let (ends, joins) = if products > 0 { (2, products - 1) } else { (0, 0) };
+        let count = key.constraints + ends + joins + products;
         let powers = powers(y, count + 1);
         let mut descending = powers[..count].iter().rev().copied();
         let mut take = |count: usize| descending.by_ref().take(count).collect::<Vec<F>>();
-        let (gates, ends) = (take(key.constraints), take(2));
-        let (joined, grown) = (take(products - 1), take(products));
-        Weights { gates, first: ends[0], last: ends[1], joined, grown, instance: powers[count] }
+        let (gates, ends) = (take(key.constraints), take(ends));
+        let (joined, grown) = (take(joins), take(products));
+        let end = |i: usize| ends.get(i).copied().unwrap_or(F::ZERO);
+        Weights { gates, first: end(0), last: end(1), joined, grown, instance: powers[count] }
     }
 }
 
@@ -133,7 +136,7 @@ impl<F: Scalar> Weights<F> {
 struct Evaluations<F> {
     stride: usize,
     before: usize,
-    /// Advice columns, permutation products, the instance column.
+    /// Advice columns, permutation products, the instance's values, values that are the same on every row.
     values: Vec<F>,
 }
 
@@ -141,7 +144,7 @@ impl<F: Scalar> Evaluations<F> {
     fn new(key: &NativeKey<F>) -> Self {
         let (before, after) = key.reach;
         let stride = before + key.domain.rows() + after;
-        Evaluations { stride, before, values: vec![F::ZERO; stride * (key.advice + key.products() + 1)] }
+        Evaluations { stride, before, values: vec![F::ZERO; stride * (key.advice + key.products() + 1 + key.uniform)] }
     }
 
     /// Evaluates what is read on a coset.
@@ -159,7 +162,15 @@ impl<F: Scalar> Evaluations<F> {
                 return Ok(());
             }
             cancel.check()?;
-            key.domain.evaluate(coset, instance.column(key, number), work, &mut out[before..before + rows]);
+            let values = &mut out[before..before + rows];
+            match number.checked_sub(key.uniform_from()) {
+                // That it is the same on every usable row says all of it.
+                Some(uniform) => {
+                    let ones = values.iter_mut().zip(&key.cosets[coset].usable);
+                    ones.for_each(|(out, one)| *out = *one * instance.uniform[uniform]);
+                }
+                None => key.domain.evaluate(coset, instance.column(key, number), work, values),
+            }
             out.copy_within(rows..rows + before, 0);
             let end = before + rows;
             out.copy_within(before..before + (out.len() - end), end);
@@ -179,12 +190,13 @@ impl<F: Scalar> Polynomials<F> {
     fn column(&self, key: &NativeKey<F>, number: usize) -> &[F] {
         match number.checked_sub(key.advice) {
             None => &self.advice[number],
-            Some(product) => self.products.get(product).unwrap_or(&self.instance),
+            Some(product) => self.products.get(product).unwrap_or(&self.instance[0]),
         }
     }
 }
 
 struct Read<'a, F> {
+    uniform_from: usize,
     fixed: &'a FixedCoset<F>,
     room: &'a Evaluations<F>,
 }
@@ -194,6 +206,7 @@ impl<F: Scalar> Columns<F> for Read<'_, F> {
         match column {
             Global::Advice(column) => self.room.lane(column, row, rotation),
             Global::Fixed(column) => &self.fixed.fixed[column][row..row + LANE],
+            Global::Uniform(number) => self.room.lane(self.uniform_from + number, row, 0),
         }
     }
 }
@@ -221,7 +234,7 @@ impl<F: Scalar> OnCoset<'_, F> {
         let program = &self.key.parts[self.coset].program;
         for (number, instance) in instances.iter().enumerate() {
             room.fill(self.key, self.coset, instance, cancel)?;
-            let columns = Read { fixed: self.fixed, room };
+            let columns = Read { uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
             let add = |registers: &mut Vec<Vec<F>>, (lane, sums): (usize, &mut [F])| {
                 cancel.check()?;
                 if number > 0 {
@@ -255,6 +268,9 @@ impl<F: Scalar> OnCoset<'_, F> {
     fn permutation(&self, room: &Evaluations<F>, row: usize, factors: &[[Vec<F>; 2]], sums: &mut [F]) {
         let (key, weights) = (self.key, self.weights);
         let products = key.products();
+        if products == 0 {
+            return;
+        }
         let product = |number: usize, rotation: i32| room.lane(key.advice + number, row, rotation);
         let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * LANE);
         if let Some(at) = class(2) {
@@ -283,7 +299,7 @@ impl<F: Scalar> OnCoset<'_, F> {
             right.copy_from_slice(product(number, 0));
             let first = number * key.chunk;
             for column in first..(first + key.chunk).min(key.permuted()) {
-                let values = match column.checked_sub(1) {
+                let values = match column.checked_sub(usize::from(key.queries.copies_publics())) {
                     Some(permuted) => room.lane(key.queries.permuted[permuted], row, 0),
                     None => room.lane(key.advice + products, row, 0),
                 };

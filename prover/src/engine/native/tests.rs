@@ -31,7 +31,7 @@ struct Has {
     degree: i32,
     /// Rows that a gate looks back.
     back: i32,
-    /// Columns that can be copied.
+    /// Columns that can be copied; with none nothing is copied.
     copyable: usize,
     ports: bool,
 }
@@ -82,7 +82,13 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
         b.copy(cell, here);
         cell = here;
     }
-    b.public(cell, 7);
+    if has.copyable > 0 {
+        b.public(cell, 7);
+    } else {
+        // Without a permutation: the value is the same on every row.
+        let value = b.uniform(7, Declared::outside(Interval::unsigned(16), "the test"));
+        b.gate(block, "the last sum is public", sum.cur() - value, 15..16);
+    }
     let power = b.cell(block, power, 3);
     let (plan, witness) = b.compile_filled(K);
     let ((column, row), power) = (plan.locate(cell), plan.locate(power));
@@ -195,6 +201,7 @@ where
             let mut columns = Columns::<C>::new(blinds);
             columns.commit(&bases, &witness.values, &rows, &never).unwrap();
             columns.instance = instance.clone();
+            columns.uniform = self.plan.uniform_values(instance);
             columns
         };
         let hiding = self.hiding(witnesses.len(), seed);
@@ -208,7 +215,7 @@ where
 
     fn accepts(&self, proof: &[u8], instances: &[Vec<C::ScalarExt>]) -> bool {
         let mut transcript = Blake2bRead::<_, C, Challenge255<C>>::init(proof);
-        with_columns(instances, |columns| {
+        with_columns((&self.plan.uniform, K), instances, |columns| {
             verify_proof(&self.params, &self.vk, SingleVerifier::new(&self.params), columns, &mut transcript).is_ok()
         })
     }
@@ -227,7 +234,7 @@ impl Made<EqAffine> {
         let mut transcript = Blake2bWrite::<_, EqAffine, Challenge255<EqAffine>>::init(vec![]);
         with_plan(&self.plan, || {
             let key = keygen_pk(&self.params, self.vk.clone(), &circuit(None)).unwrap();
-            with_columns(instances, |columns| {
+            with_columns((&self.plan.uniform, K), instances, |columns| {
                 halo2_proofs::plonk::create_proof(&self.params, &key, &circuits, columns, rng, &mut transcript)
                     .unwrap();
             });
@@ -269,9 +276,9 @@ where
 
 #[test]
 fn circuits_of_every_kind_are_proven() {
-    // Quotients of two to four pieces, one product and more, with and without ports.
+    // Quotients of two to four pieces, no product, one and more, with and without ports.
     for (degree, copyable, ports) in
-        [(2, 1, false), (3, 2, true), (4, 4, false), (5, 1, true), (5, 6, true), (5, 9, false)]
+        [(2, 1, false), (3, 2, true), (4, 4, false), (5, 0, true), (5, 1, true), (5, 6, true), (5, 9, false)]
     {
         proves::<EqAffine>(Has { degree, copyable, ports, back: 1 }, 1);
     }
@@ -308,6 +315,7 @@ fn proofs_are_those_of_the_stock_prover() {
         (Has { degree: 3, back: 2, copyable: 2, ports: true }, 2),
         (Has { degree: 4, back: 12, copyable: 4, ports: false }, 1),
         (Has { degree: 5, back: 1, copyable: 9, ports: true }, 8),
+        (Has { degree: 4, back: 1, copyable: 0, ports: true }, 2),
     ];
     for (has, count) in shapes {
         let toy = circuit(has);
