@@ -4,6 +4,7 @@ use super::Field;
 use super::block::{Accumulator, Builder, LocalGate, Step};
 use super::cells::{BlockId, Cell, Challenge, Col, Kind, Local, Role, index};
 use super::fault::Fault;
+use std::panic::Location;
 
 /// A region is closed and a new one begun at this height, so that regions can be packed beside other blocks.
 const ACCUMULATOR_ROWS: usize = 1024;
@@ -70,6 +71,7 @@ impl<F: Field, V> Builder<F, V> {
 
     /// Like [`Self::define`], but adds the rows to the gate of the same name if the block has it. A gate of that name with
     /// another polynomial is a fault: one of the two would be lost.
+    #[track_caller]
     fn define_more(&mut self, block: BlockId, name: &str, column: Col, poly: Local<F>, rows: std::ops::Range<usize>) {
         if rows.is_empty() {
             return;
@@ -84,6 +86,7 @@ impl<F: Field, V> Builder<F, V> {
                 poly: wanted,
                 rows: rows.clone().collect(),
                 role: Role::Projection,
+                stated: Location::caller(),
             }),
         }
         self.steps.push(Step::Define { block, column: index(column), poly, rows: rows.collect() });

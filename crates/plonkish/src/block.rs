@@ -8,6 +8,7 @@ use super::ranges::{Declared, Known};
 use super::{Field, LANES, field};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::Location;
 
 #[derive(Clone, Debug)]
 pub(super) struct LocalColumn<F> {
@@ -27,6 +28,7 @@ pub(super) struct LocalGate<F> {
     pub poly: Local<F>,
     pub rows: Vec<usize>,
     pub role: Role,
+    pub stated: &'static Location<'static>,
 }
 
 /// Rows of a tagged table, and where their components lie.
@@ -276,16 +278,19 @@ impl<F: Field, V> Builder<F, V> {
     }
 
     /// Requires `poly = 0` on `rows` of the block.
+    #[track_caller]
     pub fn gate(&mut self, block: BlockId, name: &str, poly: Local<F>, rows: impl IntoIterator<Item = usize>) {
         let rows: Vec<usize> = rows.into_iter().collect();
         if !rows.is_empty() {
             self.learn_boolean(block, name, &poly, &rows);
-            self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows, role: Role::Phase1 });
+            let stated = Location::caller();
+            self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows, role: Role::Phase1, stated });
         }
     }
 
     /// Requires `column = poly` on `rows`, and computes it so: at once for a phase-1 column, after the challenges for a
     /// phase-2 column. Rows are taken in order, so that `poly` may refer to rows already computed.
+    #[track_caller]
     pub fn define(
         &mut self,
         block: BlockId,
@@ -305,6 +310,7 @@ impl<F: Field, V> Builder<F, V> {
                 poly: column.cur() - poly.clone(),
                 rows: rows.clone(),
                 role: Role::Projection,
+                stated: Location::caller(),
             };
             self.blocks[block].gates.push(gate);
             self.steps.push(Step::Define { block, column: target, poly, rows });
@@ -315,6 +321,7 @@ impl<F: Field, V> Builder<F, V> {
     }
 
     /// Constrains and computes phase-1 cells, row by row.
+    #[track_caller]
     pub(super) fn define_phase1(&mut self, block: BlockId, name: &str, column: Col, poly: Local<F>, rows: &[usize]) {
         poly.cells(&mut |c, _| assert!(matches!(c, Col::Local(_)), "{name}: phase 1 cannot depend on a challenge"));
         self.gate(block, name, column.cur() - poly.clone(), rows.iter().copied());

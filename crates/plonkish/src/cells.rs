@@ -169,7 +169,8 @@ pub struct Port {
 }
 
 /// What a gate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Constrains cells of phase 1: an equation of integers.
     Phase1,

@@ -56,7 +56,7 @@ impl<F: Field, V> Builder<F, V> {
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
 
         let Lookups { helpers, tables, running, positions } = lookup::add(&mut layout, &mut gates, &tags, usable);
-        let mut owners = owners(&self.blocks, &places, &columns, layout.advice.len());
+        let (mut owners, constants) = owners(&self.blocks, &places, &columns, (layout.advice.len(), fixed));
         let spans = spans(&self, &places, &columns, &mut owners, layout.phase1);
         let declared = declared(&self);
         let (mut fixed, gates) = gates.finish();
@@ -77,6 +77,7 @@ impl<F: Field, V> Builder<F, V> {
             port_flags,
             ops,
             owners,
+            constants,
             spans,
             declared,
             faults: self.faults,
@@ -158,7 +159,8 @@ impl<F: Field, V> Placed<'_, F, V> {
         for (b, block) in self.builder.blocks.iter().enumerate() {
             let place = &self.places[b];
             for gate in &block.gates {
-                gates.add(
+                gates.add_stated(
+                    gate.stated,
                     gate.role,
                     format!("{}: {}", block.op, gate.name),
                     gate.poly.map(&|column, rotation| match column {

@@ -10,8 +10,8 @@ pub(super) fn half<F: Field>() -> U256 {
     U256::from_le_bytes((-F::ONE).to_repr()) >> 1
 }
 
-/// The integer that a field element stands for.
-pub(super) fn integer<F: Field>(x: F) -> I256 {
+/// The integer that a field element stands for: the one nearest to zero.
+pub fn integer<F: Field>(x: F) -> I256 {
     let (up, down) = (U256::from_le_bytes(x.to_repr()), U256::from_le_bytes((-x).to_repr()));
     if up <= down { up.as_i256() } else { -down.as_i256() }
 }

@@ -89,6 +89,7 @@ impl<F: Field, V> Builder<F, V> {
 
     /// Requires `poly = 0`, as [`Self::gate`], where `poly` is linear in `cell` with coefficient 1 or −1: so the other
     /// cells say where the cell lies. If that is declared, or copied from where it is, this shows it.
+    #[track_caller]
     pub fn determine(
         &mut self,
         block: BlockId,
@@ -142,6 +143,7 @@ impl<F: Field, V> Builder<F, V> {
 
     /// As [`Self::define`] of a phase-1 column, where `poly` lies within other bounds in each of some cases, which cover
     /// all.
+    #[track_caller]
     pub fn define_by_cases(
         &mut self,
         block: BlockId,

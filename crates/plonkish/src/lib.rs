@@ -67,7 +67,7 @@ pub use cells::{BlockId, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId
 pub use expr::Expr;
 pub use fault::Fault;
 pub use field::{Field, field};
-pub use interval::Interval;
+pub use interval::{Interval, integer};
 pub use margins::{BoundError, Margin, Margins};
 pub use plan::{
     Assignment, Column, DeclaredRange, Gate, Global, Helper, LookupSlot, Owner, Plan, Selector, Span, TableColumns,

@@ -26,31 +26,33 @@ impl<F: Field> Plan<F> {
     }
 }
 
+/// Who owns the cells of the advice columns, and of the fixed columns that hold constants.
 pub(super) fn owners<F>(
     blocks: &[Block<F>],
     places: &[Place],
     columns: &[Vec<Global>],
-    advice: usize,
-) -> Vec<Vec<Owner>> {
-    let mut owners: Vec<Vec<Owner>> = vec![vec![]; advice];
+    (advice, fixed): (usize, usize),
+) -> (Vec<Vec<Owner>>, Vec<Vec<Owner>>) {
+    let (mut owners, mut constants) = (vec![vec![]; advice], vec![vec![]; fixed]);
     for (b, (block, place)) in blocks.iter().zip(places).enumerate() {
         for (i, (local, &column)) in block.columns.iter().zip(&columns[b]).enumerate() {
-            if let Global::Advice(a) = column {
-                let (op, name) = (block.op.clone(), local.name.clone());
-                owners[a].push(Owner {
-                    first: place.at(i, 0),
-                    rows: block.rows,
-                    stride: place.stride,
-                    spans: 0..0,
-                    block: b,
-                    op,
-                    column: name,
-                });
-            }
+            let owned: &mut Vec<Owner> = match column {
+                Global::Advice(a) => &mut owners[a],
+                Global::Fixed(f) => &mut constants[f],
+            };
+            owned.push(Owner {
+                first: place.at(i, 0),
+                rows: block.rows,
+                stride: place.stride,
+                spans: 0..0,
+                block: b,
+                op: block.op.clone(),
+                column: local.name.clone(),
+            });
         }
     }
-    for column in &mut owners {
+    for column in owners.iter_mut().chain(&mut constants) {
         column.sort_by_key(|o| o.first);
     }
-    owners
+    (owners, constants)
 }

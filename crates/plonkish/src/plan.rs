@@ -10,6 +10,7 @@ use super::{Expr, Field, MAX_GATE_DEGREE, RESERVED_ROWS};
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::Location;
 
 /// A column of the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +76,8 @@ pub struct Gate<F> {
     pub rows: Vec<usize>,
     /// What it is for.
     pub role: Role,
+    /// The line of the op or gadget that states it, for people.
+    pub stated: &'static Location<'static>,
 }
 
 /// Table and row of each entry, by tag and the encodings of its components.
@@ -164,6 +167,8 @@ pub struct Plan<F> {
     pub ops: BTreeMap<String, usize>,
     /// For each advice column, who owns which rows; sorted by row.
     pub owners: Vec<Vec<Owner>>,
+    /// The same of the fixed columns that hold constants of blocks, which are the first ones.
+    pub constants: Vec<Vec<Owner>>,
     /// For each phase-1 column, where the integers in its cells lie; sorted by row.
     pub spans: Vec<Vec<Span>>,
     /// Ranges that are declared rather than shown by a table or a gate alone.
@@ -346,8 +351,8 @@ impl<F: Field> Plan<F> {
     }
 }
 
-/// Cells of an advice column that one column of a block holds: at equal distances, as columns of a block may share an
-/// advice column, each on its own rows.
+/// Cells of a column that one column of a block holds: at equal distances, as columns of a block may share an advice
+/// column, each on its own rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// First row.
@@ -356,7 +361,7 @@ pub struct Owner {
     pub rows: usize,
     /// Rows from one cell to the next.
     pub stride: usize,
-    /// Which of the column's spans are of these cells.
+    /// Which of the column's spans are of these cells; none are of a fixed column's.
     pub spans: std::ops::Range<usize>,
     /// Number of the block; columns of one block stand side by side.
     pub block: usize,

@@ -3,6 +3,7 @@
 use super::LIMB_BITS;
 use super::cells::{Col, Kind};
 use super::interval::Interval;
+use serde::Serialize;
 
 /// Why cells lie within a range that no table and no gate alone shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl Declared {
 }
 
 /// What a range rests on. Each kind is shown from those before it alone, so that nothing is shown from itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// Tables, the key, gates over such cells, or whoever wrote a port.
     Firm,

@@ -209,6 +209,7 @@ pub struct RescaledLane {
 impl RescaledLane {
     /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold, less `offset`: theirs when
     /// nothing saturates, else all ones or all zeros.
+    #[track_caller]
     pub fn define<V>(
         &self,
         b: &mut Builder<V>,

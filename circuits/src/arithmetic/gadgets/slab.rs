@@ -204,6 +204,7 @@ impl Slab {
 
     /// A new column with one value per run on each of its rows, tied together within the run; where the values lie is
     /// declared, if it is known.
+    #[track_caller]
     pub fn per_run<V: 'static>(
         &self,
         b: &mut Builder<V>,
@@ -236,6 +237,7 @@ impl Slab {
 
     /// A new column that adds up `term` (per piece) along each run, in phase 1. The sum of run `t` is in the cell on the
     /// run's last row.
+    #[track_caller]
     pub fn running_sum<V>(&self, b: &mut Builder<V>, name: &str, term: &[Local]) -> Vec<Col> {
         let columns = self.column(b, Kind::Copyable, name);
         for ((piece, &column), term) in self.pieces.iter().zip(&columns).zip(term) {
@@ -259,6 +261,7 @@ impl Slab {
     }
 
     /// Requires `poly(piece, lane) = 0` on every row of elements.
+    #[track_caller]
     pub fn gate<V>(&self, b: &mut Builder<V>, name: &str, poly: impl Fn(usize, usize) -> Local) {
         for (p, piece) in self.pieces.iter().enumerate() {
             for lane in 0..self.lanes {
@@ -269,6 +272,7 @@ impl Slab {
 
     /// As [`Self::gate`], where the constraint determines the elements of `of`, which are cells: see
     /// [`Builder::determine`].
+    #[track_caller]
     pub fn determine<V>(&self, b: &mut Builder<V>, name: &str, of: &Placed, poly: impl Fn(usize, usize) -> Local) {
         for (p, piece) in self.pieces.iter().enumerate() {
             for lane in 0..self.lanes {

@@ -5,6 +5,7 @@ use super::super::plan::{Gate, Global, Selector};
 use super::super::{Expr, Field};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::panic::Location;
 
 /// A gate whose rows are not complete.
 struct Unselected<F> {
@@ -12,6 +13,7 @@ struct Unselected<F> {
     poly: Expr<F, Global>,
     rows: Vec<usize>,
     role: Role,
+    stated: &'static Location<'static>,
 }
 
 /// Gates and fixed columns.
@@ -40,7 +42,20 @@ impl<F: Field> Gates<F> {
     }
 
     /// Adds a gate; an expression that is there already gets the rows instead.
+    #[track_caller]
     pub fn add(&mut self, role: Role, name: String, poly: Expr<F, Global>, rows: impl IntoIterator<Item = usize>) {
+        self.add_stated(Location::caller(), role, name, poly, rows);
+    }
+
+    /// As [`Self::add`], for the line that states the constraint; no key depends on it.
+    pub fn add_stated(
+        &mut self,
+        stated: &'static Location<'static>,
+        role: Role,
+        name: String,
+        poly: Expr<F, Global>,
+        rows: impl IntoIterator<Item = usize>,
+    ) {
         let mut key = vec![];
         let number = |c: Global| match c {
             Global::Advice(i) => 3 * i as u64,
@@ -54,12 +69,13 @@ impl<F: Field> Gates<F> {
             Some(&gate) => self.gates[gate].rows.extend(rows),
             None => {
                 self.by_expression.insert(key, self.gates.len());
-                self.gates.push(Unselected { name, poly, rows: rows.into_iter().collect(), role });
+                self.gates.push(Unselected { name, poly, rows: rows.into_iter().collect(), role, stated });
             }
         }
     }
 
     /// Adds a gate of every row.
+    #[track_caller]
     pub fn everywhere(&mut self, role: Role, name: String, poly: Expr<F, Global>) {
         self.add(role, name, poly, 0..self.usable);
     }
@@ -70,7 +86,7 @@ impl<F: Field> Gates<F> {
         let mut selected: Vec<Selected> = vec![];
         let mut by_rows: HashMap<Vec<usize>, usize> = HashMap::new();
         let mut gates = vec![];
-        for Unselected { name, poly, mut rows, role } in std::mem::take(&mut self.gates) {
+        for Unselected { name, poly, mut rows, role, stated } in std::mem::take(&mut self.gates) {
             rows.sort_unstable();
             rows.dedup();
             let number = *by_rows.entry(rows.clone()).or_insert(selected.len());
@@ -78,7 +94,7 @@ impl<F: Field> Gates<F> {
                 selected.push(Selected { rows: rows.clone(), degree: 0 });
             }
             selected[number].degree = selected[number].degree.max(poly.degree());
-            gates.push((number, name, poly, rows, role));
+            gates.push((number, name, poly, rows, role, stated));
         }
         let first = self.fixed.len();
         let shared = share(&selected, self.usable);
@@ -91,9 +107,9 @@ impl<F: Field> Gates<F> {
                 selectors[number] = Some(Selector { column: first + column, value: i + 1, values: together.len() });
             }
         }
-        let gate = |(number, name, poly, rows, role): (usize, _, _, _, _)| {
+        let gate = |(number, name, poly, rows, role, stated): (usize, _, _, _, _, _)| {
             let selector = selectors[number].expect("every selector has a column");
-            Gate { name, selector, poly, rows, role }
+            Gate { name, selector, poly, rows, role, stated }
         };
         (self.fixed, gates.into_iter().map(gate).collect())
     }
