@@ -1,6 +1,7 @@
 //! What a circuit costs, as far as its plan says it: columns, cells, lookups, queries. Times are measured elsewhere.
 
 use crate::Report;
+use crate::columns::pool;
 use plonkish::{Field, Global, Plan};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,9 +64,4 @@ impl Cost {
             ops,
         }
     }
-}
-
-/// What a column holds, by its name: "limb 3" is of the pool "limb", "lookup x 3" of "lookup".
-pub(crate) fn pool(name: &str) -> &str {
-    name.split(' ').next().unwrap_or_default()
 }

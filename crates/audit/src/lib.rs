@@ -22,12 +22,17 @@
 //! constraints out, one by one, and seeing it find the hole (`circuits/tests/mutations.rs`).
 
 mod changes;
+pub mod columns;
 mod cost;
 mod determined;
+pub mod equation;
 pub mod forge;
+pub mod gates;
 mod index;
+pub mod lookups;
 mod moves;
 pub mod report;
+pub mod rows;
 mod slopes;
 mod state;
 

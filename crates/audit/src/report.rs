@@ -1,6 +1,9 @@
 //! What a circuit is made of.
 
-use plonkish::{DeclaredRange, Field, Global, Plan, RESERVED_ROWS};
+use crate::columns::{self, ColumnReport};
+use crate::gates::{self, GateReport};
+use crate::lookups::{self, LookupReport};
+use plonkish::{Challenge, DeclaredRange, Field, Global, Plan, RESERVED_ROWS};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +20,28 @@ pub struct PortReport {
     pub data: usize,
 }
 
-/// Gates of one name.
+/// Cells that must be equal, by their names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct CopyReport {
+    /// Op and column of one.
+    pub left: String,
+    /// Op and column of the other.
+    pub right: String,
+    /// How many pairs have these names.
+    pub pairs: usize,
+}
+
+/// A cell that is compared with the instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GateReport {
-    /// `op: constraint`.
-    pub name: String,
-    /// Degree, with a selector of degree 1; shared selectors have more.
-    pub degree: usize,
-    /// Polynomials of this name.
-    pub polynomials: usize,
-    /// Rows on which they are enforced, over all polynomials.
-    pub rows: usize,
+pub struct PublicReport {
+    /// Op and column of the cell.
+    pub cell: String,
+    /// Its row.
+    pub row: usize,
+    /// The row of the instance.
+    pub instance: usize,
+    /// The challenge that stands there, if it is one.
+    pub challenge: Option<&'static str>,
 }
 
 /// Columns of one pool.
@@ -91,23 +105,23 @@ pub struct Report {
     pub lookup_terms: u64,
     /// Ranges of cells that are declared rather than shown by a table or a gate alone.
     pub declared: Vec<DeclaredRange>,
+    /// Advice columns, in order.
+    pub columns: Vec<ColumnReport>,
+    /// Fixed columns, in order.
+    pub fixed: Vec<ColumnReport>,
+    /// The lookup argument.
+    pub lookups: LookupReport,
+    /// Copy constraints, by the names of the cells.
+    pub equal: Vec<CopyReport>,
+    /// Cells compared with the instance, in the order of its rows.
+    pub instance: Vec<PublicReport>,
 }
 
 impl Report {
     /// Of a plan.
     pub fn of<F: Field>(plan: &Plan<F>) -> Self {
-        let mut gates: BTreeMap<&str, GateReport> = BTreeMap::new();
         let mut queries: BTreeSet<(usize, i32)> = BTreeSet::new();
         for gate in &plan.gates {
-            let report = gates.entry(&gate.name).or_insert_with(|| GateReport {
-                name: gate.name.clone(),
-                degree: 0,
-                polynomials: 0,
-                rows: 0,
-            });
-            report.degree = report.degree.max(gate.poly.degree() + 1);
-            report.polynomials += 1;
-            report.rows += gate.rows.len();
             gate.poly.cells(&mut |column, rotation| {
                 if let Global::Advice(a) = column {
                     queries.insert((a, rotation));
@@ -130,11 +144,12 @@ impl Report {
         });
         let mut pools: BTreeMap<String, PoolReport> = BTreeMap::new();
         for (column, owners) in plan.advice.iter().zip(&plan.owners) {
-            let pool = pools.entry(crate::cost::pool(&column.name).to_owned()).or_default();
+            let pool = pools.entry(columns::pool(&column.name).to_owned()).or_default();
             pool.columns += 1;
             pool.cells += plan.usable;
             pool.owned += owners.iter().map(|o| o.rows).sum::<usize>();
         }
+        let fixed = columns::fixed_names(plan);
         let lanes = || plan.helpers.iter().flat_map(|h| &h.slots);
         Report {
             k: plan.k,
@@ -147,7 +162,7 @@ impl Report {
             pools,
             ops: plan.ops.clone(),
             degree: plan.degree(),
-            gates: gates.into_values().collect(),
+            gates: gates::of(plan, &fixed),
             tables,
             table_columns: plan.tables.len(),
             limb_lanes: lanes().filter(|l| l.pair.is_none()).count(),
@@ -160,6 +175,31 @@ impl Report {
             advice_queries: queries.len(),
             lookup_terms: plan.lookup_terms(),
             declared: plan.declared.clone(),
+            columns: columns::advice(plan),
+            fixed: columns::fixed(plan, &fixed),
+            lookups: lookups::of(plan, &fixed),
+            equal: equal(plan),
+            instance: instance(plan),
         }
     }
+}
+
+fn equal<F: Field>(plan: &Plan<F>) -> Vec<CopyReport> {
+    let mut pairs = BTreeMap::new();
+    for (a, b) in &plan.copies {
+        *pairs.entry([a, b].map(|cell| plan.name_of(cell.0, cell.1))).or_insert(0) += 1;
+    }
+    pairs.into_iter().map(|([left, right], pairs)| CopyReport { left, right, pairs }).collect()
+}
+
+fn instance<F: Field>(plan: &Plan<F>) -> Vec<PublicReport> {
+    let public = |&((column, row), instance): &((usize, usize), usize)| PublicReport {
+        cell: plan.name_of(column, row),
+        row,
+        instance,
+        challenge: Challenge::ALL.get(instance).map(|challenge| challenge.label()),
+    };
+    let mut cells: Vec<PublicReport> = plan.publics.iter().map(public).collect();
+    cells.sort_by_key(|public| public.instance);
+    cells
 }
