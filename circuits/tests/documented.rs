@@ -5,27 +5,24 @@
 mod common;
 
 use common::{head_segment, layer_segment, update_segment};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::collections::BTreeMap;
 
 use circuits::{
     model::{Config, Spec, State, sequence_gradient},
-    ops::sgd::Hyper,
+    ops::{
+        readmes::{Readme, readmes},
+        sgd::Hyper,
+    },
 };
 
-/// Ops with a README; what stands in `edge` and `residual` are gadgets.
-const OPS: [&str; 9] =
-    ["attention", "cross_entropy", "embedding", "linear", "rmsnorm", "rope", "sgd", "softmax", "swiglu"];
-
 /// The table rows of a README: degrees and text.
-fn rows(path: &str) -> Vec<(Vec<usize>, String)> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(path).join("README.md");
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let row = |line: &str| {
+fn rows(readme: &Readme) -> impl Iterator<Item = (Vec<usize>, &'static str)> {
+    let row = |line: &'static str| {
         let (degree, rest) = line.strip_prefix("| ")?.split_once(" |")?;
         let degrees = degree.split(|c: char| !c.is_ascii_digit()).filter_map(|d| d.parse().ok()).collect();
-        Some((degrees, rest.to_owned()))
+        Some((degrees, rest))
     };
-    text.lines().filter_map(row).collect()
+    readme.text.lines().filter_map(row)
 }
 
 /// A gate's name without its op, its lane and what a gadget's user adds to it.
@@ -73,22 +70,12 @@ fn every_constraint_is_documented() {
             }
         }
     }
-    let documents: BTreeMap<&str, _> = OPS.iter().map(|&r| (r, rows(&format!("ops/{r}")))).collect();
-    let gadgets = rows("arithmetic/gadgets");
     let mut missing = vec![];
     for ((op, name), degree) in &gates {
-        let op = op.split('/').next().unwrap_or(op);
-        let used: &[&str] = match op {
-            "attention" => &["attention", "softmax"],
-            "cross_entropy" => &["cross_entropy", "softmax", "embedding"],
-            op if OPS.contains(&op) => &[op],
-            _ => &[],
-        };
-        let own = used.iter().flat_map(|r| &documents[r]);
         // Divisions carry the name of what they divide before that of the constraint.
         let tail = name.split_once("i: ").map_or(name.as_str(), |(_, tail)| tail);
         let spelled = |text: &str| text.contains(&format!("`{name}`")) || text.contains(&format!("`{tail}`"));
-        let found = own.chain(&gadgets).any(|(degrees, text)| spelled(text) && degrees.contains(degree));
+        let found = readmes(op).iter().flat_map(rows).any(|(degrees, text)| spelled(text) && degrees.contains(degree));
         let segment = op == "residual" && name == "x out is the rounded sum";
         if !found && !segment {
             missing.push(format!("{op}: {name}, degree {degree}"));

@@ -17,6 +17,8 @@ pub mod attention;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod linear;
+#[cfg(feature = "proofs")]
+pub mod readmes;
 pub mod rmsnorm;
 pub mod rope;
 pub mod sgd;

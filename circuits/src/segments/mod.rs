@@ -4,8 +4,10 @@ mod circuits;
 pub mod head;
 pub mod layer;
 pub mod update;
+mod wires;
 
 pub use circuits::Circuits;
+pub use wires::{End, Wire};
 
 use crate::{
     arithmetic::fixed::Class,

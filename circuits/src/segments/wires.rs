@@ -1,0 +1,186 @@
+//! What a verifier compares the commitments of ports with: the wires of docs/protocol.md, section 2.
+
+use super::{SegmentKind, head, layer, update};
+use plonkish::PortId;
+use serde::Serialize;
+use std::fmt;
+
+/// What the commitments of a port equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Wire {
+    /// The port.
+    pub port: PortId,
+    /// Of which instances, if it is not the same for all.
+    pub of: Option<&'static str>,
+    /// What they equal.
+    pub equals: End,
+}
+
+/// The other end of a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The state before the step.
+    State,
+    /// The state after the step.
+    NextState,
+    /// The state that a genesis proof is about.
+    FirstState,
+    /// The gradient of an update, added up with all other sequences and contributions.
+    Sum,
+    /// The gradients of all sequences and contributions, added up.
+    Summands,
+    /// The sequence that the seed assigns.
+    Sequence,
+    /// A port of another instance of the same sequence.
+    Port {
+        /// The instance's circuit.
+        segment: SegmentKind,
+        /// The port.
+        port: PortId,
+        /// Which instance.
+        of: &'static str,
+    },
+}
+
+/// As the protocol's document says it.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            End::State => f.write_str("the state's commitments"),
+            End::NextState => f.write_str("the next state's commitments"),
+            End::FirstState => f.write_str("the first state's commitments"),
+            End::Sum => f.write_str("g of the segment's updates"),
+            End::Summands => f.write_str("sum of the gradients of a segment over all sequences and contributions"),
+            End::Sequence => f.write_str("the canonical commitment of the sequence that the seed assigns"),
+            End::Port { segment, port, of } => write!(f, "{} of {of} of the same sequence", edge(segment, port)),
+        }
+    }
+}
+
+/// The name of a port between two segments.
+fn edge(segment: SegmentKind, port: PortId) -> &'static str {
+    match (segment, port) {
+        (SegmentKind::Layer, layer::LOWER) | (SegmentKind::Head, head::LOWER) => "lower edge",
+        (SegmentKind::Layer, layer::UPPER) | (SegmentKind::Head, head::UPPER) => "upper edge",
+        _ => "port",
+    }
+}
+
+const FIRST: &str = "layer 0";
+const LAST: &str = "the last layer";
+const HEAD: &str = "the head";
+
+const fn to(port: PortId, equals: End) -> Wire {
+    Wire { port, of: None, equals }
+}
+
+const fn of(port: PortId, of: &'static str, equals: End) -> Wire {
+    Wire { port, of: Some(of), equals }
+}
+
+const fn layers(port: PortId, of: &'static str) -> End {
+    End::Port { segment: SegmentKind::Layer, port, of }
+}
+
+const fn heads(port: PortId) -> End {
+    End::Port { segment: SegmentKind::Head, port, of: HEAD }
+}
+
+const LAYER: &[Wire] = &[
+    to(layer::WEIGHTS, End::State),
+    to(layer::GRADIENTS, End::Sum),
+    of(layer::LOWER, FIRST, heads(head::LOWER)),
+    of(layer::LOWER, "layer l > 0", layers(layer::UPPER, "layer l − 1")),
+    of(layer::UPPER, "layer l − 1", layers(layer::LOWER, "layer l > 0")),
+    of(layer::UPPER, LAST, heads(head::UPPER)),
+];
+
+const OF_HEAD: &[Wire] = &[
+    to(head::WEIGHTS, End::State),
+    to(head::GRADIENTS, End::Sum),
+    to(head::LOWER, layers(layer::LOWER, FIRST)),
+    to(head::UPPER, layers(layer::UPPER, LAST)),
+    to(head::BATCH, End::Sequence),
+];
+
+const UPDATE: &[Wire] = &[
+    to(update::WEIGHTS, End::State),
+    to(update::LOW, End::State),
+    to(update::MOMENTUM, End::State),
+    to(update::GRADIENT, End::Summands),
+    of(update::NEW_WEIGHTS, "an update", End::NextState),
+    of(update::NEW_WEIGHTS, "a genesis proof", End::FirstState),
+    of(update::NEW_LOW, "an update", End::NextState),
+    of(update::NEW_LOW, "a genesis proof", End::FirstState),
+    of(update::NEW_MOMENTUM, "an update", End::NextState),
+    of(update::NEW_MOMENTUM, "a genesis proof", End::FirstState),
+];
+
+impl SegmentKind {
+    /// What its ports are wired to, in their order.
+    pub fn wires(self) -> &'static [Wire] {
+        match self {
+            SegmentKind::Layer => LAYER,
+            SegmentKind::Head => OF_HEAD,
+            SegmentKind::Update => UPDATE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_port_is_wired_and_edges_at_both_ends() {
+        for kind in SegmentKind::ALL {
+            let ports: BTreeSet<PortId> = kind.wires().iter().map(|wire| wire.port).collect();
+            assert!(ports.into_iter().eq(0..kind.ports()), "{kind:?}");
+            for wire in kind.wires() {
+                let End::Port { segment, port, of } = wire.equals else { continue };
+                let here = wire.of.unwrap_or(HEAD);
+                let is_back = |back: &&Wire| {
+                    back.port == port
+                        && back.of.unwrap_or(HEAD) == of
+                        && back.equals == End::Port { segment: kind, port: wire.port, of: here }
+                };
+                assert_eq!(segment.wires().iter().filter(is_back).count(), 1, "{kind:?}: {wire:?}");
+            }
+        }
+    }
+
+    /// The protocol's document has the same wires, each once.
+    #[test]
+    fn wires_are_those_of_the_protocol() {
+        let document = include_str!("../../../docs/protocol.md");
+        let table = document.split_once("| port | equals |").unwrap().1;
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+        let mut read = BTreeSet::new();
+        for (kind, wire) in
+            SegmentKind::ALL.into_iter().flat_map(|kind| kind.wires().iter().map(move |wire| (kind, wire)))
+        {
+            let found = rows.iter().position(|row| match wire.equals {
+                End::Port { .. } => {
+                    let here = format!("{} of {}", edge(kind, wire.port), wire.of.unwrap_or(HEAD));
+                    let there = wire.equals.to_string();
+                    // From either end.
+                    row[1] == here && row[2] == there
+                        || there.starts_with(row[1]) && row[2] == format!("{here} of the same sequence")
+                }
+                End::Summands => row[1] == wire.equals.to_string(),
+                End::State => {
+                    row[2].starts_with("the state's commitments")
+                        && row[1].starts_with("w, lo, v") == (kind == SegmentKind::Update)
+                }
+                End::Sum | End::NextState | End::FirstState | End::Sequence => {
+                    row[2].starts_with(&wire.equals.to_string())
+                }
+            });
+            read.insert(found.unwrap_or_else(|| panic!("{kind:?}: {wire:?}")));
+        }
+        assert!(read.into_iter().eq(0..rows.len()), "a row of the document is no wire");
+    }
+}
