@@ -1,13 +1,17 @@
 //! `audit`: what the circuits are made of, and whether any of their cells is free.
 
+mod audited;
 mod cost;
+mod html;
 
 use crate::error::CliError;
+use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use audit::{Choice, Findings, Forge, Report};
-use backend::curve::{F, Params};
+use audited::{Audited, ReadmeOf, Sample};
+use backend::curve::{CIRCUIT_VERSION, F, Params};
 use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
 use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
@@ -16,9 +20,10 @@ use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, SegmentKind};
-use plonkish::{LANES, Margins};
-use serde_json::{Value, json};
+use plonkish::LANES;
+use serde_json::json;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Arguments.
@@ -29,6 +34,14 @@ pub struct Args {
     command: Option<Subcommand>,
     #[command(flatten)]
     model: ModelChoice,
+    /// Only this circuit
+    #[arg(long, value_name = "CIRCUIT", value_parser = SegmentKind::ALL.map(SegmentKind::name), conflicts_with = "cost")]
+    circuit: Option<String>,
+    /// Write a page to read or print: the grid, every gate as an equation, ports, lookups, ranges, what is free. A page per
+    /// circuit: without --circuit, the circuit's name is put before the file's extension (a.html: a-layer.html, a-head.html,
+    /// a-update.html). No file is replaced. --json has the same for machines
+    #[arg(long, value_name = "FILE", conflicts_with = "cost")]
+    html: Option<PathBuf>,
     /// What the circuits cost, as far as it follows from them alone: columns, cells, lookups, points and bytes, by circuit and
     /// op, and of a step of batch 1
     #[arg(long, conflicts_with = "forge")]
@@ -76,6 +89,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             json: json!({ "ok": true, "costs": { args.model.name(): costs } }),
         });
     }
+    let chosen = |kind: &SegmentKind| args.circuit.as_ref().is_none_or(|name| name == kind.name());
+    let kinds: Vec<SegmentKind> = SegmentKind::ALL.into_iter().filter(chosen).collect();
+    let pages = args.html.as_deref().map_or(Ok(vec![]), |file| pages(file, &kinds))?;
     let params = ui.params()?;
     let choice = args.forge.then_some(match args.cells {
         0 => Choice::All,
@@ -83,16 +99,49 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     });
     let audited = subjects(config)?
         .into_iter()
-        .map(|subject| audit(&params, subject, choice.as_ref(), ui))
+        .filter(|subject| kinds.contains(&subject.kind))
+        .map(|subject| Ok(Audited { model: args.model.name(), ..audit(&params, subject, choice.as_ref(), ui)? }))
         .collect::<Result<Vec<_>, CliError>>()?;
-    let text = text(&audited, args.all || !args.forge);
+    let mut text = text(&audited, args.all || !args.forge && args.html.is_none());
+    // Also of circuits with holes.
+    for (audited, file) in audited.iter().zip(&pages) {
+        let page = html::page(audited);
+        files::write(file, page.as_bytes(), false)?;
+        let _ = write!(text, "\n{}: {}, {}", audited.circuit, file.display(), bytes(page.len() as u64));
+    }
+    let text = text.trim_start().to_owned();
     let holes = audited.iter().filter_map(|a| a.findings.as_ref()).map(Findings::holes).sum();
-    let circuits: Vec<Value> = audited.iter().map(Audited::json).collect();
+    let mut report = json!({ "circuits": audited });
+    if !pages.is_empty() {
+        report["pages"] = pages.iter().map(|file| file.display().to_string()).collect();
+    }
     if holes > 0 {
         ui.say(&text);
-        return Err(CliError::Free { holes, report: json!({ "circuits": circuits }) });
+        return Err(CliError::Free { holes, report });
     }
-    Ok(Output { text, json: json!({ "ok": true, "circuits": circuits }) })
+    report["ok"] = true.into();
+    Ok(Output { text, json: report })
+}
+
+/// The files of the circuits' pages, none of which is there; their folder is.
+fn pages(file: &Path, kinds: &[SegmentKind]) -> Result<Vec<PathBuf>, CliError> {
+    let name = |kind: &SegmentKind| {
+        let mut name = file.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", kind.name()));
+        if let Some(extension) = file.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        file.with_file_name(name)
+    };
+    let pages = if let [_] = kinds { vec![file.to_owned()] } else { kinds.iter().map(name).collect() };
+    if let Some(file) = pages.iter().find(|file| file.exists()) {
+        return Err(CliError::Usage(format!("{} already exists", file.display())));
+    }
+    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        files::create_dir(dir)?;
+    }
+    Ok(pages)
 }
 
 /// One layer, the head and an update, with the values of a first training step.
@@ -123,34 +172,6 @@ fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
     Ok(SegmentKind::ALL.into_iter().zip(witnesses).zip(publics).map(subject).collect())
 }
 
-/// What an audit says of one circuit.
-struct Audited {
-    name: &'static str,
-    report: Report,
-    blinding_rows: usize,
-    proof_bytes: usize,
-    key_digest: String,
-    margins: Margins,
-    findings: Option<Findings>,
-}
-
-impl Audited {
-    fn json(&self) -> Value {
-        let mut value = json!({
-            "circuit": self.name,
-            "report": self.report,
-            "blinding_rows": self.blinding_rows,
-            "proof_bytes": self.proof_bytes,
-            "key_digest": self.key_digest,
-            "margins": self.margins,
-        });
-        if let Some(findings) = &self.findings {
-            value["forge"] = json!(findings);
-        }
-        value
-    }
-}
-
 fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) -> Result<Audited, CliError> {
     let Subject { kind, plan, witness, publics } = subject;
     let name = kind.name();
@@ -170,14 +191,25 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
         bar.finish_and_clear();
         findings
     });
+    let report = Report::of(&plan);
     Ok(Audited {
-        name,
-        report: Report::of(&plan),
+        circuit: name,
+        model: String::new(),
+        circuit_version: CIRCUIT_VERSION,
+        readmes: ReadmeOf::all(&report),
+        report,
         blinding_rows: key.shape.blinding_rows,
         proof_bytes: key.shape.proof_length(1),
         key_digest: hex(&key.digest),
         margins,
+        publics: kind.publics(),
+        roles: kind.roles(),
+        wires: kind.wires(),
         findings,
+        sample: choice.and_then(|choice| match *choice {
+            Choice::Sample(cells, seed) => Some(Sample { cells, seed }),
+            Choice::All | Choice::Cells(_) => None,
+        }),
     })
 }
 
@@ -190,8 +222,8 @@ fn text(audited: &[Audited], with_circuits: bool) -> String {
             describe(&mut text, circuit);
         }
         if let Some(findings) = &circuit.findings {
-            describe_holes(&mut text, circuit.name, findings);
-            let _ = writeln!(text, "{}: {}", circuit.name, verdict(findings));
+            describe_holes(&mut text, circuit.circuit, findings);
+            let _ = writeln!(text, "{}: {}", circuit.circuit, verdict(findings));
         }
     }
     let all: Vec<&Findings> = audited.iter().filter_map(|a| a.findings.as_ref()).collect();
@@ -228,7 +260,7 @@ fn verdict(findings: &Findings) -> String {
 }
 
 fn describe(text: &mut String, circuit: &Audited) {
-    let Audited { name, report, margins, .. } = circuit;
+    let Audited { circuit: name, report, margins, .. } = circuit;
     let _ = writeln!(
         text,
         "{name}: 2^{} rows, {} columns of phase 1, {} of phase 2, {} fixed, {} copies, degree {}",
@@ -291,13 +323,20 @@ mod tests {
     use super::*;
     use audit::Unnoticed;
     use backend::testing::toy;
-    use plonkish::Margin;
+    use plonkish::{Margin, Margins};
 
     fn audited(findings: Option<Findings>) -> Audited {
         let margin = Margin { bits: 9, place: "there".into() };
         Audited {
-            name: "toy",
+            circuit: "toy",
+            model: "toy".into(),
+            circuit_version: 0,
             report: Report::of(&toy(1).plan),
+            publics: 2,
+            roles: SegmentKind::Head.roles(),
+            wires: SegmentKind::Layer.wires(),
+            readmes: vec![],
+            sample: None,
             blinding_rows: 6,
             proof_bytes: 100,
             key_digest: "aa".into(),

@@ -1,6 +1,7 @@
 //! The search for witness cells that nothing determines. See [the module](super) for what it looks for.
 
 use super::changes::{changes, mix};
+use super::columns::pool;
 use super::determined::{lookups_are_checked, undetermined};
 use super::index::{CellId, Class, Index};
 use super::moves::mend;
@@ -44,6 +45,15 @@ pub struct Unnoticed {
     pub downstream: Option<String>,
 }
 
+/// How many cells of an op a search could change, and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Cells.
+    pub cells: usize,
+    /// Those that were changed.
+    pub tried: usize,
+}
+
 /// Result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
@@ -51,6 +61,8 @@ pub struct Findings {
     pub cells: usize,
     /// Those that were changed.
     pub tried: usize,
+    /// Both by op.
+    pub ops: BTreeMap<String, Coverage>,
     /// Phase-1 cells that no constraint but a table reads: padding.
     pub idle: usize,
     /// Cells of ports that must be zero as no data stands there.
@@ -221,6 +233,8 @@ impl<'p, F: Field> Forge<'p, F> {
     pub fn search_with(&self, choice: &Choice, progress: &(dyn Fn(usize, usize) + Sync)) -> Findings {
         let (all, idle, zero) = self.cells();
         let total = all.len();
+        let mut ops: BTreeMap<String, Coverage> = BTreeMap::new();
+        all.iter().for_each(|&cell| ops.entry(self.op(cell)).or_default().cells += 1);
         let chosen = match choice {
             Choice::All => all,
             Choice::Cells(cells) => cells.clone(),
@@ -231,6 +245,7 @@ impl<'p, F: Field> Forge<'p, F> {
                 keyed.into_iter().take(*n).map(|(_, cell)| cell).collect()
             }
         };
+        chosen.iter().for_each(|&cell| ops.entry(self.op(cell)).or_default().tried += 1);
         let done = AtomicUsize::new(0);
         let outcomes: Vec<Outcome> = chosen
             .par_iter()
@@ -247,6 +262,7 @@ impl<'p, F: Field> Forge<'p, F> {
         let mut findings = Findings {
             cells: total,
             tried: chosen.len(),
+            ops,
             idle,
             zero,
             undetermined: self.undetermined(),
@@ -291,6 +307,12 @@ impl<'p, F: Field> Forge<'p, F> {
     /// Names a cell by its op and column.
     pub fn name(&self, (column, row): (usize, usize)) -> String {
         self.ix.plan.name_of(column, row)
+    }
+
+    /// The op that owns a cell; of padding, what its column holds.
+    fn op(&self, (column, row): (usize, usize)) -> String {
+        let plan = self.ix.plan;
+        plan.owner(column, row).map_or_else(|| pool(&plan.advice[column].name).to_owned(), |owner| owner.op.clone())
     }
 
     fn undetermined(&self) -> Vec<String> {

@@ -37,7 +37,7 @@ mod slopes;
 mod state;
 
 pub use cost::Cost;
-pub use forge::{Choice, Findings, Forge, Unnoticed};
+pub use forge::{Choice, Coverage, Findings, Forge, Unnoticed};
 pub use report::Report;
 
 pub use plonkish::{Free, Roles};
