@@ -319,19 +319,19 @@ fn describe_holes(text: &mut String, name: &str, findings: &Findings) {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use audit::Unnoticed;
     use backend::testing::toy;
     use plonkish::{Margin, Margins};
 
-    fn audited(findings: Option<Findings>) -> Audited {
+    pub fn audited(report: Report, findings: Option<Findings>) -> Audited {
         let margin = Margin { bits: 9, place: "there".into() };
         Audited {
             circuit: "toy",
             model: "toy".into(),
             circuit_version: 0,
-            report: Report::of(&toy(1).plan),
+            report,
             publics: 2,
             roles: SegmentKind::Head.roles(),
             wires: SegmentKind::Layer.wires(),
@@ -345,6 +345,10 @@ mod tests {
         }
     }
 
+    fn of_toy(findings: Option<Findings>) -> Audited {
+        audited(Report::of(&toy(1).plan), findings)
+    }
+
     fn clean() -> Findings {
         Findings { cells: 50, tried: 10, changes: 80, lookups_hold: true, ..Findings::default() }
     }
@@ -352,16 +356,16 @@ mod tests {
     /// 7.22: a verdict, and nothing of what is clean.
     #[test]
     fn a_clean_search_ends_with_a_verdict_alone() {
-        let found = text(&[audited(Some(clean())), audited(Some(clean()))], false);
+        let found = text(&[of_toy(Some(clean())), of_toy(Some(clean()))], false);
         let lines: Vec<&str> = found.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(
             lines[0].starts_with("toy: no unconstrained cell found among 10 tried of 50; 80 changes, 0 free by design")
         );
         assert_eq!(lines[2], "no unconstrained cell found among 20 tried of 100, in 2 circuits");
-        let all = text(&[audited(Some(clean()))], true);
+        let all = text(&[of_toy(Some(clean()))], true);
         assert!(all.contains("  gate toy/double: y = 2x | degree 2 | ") && all.ends_with(", in 1 circuit"));
-        assert!(!text(&[audited(None)], true).contains("found"));
+        assert!(!text(&[of_toy(None)], true).contains("found"));
     }
 
     #[test]
@@ -380,7 +384,7 @@ mod tests {
             lookups_hold: false,
             ..clean()
         };
-        let found = text(&[audited(Some(clean())), audited(Some(findings))], false);
+        let found = text(&[of_toy(Some(clean())), of_toy(Some(findings))], false);
         let lines: Vec<&str> = found.lines().skip(1).collect();
         assert_eq!(
             lines[..4],
@@ -393,5 +397,18 @@ mod tests {
         );
         assert!(lines[4].starts_with("toy: NOT CLEAN: 4 holes found among 10 tried of 50; "), "{}", lines[4]);
         assert_eq!(lines[5..], ["NOT CLEAN: 4 holes found among 20 tried of 100, in 2 circuits"]);
+    }
+
+    #[test]
+    fn each_circuit_has_a_page_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = |file: &str, kinds: &[SegmentKind]| -> Vec<String> {
+            let pages = pages(&dir.path().join(file), kinds).unwrap();
+            pages.iter().map(|page| page.strip_prefix(dir.path()).unwrap().display().to_string()).collect()
+        };
+        assert_eq!(names("a.b.html", &SegmentKind::ALL), ["a.b-layer.html", "a.b-head.html", "a.b-update.html"]);
+        assert_eq!(names("page", &SegmentKind::ALL[1..]), ["page-head", "page-update"]);
+        assert_eq!(names("in/page.html", &[SegmentKind::Head]), ["in/page.html"]);
+        assert!(dir.path().join("in").is_dir());
     }
 }

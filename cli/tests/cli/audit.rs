@@ -1,7 +1,10 @@
 //! The audit of a model's circuits.
 
 use crate::common::{cache, run};
+use circuits::model::{Config, Spec};
+use circuits::segments::{Circuits, SegmentKind};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -92,4 +95,125 @@ fn costs_are_compared() {
     run(dir.path(), "audit diff nano pico").refused_as("usage", "pico is neither a file nor the name of a preset");
     run(dir.path(), "audit diff nano").refused(2, "AFTER");
     run(dir.path(), "audit --preset nano --cost --forge").refused(2, "--cost");
+}
+
+/// The text of a page without its style. Panics where an element is closed that is not open, or left open, or where `<`, `>` or `&` stands
+/// for itself.
+fn text_of(page: &str) -> String {
+    const VOID: [&str; 5] = ["!DOCTYPE", "meta", "wbr", "br", "hr"];
+    let (mut text, mut open, mut rest) = (String::new(), vec![], page);
+    while let Some(at) = rest.find('<') {
+        let (before, tag) = rest.split_at(at);
+        let (tag, after) = tag[1..].split_once('>').expect("a tag ends");
+        assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
+        if open.last() != Some(&"style") {
+            assert!(!before.contains('>'), "{before}");
+            text.push_str(before);
+        }
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).expect("a tag has a name");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "closed after: {text}");
+        } else if !VOID.contains(&name) {
+            open.push(name);
+        }
+        rest = after;
+    }
+    assert_eq!((open, rest), (vec![], "\n"));
+    let escapes = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+    let plain = escapes.iter().fold(text.clone(), |text, (escape, _)| text.replace(escape, ""));
+    assert!(!plain.contains('&'), "an ampersand stands for itself");
+    escapes.iter().fold(text, |text, (escape, plain)| text.replace(escape, plain))
+}
+
+/// Pages say what the plans are, and where the constraints stand; machines are told the same.
+#[test]
+fn pages_have_every_gate_column_and_wire() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = run(dir.path(), "audit --preset nano --html pages/nano.html").ok();
+    assert_eq!(found["pages"], json!(["pages/nano-layer.html", "pages/nano-head.html", "pages/nano-update.html"]));
+    let circuits = Circuits::new(&Spec::new(Config::NANO));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (i, kind) in SegmentKind::ALL.into_iter().enumerate() {
+        let (plan, told) = (circuits.plan(kind), &found["circuits"][i]);
+        let page = fs::read_to_string(dir.path().join(found["pages"][i].as_str().unwrap())).unwrap();
+        // It needs no script, and nothing from elsewhere.
+        assert!(!["<script", "http", "src=", "url(", "@import", "<link"].iter().any(|part| page.contains(part)));
+        let text = text_of(&page);
+        let told_gates = told["report"]["gates"].as_array().unwrap();
+        let of_gates = text.split_once("stated in").unwrap().1.split_once("Equal cells").unwrap().0;
+        let equations = told_gates.iter().map(|gate| gate["equations"].as_array().unwrap().len()).sum::<usize>();
+        assert_eq!(page.matches("<span class=\"equation\">").count(), equations);
+        let mut lines = BTreeSet::new();
+        for gate in &plan.gates {
+            let (op, constraint) = gate.name.split_once(": ").unwrap();
+            let stated = format!("{}:{}", gate.stated.file(), gate.stated.line());
+            assert!([constraint, op, &stated].iter().all(|part| of_gates.contains(part)), "{}", gate.name);
+            let of_name = told_gates.iter().find(|told| told["name"] == gate.name.as_str()).unwrap();
+            let line = json!({ "file": gate.stated.file(), "line": gate.stated.line() });
+            let of_line = |equation: &&Value| equation["stated"].as_array().unwrap().contains(&line);
+            let degrees =
+                of_name["equations"].as_array().unwrap().iter().filter(of_line).map(|e| e["degree"].as_u64().unwrap());
+            assert!(degrees.max() >= Some(gate.degree() as u64), "{}", gate.name);
+            lines.insert((gate.stated.file(), gate.stated.line()));
+        }
+        for (file, line) in lines {
+            let source = fs::read_to_string(root.join(file)).unwrap();
+            let source = source.lines().nth(line as usize - 1).unwrap_or_default();
+            let states = ["gate(", "gates.add(", "define", "determine(", "per_run(", "running_sum(", "everywhere("];
+            assert!(states.iter().any(|call| source.contains(call)), "{file}:{line}: {source}");
+        }
+        let rows: u64 = told_gates.iter().map(|gate| gate["rows"].as_u64().unwrap()).sum();
+        assert_eq!(rows, plan.gates.iter().map(|gate| gate.rows.len() as u64).sum::<u64>());
+        for (columns, names) in [("columns", plan.advice.len()), ("fixed", plan.fixed.len())] {
+            let columns = told["report"][columns].as_array().unwrap();
+            assert_eq!(columns.len(), names);
+            for column in columns {
+                let fill = format!("{:.1} %", 100.0 * column["cells"].as_f64().unwrap() / plan.usable as f64);
+                assert!(text.contains(&format!(
+                    "{}{}",
+                    column["name"].as_str().unwrap(),
+                    if column["copied"] == true { "yes" } else { "" }
+                )));
+                assert!(text.contains(&fill), "{column}");
+            }
+        }
+        let owned: usize = plan.ops.values().sum();
+        let owners =
+            told["report"]["columns"].as_array().unwrap().iter().flat_map(|column| column["owned"].as_array().unwrap());
+        let of_blocks = owners.filter(|owned| owned["block"].is_u64());
+        assert_eq!(of_blocks.map(|owned| owned["rows"]["count"].as_u64().unwrap()).sum::<u64>(), owned as u64);
+        for wire in kind.wires() {
+            let wire = wire.of.map_or(wire.equals.to_string(), |of| format!("of {of}: {}", wire.equals));
+            assert!(text.contains(&wire), "{wire}");
+        }
+        let reasons = kind.roles().free.iter().map(|free| free.reason);
+        for reason in reasons.chain(plan.declared.iter().map(|range| range.because.as_str())) {
+            assert!(text.contains(reason), "{reason}");
+        }
+        assert!(text.contains("Not run: audit --forge --html"));
+    }
+}
+
+#[test]
+fn a_page_is_the_same_each_time_and_replaces_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let update = |file: &str| run(dir.path(), &format!("audit --preset nano --circuit update --html {file}"));
+    let found = update("a.html").ok();
+    assert_eq!((&found["pages"], found["circuits"].as_array().map(Vec::len)), (&json!(["a.html"]), Some(1)));
+    update("b.html").ok();
+    let [a, b] = ["a.html", "b.html"].map(|file| fs::read(dir.path().join(file)).unwrap());
+    assert_eq!(a, b);
+    fs::write(dir.path().join("b.html"), "mine").unwrap();
+    update("b.html").refused_as("usage", "b.html already exists");
+    assert_eq!(fs::read(dir.path().join("b.html")).unwrap(), b"mine");
+    run(dir.path(), "audit --preset nano --html b.html --cost").refused(2, "--cost");
+
+    // What a search covered.
+    let found = run(dir.path(), "audit --preset nano --circuit head --forge --cells 5 --seed 3 --html c.html").ok();
+    let forge = &found["circuits"][0]["forge"];
+    let text = text_of(&fs::read_to_string(dir.path().join("c.html")).unwrap());
+    assert!(text.contains(&format!("5 tried of {}: 5 wanted, drawn with seed 3", forge["cells"])), "{text}");
+    assert!(text.contains("no unconstrained cell found"));
+    let sum = |what: &str| forge["ops"].as_object().unwrap().values().map(|of| of[what].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("tried"), sum("cells")), (5, forge["cells"].as_u64().unwrap()));
 }

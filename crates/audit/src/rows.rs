@@ -22,7 +22,7 @@ pub struct Run {
 impl Run {
     /// The row after the last.
     pub fn end(&self) -> usize {
-        self.first + (self.count - 1) * self.step + (self.times - 1) * self.every + 1
+        self.first + self.count.saturating_sub(1) * self.step + self.times.saturating_sub(1) * self.every + 1
     }
 
     /// All rows.

@@ -120,7 +120,7 @@ fn equation(equation: &Equation) -> Markup {
         span.equation {
             @for token in &equation.0 {
                 @match token {
-                    Token::Text(text) => (text),
+                    Token::Text(text) => (powers(text)),
                     Token::Cell(cell) => {
                         i {
                             (cell.name)
@@ -130,11 +130,23 @@ fn equation(equation: &Equation) -> Markup {
                             0 => {}
                             1 => sub { "next" }
                             -1 => sub { "prev" }
-                            below => sub { (format!("{below:+}")) }
+                            below => sub { (format!("{below:+}").replace('-', "−")) }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Numbers and signs, what follows a `^` above the line.
+fn powers(text: &str) -> Markup {
+    let mut parts = text.split('^');
+    html! {
+        (parts.next().unwrap_or_default())
+        @for part in parts {
+            @let (exponent, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len()));
+            sup { (exponent) } (rest)
         }
     }
 }
@@ -159,10 +171,10 @@ impl Legend {
         self.0.get(op).copied().unwrap_or_default()
     }
 
-    /// Neighbours differ in hue, and on paper without colours in lightness.
+    /// All differ in hue; neighbours also in lightness, which is what paper may show.
     fn style(&self) -> String {
         self.0.values().fold(String::new(), |style, i| {
-            let (hue, lightness) = (i * 137 % 360, 62 + i * 2 % 5 * 6);
+            let (hue, lightness) = (i * 360 / self.0.len(), [64, 82, 73][i % 3]);
             style + &format!(".o{i}{{fill:hsl({hue},65%,{lightness}%);background:hsl({hue},65%,{lightness}%)}}")
         })
     }

@@ -97,7 +97,13 @@ fn rows(of: &EquationReport) -> String {
 }
 
 fn link(line: &Line) -> Markup {
-    html! { a href={ (line.file) "#L" (line.line) } { (line.file) ":" (line.line) } }
+    html! {
+        a href={ (line.file) "#L" (line.line) } {
+            // Where a long path may be broken.
+            @for (i, part) in line.file.split('/').enumerate() { @if i > 0 { "/" wbr; } (part) }
+            ":" (line.line)
+        }
+    }
 }
 
 /// What a gate is for, if it is not an equation of integers.

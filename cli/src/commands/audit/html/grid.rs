@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Columns side by side in a band: more do not fit a page.
-const BAND: usize = 80;
+const BAND: usize = 96;
 /// Width of a column.
 const WIDTH: usize = 11;
 /// Height of all rows: each unit stands for several.
@@ -26,15 +26,22 @@ pub fn bands(report: &Report, legend: &Legend) -> Markup {
     let rows = 1 << report.k;
     html! {
         p.note {
-            "Columns stand side by side, rows run downwards. A rectangle is where a block of the op of this number stands; columns of a \
+            "Columns stand side by side by kind, rows run downwards. A rectangle is where a block of the op of this number stands; columns of a \
              block that share a column of the grid, each on its own rows, are one. White is padding. Below each column is how much of its \
              usable rows is in use, in percent. Columns of the lookup argument and of challenges are in use on all rows; of selectors, tags \
              and the like, what is not zero is."
         }
         @for (kind, columns) in kinds(report) {
-            h3 { (kind) ": " (columns.len()) }
             @for (i, band) in columns.chunks(BAND).enumerate() {
-                (draw(band, i * BAND, (rows, report.usable_rows), legend))
+                @let first = i * BAND;
+                figure {
+                    figcaption {
+                        (kind) " "
+                        @if band.len() == columns.len() { "(" (band.len()) ")" }
+                        @else { (first) "–" (first + band.len() - 1) " of " (columns.len()) }
+                    }
+                    (draw(band, first, (rows, report.usable_rows), legend))
+                }
             }
         }
     }
@@ -96,7 +103,7 @@ pub fn areas(columns: &[&ColumnReport]) -> Vec<Area> {
 
 /// Columns from number `first` of their kind on.
 fn draw(columns: &[&ColumnReport], first: usize, (rows, usable): (usize, usize), legend: &Legend) -> Markup {
-    let (width, height) = (LEFT + columns.len() * WIDTH + 1, TOP + HEIGHT + 2 + BAR + PERCENT);
+    let (width, height) = (LEFT + columns.len() * WIDTH + 4, TOP + HEIGHT + 2 + BAR + PERCENT);
     let (at, scaled) = (|column: usize| LEFT + column * WIDTH, |row: usize| TOP + row * HEIGHT / rows);
     let bottom = TOP + HEIGHT + 2 + BAR;
     let mut paths: BTreeMap<&str, String> = BTreeMap::new();
@@ -132,7 +139,7 @@ fn draw(columns: &[&ColumnReport], first: usize, (rows, usable): (usize, usize),
             }
             path.fill d=(bars) {}
             @for (i, column) in columns.iter().enumerate() {
-                @if (first + i) % 5 == 0 {
+                @if (first + i).is_multiple_of(5) {
                     text x=(at(i) + WIDTH / 2) y=(TOP - 3) text-anchor="middle" { (first + i) }
                 }
                 text transform={ "translate(" (at(i) + 8) " " (bottom + 2) ")rotate(90)" } {

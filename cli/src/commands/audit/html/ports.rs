@@ -80,7 +80,7 @@ pub fn lookups(report: &Report) -> Markup {
             (report.lookup_terms) " terms in all. The running sum of helpers less quotients, in " i { (lookups.running) }
             ", begins and ends at zero. Table 0 is the range of a limb; a pair on a row that names no table is (x, 0) in table 0."
         }
-        table {
+        table.long {
             thead { tr { th.n { "table" } th.n { "entries" } th { "cells that are looked up" } } }
             tbody {
                 @for (tag, table) in &lookups.tables {

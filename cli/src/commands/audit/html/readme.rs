@@ -73,10 +73,11 @@ mod tests {
 
     #[test]
     fn markdown_brings_no_markup_of_its_own() {
-        let found =
-            markdown("a/b.md", "# x\n\n<script>x</script> `a < b`\n\n| a |\n|---|\n| [c](d.md) |\n").into_string();
+        let found = markdown("a/b.md", "# x\n\n<script>x</script>\n\n`a < b` <b>y\n\n| a |\n|---|\n| [c](d.md) |\n")
+            .into_string();
         assert!(found.starts_with("<h4>x</h4>") && found.contains("<code>a &lt; b</code>"), "{found}");
         assert!(found.contains("&lt;script&gt;") && !found.contains("<script"), "{found}");
+        assert!(found.contains("&lt;b&gt;y") && !found.contains("<b>"), "{found}");
         assert!(found.contains("<td><a href=\"a/d.md\">c</a></td>"), "{found}");
     }
 }
