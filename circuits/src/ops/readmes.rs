@@ -29,7 +29,7 @@ const SOFTMAX: Readme = readme!("ops/softmax");
 const SWIGLU: Readme = readme!("ops/swiglu");
 const GADGETS: Readme = readme!("arithmetic/gadgets");
 
-/// What the lookup argument and the challenges' columns are for, without text: it is no README.
+/// What the lookup argument is for, without text: it is no README.
 pub const PROTOCOL: Readme = Readme { path: "docs/protocol.md", text: "" };
 
 /// The READMEs that name the constraints of an op's blocks: its own, those of ops that it extends, those of gadgets.
@@ -43,7 +43,7 @@ pub fn readmes(op: &str) -> &'static [Readme] {
         "rope" => &[ROPE, GADGETS],
         "sgd" => &[SGD, GADGETS],
         "swiglu" => &[SWIGLU, GADGETS],
-        "lookup" | "challenge" => &[PROTOCOL],
+        "lookup" => &[PROTOCOL],
         // What stands in `edge`, `residual` and `projection` are gadgets.
         _ => &[GADGETS],
     }

@@ -113,11 +113,11 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
             b.declare(block, column, declared);
         }
     }
-    let mut public = |i: usize| {
+    let mut public = |i: usize, name: &str| {
         let range = Declared::outside(Interval::unsigned(HYPER_BITS[i]), "the verifier computes the public value");
-        b.uniform(HYPER_ROWS[i], range)
+        b.uniform(HYPER_ROWS[i], name, range)
     };
-    let hyper = PublicHyper { lambda: public(0), mu: public(1), omega: public(2) };
+    let hyper = PublicHyper { lambda: public(0, "lambda"), mu: public(1, "mu"), omega: public(2, "omega") };
     let lane_of_ports = |lane: usize| Lane {
         whole: ports[WHOLE][lane],
         v: ports[MOMENTUM][lane],

@@ -22,6 +22,8 @@ pub struct Wire {
 pub enum End {
     /// The state before the step.
     State,
+    /// Of the state before the step, weights with their low parts.
+    Whole,
     /// The state after the step.
     NextState,
     /// The state that a genesis proof is about.
@@ -48,6 +50,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             End::State => f.write_str("the state's commitments"),
+            End::Whole => f.write_str("`2^24·C(w) + C(lo)` of the state's commitments"),
             End::NextState => f.write_str("the next state's commitments"),
             End::FirstState => f.write_str("the first state's commitments"),
             End::Sum => f.write_str("g of the segment's updates"),
@@ -105,16 +108,13 @@ const OF_HEAD: &[Wire] = &[
 ];
 
 const UPDATE: &[Wire] = &[
-    to(update::WEIGHTS, End::State),
-    to(update::LOW, End::State),
+    to(update::WHOLE, End::Whole),
     to(update::MOMENTUM, End::State),
     to(update::GRADIENT, End::Summands),
     of(update::NEW_WEIGHTS, "an update", End::NextState),
     of(update::NEW_WEIGHTS, "a genesis proof", End::FirstState),
     of(update::NEW_LOW, "an update", End::NextState),
     of(update::NEW_LOW, "a genesis proof", End::FirstState),
-    of(update::NEW_MOMENTUM, "an update", End::NextState),
-    of(update::NEW_MOMENTUM, "a genesis proof", End::FirstState),
 ];
 
 impl SegmentKind {
@@ -173,9 +173,9 @@ mod tests {
                 End::Summands => row[1] == wire.equals.to_string(),
                 End::State => {
                     row[2].starts_with("the state's commitments")
-                        && row[1].starts_with("w, lo, v") == (kind == SegmentKind::Update)
+                        && row[1].starts_with("v of") == (kind == SegmentKind::Update)
                 }
-                End::Sum | End::NextState | End::FirstState | End::Sequence => {
+                End::Whole | End::Sum | End::NextState | End::FirstState | End::Sequence => {
                     row[2].starts_with(&wire.equals.to_string())
                 }
             });

@@ -73,18 +73,15 @@ pub(crate) fn advice<F: Field>(plan: &Plan<F>) -> Vec<ColumnReport> {
     plan.advice.iter().enumerate().map(column).collect()
 }
 
-/// Whose gates read columns that no op owns: those of the lookup argument, and of the challenges.
+/// Whose gates read columns that no op owns: those of the lookup argument.
 fn readers<F: Field>(plan: &Plan<F>) -> BTreeMap<usize, BTreeSet<&str>> {
     let mut readers: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-    let challenges: BTreeSet<usize> = plan.challenge.values().chain(plan.square.values()).copied().collect();
     for gate in &plan.gates {
         gate.poly.cells(&mut |column, _| {
             if let Global::Advice(a) = column
                 && plan.owners[a].is_empty()
             {
-                // Challenges are read by all.
-                let op = if challenges.contains(&a) { "challenge" } else { op(&gate.name) };
-                readers.entry(a).or_default().insert(op);
+                readers.entry(a).or_default().insert(op(&gate.name));
             }
         });
     }

@@ -280,7 +280,7 @@ mod tests {
     fn named(column: Global, rotation: i32) -> (String, i32) {
         match column {
             Global::Advice(column) => (NAMES[column].to_owned(), rotation),
-            Global::Fixed(_) => unreachable!("no fixed column is named"),
+            Global::Fixed(_) | Global::Uniform(_) => unreachable!("no other column is named"),
         }
     }
 

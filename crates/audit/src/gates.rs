@@ -139,9 +139,11 @@ fn name<F: Field>(plan: &Plan<F>, fixed: &[String], gate: &Gate<F>, column: Glob
     let owner = row.filter(|_| is_of_op).and_then(|row| match column {
         Global::Advice(a) => plan.owner(a, row),
         Global::Fixed(f) => plan.constants.get(f)?.iter().find(|owner| owner.cell(row).is_some()),
+        Global::Uniform(_) => None,
     });
     match (owner, column) {
         // A row of the block takes as many rows of the grid, of which the column stands on one.
+        (_, Global::Uniform(u)) => (plan.uniform_name(u), 0),
         (Some(owner), _) => (owner.column.clone(), rotation.div_euclid(owner.stride as i32)),
         (None, Global::Advice(a)) => (plan.advice[a].name.clone(), rotation),
         (None, Global::Fixed(f)) => (fixed[f].clone(), rotation),

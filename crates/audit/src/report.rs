@@ -3,7 +3,7 @@
 use crate::columns::{self, ColumnReport};
 use crate::gates::{self, GateReport};
 use crate::lookups::{self, LookupReport};
-use plonkish::{Challenge, DeclaredRange, Field, Global, Plan, RESERVED_ROWS};
+use plonkish::{Challenge, DeclaredRange, Field, Global, Plan, RESERVED_ROWS, Uniform};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,17 @@ pub struct PublicReport {
     /// Its row.
     pub row: usize,
     /// The row of the instance.
+    pub instance: usize,
+}
+
+/// A value that an instance has on every usable row, in an instance column of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UniformReport {
+    /// The instance column; column 0 is that of the instance's values.
+    pub column: usize,
+    /// What equations call it.
+    pub name: String,
+    /// The row of column 0 that it is, or is a power of.
     pub instance: usize,
     /// The challenge that stands there, if it is one.
     pub challenge: Option<&'static str>,
@@ -115,6 +126,8 @@ pub struct Report {
     pub equal: Vec<CopyReport>,
     /// Cells compared with the instance, in the order of its rows.
     pub instance: Vec<PublicReport>,
+    /// Values that are the same on every row.
+    pub uniform: Vec<UniformReport>,
 }
 
 impl Report {
@@ -180,6 +193,7 @@ impl Report {
             lookups: lookups::of(plan, &fixed),
             equal: equal(plan),
             instance: instance(plan),
+            uniform: uniform(plan),
         }
     }
 }
@@ -192,12 +206,25 @@ fn equal<F: Field>(plan: &Plan<F>) -> Vec<CopyReport> {
     pairs.into_iter().map(|([left, right], pairs)| CopyReport { left, right, pairs }).collect()
 }
 
+fn uniform<F: Field>(plan: &Plan<F>) -> Vec<UniformReport> {
+    let row = |value: &Uniform| match *value {
+        Uniform::Power(challenge, _) => Challenge::ALL.iter().position(|&other| other == challenge).unwrap_or_default(),
+        Uniform::Public(row) => row,
+    };
+    let report = |(number, value): (usize, &Uniform)| UniformReport {
+        column: number + 1,
+        name: plan.uniform_name(number),
+        instance: row(value),
+        challenge: Challenge::ALL.get(row(value)).map(|challenge| challenge.label()),
+    };
+    plan.uniform.iter().enumerate().map(report).collect()
+}
+
 fn instance<F: Field>(plan: &Plan<F>) -> Vec<PublicReport> {
     let public = |&((column, row), instance): &((usize, usize), usize)| PublicReport {
         cell: plan.name_of(column, row),
         row,
         instance,
-        challenge: Challenge::ALL.get(instance).map(|challenge| challenge.label()),
     };
     let mut cells: Vec<PublicReport> = plan.publics.iter().map(public).collect();
     cells.sort_by_key(|public| public.instance);

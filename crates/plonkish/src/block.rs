@@ -115,8 +115,8 @@ pub struct Builder<F, V = ()> {
     pub(super) blocks: Vec<Block<F>>,
     pub(super) copies: Vec<(Cell, Cell)>,
     pub(super) publics: Vec<(Cell, usize)>,
-    /// Where public values that are read on every row lie, by row of the instance.
-    pub(super) publics_known: BTreeMap<usize, Declared>,
+    /// Names of public values that are read on every row, and where they lie, by row of the instance.
+    pub(super) publics_known: BTreeMap<usize, (String, Declared)>,
     pub(super) fills: Vec<Fill<F, V>>,
     pub(super) steps: Vec<Step<F>>,
     pub(super) ports: Vec<Port>,

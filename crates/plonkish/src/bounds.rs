@@ -184,9 +184,9 @@ pub(super) fn declared<F: Field, V>(builder: &Builder<F, V>) -> Vec<DeclaredRang
             });
         }
     }
-    for (&row, declared) in &builder.publics_known {
+    for (row, (name, declared)) in &builder.publics_known {
         let Because::Outside(by) = declared.because else { continue };
-        let (column, range) = (format!("row {row}"), declared.interval.to_string());
+        let (column, range) = (format!("row {row}, {name}"), declared.interval.to_string());
         found.insert(DeclaredRange { op: "instance".into(), column, range, because: format!("from outside: {by}") });
     }
     found.into_iter().collect()

@@ -11,6 +11,7 @@ use super::cells::{Cell, Col, Port};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
 use super::plan::{Global, Place, Plan};
+use super::ranges::Declared;
 use super::{Field, RESERVED_ROWS, Witness};
 use gates::Gates;
 use layout::Layout;
@@ -62,7 +63,9 @@ impl<F: Field, V> Builder<F, V> {
         let (mut fixed, gates) = gates.finish();
         let port_flags = port_flags(&self.ports, &port_rows, &mut fixed);
         let Layout { advice, phase1, uniform, .. } = layout;
-        let uniform_ranges = self.publics_known.iter().map(|(&row, declared)| (row, declared.interval)).collect();
+        let of_public =
+            |(&row, (name, declared)): (&usize, &(String, Declared))| (row, (name.clone(), declared.interval));
+        let uniform_publics = self.publics_known.iter().map(of_public).collect();
         let mut plan = Plan {
             k,
             usable,
@@ -86,7 +89,7 @@ impl<F: Field, V> Builder<F, V> {
             tables,
             running,
             uniform,
-            uniform_ranges,
+            uniform_publics,
             table_rows: positions,
             places,
             columns,

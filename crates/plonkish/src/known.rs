@@ -34,9 +34,9 @@ impl<F: Field, V> Builder<F, V> {
             Some(Known { interval, rows: vec![], because: Some(because), basis });
     }
 
-    /// A public value on every row, by its row of the instance, and where it lies.
-    pub fn uniform(&mut self, row: usize, declared: Declared) -> Local<F> {
-        self.publics_known.insert(row, declared);
+    /// A public value on every row: its row of the instance, what it is called, and where it lies.
+    pub fn uniform(&mut self, row: usize, name: &str, declared: Declared) -> Local<F> {
+        self.publics_known.insert(row, (name.into(), declared));
         Col::Uniform(Uniform::Public(row)).cur()
     }
 
@@ -50,7 +50,7 @@ impl<F: Field, V> Builder<F, V> {
             Some(&(_, interval)) => Some(interval),
             None => match column {
                 Col::Local(c) => self.column_interval(block, c),
-                Col::Uniform(Uniform::Public(row)) => self.publics_known.get(&row).map(|known| known.interval),
+                Col::Uniform(Uniform::Public(row)) => self.publics_known.get(&row).map(|(_, known)| known.interval),
                 Col::Uniform(Uniform::Power(..)) => None,
             },
         })

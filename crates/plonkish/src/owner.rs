@@ -39,6 +39,7 @@ pub(super) fn owners<F>(
             let owned: &mut Vec<Owner> = match column {
                 Global::Advice(a) => &mut owners[a],
                 Global::Fixed(f) => &mut constants[f],
+                Global::Uniform(_) => continue,
             };
             owned.push(Owner {
                 first: place.at(i, 0),

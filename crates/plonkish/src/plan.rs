@@ -185,8 +185,8 @@ pub struct Plan<F> {
     pub running: usize,
     /// Values that are the same on every usable row.
     pub uniform: Vec<Uniform>,
-    /// Where those that are public values lie, by row of the instance.
-    pub uniform_ranges: BTreeMap<usize, Interval>,
+    /// What those that are public values are called, and where they lie, by row of the instance.
+    pub uniform_publics: BTreeMap<usize, (String, Interval)>,
     /// Where each table entry stands.
     pub table_rows: TablePositions,
     pub(super) places: Vec<Place>,
@@ -236,7 +236,19 @@ impl<F: Field> Plan<F> {
     pub(super) fn uniform_range(&self, number: usize) -> Option<Interval> {
         match self.uniform[number] {
             Uniform::Power(..) => None,
-            Uniform::Public(row) => self.uniform_ranges.get(&row).copied(),
+            Uniform::Public(row) => self.uniform_publics.get(&row).map(|(_, interval)| *interval),
+        }
+    }
+
+    /// What a value that is the same on every row is called in equations.
+    pub fn uniform_name(&self, number: usize) -> String {
+        match self.uniform[number] {
+            Uniform::Power(challenge, 1) => challenge.label().to_owned(),
+            Uniform::Power(challenge, exponent) => format!("{}^{exponent}", challenge.label()),
+            Uniform::Public(row) => match self.uniform_publics.get(&row) {
+                Some((name, _)) => name.clone(),
+                None => format!("instance {row}"),
+            },
         }
     }
 

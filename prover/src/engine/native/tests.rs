@@ -86,7 +86,7 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
         b.public(cell, 7);
     } else {
         // Without a permutation: the value is the same on every row.
-        let value = b.uniform(7, Declared::outside(Interval::unsigned(16), "the test"));
+        let value = b.uniform(7, "last sum", Declared::outside(Interval::unsigned(16), "the test"));
         b.gate(block, "the last sum is public", sum.cur() - value, 15..16);
     }
     let power = b.cell(block, power, 3);

@@ -111,7 +111,6 @@ fn role(role: Role) -> Option<&'static str> {
     match role {
         Role::Phase1 => None,
         Role::Projection => Some("phase 2"),
-        Role::Challenge => Some("challenge"),
         Role::Lookup => Some("lookup"),
     }
 }

@@ -28,7 +28,7 @@ pub fn bands(report: &Report, legend: &Legend) -> Markup {
         p.note {
             "Columns stand side by side by kind, rows run downwards. A rectangle is where a block of the op of this number stands; columns of a \
              block that share a column of the grid, each on its own rows, are one. White is padding. Below each column is how much of its \
-             usable rows is in use, in percent. Columns of the lookup argument and of challenges are in use on all rows; of selectors, tags \
+             usable rows is in use, in percent. Columns of the lookup argument are in use on all rows; of selectors, tags \
              and the like, what is not zero is."
         }
         @for (kind, columns) in kinds(report) {

@@ -46,8 +46,8 @@ pub fn ports(audited: &Audited) -> Markup {
         }
         h3 { "Instance" }
         p.note {
-            "Cells that equal a row of the instance: the challenges, drawn after phase 1, then public values. After these comes the context, \
-             which binds a proof to its place and which no cell reads."
+            "The instance holds the challenges, drawn after phase 1, then public values, then the context, which binds a proof to its \
+             place and which no cell reads. Values that gates read on every row have instance columns of their own, which the verifier makes."
         }
         table {
             thead { tr { th.n { "row" } th { "holds" } th { "cell" } th.n { "its row" } } }
@@ -56,14 +56,23 @@ pub fn ports(audited: &Audited) -> Markup {
                     tr {
                         td.n { (public.instance) }
                         td {
-                            @match public.challenge {
-                                Some(challenge) => { "challenge " (challenge) }
-                                None if roles.results.contains(&public.instance) => "public value, a result"
-                                None => "public value, given"
-                            }
+                            @if roles.results.contains(&public.instance) { "public value, a result" } @else { "public value, given" }
                         }
                         td { (public.cell) }
                         td.n { (public.row) }
+                    }
+                }
+                @for uniform in &report.uniform {
+                    tr {
+                        td.n { (uniform.instance) }
+                        td {
+                            @match uniform.challenge {
+                                Some(challenge) => { "challenge " (challenge) }
+                                None => "public value, given"
+                            }
+                        }
+                        td { (uniform.name) " (instance column " (uniform.column) ")" }
+                        td.n { "all" }
                     }
                 }
             }
