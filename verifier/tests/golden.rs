@@ -6,11 +6,13 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
+use backend::ports::commit_canonical;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{
     Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, corpus_digest,
 };
+use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
@@ -146,26 +148,30 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     for (alter, port) in [
         ((|s| s.segments[1].w.swap(0, 1)) as fn(&mut StateCommitments), "weights"),
         (|s| s.segments[1].slots.get_mut(&Slot::Low).unwrap().swap(0, 1), "low parts"),
-        (
-            |s| {
-                let w = s.segments[1].w.clone();
-                s.segments[1].slots.insert(Slot::Momentum, w);
-            },
-            "momentum",
-        ),
     ] {
         let mut other = state.clone();
         alter(&mut other);
         let error = refused(&other, &|_| ());
         assert!(matches!(error, StepError::Genesis { segment: 1, port: p } if p == port), "{error}");
     }
+    // A state in motion takes as many instances more.
+    let mut moving = state.clone();
+    let w = moving.segments[1].w.clone();
+    moving.segments[1].slots.insert(Slot::Momentum, w);
+    let error = refused(&moving, &|_| ());
+    let StepError::Proof { part: "genesis update", index: 0, source } = error else { panic!("{error}") };
+    assert!(matches!(source, VerifyError::ProofLength { .. }), "{source}");
     let mut short = state.clone();
     short.segments.pop();
     assert!(matches!(refused(&short, &|_| ()), StepError::Run(RunError::Shape { .. })));
-    // The proofs of a step's update are no genesis proof of the state that it leaves: integers and domain are others.
+    // The proofs of a step's update are no genesis proof of the weights that it leaves: integers and domain are others.
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
     let at = (&bundle.run, bundle.step, &bundle.before);
-    let after = verifier.verify(&params, at, &bundle, None).unwrap().after;
+    let mut after = verifier.verify(&params, at, &bundle, None).unwrap().after;
+    let zero = commit_canonical(&params, &[]).unwrap().to_bytes();
+    for segment in &mut after.segments {
+        segment.slots.get_mut(&Slot::Momentum).unwrap().fill(zero);
+    }
     let of_step = GenesisProof { updates: bundle.updates, canonical: bundle.canonical, ..proof };
     let error = verifier.verify_genesis(&params, &after, &of_step).unwrap_err();
     let all = [Part::Update { index: 0 }, Part::Canonical];

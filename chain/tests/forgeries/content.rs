@@ -283,7 +283,7 @@ fn proofs_of_two_contributions_are_swapped() {
     let later = GOLDEN.block(3);
     let error = refused(1, |b| b.update.as_mut().unwrap().proofs = later.update.clone().unwrap().proofs);
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(error, StepError::State { contribution: None, port: "weights", .. }), "{error:?}");
+    assert!(matches!(error, StepError::State { contribution: None, port: "weights and low parts", .. }), "{error:?}");
     let error = refused_signed(1, |b| b.contributions[1].proofs.layers = later.contributions[0].proofs.layers.clone());
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
     assert!(matches!(error, StepError::State { contribution: Some(1), port: "weights", .. }), "{error:?}");

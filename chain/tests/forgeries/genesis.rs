@@ -68,7 +68,7 @@ fn each_rule() {
 
     assert_eq!(refused(|g| g.batch = 0), GenesisError::Predictions(0));
     // 4 contributions of 129 sequences of 16 tokens.
-    assert_eq!(refused(|g| g.batch = 129), GenesisError::Predictions(8256));
+    assert_eq!(refused(|g| g.batch = 262_144), GenesisError::Predictions(1 << 24));
     assert_eq!(refused(|g| g.batch = u32::MAX), GenesisError::Predictions(4 * 16 * u64::from(u32::MAX)));
     assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 1 << 46 }), GenesisError::Schedule);
     let backwards = Schedule::Cosine { peak: 1, floor: 2, steps: 10, warmup: 0 };

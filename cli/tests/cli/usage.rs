@@ -196,7 +196,7 @@ fn numbers_that_cannot_be_held_are_refused_with_one_that_can() {
     for (arguments, text) in [
         ("--lr 7e-12", "the learning rate 7e-12 would be rounded to 0; the smallest possible value is 728e-14"),
         ("--lr 9e-10", "over 128 predictions per step; the smallest possible value is 932e-12"),
-        ("--momentum 0.99999999999", "would be rounded to 1; the largest is 0.9999999"),
+        ("--momentum 0.999999999999", "would be rounded to 1; the largest is 0.9999999"),
         ("--momentum 1e-9", "the momentum 1e-9 would be rounded to 0; the smallest possible value is 299e-10"),
         ("--weight-decay 1e-10", "the smallest possible value is 233e-12"),
         ("--schedule cosine --floor 1e-9", "the floor 1e-9 would be rounded to 0"),
@@ -235,9 +235,9 @@ fn directories_of_other_kinds_are_named() {
     run(dir, "generate --model hub").refused_as("file", "gradientcoin import hub");
     fs::create_dir(dir.join("empty")).unwrap();
     run(dir, "generate --model empty").refused_as("file", "it contains no state.bin");
-    train("--out x --batch 600").refused_as(
+    train("--out x --batch 1048576").refused_as(
         "usage",
-        "a step has 9600 predictions (sequences of a contribution × contributions × context); it must have 1 to 8192",
+        "a step has 16777216 predictions (sequences of a contribution × contributions × context); it must have 1 to 16777215",
     );
 }
 
@@ -270,11 +270,11 @@ fn a_devnet_that_could_not_run_is_not_begun() {
         ("--lr 7e-12", "usage", "the learning rate 7e-12 would be rounded to 0"),
         ("--lr 1e-10", "usage", "over 16 predictions per step; the smallest possible value is"),
         ("--lr 17", "usage", "--lr 17 is too large"),
-        ("--momentum 0.99999999999", "usage", "would be rounded to 1"),
+        ("--momentum 0.999999999999", "usage", "would be rounded to 1"),
         (
-            "--batch 200",
+            "--batch 262144",
             "usage",
-            "--batch 200: a block of 4 contributions would have 12800 predictions; it can have at most 8192",
+            "--batch 262144: a block of 4 contributions would have 16777216 predictions; it can have at most 16777215",
         ),
         ("--corpus none", "io", "none"),
     ] {

@@ -23,8 +23,9 @@
 //!    powers of one scalar, terms of two different identities could cancel.
 //! 4. *All instances share the scalars*, which is sound as the digest covers all of their columns and values.
 //!
-//! The scalars are instance values (`Challenge::ALL` first, then the public values), copied into the circuit and held
-//! constant down a column. The slots are left out of the digest, whose output they are; nothing else is.
+//! The scalars are instance values (`Challenge::ALL` first, then the public values). Gates read them, and powers of them, from further
+//! instance columns, which the verifier makes of the instance ([`Uniform`](plonkish::Uniform)). The slots are left out of the
+//! digest, whose output they are; nothing else is.
 //!
 //! Completeness: a pole that hits a table entry, with probability 2^-240, makes the prover fail, not the verifier err.
 

@@ -5,9 +5,9 @@ use circuits::model::Config;
 
 /// By preset.
 const PINNED: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("ade8a78a21a30b3b6472fb23e7f686b7ca3fc23003aa2d7e716583db029ea66e")),
-    (Config::MICRO, bytes("f3177345e61a933ddd5f781e794f5329b3a26a13cca2ce5dfc8fa706f09dea89")),
-    (Config::MINI, bytes("ad56aaa7db776b078a0646673fc9d6b75b529efa5eb1974820cd57670d6961cf")),
+    (Config::NANO, bytes("0290364f1fc70a06ae291726b187f13b8a84d9fe9c575d4b465349ca0eda983e")),
+    (Config::MICRO, bytes("8ec9f1d13d7fbd1ff9eb66908e22e234f8d32f5f09bdb25b035cb64d47bb2bea")),
+    (Config::MINI, bytes("4245716a01e5741696ca94846197c312c689be5eff8d300df7738db0abe71b91")),
 ];
 
 /// The digest of the keys of a preset.
