@@ -65,8 +65,8 @@ fn updates_by_something_else() {
     // Another state: stale momentum, a low part, weights.
     for (name, alter) in [
         ("momentum", (|s| s.v.layers[0].wo.data[3] += 1) as fn(&mut State)),
-        ("low parts", |s| s.lo.layers[0].wo.data[3] ^= 1),
-        ("weights", |s| s.w.layers[0].wo.data[3] += 1),
+        ("weights and low parts", |s| s.lo.layers[0].wo.data[3] ^= 1),
+        ("weights and low parts", |s| s.w.layers[0].wo.data[3] += 1),
     ] {
         let mut stale = state.clone();
         alter(&mut stale);
@@ -77,7 +77,7 @@ fn updates_by_something_else() {
 
     // Other integers: of the next step, of another number of contributions, each off by one.
     let (next, fewer) = (tiny.spec.hyper(1, 2).unwrap(), tiny.spec.hyper(0, 1).unwrap());
-    assert!(next.lambda != hyper.lambda && fewer.lambda != hyper.lambda && fewer.omega != hyper.omega);
+    assert!(next.lambda != hyper.lambda && next.omega != hyper.omega && fewer.lambda != hyper.lambda);
     let [mut heavier, mut decayed] = [hyper; 2];
     (heavier.mu, decayed.omega) = (hyper.mu + 1, hyper.omega + 1);
     for other in [next, fewer, heavier, decayed] {

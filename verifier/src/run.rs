@@ -34,14 +34,14 @@ impl StepSummary {
 }
 
 /// What shows that the state before the first verified step is in range: weights of 17 bits, low parts of 24, momentum of
-/// 36.
+/// 42.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Basis {
     /// A genesis proof whose new state it is; its commitments are canonical, too.
     pub genesis_proof: bool,
     /// The tensors themselves, of which the commitments were computed.
     pub tensors: bool,
-    /// The step before, whose proven update leaves it.
+    /// The steps before, whose proven updates lead to it: two, or one from a state that is in range.
     pub step_before: bool,
 }
 
@@ -132,20 +132,30 @@ impl<'a> RunVerifier<'a> {
         })
     }
 
-    /// Starts after a step, whose proofs are verified with all others: what its update leaves is in range, whatever it
-    /// began with. The step itself is no part of what is shown.
+    /// Starts after some steps, whose proofs are verified with all others, see [`Self::from_here`].
     pub fn after(
         params: &'a Params,
         keys: &'a StepVerifier,
-        step: &'a Bundle,
+        steps: &'a [Bundle],
         corpus: Option<&'a [u8]>,
     ) -> Result<Self, RunRefused> {
-        let mut verifier = Self::starting_at(params, keys, (&step.run, step.step, &step.before), corpus)?.step(step)?;
-        verifier.first = verifier.next();
-        verifier.steps.clear();
-        verifier.before = verifier.at.clone();
-        verifier.basis.step_before = true;
-        Ok(verifier)
+        let first = steps.first().ok_or(RunRefused::Empty)?;
+        let verifier = Self::starting_at(params, keys, (&first.run, first.step, &first.before), corpus)?;
+        Ok(steps.iter().try_fold(verifier, Self::step)?.from_here())
+    }
+
+    /// Begins anew at the state that the steps so far lead to: they are verified with all others, but are no part of what is
+    /// shown. The last one's update leaves weights in range, whatever it began with. The momentum that it leaves is the
+    /// difference of these and of those before it, so that it takes two steps to show it, or one from a state that is
+    /// shown.
+    #[must_use]
+    pub fn from_here(mut self) -> Self {
+        let step_before = self.basis.is_some() && !self.steps.is_empty() || self.steps.len() >= 2;
+        self.first = self.next();
+        self.steps.clear();
+        self.before = self.at.clone();
+        self.basis = Basis { step_before, ..Basis::default() };
+        self
     }
 
     /// Checks all of the run's genesis proof but its claims. Must come before the first step, and the run must start at

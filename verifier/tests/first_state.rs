@@ -358,7 +358,8 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
     let proof = prover().genesis(&honest, &mut |_, _| {}).unwrap().0;
     assert!(matches!(alone.genesis_proof(&proof).map(|_| ()), Err(RunRefused::TooLate)));
-    let after = RunVerifier::after(&PARAMS, &VERIFYING, &first, None).unwrap().step(&later).map(|_| ());
+    let of_first = std::slice::from_ref(&first);
+    let after = RunVerifier::after(&PARAMS, &VERIFYING, of_first, None).unwrap().step(&later).map(|_| ());
     let Err(RunRefused::Step { step: 1, source }) = after else { panic!("another rule") };
     assert!(matches!(*source, StepError::Before { step: 1 }), "{source}");
     let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
@@ -366,7 +367,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     // No step comes before step 0, that with the last number neither.
     let mut last = first.clone();
     last.step = u64::MAX;
-    let after = RunVerifier::after(&PARAMS, &VERIFYING, &last, None).map(|_| ());
+    let after = RunVerifier::after(&PARAMS, &VERIFYING, std::slice::from_ref(&last), None).map(|_| ());
     assert!(matches!(after, Err(RunRefused::LastNumber)), "{after:?}");
     // And a step 0 begins at its run's genesis, whatever the bundle says.
     let elsewhere = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 0, &before), None).map(|_| ());
@@ -382,9 +383,14 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
             &mut |_, _| {},
         )
         .unwrap();
-    let shown = RunVerifier::after(&PARAMS, &VERIFYING, &first, None).unwrap().step(&second).unwrap().finish().unwrap();
+    let begun = RunVerifier::new(&PARAMS, &VERIFYING, &run, None).unwrap().genesis_proof(&proof).unwrap();
+    let shown = begun.step(&first).unwrap().from_here().step(&second).unwrap().finish().unwrap();
     assert_eq!((shown.basis.step_before, shown.steps.len(), shown.steps[0].step), (true, 1, 1));
     assert_eq!(shown.before, second.before);
+    // One step shows nothing of where its weights came from, two do: see `a_momentum_from_nowhere`.
+    let unshown = RunVerifier::after(&PARAMS, &VERIFYING, of_first, None).unwrap().step(&second).unwrap();
+    assert!(!unshown.finish().unwrap().basis.is_some());
+    assert!(matches!(RunVerifier::after(&PARAMS, &VERIFYING, &[], None).map(|_| ()), Err(RunRefused::Empty)));
     let given = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &second.before), None).unwrap();
     let given = given.tensors(&state).unwrap().step(&second).unwrap().finish().unwrap();
     assert!(given.basis.tensors && !given.basis.step_before);
@@ -520,4 +526,109 @@ fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
     let columns: Vec<Vec<F>> = state.iter().flatten().flatten().cloned().collect();
     let canonical = prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap();
     GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical }
+}
+
+/// A step from weights that are field elements leaves weights in range, and a momentum that is not: the next one ends wherever it
+/// is wished. One step before shows nothing, then, and says so.
+#[test]
+fn a_momentum_from_nowhere() {
+    let layouts = Layouts::new(&SPEC.config);
+    let honest = State::init(&SPEC.config, 1);
+    let mid = State::init(&SPEC.config, 5);
+    let wished = State::init(&SPEC.config, 9);
+    let genesis = commit_state(&PARAMS, &SPEC, &honest).unwrap();
+    let run = run(genesis);
+    let id = run.id().unwrap();
+    let two24 = F::from(1 << 24);
+    let two36 = F::from(1 << 36);
+    let columns = |state: &State, segment: usize| -> [Vec<Vec<F>>; 3] {
+        layouts
+            .state_columns(segment, state)
+            .map(|p| p.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect()).collect())
+    };
+    let whole = |[w, lo, _]: &[Vec<Vec<F>>; 3]| -> Vec<Vec<F>> {
+        w.iter().zip(lo).map(|(w, lo)| w.iter().zip(lo).map(|(w, lo)| two24 * w + lo).collect()).collect()
+    };
+    let batch = vec![TOKENS.to_vec()];
+    // Gradients: those of mid's weights do not depend on the domain.
+    let g_of = |state: &State, domain: &Domain| prover().gradient(domain, state, &batch, &mut |_, _| {}).unwrap();
+    let dummy = Domain::new("dummy", &[]);
+    let (g1, g2) = (g_of(&honest, &dummy).gradients, g_of(&mid, &dummy).gradients);
+    let gcols = |g: &circuits::model::Gradients, segment: usize| -> Vec<Vec<F>> {
+        layouts.gradient_columns(segment, g).into_iter().map(|c| c.into_iter().map(field).collect()).collect()
+    };
+    let hyper = run.hyper(&SPEC.config, 1).unwrap();
+    assert_eq!(hyper, run.hyper(&SPEC.config, 2).unwrap());
+    let (lambda, mu, omega) = (F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega));
+    let inverse = mu.invert().unwrap();
+    // v with which `from` goes to `to`.
+    let momentum = |to: &[Vec<F>], from: &[Vec<F>], g: &[Vec<F>]| -> Vec<Vec<F>> {
+        to.iter()
+            .zip(from)
+            .zip(g)
+            .map(|((to, from), g)| {
+                to.iter()
+                    .zip(from)
+                    .zip(g)
+                    .map(|((to, from), g)| (two36 * (*to - from) + lambda * g + omega * from) * inverse)
+                    .collect()
+            })
+            .collect()
+    };
+    let sub = |a: &[Vec<F>], b: &[Vec<F>]| -> Vec<Vec<F>> {
+        a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(|(a, b)| *a - b).collect()).collect()
+    };
+    let (mut first, mut second): (FieldState, FieldState) = (vec![], vec![]);
+    for s in 0..2 {
+        let (h, m, e) = (columns(&honest, s), columns(&mid, s), columns(&wished, s));
+        let v1 = momentum(&whole(&e), &whole(&m), &gcols(&g2, s));
+        let w0 = sub(&whole(&m), &v1);
+        let v0 = momentum(&whole(&m), &w0, &gcols(&g1, s));
+        let shifted: Vec<Vec<F>> = h[0].iter().map(|c| c.iter().map(|x| two24 * x).collect()).collect();
+        first.push([h[0].clone(), sub(&w0, &shifted), v0]);
+        second.push([m[0].clone(), m[1].clone(), v1]);
+    }
+    let step = |number: u64, from: &FieldState, weights: &State, to: &State, to_v: Option<&FieldState>| {
+        let before = commit(from);
+        let digest = before.digest();
+        let proven = prover()
+            .gradient(&Run::contribution_domain(&id, number, &digest, 0), weights, &batch, &mut |_, _| {})
+            .unwrap();
+        let domain = Run::update_domain(&id, number, &digest);
+        let mut instances = update_instances(&domain, &Hyper::IDENTITY, from, to);
+        for (instance, (segment, group)) in instances.iter_mut().zip(layouts.updates()) {
+            let g = gcols(&proven.gradients, segment);
+            overwrite(&PROVING.update.plan, &mut instance.witness, update::GRADIENT, &g[group * LANES..][..LANES]);
+            let place = Place::Update { segment: segment as u32, group: group as u32 };
+            instance.publics = vec![lambda, mu, omega, domain.context(place)];
+        }
+        let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
+        let mut all: Vec<Vec<F>> = (0..2).flat_map(|s| gcols(&proven.gradients, s)).collect();
+        for s in 0..2 {
+            let [w, lo, _] = columns(to, s);
+            let now = [w, lo, vec![]];
+            let v = match to_v {
+                Some(state) => state[s][2].clone(),
+                None => sub(&whole(&now), &whole(&from[s])),
+            };
+            all.extend(now.into_iter().flatten().chain(v));
+        }
+        let canonical = prove_canonical(&PARAMS, &all, &commit_port(&PARAMS, &all).unwrap()).unwrap();
+        Bundle { run: run.clone(), step: number, before, contributions: vec![proven.contribution], updates, canonical }
+    };
+    let one = step(1, &first, &honest, &mid, Some(&second));
+    let two = step(2, &second, &mid, &wished, None);
+    let before = std::slice::from_ref(&one);
+    let verified = RunVerifier::after(&PARAMS, &VERIFYING, before, None).unwrap().step(&two).unwrap().finish().unwrap();
+    assert!(!verified.basis.is_some());
+    let mut end = wished.clone();
+    let wholes = |state: &State| -> Vec<Vec<i64>> {
+        let tensors = state.w.iter().zip(state.lo.iter());
+        tensors.map(|(w, lo)| w.data.iter().zip(&lo.data).map(|(w, lo)| (w << 24) + lo).collect()).collect()
+    };
+    for ((v, from), to) in end.v.iter_mut().zip(wholes(&mid)).zip(wholes(&wished)) {
+        v.data = to.iter().zip(from).map(|(to, from)| to - from).collect();
+    }
+    end.check(&SPEC.config).unwrap();
+    assert_eq!(verified.after, commit_state(&PARAMS, &SPEC, &end).unwrap());
 }

@@ -35,9 +35,10 @@ pub struct Args {
     /// bundle]
     #[arg(long, value_name = "FILE")]
     genesis_proof: Option<PathBuf>,
-    /// For a single bundle: the bundle of the previous step, whose update must lead to it
+    /// For a single bundle: the bundle of the previous step, whose update must lead to it; given twice, that before it as well, in
+    /// order. Two steps show the state that they lead to, or one from the run's first state, if that is shown
     #[arg(long, value_name = "BUNDLE")]
-    after: Option<PathBuf>,
+    after: Vec<PathBuf>,
     /// For a single bundle: the model before its step
     #[arg(long, value_name = "MODEL")]
     before: Option<PathBuf>,
@@ -155,8 +156,8 @@ fn compare(
 }
 
 fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
-    for (name, given) in [("--after", &args.after), ("--before", &args.before)] {
-        if given.is_some() {
+    for (name, given) in [("--after", !args.after.is_empty()), ("--before", args.before.is_some())] {
+        if given {
             return Err(CliError::Usage(format!(
                 "{name} is for a single bundle; {} is a directory",
                 args.path.display()
@@ -207,32 +208,33 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
         return Err(CliError::Usage("--steps is for a run's directory".into()));
     }
     let bundle: Bundle = read(&args.path)?;
-    if bundle.step == 0 && args.after.is_some() {
+    if bundle.step == 0 && !args.after.is_empty() {
         return Err(CliError::Usage(
             "--after: no step precedes step 0; --genesis-proof or --genesis shows its range".into(),
         ));
     }
-    if bundle.step > 0 && args.genesis_proof.is_some() {
+    let previous: Vec<Bundle> = args.after.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    let first = previous.first().unwrap_or(&bundle);
+    if first.step > 0 && args.genesis_proof.is_some() {
         let step = bundle.step;
         let message = format!("--genesis-proof is for step 0; --after or --before shows the state before step {step}");
         return Err(CliError::Usage(message));
     }
-    let previous: Option<Bundle> = args.after.as_deref().map(read).transpose()?;
     let params = ui.params()?;
     let (config, Keys { verifier: keys, vouched }) = keys(args, &params, &bundle.run, ui)?;
     let start = Instant::now();
-    let mut verifier = match &previous {
-        Some(previous) => RunVerifier::after(&params, &keys, previous, corpus),
-        None => {
-            let at = (&bundle.run, bundle.step, &bundle.before);
-            RunVerifier::starting_at(&params, &keys, at, corpus)
-        }
-    }
-    .map_err(rejected)?;
-    if bundle.step == 0
-        && let Some(proof) = genesis_proof_of(args, &bundle)?
+    let at = (&first.run, first.step, &first.before);
+    let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus).map_err(rejected)?;
+    if first.step == 0
+        && let Some(proof) = genesis_proof_of(args, first)?
     {
         verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
+    }
+    if let (Some(path), 0, false) = (&args.genesis, first.step, previous.is_empty()) {
+        verifier = tensors(verifier, &config, path, "begin with")?;
+    }
+    if !previous.is_empty() {
+        verifier = previous.iter().try_fold(verifier, RunVerifier::step).map_err(rejected)?.from_here();
     }
     if let Some(path) = &args.before {
         verifier = tensors(verifier, &config, path, "begin its step with")?;
@@ -258,7 +260,7 @@ fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) ->
         whole,
         genesis: shown(&args.genesis),
         before: shown(&args.before),
-        after: shown(&args.after),
+        after: args.after.last().map(|path| path.display().to_string()),
         end: shown(&args.end),
         steps: args.steps,
         vouched,

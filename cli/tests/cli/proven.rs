@@ -232,14 +232,22 @@ fn verdicts_say_what_they_rely_on() {
     let json = verify(&second).conditional();
     assert_eq!(json["condition"], "the state before step 1 is in range");
     assert!(
-        has(&json, "not_checked", "step 0: it is not verified") && has(&json, "not_checked", "--after or --before")
+        has(&json, "not_checked", "step 0: it is not verified")
+            && has(&json, "not_checked", "--after with --genesis-proof or --genesis, or --before")
     );
     let json = verify(&format!("{second} --genesis m")).conditional();
     assert!(has(&json, "checked", "the run names m as its first model") && has(&json, "not_checked", "step 0: "));
     verify(&format!("{second} --genesis r")).refused_as("rejected", "the run does not begin with this model");
-    let json = verify(&format!("{second} --after {first} --corpus {}", corpus())).ok();
-    assert_eq!((first_state(&json), json["steps"].as_array().unwrap().len()), ([false, false, true], 1));
-    assert!(has(&json, "not_checked", "step 0: it is not verified"));
+    // One step shows the weights that it leads to; their movement is from those before, of which nothing is known.
+    let json = verify(&format!("{second} --after {first}")).conditional();
+    assert_eq!((first_state(&json), &json["condition"]), ([false; 3], &"the state before step 1 is in range".into()));
+    for shows in [format!("--genesis-proof {r}/genesis.proof"), "--genesis m".to_owned()] {
+        let json = verify(&format!("{second} --after {first} {shows} --corpus {}", corpus())).ok();
+        assert_eq!((first_state(&json), json["steps"].as_array().unwrap().len()), ([false, false, true], 1));
+        assert!(has(&json, "not_checked", "step 0: it is not verified"));
+    }
+    let json = verify(&format!("{r}/step-000001.bundle --after {r}/step-000000.bundle")).ok();
+    assert_eq!(first_state(&json), [false, false, true]);
     verify(&format!("{second} --after {second}")).refused_as("rejected", "a step does not follow the previous one");
     verify(&format!("{second} --genesis-proof {r}/genesis.proof")).refused_as("usage", "is for step 0");
     let one = ARGUMENTS.replace("--steps 2", "--steps 1");

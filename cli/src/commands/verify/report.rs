@@ -21,7 +21,7 @@ pub struct Asked {
     pub genesis: Option<String>,
     /// The model of `--before`.
     pub before: Option<String>,
-    /// The bundle of `--after`.
+    /// The last bundle of `--after`.
     pub after: Option<String>,
     /// The model of `--end`.
     pub end: Option<String>,
@@ -120,7 +120,9 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
         checked.push(format!("{state} is in range, and is that of {model}: configuration and tensors"));
     }
     if let Some(bundle) = &asked.after {
-        checked.push(format!("{state} is in range: the update of {bundle} leads to it"));
+        let shown = if verified.basis.step_before { " is in range: steps up to" } else { ": the update of" };
+        let leads = if verified.basis.step_before { "lead" } else { "leads" };
+        checked.push(format!("{state}{shown} {bundle} {leads} to it"));
     }
     if let Some(model) = asked.genesis.as_ref().filter(|_| first > 0) {
         checked.push(format!("the run names {model} as its first model"));
@@ -153,7 +155,12 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
 fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
     let mut not = vec![];
     if !verified.basis.is_some() {
-        let how = if first == 0 { "--genesis-proof or --genesis" } else { "--after or --before" };
+        let how = match (first, &asked.after) {
+            (0, _) => "--genesis-proof or --genesis",
+            (1, _) => "--after with --genesis-proof or --genesis, or --before",
+            (_, Some(_)) => "--after once more, for the step before that, or --before",
+            (_, None) => "--after, twice, or --before",
+        };
         not.push(format!("that the state before step {first} is in range ({how} shows it)"));
     }
     if first > 0 {
