@@ -13,7 +13,7 @@ use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
 use circuits::model::{Config, ConfigError, Optimizer, Rates, Schedule, tensors};
-use circuits::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use circuits::ops::sgd::{Hyper, HyperError};
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
 use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments, check_instances};
 use serde::{Deserialize, Serialize};
@@ -120,9 +120,6 @@ pub enum GenesisError {
     /// The optimizer's integers are out of range.
     #[error("optimizer: {0}")]
     Hyper(#[from] HyperError),
-    /// The learning rate over the predictions of one contribution is not below 1.
-    #[error("the learning rate is too large for the predictions of one contribution")]
-    Rate,
     /// The consensus parameters are refused.
     #[error("rules: {0}")]
     Rules(#[from] RulesError),
@@ -221,9 +218,7 @@ impl ChainSpec {
     /// it would halt the chain.
     fn check_rates(&self) -> Result<(), GenesisError> {
         let (peak, _) = self.genesis.schedule.peak();
-        if self.hyper_at(Rates::constant(peak), 1)?.lambda >= LAMBDA_BOUND {
-            return Err(GenesisError::Rate);
-        }
+        self.hyper_at(Rates::constant(peak), 1)?;
         self.hyper_at(Rates::constant(0), 1)?;
         self.hyper_at(Rates::constant(peak), self.genesis.rules.max_contributions)?;
         Ok(())

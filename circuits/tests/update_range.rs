@@ -1,4 +1,4 @@
-//! What an update leaves is in range, whatever enters it: the reason why a genesis proof shows that a first state is.
+//! The weights that an update leaves are in range, whatever enters it: the reason why a genesis proof shows that a first state is.
 #![cfg(feature = "proofs")]
 #![allow(clippy::unwrap_used)]
 

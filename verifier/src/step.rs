@@ -4,7 +4,7 @@
 //! final multi-scalar multiplication, which many steps share.
 
 use crate::batch::Batch;
-use crate::error::{BatchError, Part, StepError};
+use crate::error::{BatchError, Part, StepError, VerifyError};
 use crate::keys::{KeysDigest, VerifyingKeys};
 use crate::oracle::Oracle;
 use crate::proof::{Ports, instances};
@@ -192,22 +192,17 @@ impl StepVerifier {
         let Claimed { domain, index, before, sequences, instances_per_proof } = claimed;
         let layers = self.spec_config.layers;
         count("losses", sequences, contribution.losses.len())?;
-        let places = (0..sequences as u32).flat_map(|s| (0..layers as u32).map(move |l| (s, l)));
-        let layer_publics: Vec<Vec<F>> =
-            places.map(|(sequence, layer)| vec![domain.context(Place::Layer { sequence, layer })]).collect();
-        let head_publics: Vec<Vec<F>> = (0..)
-            .zip(&contribution.losses)
-            .map(|(sequence, &loss)| vec![F::from(loss), domain.context(Place::Head { sequence })])
-            .collect();
-        let layer_ports = self.proofs(
-            batch,
-            "layer",
-            SegmentKind::Layer,
-            &contribution.layers,
-            (&layer_publics, instances_per_proof),
-        )?;
-        let head_ports =
-            self.proofs(batch, "head", SegmentKind::Head, &contribution.heads, (&head_publics, instances_per_proof))?;
+        let of_layer = |i: usize| {
+            let (sequence, layer) = ((i / layers) as u32, (i % layers) as u32);
+            vec![domain.context(Place::Layer { sequence, layer })]
+        };
+        let of_head =
+            |i: usize| vec![F::from(contribution.losses[i]), domain.context(Place::Head { sequence: i as u32 })];
+        let all = sequences.saturating_mul(layers);
+        let (of_layers, of_heads) = ((all, instances_per_proof), (sequences, instances_per_proof));
+        let layer_ports =
+            self.proofs(batch, ("layer", SegmentKind::Layer), &contribution.layers, of_layers, &of_layer)?;
+        let head_ports = self.proofs(batch, ("head", SegmentKind::Head), &contribution.heads, of_heads, &of_head)?;
 
         let mut gradients: Vec<Vec<&[Point]>> = vec![vec![]; self.layouts.segments()];
         for (s, of_head) in head_ports.iter().enumerate() {
@@ -295,29 +290,36 @@ impl StepVerifier {
         (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
         (places, updates): (&[Place], &[Vec<u8>]),
     ) -> Result<UpdatePorts, StepError> {
-        let publics = |place: &Place| {
-            vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), domain.context(*place)]
-        };
-        let publics: Vec<Vec<F>> = places.iter().map(publics).collect();
-        let statement = (&publics[..], instances_per_proof);
-        Ok(UpdatePorts(self.proofs(batch, part, SegmentKind::Update, updates, statement)?))
+        let of_update =
+            |i: usize| vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), domain.context(places[i])];
+        let of_all = (places.len(), instances_per_proof);
+        Ok(UpdatePorts(self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)?))
     }
 
+    /// Adds proofs of so many instances, so many of these in each, to the batch. `publics` gives an instance's public values,
+    /// contexts among them, which take time: they are made for proofs of the right length alone, so that work is in
+    /// proportion to what was read.
     fn proofs(
         &self,
         batch: &mut Batch<'_>,
-        part: &'static str,
-        kind: SegmentKind,
+        (part, kind): (&'static str, SegmentKind),
         proofs: &[Vec<u8>],
-        (publics, instances_per_proof): (&[Vec<F>], u32),
+        (all, instances_per_proof): (usize, u32),
+        publics: &dyn Fn(usize) -> Vec<F>,
     ) -> Result<Ports, StepError> {
         check_instances(instances_per_proof)?;
         let (per_proof, key) = (instances_per_proof as usize, self.keys.of(kind));
-        count("proofs", publics.len().div_ceil(per_proof), proofs.len())?;
+        count("proofs", all.div_ceil(per_proof), proofs.len())?;
         let mut ports = vec![];
-        for (index, (proof, publics)) in proofs.iter().zip(publics.chunks(per_proof)).enumerate() {
+        for (index, proof) in proofs.iter().enumerate() {
             let refused = |source| StepError::Proof { part, index, source };
-            let columns = instances(key, proof, publics).map_err(refused)?;
+            let of_proof = index * per_proof..((index + 1) * per_proof).min(all);
+            let (expected, found) = (key.shape.proof_length(of_proof.len()), proof.len());
+            if expected != found {
+                return Err(refused(VerifyError::ProofLength { expected, found }));
+            }
+            let publics: Vec<Vec<F>> = of_proof.map(publics).collect();
+            let columns = instances(key, proof, &publics).map_err(refused)?;
             ports.extend(batch.add(key, publics.len(), proof, &columns).map_err(refused)?);
             if let Some(oracle) = self.oracles.get(&kind) {
                 let verdict = oracle.check(batch.params(), key, publics.len(), proof, &columns);

@@ -83,10 +83,11 @@ fn each_rule() {
         let error = refused(|g| g.instances_per_proof = count);
         assert_eq!(error, GenesisError::State(RunError::Instances(count)));
     }
-    // λ of one contribution of 16 predictions is 1 and more.
-    assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: 17 << 36 }), GenesisError::Rate);
-    let peaked = Schedule::Cosine { peak: 17 << 36, floor: 1, steps: 10, warmup: 0 };
-    assert_eq!(refused(|g| g.schedule = peaked), GenesisError::Rate);
+    // Above 1, some gradient might have no update.
+    let beyond = (1 << 36) + 1;
+    assert_eq!(refused(|g| g.schedule = Schedule::Constant { rate: beyond }), GenesisError::Schedule);
+    let peaked = Schedule::Cosine { peak: beyond, floor: 1, steps: 10, warmup: 0 };
+    assert_eq!(refused(|g| g.schedule = peaked), GenesisError::Schedule);
 
     let range = |rule, found, least, most| GenesisError::Rules(RulesError::Range { rule, found, least, most });
     assert_eq!(refused(|g| g.rules.max_contributions = 0), range("max_contributions", 0, 1, 1 << 10));

@@ -23,5 +23,5 @@ pub use generate::{GenerateError, Generator, START};
 pub use optimizer::{Optimizer, Slot};
 pub use params::{Gradients, Layer, LayerWeights, Parameters, State, StateError, TensorSpec, Weights, tensors};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
-pub use schedule::{Rates, Schedule, ScheduleError};
+pub use schedule::{MAX_RATE, Rates, Schedule, ScheduleError};
 pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};

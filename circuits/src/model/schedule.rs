@@ -8,8 +8,8 @@ use crate::{arithmetic::decimal::Decimal, ops::tables::half_turn_cosine};
 /// A schedule that makes no sense.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ScheduleError {
-    /// The learning rate must stay below 2^10.
-    #[error("the learning rate {0} is not below 1024")]
+    /// The learning rate is at most 1: no gradient exceeds what the update's circuit takes.
+    #[error("the learning rate {0} is above 1")]
     Rate(Decimal),
     /// A learning rate that is not 0 must not become 0.
     #[error("the learning rate {0} would be rounded to 0; the smallest possible value is {least}", least = Decimal::at_least(1, 1 << 37))]
@@ -51,6 +51,9 @@ pub enum Schedule {
     },
 }
 
+/// The highest learning rate, frac 36.
+pub const MAX_RATE: u64 = 1 << 36;
+
 /// The learning rates of a step and of the one before, frac 36.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
@@ -70,7 +73,7 @@ impl Rates {
 /// `round(rate·2^36)`.
 fn rate36(rate: &Decimal) -> Result<u64, ScheduleError> {
     let scaled = rate.scaled(1 << 36, 1).and_then(|r| u64::try_from(r).ok());
-    let scaled = scaled.filter(|&r| r < 1 << 46).ok_or(ScheduleError::Rate(*rate))?;
+    let scaled = scaled.filter(|&r| r <= MAX_RATE).ok_or(ScheduleError::Rate(*rate))?;
     if scaled == 0 && *rate != Decimal::ZERO { Err(ScheduleError::SmallRate(*rate)) } else { Ok(scaled) }
 }
 
@@ -98,9 +101,9 @@ impl Schedule {
     /// Whether the numbers, perhaps from a file, are such as the constructors give.
     pub fn is_sound(&self) -> bool {
         match *self {
-            Self::Constant { rate } => rate < 1 << 46,
+            Self::Constant { rate } => rate <= MAX_RATE,
             Self::Cosine { peak, floor, steps, warmup } => {
-                peak < 1 << 46 && floor <= peak && warmup < steps && steps <= 1 << 32
+                peak <= MAX_RATE && floor <= peak && warmup < steps && steps <= 1 << 32
             }
         }
     }
@@ -127,7 +130,7 @@ impl Schedule {
         Rates { before: self.lr_at(step.saturating_sub(1)), now: self.lr_at(step) }
     }
 
-    /// The rate of a step, counted from 0; frac 36, below 2^46.
+    /// The rate of a step, counted from 0; frac 36, at most 2^36.
     pub fn lr_at(&self, step: u64) -> u64 {
         match *self {
             Self::Constant { rate } => rate,
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn senseless_schedules_are_refused() {
         let one = decimal("1");
-        assert_eq!(Schedule::constant(&decimal("1024")), Err(ScheduleError::Rate(decimal("1024"))));
+        assert_eq!(Schedule::constant(&decimal("1.01")), Err(ScheduleError::Rate(decimal("1.01"))));
         assert!(matches!(Schedule::cosine(&one, 10, 10, &one), Err(ScheduleError::Steps { .. })));
         assert!(matches!(Schedule::cosine(&one, 10, 1, &decimal("1.1")), Err(ScheduleError::Floor(_))));
         assert_eq!(Schedule::constant(&one).unwrap().lr_at(9), 1 << 36);

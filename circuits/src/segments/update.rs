@@ -3,11 +3,11 @@
 use super::{InputError, PUBLIC_ROWS};
 use crate::{
     arithmetic::fixed::{Class, LOW_BITS, MOMENTUM_BITS, STATE_BITS},
-    model::Slot,
+    model::{MAX_RATE, Slot},
     ops::linear::circuit::GRADIENT_OF_PREDICTION,
     ops::sgd::{
         Element, Hyper, MU_BITS,
-        circuit::{self as sgd, DIVIDEND_BOUND, LAMBDA_BOUND, Lane, PublicHyper},
+        circuit::{self as sgd, DIVIDEND_BOUND, Lane, PublicHyper},
         dividend,
     },
 };
@@ -34,7 +34,7 @@ const PORTS: [&str; 5] = ["w+lo", "v", "g", "w new", "lo new"];
 pub const HYPER_ROWS: [usize; 3] = [PUBLIC_ROWS, PUBLIC_ROWS + 1, PUBLIC_ROWS + 2];
 
 /// Bits of λ, μ and ω: see [`Hyper`].
-const HYPER_BITS: [u32; 3] = [46, MU_BITS, 46];
+const HYPER_BITS: [u32; 3] = [37, MU_BITS, 37];
 
 /// Largest `|g|`: a step has fewer than 2^24 predictions.
 const GRADIENT_BOUND: u128 = GRADIENT_OF_PREDICTION << 24;
@@ -76,7 +76,7 @@ impl UpdateValues {
     pub fn check(&self, k: u32) -> Result<(), InputError> {
         let rows = (1usize << k) - RESERVED_ROWS;
         let Hyper { lambda, mu, omega } = self.hyper;
-        if lambda >= LAMBDA_BOUND || mu >> HYPER_BITS[1] != 0 || omega >> HYPER_BITS[2] != 0 {
+        if lambda > MAX_RATE || mu >> HYPER_BITS[1] != 0 || omega >> HYPER_BITS[2] != 0 {
             return Err(InputError::Hyper);
         }
         for lane in &self.lanes {

@@ -59,7 +59,8 @@ impl Encoded for Bundle {
 
 /// Shows that a first state is in range and canonically committed: updates by the identity
 /// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new weights and low parts are this state's, and those before its
-/// last movement where there was one. What an update leaves has the widths that the next step relies on, whatever entered it.
+/// last movement where there was one. The weights that an update leaves have the widths that the next step relies on, whatever
+/// entered it, and a movement between two such has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {
     /// Instances that share a proof, 1 to [`MAX_INSTANCES_PER_PROOF`].

@@ -3,7 +3,7 @@
 use super::codec::{self, CodecError, Encoded};
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
 use crate::model::{Config, ConfigError, DataError, Draw, Optimizer, Schedule, draw_batch};
-use crate::ops::sgd::{Hyper, HyperError, circuit::LAMBDA_BOUND};
+use crate::ops::sgd::{Hyper, HyperError};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
 
@@ -78,16 +78,6 @@ pub enum RunError {
     /// The schedule's numbers contradict each other.
     #[error("the learning rate schedule is inconsistent")]
     Schedule,
-    /// The learning rate over the predictions is not below 1.
-    #[error(
-        "the learning rate of step {step} is too large: divided by its {predictions} predictions, it is not below 1"
-    )]
-    Rate {
-        /// The step.
-        step: u64,
-        /// Predictions of a step.
-        predictions: u64,
-    },
     /// Not as many commitments as the configuration has columns.
     #[error("{what} has {found} commitments, not {expected}")]
     Shape {
@@ -151,11 +141,7 @@ impl Run {
 
     /// The public integers of a step's update.
     pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
-        let hyper = self.optimizer.hyper(self.schedule.rates_at(step), self.predictions(config))?;
-        if hyper.lambda >= LAMBDA_BOUND {
-            return Err(RunError::Rate { step, predictions: self.predictions(config) });
-        }
-        Ok(hyper)
+        Ok(self.optimizer.hyper(self.schedule.rates_at(step), self.predictions(config))?)
     }
 
     /// Identity of the run.

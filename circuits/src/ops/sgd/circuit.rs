@@ -10,11 +10,8 @@ use crate::{
 use backend::{Builder, Expr, Local};
 use plonkish::{BlockId, Col, LIMB_BITS};
 
-/// Largest `|x|` that the update's circuit takes. At learning rates up to 1 no gradient that the other circuits give exceeds it.
+/// Largest `|x|` that the update's circuit takes: no gradient that the other circuits give exceeds it at a learning rate up to 1.
 pub const DIVIDEND_BOUND: u128 = 1 << 95;
-
-/// λ is below this: the learning rate over the number of predictions stays below 1.
-pub const LAMBDA_BOUND: u64 = 1 << 36;
 
 /// Port columns of one lane: what enters and what leaves.
 #[derive(Clone, Copy, Debug)]

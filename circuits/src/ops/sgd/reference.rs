@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{
     arithmetic::decimal::Decimal,
     arithmetic::fixed::{Class, LOW_BITS, STATE_BITS, STATE_FRAC, Saturations, rescale},
-    model::{Rates, Schedule},
+    model::{MAX_RATE, Rates, Schedule},
 };
 
 /// Hyper-parameters outside the ranges of the update.
@@ -15,8 +15,8 @@ pub enum HyperError {
     /// P lies in `1..2^24`.
     #[error("the number of predictions {0} is not between 1 and 2^24 - 1")]
     Predictions(u64),
-    /// The learning rate stays below 2^10.
-    #[error("the learning rate {0}/2^36 is not below 1024")]
+    /// The learning rate is at most 1.
+    #[error("the learning rate {0}/2^36 is above 1")]
     Rate(u64),
     /// Momentum stays below 1, also when it is rounded to frac 36.
     #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.99999999999")]
@@ -53,12 +53,12 @@ fn over(predictions: &Option<u64>) -> String {
 /// The public integers of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hyper {
-    /// λ = round(lr36 / P), frac 36, below 2^46.
+    /// λ = round(lr36 / P), frac 36, at most 2^36.
     pub lambda: u64,
     /// μ = round(momentum36·lr36 / (lr36 of the step before)), frac 36, below 2^40: a movement is in proportion to the rate at
     /// which it was made. 0 if that was 0.
     pub mu: u64,
-    /// ω = round(weight_decay·lr36), frac 36, below 2^46.
+    /// ω = round(weight_decay·lr36), frac 36, at most 2^36.
     pub omega: u64,
 }
 
@@ -72,20 +72,20 @@ impl Hyper {
             return Err(HyperError::Predictions(predictions));
         }
         let Rates { before, now } = rates;
-        if let Some(&rate) = [now, before].iter().find(|&&rate| rate >= 1 << 46) {
+        if let Some(&rate) = [now, before].iter().find(|&&rate| rate > MAX_RATE) {
             return Err(HyperError::Rate(rate));
         }
         let one = 1u128 << STATE_FRAC;
         let kept = momentum.scaled(1 << STATE_FRAC, 1).filter(|&x| x < one).ok_or(HyperError::Momentum(*momentum))?;
         let (doubled, divisor) = (2 * kept * u128::from(now), 2 * u128::from(before));
-        let mu = (doubled + u128::from(before)).checked_div(divisor).unwrap_or(0) as u64;
+        let mu = (doubled + u128::from(before)).checked_div(divisor).unwrap_or(0);
         if mu >= 1 << MU_BITS {
             return Err(HyperError::Growth { before, now });
         }
         let at_most_one = weight_decay.scaled(1 << STATE_FRAC, 1).is_some_and(|x| x <= one);
         let omega = weight_decay.scaled(now, 1).filter(|_| at_most_one);
         let omega = omega.ok_or(HyperError::Decay(*weight_decay))? as u64;
-        Ok(Self { lambda: (2 * now + predictions) / (2 * predictions), mu, omega })
+        Ok(Self { lambda: (2 * now + predictions) / (2 * predictions), mu: mu as u64, omega })
     }
 }
 
@@ -234,11 +234,13 @@ mod tests {
         assert_eq!(of(1 << 36, 1 << 35).unwrap().mu, hyper.mu / 2);
         assert_eq!(of(1 << 34, 1 << 36).unwrap().mu, hyper.mu * 4);
         assert_eq!(of(0, 1 << 36).unwrap(), Hyper { mu: 0, ..hyper });
-        assert_eq!(of(1 << 30, 1 << 36), Err(HyperError::Growth { before: 1 << 30, now: 1 << 36 }));
+        for before in [1, 1 << 30] {
+            assert_eq!(of(before, 1 << 36), Err(HyperError::Growth { before, now: 1 << 36 }));
+        }
         let (zero, none) = (Decimal::ZERO, Rates::constant(0));
         assert_eq!(Hyper::new(none, &zero, &zero, 0), Err(HyperError::Predictions(0)));
-        for (before, now) in [(0, 1 << 46), (1 << 46, 0)] {
-            assert_eq!(Hyper::new(Rates { before, now }, &zero, &zero, 1), Err(HyperError::Rate(1 << 46)));
+        for (before, now) in [(0, MAX_RATE + 1), (MAX_RATE + 1, 0)] {
+            assert_eq!(Hyper::new(Rates { before, now }, &zero, &zero, 1), Err(HyperError::Rate(MAX_RATE + 1)));
         }
         assert_eq!(Hyper::new(none, &decimal("1"), &zero, 1), Err(HyperError::Momentum(decimal("1"))));
         assert_eq!(Hyper::new(none, &zero, &decimal("1.01"), 1), Err(HyperError::Decay(decimal("1.01"))));
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn every_schedule_has_its_integers() {
         for (peak, steps, warmup, floor) in
-            [("728e-14", 9, 5, "0"), ("1e-9", 400, 300, "0.1"), ("0.1", 50, 49, "0"), ("1023", 1000, 500, "0.5")]
+            [("728e-14", 9, 5, "0"), ("1e-9", 400, 300, "0.1"), ("0.1", 50, 49, "0"), ("1", 1000, 500, "0.5")]
         {
             let schedule = Schedule::cosine(&decimal(peak), steps, warmup, &decimal(floor)).unwrap();
             for step in 0..steps + 3 {

@@ -12,8 +12,7 @@ use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Optimizer, Rates, Schedule, check_corpus};
-use circuits::ops::sgd::circuit::LAMBDA_BOUND;
+use circuits::model::{Config, Optimizer, Schedule, check_corpus};
 use circuits::statements::{MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
@@ -123,12 +122,6 @@ fn schedule(
     }
     for predictions in [least, most] {
         optimizer.check_rounding((lr, &schedule), predictions).map_err(|e| usage(&e))?;
-    }
-    let hyper = optimizer.hyper(Rates::constant(schedule.peak().0), least).map_err(|e| usage(&e))?;
-    if hyper.lambda >= LAMBDA_BOUND {
-        let message =
-            format!("--lr {lr} is too large: divided by the {least} predictions of a contribution, it is not below 1");
-        return Err(CliError::Usage(message));
     }
     Ok(schedule)
 }
