@@ -21,6 +21,8 @@ pub mod poseidon;
 #[cfg(feature = "proofs")]
 mod run;
 #[cfg(feature = "proofs")]
+mod size;
+#[cfg(feature = "proofs")]
 mod state;
 
 #[cfg(feature = "proofs")]
@@ -31,5 +33,7 @@ pub use domain::{Domain, Place};
 pub use layouts::Layouts;
 #[cfg(feature = "proofs")]
 pub use run::{MAX_PREDICTIONS, Run, RunError, corpus_digest};
+#[cfg(feature = "proofs")]
+pub use size::StepSize;
 #[cfg(feature = "proofs")]
 pub use state::{Encoding, SegmentState, StateCommitments, WHOLE_BLIND, commit_whole, model_digest};

@@ -9,7 +9,7 @@ use audit::Cost;
 use backend::keys::{Item, Shape};
 use circuits::model::{Config, Spec};
 use circuits::segments::{Circuits, SegmentKind};
-use circuits::statements::{Layouts, MAX_INSTANCES_PER_PROOF};
+use circuits::statements::StepSize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -28,19 +28,14 @@ pub struct DiffArgs {
 pub fn of(config: Config) -> Result<Value, CliError> {
     let spec = Spec::new(config);
     let circuits = Circuits::new(&spec);
-    let instances = [spec.config.layers, 1, Layouts::new(&spec.config).updates().len()];
-    let most = MAX_INSTANCES_PER_PROOF as usize;
-    let (mut of_circuits, mut columns, mut cells, mut assigned, mut proof_bytes) = (Map::new(), 0, 0, 0, 0);
-    for (kind, count) in SegmentKind::ALL.into_iter().zip(instances) {
+    let size = StepSize::of(&spec.config, &circuits)?;
+    let mut of_circuits = Map::new();
+    for (kind, count) in SegmentKind::ALL.into_iter().zip(size.instances) {
         let plan = circuits.plan(kind);
         let shape = Shape::of(plan)?;
         let points =
             |n: usize| shape.items(n).iter().filter(|(item, _)| *item == Item::Point).map(|i| i.1).sum::<usize>();
         let bytes = |n: usize| shape.proof_length(n);
-        columns += count * shape.advice;
-        cells += (count * shape.advice) << shape.k;
-        assigned += count * plan.ops.values().sum::<usize>();
-        proof_bytes += (0..count).step_by(most).map(|first| bytes((count - first).min(most))).sum::<usize>();
         let proof = json!({
             "points": points(1),
             "points_of_a_further_instance": points(2) - points(1),
@@ -52,6 +47,7 @@ pub fn of(config: Config) -> Result<Value, CliError> {
         let of_kind = json!({ "instances": count, "circuit": Cost::of(plan), "proof": proof });
         of_circuits.insert(kind.name().into(), of_kind);
     }
+    let StepSize { columns, cells, assigned, proof_bytes, .. } = size;
     let step = json!({ "columns": columns, "cells": cells, "assigned": assigned, "proof_bytes": proof_bytes });
     let digest = verifier::keys::pinned(&spec.config).map(|digest| hex(&digest));
     Ok(json!({ "circuits": of_circuits, "step": step, "pinned_keys_digest": digest }))
