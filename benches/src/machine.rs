@@ -1,26 +1,98 @@
 //! What the figures were measured on.
 
-use std::{fs, process::Command, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::process::Command;
+use std::time::Duration;
+use std::{fmt, fs};
 
-/// The processor and the threads in use.
-pub fn description() -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
-        let line = text.lines().find(|l| l.starts_with("model name"))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    });
-    let (model, threads) = (model.unwrap_or_else(|| std::env::consts::ARCH.into()), rayon::current_num_threads());
-    format!("{model}, {threads} {}", if threads == 1 { "thread" } else { "threads" })
+/// A machine and what the program was built with, as far as the system tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Model name of the processor.
+    pub processor: String,
+    /// Its architecture.
+    pub arch: String,
+    /// Threads in use.
+    pub threads: usize,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Operating system.
+    pub os: String,
+    /// Compiler.
+    pub rustc: Option<String>,
+    /// Whether the field's arithmetic is in assembly.
+    pub asm: bool,
 }
 
-/// The commit of the working tree, marked if it was changed since; `None` without git.
-pub fn commit() -> Option<String> {
-    let git = |args: &[&str]| {
-        let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
-        String::from_utf8(output.stdout).ok()
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = git(&["status", "--porcelain"]).is_some_and(|status| !status.is_empty());
-    Some(format!("{}{}", commit.trim(), if changed { " with changes" } else { "" }))
+impl Machine {
+    /// This one.
+    pub fn this() -> Self {
+        let found = |file: &str, key: &str, separator: char| {
+            let text = fs::read_to_string(file).ok()?;
+            let line = text.lines().find(|line| line.starts_with(key))?;
+            Some(line.split_once(separator)?.1.trim().trim_matches('"').to_owned())
+        };
+        let os = match (found("/etc/os-release", "PRETTY_NAME", '='), said("uname", &["-sr"])) {
+            (Some(name), Some(kernel)) => format!("{name}, {kernel}"),
+            (name, kernel) => name.or(kernel).unwrap_or_else(|| std::env::consts::OS.into()),
+        };
+        let memory = found("/proc/meminfo", "MemTotal", ':');
+        Machine {
+            processor: found("/proc/cpuinfo", "model name", ':').unwrap_or_else(|| "unknown processor".into()),
+            arch: std::env::consts::ARCH.into(),
+            threads: rayon::current_num_threads(),
+            memory: memory.and_then(|m| m.strip_suffix("kB")?.trim().parse::<u64>().ok()).map(|kib| kib * 1024),
+            os,
+            rustc: said("rustc", &["--version"]),
+            asm: cfg!(feature = "asm"),
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (threads, asm) =
+            (if self.threads == 1 { "thread" } else { "threads" }, if self.asm { ", `asm`" } else { "" });
+        write!(f, "{}, {} {threads}, {}{asm}", self.processor, self.threads, self.arch)
+    }
+}
+
+/// Machine and commit, in a line.
+pub fn heading() -> String {
+    format!("{}, commit {}", Machine::this(), commit().map_or("unknown".into(), |commit| commit.to_string()))
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The commit, abbreviated.
+    pub id: String,
+    /// Whether the working tree was changed since; results in it are no change.
+    pub dirty: bool,
+}
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.id, if self.dirty { " with changes" } else { "" })
+    }
+}
+
+/// The commit of the working tree; `None` without git.
+pub fn commit() -> Option<Commit> {
+    let id = said("git", &["rev-parse", "--short=12", "HEAD"])?;
+    let changes = said("git", &["status", "--porcelain", "--", ":(top)", ":(top,exclude)benches/results"]);
+    Some(Commit { id, dirty: changes.is_none_or(|changes| !changes.is_empty()) })
+}
+
+/// The date in UTC, as `2000-12-31 23:59:59`.
+pub fn date() -> Option<String> {
+    said("date", &["-u", "+%Y-%m-%d %H:%M:%S"])
+}
+
+/// What a program that succeeds writes to stdout.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// Forgets the peak of the resident memory so far, where the system can.

@@ -1,148 +1,135 @@
-//! What each op of a step costs: its cells by kind, times the measured cost of a cell of a full column of that kind.
+//! What each op of a step has of its cells, and of the time in which its columns are committed to.
 //!
-//! This counts commitments, transforms, openings, the permutation and the lookup argument, in proportion to the cells.
-//! It leaves out what does not grow with cells: the evaluation of gates, and what every proof costs, which is listed apart.
-//! Cells of columns that no op uses on some rows are paid for too and stand by themselves.
+//! Each column of an instance of each circuit is committed to as a proof does, on one thread. Its time is shared among
+//! the ops on it in proportion to their cells there: cells that no op owns hold zeros, and cost next to nothing. A column
+//! without an owner is the lookup argument's.
 
-use crate::lanes::{Lane, Lanes, ROWS};
-use crate::timing::compare;
-use backend::Plan;
-use backend::curve::Params;
+use crate::setup::filled;
+use crate::timing::{self, time};
+use audit::Cost;
+use backend::bases::Room;
+use backend::challenge;
+use backend::curve::{F, Params, Point};
 use circuits::model::Spec;
-use circuits::segments::{Circuits, SegmentKind};
-use circuits::statements::{Layouts, MAX_INSTANCES_PER_PROOF};
-use plonkish::Global;
-use std::collections::{BTreeMap, BTreeSet};
+use circuits::segments::SegmentKind;
+use circuits::statements::StepSize;
+use prover::blinding::fresh;
+use prover::engine::ProofInstance;
+use prover::engine::draws::{Draws, hidden};
+use prover::key::ProverKey;
+use prover::step::StepKeys;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::time::Duration;
 
-/// Cells by kind.
-pub type Cells = BTreeMap<Lane, usize>;
+/// Name under which the columns stand that no op owns.
+pub const LOOKUP: &str = "lookup argument";
 
-/// Name under which cells that no op uses are listed.
-pub const IDLE: &str = "idle";
-
-/// Columns by which a circuit grows when a cell's cost is measured.
-const COLUMNS: usize = 48;
-
-/// What proofs and their cells cost.
-#[derive(Clone, Debug)]
-pub struct Costs {
-    /// A proof of one instance that has a few columns of each kind only.
-    pub proof: Duration,
-    /// What a cell of a full column of each kind adds to it; of a pair, what both cells add.
-    pub cells: BTreeMap<Lane, Duration>,
+/// An op's part of a step of batch 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Op {
+    /// Cells that it owns, of all instances.
+    pub cells: usize,
+    /// Seconds on one thread in which these are committed to, by run.
+    pub commit_seconds: Vec<f64>,
 }
 
-impl Costs {
-    /// Measures them, as medians of `runs` runs.
-    pub fn measure(params: &Params, runs: usize) -> Self {
-        let base = Lanes::new(params, Lane::Unchecked, 0);
-        let (mut proof, mut cells) = (Duration::ZERO, BTreeMap::new());
-        for lane in Lane::ALL {
-            let more = Lanes::new(params, lane, COLUMNS);
-            let [without, with] = compare(runs, [&mut || drop(base.prove()), &mut || drop(more.prove())]);
-            proof = without;
-            cells.insert(lane, with.saturating_sub(without).div_f64((COLUMNS * ROWS) as f64));
+/// Each op's part of a step, by as many runs as are asked for.
+pub fn of_step(params: &Params, keys: &StepKeys, spec: &Spec, size: &StepSize, runs: usize) -> BTreeMap<String, Op> {
+    let mut ops: BTreeMap<String, Op> = BTreeMap::new();
+    for (kind, instances) in SegmentKind::ALL.into_iter().zip(size.instances) {
+        let key = keys.of(kind);
+        for (op, cells) in cells(key) {
+            ops.entry(op).or_insert_with(|| Op { cells: 0, commit_seconds: vec![0.0; runs] }).cells +=
+                instances * cells;
         }
-        Costs { proof, cells }
-    }
-
-    /// Of some cells.
-    pub fn of(&self, cells: &Cells) -> Duration {
-        cells.iter().map(|(lane, &count)| self.cells[lane].mul_f64(count as f64)).sum()
-    }
-}
-
-/// The kind of a column of an op; none for the second of a pair and for columns of the lookup argument.
-fn lane(plan: &Plan, column: usize) -> Option<Lane> {
-    let column = &plan.advice[column];
-    match column.name.rsplit_once(' ').map_or("", |(kind, _)| kind) {
-        "limb" => Some(Lane::Limb),
-        "copyable" => Some(Lane::Copyable),
-        "acc" => Some(Lane::Acc),
-        "lookup x" => Some(Lane::Pair),
-        kind if kind == "unchecked" || kind.starts_with("port ") => {
-            Some(if column.equality { Lane::Copyable } else { Lane::Unchecked })
-        }
-        _ => None,
-    }
-}
-
-/// The cells that each op of a plan constrains.
-pub fn cells(plan: &Plan) -> BTreeMap<String, Cells> {
-    let mut owned: BTreeMap<&str, BTreeSet<(usize, usize)>> = BTreeMap::new();
-    for gate in &plan.gates {
-        let Some((op, _)) = gate.name.split_once(": ") else { continue };
-        let of_op = owned.entry(op).or_default();
-        gate.poly.cells(&mut |column, rotation| {
-            let Global::Advice(column) = column else { return };
-            if op != "lookup" && lane(plan, column).is_some() {
-                of_op.extend(gate.rows.iter().map(|&row| (column, (row as i64 + i64::from(rotation)) as usize)));
+        let instance = filled(params, keys, spec, kind, 1).remove(0);
+        let columns = committed_columns(key, instance);
+        for run in 0..runs {
+            for (op, seconds) in shares(key, &times(params, &columns)) {
+                let of_op = ops.get_mut(&op).expect("who has a column has cells");
+                of_op.commit_seconds[run] += instances as f64 * seconds;
             }
-        });
-    }
-    let mut idle = Cells::new();
-    for lane in (0..plan.advice.len()).filter_map(|column| lane(plan, column)) {
-        *idle.entry(lane).or_default() += plan.usable;
-    }
-    let mut ops = BTreeMap::new();
-    for (op, owned) in owned {
-        let mut cells = Cells::new();
-        for lane in owned.into_iter().filter_map(|(column, _)| lane(plan, column)) {
-            *cells.entry(lane).or_default() += 1;
-            *idle.entry(lane).or_default() -= 1;
-        }
-        if !cells.is_empty() {
-            ops.insert(op.to_owned(), cells);
         }
     }
-    ops.insert(IDLE.into(), idle);
+    for seconds in ops.values_mut().flat_map(|op| &mut op.commit_seconds) {
+        *seconds = timing::seconds(Duration::from_secs_f64(*seconds));
+    }
     ops
 }
 
-/// The cells of each op in a step of batch 1: all layers, the head, all parts of the update.
-pub fn of_step(spec: &Spec) -> BTreeMap<String, Cells> {
-    let (circuits, updates) = (Circuits::new(spec), Layouts::new(&spec.config).updates().len());
-    let mut sum: BTreeMap<String, Cells> = BTreeMap::new();
-    for (kind, times) in SegmentKind::ALL.into_iter().zip([spec.config.layers, 1, updates]) {
-        for (op, cells) in cells(circuits.plan(kind)) {
-            let of_op = sum.entry(op).or_default();
-            for (lane, count) in cells {
-                *of_op.entry(lane).or_default() += times * count;
-            }
-        }
-    }
-    sum
+/// Cells that each op owns in an instance, and those of the lookup argument's columns.
+fn cells(key: &ProverKey) -> BTreeMap<String, usize> {
+    let ops = Cost::of(&key.plan).ops.into_iter().map(|(op, pools)| (op, pools.values().sum()));
+    let lookup = key.plan.owners.iter().filter(|owners| owners.is_empty()).count() * key.plan.usable;
+    ops.chain([(LOOKUP.to_owned(), lookup)]).filter(|(_, cells)| *cells > 0).collect()
 }
 
-/// Proofs of a step of batch 1.
-pub fn proofs_of_step(spec: &Spec) -> usize {
-    let updates = Layouts::new(&spec.config).updates().len();
-    [spec.config.layers, 1, updates].iter().map(|n| n.div_ceil(MAX_INSTANCES_PER_PROOF as usize)).sum()
+/// Whole columns and their blinds, as a proof commits to them.
+fn committed_columns(key: &ProverKey, mut instance: ProofInstance) -> Vec<(Vec<F>, F)> {
+    let (plan, shape) = (&key.plan, &key.verifying.shape);
+    let refused = instance.witness.count_lookups(plan);
+    assert!(refused.is_empty(), "an honest witness looks up what there is");
+    let mut rng = fresh().expect("the system has randomness");
+    let Draws { rows, blinds } = Draws::new(plan, shape, &instance.ports, &mut rng).expect("its ports have blinding");
+    // Any challenges do: what they determine is as large as any element of the field.
+    instance
+        .witness
+        .fill_phase2(plan, &challenge::scalars(&challenge::digest(plan.k, &key.verifying.digest, &[], &[])));
+    let columns = instance.witness.values.iter().zip(&rows).zip(blinds);
+    columns.map(|((values, hiding), blind)| (hidden(values, hiding, 1 << plan.k), blind)).collect()
+}
+
+/// How long the commitment to each column takes.
+fn times(params: &Params, columns: &[(Vec<F>, F)]) -> Vec<Duration> {
+    let (bases, mut room) = (params.bases(), Room::<Point>::default());
+    columns.iter().map(|(values, blind)| time(|| black_box(bases.commit_column(values, blind, &mut room))).0).collect()
+}
+
+/// Seconds of the columns' times that each op owes.
+fn shares(key: &ProverKey, times: &[Duration]) -> BTreeMap<String, f64> {
+    let mut ops = BTreeMap::new();
+    for (owners, time) in key.plan.owners.iter().zip(times) {
+        let (seconds, owned) = (time.as_secs_f64(), owners.iter().map(|owner| owner.rows).sum::<usize>());
+        if owners.is_empty() {
+            *ops.entry(LOOKUP.to_owned()).or_insert(0.0) += seconds;
+        }
+        for owner in owners {
+            *ops.entry(owner.op.clone()).or_insert(0.0) += seconds * owner.rows as f64 / owned as f64;
+        }
+    }
+    ops
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::setup::spec;
+    use backend::curve::DEFAULT_K;
 
     #[test]
-    fn every_op_of_a_step_has_cells() {
-        let ops = of_step(&spec("nano"));
-        for op in ["rmsnorm", "rope", "swiglu", "sgd", IDLE] {
-            assert!(ops.contains_key(op), "{op} is not among {:?}", ops.keys());
-        }
-        // Every pool that an op can use has a lane.
-        let circuits = Circuits::new(&spec("nano"));
-        let argument = ["lookup y", "multiplicity", "challenge", "square", "helper", "table", "lookup running"];
-        for plan in SegmentKind::ALL.map(|kind| circuits.plan(kind)) {
-            for (i, column) in plan.advice.iter().enumerate() {
-                let ours = argument.iter().all(|of| !column.name.starts_with(of));
-                assert_eq!(lane(plan, i).is_some(), ours, "{}", column.name);
+    fn shares_of_all_ops_add_up_to_the_columns() {
+        let spec = spec("nano");
+        let params = Params::new(DEFAULT_K);
+        let keys = StepKeys::generate(&params, &spec).unwrap();
+        let size = StepSize::of(&spec.config, &keys.circuits).unwrap();
+        for kind in SegmentKind::ALL {
+            let key = keys.of(kind);
+            let times: Vec<Duration> = (1..=key.plan.advice.len() as u64).map(Duration::from_secs).collect();
+            let (sum, shared) = (times.iter().sum::<Duration>().as_secs_f64(), shares(key, &times));
+            assert!((shared.values().sum::<f64>() / sum - 1.0).abs() < 1e-9, "{}", kind.name());
+            assert!(shared.keys().eq(cells(key).keys()), "{}", kind.name());
+            // What no op owns is the lookup argument's.
+            let argument = ["multiplicity", "helper", "table", "lookup running", "square"];
+            for (column, owners) in key.plan.advice.iter().zip(&key.plan.owners) {
+                let of_lookup = argument.iter().any(|name| column.name.starts_with(name));
+                assert_eq!(owners.is_empty(), of_lookup, "{}", column.name);
             }
         }
-        // The update's circuit is full: idle cells are those of the others.
-        let update = cells(&Circuits::new(&spec("nano")).update.plan);
-        assert!(update[IDLE].values().all(|&count| count == 0), "{update:?}");
+        let ops = of_step(&params, &keys, &spec, &size, 2);
+        let owned: usize = ops.iter().filter(|(op, _)| *op != LOOKUP).map(|(_, op)| op.cells).sum();
+        assert_eq!(owned, size.assigned);
+        assert!(ops.values().all(|op| op.commit_seconds.len() == 2 && op.commit_seconds.iter().all(|s| *s > 0.0)));
     }
 }

@@ -1,9 +1,9 @@
-//! A model, its keys, and the first step of a run on the fixture corpus.
+//! A model, its keys, and the second step of a run on the fixture corpus: before the first one momentum and low parts are
+//! all zero, which commits faster than what a run has from then on.
 
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
-use circuits::ops::sgd::Hyper;
 use circuits::segments::SegmentKind;
 use circuits::statements::domain::Domain;
 use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
@@ -63,15 +63,23 @@ pub fn trainer(spec: &Spec) -> Trainer {
     Trainer::new(spec.config.clone(), state, recipe()).expect("the state is one of the model")
 }
 
-/// What steps of a run of batch 1 are proven and verified with.
+/// Number of the step that is measured.
+const STEP: u64 = 1;
+
+/// What a step of a run of batch 1 is proven and verified with.
 pub struct Setup<'p> {
     params: &'p Params,
+    /// A verifier has no prepared bases: with them, it would be measured faster than it is.
+    plain: Params,
     spec: Spec,
     keys: StepKeys,
     /// Keys of the verifier.
     pub verifier: StepVerifier,
     run: Run,
+    first: State,
+    /// Before the measured step.
     state: State,
+    before: StateCommitments,
     /// Of each contribution.
     batches: Vec<Vec<Vec<u8>>>,
 }
@@ -79,15 +87,14 @@ pub struct Setup<'p> {
 impl<'p> Setup<'p> {
     /// Brings keys and the run's beginning together.
     pub fn new(params: &'p Params, spec: Spec, keys: StepKeys, verifier: StepVerifier) -> Self {
-        let state = State::init(&spec.config, SEED);
-        let genesis = commit_state(params, &spec, &state).expect("the state has commitments");
-        let text = corpus();
+        let first = State::init(&spec.config, SEED);
+        let genesis = committed(params, &spec, &first);
         let Recipe { schedule, optimizer } = recipe();
         let run = Run {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
-            genesis,
-            corpus: corpus_digest(&text),
+            genesis: genesis.clone(),
+            corpus: corpus_digest(&corpus()),
             seed: SEED,
             batch: 1,
             accumulate: 1,
@@ -95,32 +102,49 @@ impl<'p> Setup<'p> {
             optimizer,
             instances_per_proof: MAX_INSTANCES_PER_PROOF,
         };
-        let batches = vec![batch(&spec, &text, 1, 0)];
-        Setup { params, spec, keys, verifier, run, state, batches }
+        let plain = Params::from(params.generators().clone());
+        let (state, batches) = (first.clone(), vec![]);
+        Setup { params, plain, spec, keys, verifier, run, first, state, before: genesis, batches }.accumulating(1)
     }
 
     /// The same with steps of this many contributions.
     pub fn accumulating(mut self, contributions: u32) -> Self {
-        let (text, draw) = (corpus(), |contribution| Draw { seed: SEED, step: 0, contribution });
-        self.batches = (0..contributions.into()).map(|c| batch_of(&self.spec, &text, 1, draw(c))).collect();
+        let text = corpus();
+        let draw = |step: u64| -> Vec<_> {
+            let of_contribution = |contribution| Draw { seed: SEED, step, contribution };
+            (0..contributions.into()).map(|c| batch_of(&self.spec, &text, 1, of_contribution(c))).collect()
+        };
+        let mut trainer = trainer(&self.spec);
+        for step in 0..STEP {
+            trainer.accumulate(&draw(step)).expect("a step");
+        }
+        self.batches = draw(STEP);
+        self.before = committed(self.params, &self.spec, &trainer.state);
+        self.state = trainer.state;
         self.run.accumulate = contributions;
         self
     }
 
-    fn genesis(&self) -> &StateCommitments {
-        &self.run.genesis
+    /// The model.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
     }
 
-    /// Proves the first step.
+    /// Its keys.
+    pub fn keys(&self) -> &StepKeys {
+        &self.keys
+    }
+
+    /// Proves the step.
     pub fn prove(&self) -> Bundle {
         self.prove_watched(&mut |_, _| {})
     }
 
-    /// Proves the first step, and is told how far it is.
+    /// Proves the step, and is told how far it is.
     pub fn prove_watched(&self, progress: &mut (dyn FnMut(SegmentKind, Stage) + Send)) -> Bundle {
         let prover = StepProver::new(self.params, &self.keys, &self.spec);
         let mut state = self.state.clone();
-        let at = StepOf { run: &self.run, step: 0, before: self.genesis() };
+        let at = StepOf { run: &self.run, step: STEP, before: &self.before };
         let proven = prover.step(at, &mut state, &self.batches, progress);
         proven.expect("an honest step is proven").0
     }
@@ -128,22 +152,27 @@ impl<'p> Setup<'p> {
     /// Proves that the first state is in range.
     pub fn prove_genesis(&self) -> GenesisProof {
         let prover = StepProver::new(self.params, &self.keys, &self.spec);
-        prover.genesis(&self.state, &mut |_, _| {}).expect("a state in range is proven").0
+        prover.genesis(&self.first, &mut |_, _| {}).expect("a state in range is proven").0
     }
 
     /// Verifies that.
     pub fn verify_genesis(&self, proof: &GenesisProof) {
-        self.verifier.verify_genesis(self.params, self.genesis(), proof).expect("an honest proof is accepted");
+        let verified = self.verifier.verify_genesis(&self.plain, &self.run.genesis, proof);
+        verified.expect("an honest proof is accepted");
     }
 
-    /// Verifies the first step as a stranger without the corpus does.
+    /// Verifies the step as a stranger without the corpus does.
     pub fn verify(&self, bundle: &Bundle) {
-        let at = (&self.run, 0, self.genesis());
-        self.verifier.verify(self.params, at, bundle, None).expect("an honest step is accepted");
+        let at = (&self.run, STEP, &self.before);
+        self.verifier.verify(&self.plain, at, bundle, None).expect("an honest step is accepted");
     }
 }
 
-/// So many instances of a segment, filled as for the first step of a run.
+fn committed(params: &Params, spec: &Spec, state: &State) -> StateCommitments {
+    commit_state(params, spec, state).expect("the state has commitments")
+}
+
+/// So many instances of a segment, filled as for the measured step.
 pub fn filled(
     params: &Params,
     keys: &StepKeys,
@@ -151,14 +180,20 @@ pub fn filled(
     segment: SegmentKind,
     instances: usize,
 ) -> Vec<ProofInstance> {
-    let (prover, state) = (StepProver::new(params, keys, spec), State::init(&spec.config, SEED));
+    let (prover, text, mut trainer) = (StepProver::new(params, keys, spec), corpus(), trainer(spec));
+    for step in 0..STEP {
+        trainer.step(&batch(spec, &text, instances, step)).expect("a step");
+    }
+    let (state, Recipe { schedule, optimizer }) = (trainer.state, trainer.recipe);
     let domain = Domain::new("a measurement", &[]);
-    let batch = batch(spec, &corpus(), instances, 0);
+    let batch = batch(spec, &text, instances, STEP);
     let of_gradient = prover.gradient_tasks(&domain, &state, &batch).expect("the state is one of the model");
     let (mut tasks, mut inputs) = (of_gradient.tasks, of_gradient.inputs);
     if segment == SegmentKind::Update {
-        let gradients = (&of_gradient.gradients, 1);
-        let of_update = prover.update_tasks(&domain, &state, gradients, &Hyper::IDENTITY).expect("values in range");
+        let predictions = (instances * spec.config.context) as u64;
+        let hyper = optimizer.hyper(schedule.rates_at(STEP), predictions).expect("rates in range");
+        let of_update = prover.update_tasks(&domain, &state, (&of_gradient.gradients, 1), &hyper);
+        let of_update = of_update.expect("values in range");
         (tasks, inputs) = (of_update.tasks, of_update.inputs);
     }
     let mut filled = vec![];

@@ -9,25 +9,38 @@ pub fn time<T>(f: impl FnOnce() -> T) -> (Duration, T) {
     (start.elapsed(), value)
 }
 
-/// The middle one of some times; the mean of the middle two if their number is even.
+/// In seconds, as near as can be to whole nanoseconds: what is written to a file is read again.
+pub fn seconds(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1e9
+}
+
+/// The middle one of sorted values; of the middle two if their number is even, what `mean` makes of them.
+pub fn middle<T: Copy>(sorted: &[T], mean: impl Fn(T, T) -> T) -> Option<T> {
+    let n = sorted.len();
+    let upper = *sorted.get(n / 2)?;
+    Some(if n % 2 == 1 { upper } else { mean(sorted[n / 2 - 1], upper) })
+}
+
+/// The median of some times; zero of none.
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
-    match times.len() {
-        0 => Duration::ZERO,
-        n if n % 2 == 1 => times[n / 2],
-        n => (times[n / 2 - 1] + times[n / 2]) / 2,
-    }
+    middle(&times, |a, b| (a + b) / 2).unwrap_or_default()
 }
 
 /// The median of `runs` runs of `f`, after one that warms up.
 pub fn repeat<T>(runs: usize, mut f: impl FnMut() -> T) -> Duration {
-    f();
-    median((0..runs).map(|_| time(&mut f).0).collect())
+    let [times] = turns(runs, [&mut || drop(f())]);
+    median(times)
 }
 
-/// Medians of `runs` runs of things that are compared: they take turns, so that a change of the machine's load meets
-/// all of them.
-pub fn compare<const N: usize>(runs: usize, mut things: [&mut dyn FnMut(); N]) -> [Duration; N] {
+/// Medians of `runs` runs of things that are compared.
+pub fn compare<const N: usize>(runs: usize, things: [&mut dyn FnMut(); N]) -> [Duration; N] {
+    turns(runs, things).map(median)
+}
+
+/// The times of `runs` runs of each, after one that warms up: they take turns, so that a change of the machine's load
+/// meets all of them.
+pub fn turns<const N: usize>(runs: usize, mut things: [&mut dyn FnMut(); N]) -> [Vec<Duration>; N] {
     things.iter_mut().for_each(|thing| thing());
     let mut times = [const { vec![] }; N];
     for _ in 0..runs {
@@ -35,7 +48,7 @@ pub fn compare<const N: usize>(runs: usize, mut things: [&mut dyn FnMut(); N]) -
             times.push(time(thing).0);
         }
     }
-    times.map(median)
+    times
 }
 
 #[cfg(test)]

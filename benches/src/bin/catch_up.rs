@@ -83,12 +83,11 @@ fn least(runs: u16, mut f: impl FnMut()) -> Duration {
 
 fn many(options: &Options, params: &Params, proven: &Proven, own: usize) {
     let (steps, runs) = (options.steps as usize, options.runs);
-    let commit = machine::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
     println!(
-        "{}{commit}; least of {runs} runs.\n\nOne step of {} contributions, 2^{DEFAULT_K} rows, is verified {steps} times \
+        "{}; least of {runs} runs.\n\nOne step of {} contributions, 2^{DEFAULT_K} rows, is verified {steps} times \
          over, as claims of its own each time. With each comes a claim over {own} fresh points, as many as the step has, so \
          that the multiplications are as large as over different steps.\n",
-        machine::description(),
+        machine::heading(),
         proven.bundle().contributions.len(),
     );
     println!(

@@ -87,7 +87,7 @@ fn main() {
             stock.push(prove(&Halo2, instances.clone()));
         }
     }
-    println!("# {}, commit {}", machine::description(), machine::commit().unwrap_or_else(|| "unknown".into()));
+    println!("# {}", machine::heading());
     println!(
         "# {} {}, {} instances, {} runs each, medians",
         options.preset,

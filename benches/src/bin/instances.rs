@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let params = parameters::load(None, DEFAULT_K)?.params;
     let keys = StepKeys::generate(&params, &spec)?;
     let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying.clone())?;
-    println!("{}; `{}`, batch {}, one step.\n", machine::description(), arguments.preset, arguments.batch);
+    println!("{}; `{}`, batch {}, one step.\n", machine::heading(), arguments.preset, arguments.batch);
     println!("| instances per proof | proofs | proof bytes | proving | verifying |");
     println!("|---:|---:|---:|---:|---:|");
     let mut per_proof = 1;

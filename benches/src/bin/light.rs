@@ -46,12 +46,7 @@ fn main() {
     let height = view.height().expect("the store is read");
     let blocks: Vec<(Parent, Arc<Block>)> =
         (1..=height).map(|h| (record(&view, h - 1).parent(), block(&view, h))).collect();
-    let commit = machine::commit().map_or(String::new(), |commit| format!(", commit {commit}"));
-    println!(
-        "{}{commit}; medians of {runs} runs, {height} blocks, {} threads.\n",
-        machine::description(),
-        rayon::current_num_threads()
-    );
+    println!("{}; medians of {runs} runs, {height} blocks.\n", machine::heading());
 
     println!(
         "| a block alone, at height | training steps before | contributions | bytes | verified in |\n|---:|---:|---:|---:|---:|"

@@ -2,21 +2,14 @@
 //!
 //! `cargo run --release -p benches --bin ready`; `GRADIENTCOIN_BENCH_PRESETS` names the presets, `nano` without it.
 
-use backend::cache::Cache;
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::DEFAULT_K;
 use backend::parameters;
+use benches::ready::{to_prove, to_verify};
 use benches::setup::{presets, spec};
 use benches::timing::{repeat, time};
-use circuits::model::Spec;
-use circuits::segments::Circuits;
-use prover::step::StepKeys;
-use std::cell::LazyCell;
 use std::error::Error;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
-use verifier::StepVerifier;
-use verifier::keys::{Loaded, Wanted};
 
 /// Runs of which the median counts.
 const RUNS: usize = 7;
@@ -34,15 +27,15 @@ fn main() -> Result<()> {
         // Parameters take seconds to make, once for all models.
         parameters::load(Some(dir.path()), DEFAULT_K)?;
         let of_params = typical(|| parameters::load(Some(dir.path()), DEFAULT_K).map(drop).map_err(Into::into))?;
-        let without = once(|| ready_to_verify(dir.path(), &spec).map(drop))?;
-        let to_verify = typical(|| ready_to_verify(dir.path(), &spec).map(drop))?;
+        let without = once(|| to_verify(dir.path(), &spec).map(drop))?;
+        let verifying = typical(|| to_verify(dir.path(), &spec).map(drop))?;
         fs::read_dir(dir.path())?.try_for_each(|file| -> Result<()> {
             let file = file?.path();
             let params = file == parameters::path(dir.path(), DEFAULT_K);
             if params { Ok(()) } else { Ok(fs::remove_file(file)?) }
         })?;
-        let anew = once(|| ready_to_prove(dir.path(), &spec).map(drop))?;
-        let to_prove = typical(|| ready_to_prove(dir.path(), &spec).map(drop))?;
+        let anew = once(|| to_prove(dir.path(), &spec).map(drop))?;
+        let proving = typical(|| to_prove(dir.path(), &spec).map(drop))?;
         let size = |name: &str| -> Result<u64> {
             let mut size = 0;
             for file in fs::read_dir(dir.path())? {
@@ -55,9 +48,9 @@ fn main() -> Result<()> {
         println!(
             "| `{preset}` | {:.1} ms | {:.1} ms | {:.0} ms | {:.0} ms | {:.0} ms | {} | {} |",
             ms(of_params),
-            ms(to_verify),
+            ms(verifying),
             ms(without),
-            ms(to_prove),
+            ms(proving),
             ms(anew),
             size("keys")?,
             size("")?
@@ -79,26 +72,4 @@ fn typical(mut f: impl FnMut() -> Result<()>) -> Result<Duration> {
     let mut failed = None;
     let time = repeat(RUNS, || failed = f().err().or(failed.take()));
     failed.map_or(Ok(time), Err)
-}
-
-fn keys(params: &Params, dir: &Path, spec: &Spec) -> Result<Loaded> {
-    let wanted = Wanted { params, config: &spec.config, named: None };
-    let circuits = LazyCell::new(|| Circuits::new(spec));
-    let loaded = wanted.load(Some(&Cache::new(dir)), &circuits, &mut |_, _| {})?;
-    loaded.not_written.map_or(Ok(()), Err)?;
-    Ok(Loaded { not_written: None, ..loaded })
-}
-
-/// From nothing in memory to a verifier.
-fn ready_to_verify(dir: &Path, spec: &Spec) -> Result<StepVerifier> {
-    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
-    Ok(StepVerifier::with_keys(&params, &spec.config, keys(&params, dir, spec)?.keys)?)
-}
-
-/// From nothing in memory to a prover.
-fn ready_to_prove(dir: &Path, spec: &Spec) -> Result<StepKeys> {
-    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
-    let (_, circuits) = rayon::join(|| parameters::prepare(Some(dir), &params), || Circuits::new(spec));
-    let loaded = keys(&params, dir, spec)?;
-    Ok(StepKeys::new(&params, spec, circuits, loaded.keys, &mut |_, _| {})?)
 }

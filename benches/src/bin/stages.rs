@@ -31,7 +31,7 @@ fn main() {
     let setup = Setup::new(&params, spec, keys, verifier).accumulating(options.contributions);
     let (start, mut told): (Instant, Vec<(Duration, SegmentKind, Stage)>) = (Instant::now(), vec![]);
     setup.prove_watched(&mut |part, stage| told.push((start.elapsed(), part, stage)));
-    println!("# {}", machine::description());
+    println!("# {}", machine::heading());
     println!("preset {}", options.preset);
     println!("contributions {}", options.contributions);
     // Many bytes are written at a time: the last moment before a pause says as much as all of them.

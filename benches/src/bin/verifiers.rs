@@ -33,7 +33,7 @@ fn main() {
     let plain = Params::from(params.generators().clone());
     plain.halo2();
     let groups = Layouts::new(&spec.config).updates().len();
-    println!("# {}, commit {}", machine::description(), machine::commit().unwrap_or_else(|| "unknown".into()));
+    println!("# {}", machine::heading());
     println!("# {preset}, medians of {runs} runs");
     println!("circuit, instances: ours, with prepared bases, halo2's; ratio");
     let mut step = vec![];

@@ -1,0 +1,119 @@
+//! Cost over parameters as SVG: one logarithmic panel each for time, memory and proof bytes of a step.
+
+use super::document::{Measured, Results, ResultsError};
+use super::figures::{Figure, memory, proof_bytes, proving};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// One panel: its title, what a tick's 1 is in the figure's unit, the ticks' unit, and the figure.
+struct Panel {
+    title: &'static str,
+    scale: f64,
+    unit: &'static str,
+    figure: fn(&Measured) -> Figure,
+}
+
+const PANELS: [Panel; 3] = [
+    Panel { title: "Proving a step", scale: 1.0, unit: "s", figure: proving },
+    Panel { title: "Peak memory", scale: 1_073_741_824.0, unit: "GiB", figure: memory },
+    Panel { title: "Proofs of a step", scale: 1024.0, unit: "KiB", figure: proof_bytes },
+];
+
+/// Width and height in pixels.
+const SIZE: (u32, u32) = (1080, 380);
+/// On white, in light and dark surroundings and on paper.
+const INK: RGBColor = RGBColor(0x1b, 0x1f, 0x24);
+const FAINT: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
+const LINE: RGBColor = RGBColor(0x09, 0x69, 0xda);
+const FONT: &str = "Helvetica, Arial, sans-serif";
+
+/// The plot.
+pub fn plot(results: &Results) -> Result<String, ResultsError> {
+    let mut svg = String::new();
+    draw(&mut svg, results).map_err(|e| ResultsError::Plot(e.to_string()))?;
+    Ok(svg)
+}
+
+fn draw(svg: &mut String, results: &Results) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (above, below) = root.split_vertically(SIZE.1 as i32 - 30);
+    let commit = results.commit.as_ref().map_or("unknown".into(), ToString::to_string);
+    let caption =
+        format!("{}; {}; commit {commit}; {}", results.setting, results.machine, results.date).replace('`', "");
+    below.draw(&Text::new(caption, (16, 6), (FONT, 15).into_font().color(&INK)))?;
+    for (panel, area) in PANELS.iter().zip(above.split_evenly((1, PANELS.len()))) {
+        let points = results.presets.iter().filter_map(|of| {
+            let (x, y) = (of.parameters as f64, (panel.figure)(of).median()?);
+            Some((x, y / panel.scale, of.preset.as_str()))
+        });
+        let mut points: Vec<(f64, f64, &str)> = points.filter(|(x, y, _)| *x > 0.0 && *y > 0.0).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        draw_panel(&area, panel, &points)?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn draw_panel(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    panel: &Panel,
+    points: &[(f64, f64, &str)],
+) -> Result<(), Box<dyn std::error::Error>> {
+    let text = |size: u32| (FONT, size).into_font().color(&INK);
+    let (xs, ys) = (decades(points.iter().map(|p| p.0)), decades(points.iter().map(|p| p.1)));
+    let mut chart = ChartBuilder::on(area)
+        .caption(format!("{} ({})", panel.title, panel.unit), text(20))
+        .margin(12)
+        .x_label_area_size(48)
+        .y_label_area_size(52)
+        .build_cartesian_2d(xs.log_scale(), ys.log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("parameters")
+        .x_labels(5)
+        .y_labels(5)
+        .x_label_formatter(&|x| short(*x))
+        .y_label_formatter(&|y| short(*y))
+        .label_style(text(15))
+        .axis_style(INK)
+        .bold_line_style(FAINT)
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    chart.draw_series(LineSeries::new(points.iter().map(|&(x, y, _)| (x, y)), LINE.stroke_width(2)))?;
+    let above = text(15).pos(Pos::new(HPos::Center, VPos::Bottom));
+    let below = text(15).pos(Pos::new(HPos::Center, VPos::Top));
+    chart.draw_series(points.iter().map(|&(x, y, preset)| {
+        EmptyElement::at((x, y))
+            + Circle::new((0, 0), 4, LINE.filled())
+            + Text::new(value(y), (0, -8), above.clone())
+            + Text::new(preset.to_owned(), (0, 9), below.clone())
+    }))?;
+    Ok(())
+}
+
+/// From a power of ten to another that has all values within, and their labels.
+fn decades(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let logs: Vec<f64> = values.map(f64::log10).collect();
+    let (least, most) = logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
+    if least > most {
+        return 1.0..10.0;
+    }
+    let power = |exponent: f64| 10f64.powi(exponent as i32);
+    power((least - 0.2).floor())..power((most + 0.2).ceil())
+}
+
+/// A power of ten.
+fn short(x: f64) -> String {
+    match x {
+        x if x >= 1e6 => format!("{} M", x / 1e6),
+        x if x >= 1e4 => format!("{} k", x / 1e3),
+        x => format!("{x}"),
+    }
+}
+
+/// Three digits.
+fn value(x: f64) -> String {
+    let decimals = (2.0 - x.log10().floor()).clamp(0.0, 6.0) as usize;
+    format!("{x:.decimals$}")
+}
