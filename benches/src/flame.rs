@@ -141,7 +141,7 @@ fn draw(svg: &mut String, frame: &Frame, (name, x): (&str, f64), y: usize, sampl
         frame.samples,
         HEIGHT - 1
     );
-    let fits = (width / 6.2) as usize;
+    let fits = (width / 7.0) as usize;
     if fits > 3 {
         // The end of a path says most.
         let count = name.chars().count();

@@ -65,6 +65,7 @@ fn draw_panel(
     let mut chart = ChartBuilder::on(area)
         .caption(format!("{} ({})", panel.title, panel.unit), text(20))
         .margin(12)
+        .margin_right(28)
         .x_label_area_size(48)
         .y_label_area_size(52)
         .build_cartesian_2d(xs.log_scale(), ys.log_scale())?;
@@ -81,13 +82,14 @@ fn draw_panel(
         .light_line_style(TRANSPARENT)
         .draw()?;
     chart.draw_series(LineSeries::new(points.iter().map(|&(x, y, _)| (x, y)), LINE.stroke_width(2)))?;
-    let above = text(15).pos(Pos::new(HPos::Center, VPos::Bottom));
-    let below = text(15).pos(Pos::new(HPos::Center, VPos::Top));
+    // Where a line that rises leaves room.
+    let above = text(15).pos(Pos::new(HPos::Right, VPos::Bottom));
+    let below = text(15).pos(Pos::new(HPos::Left, VPos::Top));
     chart.draw_series(points.iter().map(|&(x, y, preset)| {
         EmptyElement::at((x, y))
             + Circle::new((0, 0), 4, LINE.filled())
-            + Text::new(value(y), (0, -8), above.clone())
-            + Text::new(preset.to_owned(), (0, 9), below.clone())
+            + Text::new(value(y), (-5, -3), above.clone())
+            + Text::new(preset.to_owned(), (6, 4), below.clone())
     }))?;
     Ok(())
 }
