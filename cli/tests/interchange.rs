@@ -181,7 +181,8 @@ fn a_trained_state_goes_out_and_comes_back() {
     let [exact, near, floored] =
         [|kept| kept, |kept| kept as f32 as i64, |kept| kept >> LOW_BITS << LOW_BITS].map(go_on);
     println!("after 400 passes: {exact:.6}, as singles {near:.6}, without low parts {floored:.6}");
-    assert!((exact - near).abs() < 1e-5 && (exact - floored).abs() > 1e-3, "{exact} {near} {floored}");
+    let (by_singles, by_floors) = ((exact - near).abs(), (exact - floored).abs());
+    assert!(100.0 * by_singles < by_floors && by_floors > 1e-3, "{exact} {near} {floored}");
 }
 
 /// 7.11
@@ -213,12 +214,12 @@ fn a_file_that_does_not_fit_is_left_out_and_said_so() {
     // Of another version it is refused, not left out.
     let path = dir.join("hub1").join(SIDECAR);
     let bytes = fs::read(&path).unwrap();
-    let version = br#"\"version\":1,"#;
+    let version = br#"\"version\":2,"#;
     let at = bytes.windows(version.len()).position(|w| w == version).unwrap() + version.len() - 2;
     let later = [&bytes[..at], b"7", &bytes[at + 1..]].concat();
     fs::write(&path, later).unwrap();
     let message = failure(dir, "import hub1 --out other", "file", 3);
-    assert_eq!(message, "hub1/gradientcoin.safetensors: the file has version 7; only version 1 is supported");
+    assert_eq!(message, "hub1/gradientcoin.safetensors: the file has version 7; only version 2 is supported");
     assert!(!dir.join("other").exists());
 }
 

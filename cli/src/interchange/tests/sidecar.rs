@@ -38,7 +38,7 @@ fn tensors_are_named_after_those_of_the_library() {
     let v = i64::from_le_bytes(*data[8 * at..].first_chunk().unwrap());
     assert_eq!(v, trained().v.layers[0].wu.at(1, 2));
     let header = &file.metadata[KEY];
-    assert!(header.starts_with(r#"{"version":1,"step":300,"weights":""#), "{header}");
+    assert!(header.starts_with(r#"{"version":2,"step":300,"weights":""#), "{header}");
 }
 
 /// 7.11
