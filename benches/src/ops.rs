@@ -121,7 +121,7 @@ mod tests {
             assert!((shared.values().sum::<f64>() / sum - 1.0).abs() < 1e-9, "{}", kind.name());
             assert!(shared.keys().eq(cells(key).keys()), "{}", kind.name());
             // What no op owns is the lookup argument's.
-            let argument = ["multiplicity", "helper", "table", "lookup running", "square"];
+            let argument = ["multiplicity", "helper", "table", "lookup running"];
             for (column, owners) in key.plan.advice.iter().zip(&key.plan.owners) {
                 let of_lookup = argument.iter().any(|name| column.name.starts_with(name));
                 assert_eq!(owners.is_empty(), of_lookup, "{}", column.name);

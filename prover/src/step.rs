@@ -243,43 +243,38 @@ impl<'a> StepProver<'a> {
         (gradients, summands): (&Gradients, u64),
         hyper: &Hyper,
     ) -> Result<UpdateTasks, ProveError> {
+        let mut inputs = Inputs::default();
         let of_update = |segment, group| Place::Update { segment, group };
-        let (mut inputs, mut instances) = (Inputs::default(), vec![]);
-        self.update_instances(
-            (domain, &of_update),
-            state,
-            (gradients, summands),
-            hyper,
-            (&mut inputs, &mut instances),
-        )?;
+        let instances =
+            self.update_instances(&mut inputs, (domain, &of_update), state, (gradients, summands), hyper)?;
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
     /// The tasks that show a first state's range: updates by the identity of the weights now, and of those before the last
     /// movement where there was one.
     pub fn genesis_tasks(&self, domain: &Domain, state: &State) -> Result<UpdateTasks, ProveError> {
-        let (mut inputs, mut instances) = (Inputs::default(), vec![]);
+        let mut inputs = Inputs::default();
         let none = Gradients::zeros(&self.spec.config);
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances((domain, place), state, (&none, 1), &Hyper::IDENTITY, (&mut inputs, &mut instances))
+            self.update_instances(&mut inputs, (domain, place), state, (&none, 1), &Hyper::IDENTITY)
         };
-        leave(state, &|segment, group| Place::Update { segment, group })?;
+        let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
         if !state.at_rest() {
-            leave(&state.before(), &|segment, group| Place::Before { segment, group })?;
+            instances.extend(leave(&state.before(), &|segment, group| Place::Before { segment, group })?);
         }
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
-    /// Adds the instances of an update, and what they are computed from.
+    /// The instances of an update; what they are computed from is added to `inputs`.
     fn update_instances(
         &self,
+        inputs: &mut Inputs,
         (domain, place): (&Domain, &dyn Fn(u32, u32) -> Place),
         state: &State,
         (gradients, summands): (&Gradients, u64),
         hyper: &Hyper,
-        (inputs, instances): (&mut Inputs, &mut Vec<TaskInstance>),
-    ) -> Result<(), ProveError> {
-        let layouts = Layouts::new(&self.spec.config);
+    ) -> Result<Vec<TaskInstance>, ProveError> {
+        let (layouts, mut instances) = (Layouts::new(&self.spec.config), vec![]);
         for segment in 0..layouts.segments() {
             let [w, lo, v] = layouts.state_columns(segment, state);
             let g = layouts.gradient_columns(segment, gradients);
@@ -298,7 +293,7 @@ impl<'a> StepProver<'a> {
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
             }
         }
-        Ok(())
+        Ok(instances)
     }
 
     /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
@@ -320,13 +315,16 @@ impl<'a> StepProver<'a> {
     /// The commitments of the state after an update, by those at the heads of its proofs.
     fn assemble_state(&self, tasks: &[Task], proofs: &[Vec<u8>]) -> Result<StateCommitments, ProveError> {
         let shape = &self.keys.update.verifying.shape;
+        let decoded = |port: &Vec<[u8; ENCODED]>| -> Option<Vec<Point>> {
+            port.iter().map(|bytes| Point::from_bytes(bytes).into_option()).collect()
+        };
         let mut ports = vec![];
         for (task, proof) in tasks.iter().zip(proofs) {
-            let count = task.instances.len() * shape.advice;
-            let heads = proof.as_chunks::<ENCODED>().0.get(..count).ok_or(ProveError::SelfCheck)?;
-            let points = heads.iter().map(|bytes| Point::from_bytes(bytes).into_option()).collect::<Option<Vec<_>>>();
-            let by_port = points.and_then(|points| shape.by_port(task.instances.len(), &points));
-            ports.extend(by_port.ok_or(ProveError::SelfCheck)?);
+            let items = proof.as_chunks::<ENCODED>().0;
+            for instance in shape.by_port(task.instances.len(), items).ok_or(ProveError::SelfCheck)? {
+                let points: Option<Vec<Vec<Point>>> = instance.iter().map(decoded).collect();
+                ports.push(points.ok_or(ProveError::SelfCheck)?);
+            }
         }
         let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
         Ok(Layouts::new(&self.spec.config).state_after(&ports, &zero))

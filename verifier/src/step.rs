@@ -257,13 +257,11 @@ impl StepVerifier {
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
-        let places = self.layouts.updates();
-        let of_update = |(segment, group): (usize, usize)| update_place(segment, group);
-        let places: Vec<Place> = places.into_iter().map(of_update).collect();
+        let places = self.update_places();
         let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), (&places, updates))?;
-        let join = |which: usize, segment: usize| ports.join(&self.layouts, which, segment);
+        let join = |which: usize, segment: usize| join(&self.layouts, &ports, which, segment);
         for segment in 0..self.layouts.segments() {
-            let place = update_place(segment, 0);
+            let place = Place::Update { segment: segment as u32, group: 0 };
             let refused = |port| StepError::State { contribution: None, place, port };
             let state = before.segments.get(segment).ok_or(refused("weights"))?;
             let whole = state.whole().map_err(StepError::Commitments)?;
@@ -279,7 +277,7 @@ impl StepVerifier {
                 return Err(StepError::GradientSum { segment });
             }
         }
-        Ok(self.layouts.state_after(&ports.0, &self.blind))
+        Ok(self.layouts.state_after(&ports, &self.blind))
     }
 
     /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all `places`.
@@ -289,11 +287,11 @@ impl StepVerifier {
         part: &'static str,
         (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
         (places, updates): (&[Place], &[Vec<u8>]),
-    ) -> Result<UpdatePorts, StepError> {
+    ) -> Result<Ports, StepError> {
         let of_update =
             |i: usize| vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), domain.context(places[i])];
         let of_all = (places.len(), instances_per_proof);
-        Ok(UpdatePorts(self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)?))
+        self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)
     }
 
     /// Adds proofs of so many instances, so many of these in each, to the batch. `publics` gives an instance's public values,
@@ -347,23 +345,21 @@ impl StepVerifier {
         let statement = (&domain, &Hyper::IDENTITY, proof.instances_per_proof);
         let places = self.genesis_places(state);
         let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates))?;
-        let now = self.layouts.updates().len();
-        let (now, before) = ports.0.split_at(now.min(ports.0.len()));
-        let (now, before) = (UpdatePorts(now.to_vec()), UpdatePorts(before.to_vec()));
+        let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
         for (segment, claimed) in state.segments.iter().enumerate() {
             let refused = |port| StepError::Genesis { segment, port };
-            let is = |port: usize, claimed: &[Encoding]| encode(&now.join(&self.layouts, port, segment)) == claimed;
+            let is = |port: usize, claimed: &[Encoding]| encode(&join(&self.layouts, now, port, segment)) == claimed;
             if !is(update::NEW_WEIGHTS, &claimed.w) {
                 return Err(refused("weights"));
             }
             if !is(update::NEW_LOW, claimed.slot(Slot::Low)) {
                 return Err(refused(Slot::Low.name()));
             }
-            if before.0.is_empty() {
+            if before.is_empty() {
                 continue;
             }
             // What moved to these weights: both ends are shown.
-            let new = |port: usize| before.join(&self.layouts, port, segment);
+            let new = |port: usize| join(&self.layouts, before, port, segment);
             let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
             let moved = claimed.movement_from(commit_whole(&w, &lo), &self.blind).map_err(StepError::Commitments)?;
             if encode(&moved) != claimed.slot(Slot::Momentum) {
@@ -373,12 +369,20 @@ impl StepVerifier {
         self.outputs(batch, &[], state, &proof.canonical)
     }
 
+    /// Places of an update's instances, in order.
+    fn update_places(&self) -> Vec<Place> {
+        let place = |(segment, group): (usize, usize)| Place::Update { segment: segment as u32, group: group as u32 };
+        self.layouts.updates().into_iter().map(place).collect()
+    }
+
     /// What the updates of a genesis proof are of: the weights now, and where a movement may have led to them those before.
     fn genesis_places(&self, state: &StateCommitments) -> Vec<Place> {
-        let all = self.layouts.updates();
-        let now = all.iter().map(|&(segment, group)| update_place(segment, group));
-        let before = all.iter().map(|&(segment, group)| Place::Before { segment: segment as u32, group: group as u32 });
-        if state.at_rest(&self.blind) { now.collect() } else { now.chain(before).collect() }
+        let before = |(segment, group): (usize, usize)| Place::Before { segment: segment as u32, group: group as u32 };
+        let mut places = self.update_places();
+        if !state.at_rest(&self.blind) {
+            places.extend(self.layouts.updates().into_iter().map(before));
+        }
+        places
     }
 
     /// Checks all but the claim of the opening which shows that the commitments of gradients and of the state after are
@@ -472,20 +476,11 @@ fn update_parts(updates: std::ops::Range<usize>) -> impl Iterator<Item = Part> {
     updates.map(|index| Part::Update { index }).chain([Part::Canonical])
 }
 
-fn update_place(segment: usize, group: usize) -> Place {
-    Place::Update { segment: segment as u32, group: group as u32 }
-}
-
-/// Ports of the lane groups of an update, in order: `[lane group][port][column]`.
-struct UpdatePorts(Ports);
-
-impl UpdatePorts {
-    /// Columns of a port of a segment, over its lane groups.
-    fn join(&self, layouts: &Layouts, which: usize, segment: usize) -> Vec<Point> {
-        let places = layouts.updates();
-        let of_segment = places.iter().zip(&self.0).filter(|((s, _), _)| *s == segment);
-        of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
-    }
+/// Columns of a port of a segment, over the lane groups of an update: `[lane group][port][column]`.
+fn join(layouts: &Layouts, ports: &[Vec<Vec<Point>>], which: usize, segment: usize) -> Vec<Point> {
+    let places = layouts.updates();
+    let of_segment = places.iter().zip(ports).filter(|((s, _), _)| *s == segment);
+    of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
 }
 
 fn encode(points: &[Point]) -> Vec<Encoding> {

@@ -19,6 +19,16 @@ pub const STATE_BITS: u32 = Class::Weight.bits() + LOW_BITS;
 /// Bits of a momentum, the sign included: it is the difference of two weights.
 pub const MOMENTUM_BITS: u32 = STATE_BITS + 1;
 
+/// A weight with its low part, frac 36: `W36`.
+pub const fn whole(w: i64, lo: i64) -> i64 {
+    (w << LOW_BITS) + lo
+}
+
+/// The weight and the low part of `W36`.
+pub const fn split(whole: i64) -> (i64, i64) {
+    (whole >> LOW_BITS, whole & ((1 << LOW_BITS) - 1))
+}
+
 /// A signed, saturating class of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{Config, Slot};
 use crate::{
-    arithmetic::fixed::{Class, FRAC, LOW_BITS, STATE_BITS, STATE_FRAC},
+    arithmetic::fixed::{Class, FRAC, STATE_BITS, STATE_FRAC, split, whole},
     arithmetic::tensor::{Tensor, Wide},
 };
 
@@ -258,8 +258,7 @@ impl State {
                 let value = (normals.next() * deviation) >> (16 + 30 - STATE_FRAC);
                 let limit = 1i64 << (STATE_BITS - 1);
                 let value = value.clamp(-limit, limit - 1);
-                *w = value >> LOW_BITS;
-                *lo = value & ((1 << LOW_BITS) - 1);
+                (*w, *lo) = split(value);
             }
         }
         state
@@ -271,8 +270,7 @@ impl State {
         let slots = before.w.iter_mut().zip(before.lo.iter_mut()).zip(before.v.iter_mut());
         for ((w, lo), v) in slots {
             for ((w, lo), v) in w.data.iter_mut().zip(&mut lo.data).zip(&mut v.data) {
-                let whole = (*w << LOW_BITS) + *lo - std::mem::take(v);
-                (*w, *lo) = (whole >> LOW_BITS, whole & ((1 << LOW_BITS) - 1));
+                (*w, *lo) = split(whole(*w, *lo) - std::mem::take(v));
             }
         }
         before

@@ -152,10 +152,10 @@ fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
     let sequence: Vec<u8> = (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
     let loss = public_loss(trace.loss())?;
-    let hyper = Hyper { lambda: 1 << 28, mu: 15_099_494, omega: 1 << 20 };
+    let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         let value = |i: i64| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
-        let element = |i| Element { w: value(i), lo: value(i).rem_euclid(1 << 24), v: value(i) << 15 };
+        let element = |i| Element { w: value(i), lo: value(i).rem_euclid(1 << 24), v: value(i) << 25 };
         (0..4000).map(|i| (element(i), i128::from(value(i)) << (i % 40))).collect()
     });
     let circuits = Circuits::new(&spec);

@@ -225,23 +225,21 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     let start = Instant::now();
     let at = (&first.run, first.step, &first.before);
     let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus).map_err(rejected)?;
-    if first.step == 0
-        && let Some(proof) = genesis_proof_of(args, first)?
-    {
-        verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
-    }
-    if let (Some(path), 0, false) = (&args.genesis, first.step, previous.is_empty()) {
-        verifier = tensors(verifier, &config, path, "begin with")?;
+    if first.step == 0 {
+        if let Some(proof) = genesis_proof_of(args, first)? {
+            verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
+        }
+        if let Some(path) = &args.genesis {
+            verifier = tensors(verifier, &config, path, "begin with")?;
+        }
+    } else {
+        compare(&params, &config, &bundle.run.genesis, (args.genesis.as_deref(), "begin with"))?;
     }
     if !previous.is_empty() {
         verifier = previous.iter().try_fold(verifier, RunVerifier::step).map_err(rejected)?.from_here();
     }
     if let Some(path) = &args.before {
         verifier = tensors(verifier, &config, path, "begin its step with")?;
-    }
-    match &args.genesis {
-        Some(path) if bundle.step == 0 => verifier = tensors(verifier, &config, path, "begin with")?,
-        genesis => compare(&params, &config, &bundle.run.genesis, (genesis.as_deref(), "begin with"))?,
     }
     let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
     let elapsed = start.elapsed();

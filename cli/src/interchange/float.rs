@@ -2,13 +2,11 @@
 //!
 //! A *kept value* is a weight together with its low part: an integer of 41 bits in units of 2^-36.
 
-use circuits::arithmetic::fixed::{Class, LOW_BITS, Rescaled, STATE_FRAC, rescale, shift_round};
+use circuits::arithmetic::fixed::{Rescaled, STATE_BITS, STATE_FRAC, rescale, shift_round};
 use std::ops::RangeInclusive;
 
-/// Bits of a kept value, the sign included.
-const KEPT_BITS: u32 = Class::Weight.bits() + LOW_BITS;
 /// Every kept value: ±16.
-pub const KEPT: RangeInclusive<i64> = -(1 << (KEPT_BITS - 1))..=(1 << (KEPT_BITS - 1)) - 1;
+pub const KEPT: RangeInclusive<i64> = -(1 << (STATE_BITS - 1))..=(1 << (STATE_BITS - 1)) - 1;
 /// Significant bits of a single.
 const SINGLE_BITS: u32 = 24;
 /// The largest single below 16.
@@ -152,9 +150,9 @@ impl Number {
         // From 2^64 on it saturates all the same; no exponent is below -149.
         let shift = self.shift().min(64);
         if shift < 0 {
-            rescale(self.value(), shift.unsigned_abs(), KEPT_BITS)
+            rescale(self.value(), shift.unsigned_abs(), STATE_BITS)
         } else {
-            rescale(self.value() << (shift + 1), 1, KEPT_BITS)
+            rescale(self.value() << (shift + 1), 1, STATE_BITS)
         }
     }
 
@@ -199,7 +197,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const MAX: i64 = (1 << (KEPT_BITS - 1)) - 1;
+    const MAX: i64 = (1 << (STATE_BITS - 1)) - 1;
     const UNIT: f64 = 1.0 / (1u64 << STATE_FRAC) as f64;
 
     /// A second opinion by floats: everything below is exact in binary64, or far from where rounding would tell.

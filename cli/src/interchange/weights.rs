@@ -4,7 +4,7 @@ use super::error::{Inexact, InterchangeError, NotExact};
 use super::float::{Converted, Format, RoundingError, single};
 use super::layout::{EMBEDDING, Foreign, HEAD};
 use super::views::Views;
-use circuits::arithmetic::fixed::LOW_BITS;
+use circuits::arithmetic::fixed;
 use circuits::arithmetic::tensor::Tensor;
 use circuits::model::{Config, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
@@ -54,13 +54,13 @@ pub fn map(config: &Config, a: &Weights, b: &Weights, f: impl Fn(i64, i64) -> i6
 
 /// Kept values of a state.
 pub fn join(config: &Config, state: &State) -> Weights {
-    map(config, &state.w, &state.lo, |w, lo| (w << LOW_BITS) + lo)
+    map(config, &state.w, &state.lo, fixed::whole)
 }
 
 /// The state of kept values and momentum.
 pub fn split(config: &Config, kept: &Weights, v: Weights) -> State {
-    let w = map(config, kept, kept, |kept, _| kept >> LOW_BITS);
-    let lo = map(config, kept, kept, |kept, _| kept & ((1 << LOW_BITS) - 1));
+    let w = map(config, kept, kept, |kept, _| fixed::split(kept).0);
+    let lo = map(config, kept, kept, |kept, _| fixed::split(kept).1);
     State { w, lo, v }
 }
 

@@ -7,7 +7,7 @@ use super::index::{CellId, Class, Index};
 use super::moves::mend;
 use super::state::{Constraint, State, Verdict};
 use super::{AuditError, Free, Roles};
-use plonkish::{Challenge, Field, Plan, Uniform, Witness, check_witness};
+use plonkish::{Challenge, Field, Plan, Witness, check_witness};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -137,7 +137,7 @@ impl<'p, F: Field> Forge<'p, F> {
         let challenges = super::drawn(0x5a);
         let outside = witness.count_lookups(plan);
         witness.fill_phase2(plan, &challenges);
-        let instance = Challenge::ALL.iter().map(|c| challenges[c]).chain(publics.iter().copied()).collect::<Vec<F>>();
+        let instance = Challenge::rows(&challenges).chain(publics.iter().copied()).collect::<Vec<F>>();
         let broken: Vec<String> = outside
             .iter()
             .map(ToString::to_string)
@@ -322,13 +322,8 @@ impl<'p, F: Field> Forge<'p, F> {
     }
 
     fn unread_publics(&self) -> Vec<usize> {
-        let plan = self.ix.plan;
         // A value that is the same on every row has a column if a gate reads it.
-        let uniform = plan.uniform.iter().filter_map(|value| match value {
-            Uniform::Public(row) => Some(*row),
-            Uniform::Power(..) => None,
-        });
-        let read: HashSet<usize> = plan.publics.iter().map(|p| p.1).chain(uniform).collect();
+        let read: HashSet<usize> = self.ix.plan.instance_rows().collect();
         let first = Challenge::ALL.len();
         (first..first + self.publics).filter(|row| !read.contains(row)).collect()
     }

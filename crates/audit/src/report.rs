@@ -207,15 +207,11 @@ fn equal<F: Field>(plan: &Plan<F>) -> Vec<CopyReport> {
 }
 
 fn uniform<F: Field>(plan: &Plan<F>) -> Vec<UniformReport> {
-    let row = |value: &Uniform| match *value {
-        Uniform::Power(challenge, _) => Challenge::ALL.iter().position(|&other| other == challenge).unwrap_or_default(),
-        Uniform::Public(row) => row,
-    };
     let report = |(number, value): (usize, &Uniform)| UniformReport {
         column: number + 1,
         name: plan.uniform_name(number),
-        instance: row(value),
-        challenge: Challenge::ALL.get(row(value)).map(|challenge| challenge.label()),
+        instance: value.row(),
+        challenge: Challenge::ALL.get(value.row()).map(|challenge| challenge.label()),
     };
     plan.uniform.iter().enumerate().map(report).collect()
 }

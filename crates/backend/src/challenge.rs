@@ -99,7 +99,7 @@ pub fn scalars(digest: &Digest) -> Challenges {
 
 /// The instance column: challenges, then public values.
 pub fn instance(challenges: &Challenges, publics: &[F]) -> Vec<F> {
-    Challenge::ALL.iter().map(|role| challenges[role]).chain(publics.iter().copied()).collect()
+    Challenge::rows(challenges).chain(publics.iter().copied()).collect()
 }
 
 /// The same before any challenge is drawn: the digest ignores the slots.

@@ -2,6 +2,7 @@
 
 use super::{Expr, Field};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +48,16 @@ impl Challenge {
         }
     }
 
+    /// Its row of the instance.
+    pub const fn row(self) -> usize {
+        self as usize
+    }
+
+    /// The rows of an instance that hold challenges.
+    pub fn rows<F: Copy>(challenges: &BTreeMap<Challenge, F>) -> impl Iterator<Item = F> {
+        Self::ALL.iter().map(|challenge| challenges[challenge])
+    }
+
     /// Its power, on every row.
     pub fn power<F>(self, exponent: u32) -> Local<F> {
         Col::Uniform(Uniform::Power(self, exponent)).cur()
@@ -63,26 +74,22 @@ pub enum Uniform {
 }
 
 impl Uniform {
+    /// The row of the instance that it is, or is a power of.
+    pub const fn row(self) -> usize {
+        match self {
+            Uniform::Power(challenge, _) => challenge.row(),
+            Uniform::Public(row) => row,
+        }
+    }
+
     /// The value: `instance` holds the challenges in the order of [`Challenge::ALL`], then the public values. None if it is too
     /// short.
     pub fn of<F: Field>(self, instance: &[F]) -> Option<F> {
-        match self {
-            Uniform::Power(challenge, exponent) => {
-                let row = Challenge::ALL.iter().position(|&other| other == challenge)?;
-                Some(instance.get(row)?.pow_vartime([u64::from(exponent)]))
-            }
-            Uniform::Public(row) => instance.get(row).copied(),
-        }
-    }
-}
-
-impl std::fmt::Display for Uniform {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Uniform::Power(challenge, 1) => write!(f, "challenge {}", challenge.label()),
-            Uniform::Power(challenge, exponent) => write!(f, "challenge {}^{exponent}", challenge.label()),
-            Uniform::Public(row) => write!(f, "instance row {row}"),
-        }
+        let exponent = match self {
+            Uniform::Power(_, exponent) => exponent,
+            Uniform::Public(_) => 1,
+        };
+        Some(instance.get(self.row())?.pow_vartime([u64::from(exponent)]))
     }
 }
 
@@ -184,5 +191,15 @@ pub(super) fn index(column: Col) -> usize {
     match column {
         Col::Local(c) => c,
         Col::Uniform(_) => panic!("a value that is the same on every row is no column of a block"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_stand_in_the_order_of_their_rows() {
+        assert!(Challenge::ALL.iter().map(|challenge| challenge.row()).eq(0..Challenge::ALL.len()));
     }
 }

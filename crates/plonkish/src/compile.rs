@@ -10,7 +10,7 @@ use super::bounds::{declared, spans};
 use super::cells::{Cell, Col, Port};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
-use super::plan::{Global, Place, Plan};
+use super::plan::{Global, Place, Plan, uniform_column};
 use super::ranges::Declared;
 use super::{Field, RESERVED_ROWS, Witness};
 use gates::Gates;
@@ -168,7 +168,7 @@ impl<F: Field, V> Placed<'_, F, V> {
                     format!("{}: {}", block.op, gate.name),
                     gate.poly.map(&|column, rotation| match column {
                         Col::Local(i) => (self.columns[b][i], place.rotation_from_base((i, rotation))),
-                        Col::Uniform(value) => (self.layout.uniform(value), 0),
+                        Col::Uniform(value) => (uniform_column(&self.layout.uniform, value), 0),
                     }),
                     gate.rows.iter().map(|&row| place.base(row)),
                 );

@@ -12,6 +12,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::Location;
 
+/// The column of a value that is the same on every row, of those that have one.
+pub(super) fn uniform_column(all: &[Uniform], value: Uniform) -> Global {
+    Global::Uniform(all.iter().position(|&other| other == value).expect("all that are read have a column"))
+}
+
 /// A column of the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Global {
@@ -218,13 +223,8 @@ impl<F: Field> Plan<F> {
     fn relocated(&self, block: usize, (column, rotation): (Col, i32), from: usize) -> (Global, i32) {
         match column {
             Col::Local(i) => (self.columns[block][i], self.places[block].rotation((i, rotation), from)),
-            Col::Uniform(value) => (self.uniform(value), 0),
+            Col::Uniform(value) => (uniform_column(&self.uniform, value), 0),
         }
-    }
-
-    /// The column of a value that is the same on every row.
-    fn uniform(&self, value: Uniform) -> Global {
-        Global::Uniform(self.uniform.iter().position(|&other| other == value).expect("all that are read have a column"))
     }
 
     /// The values that are the same on every row; 0 for those of rows that `instance` does not have.
@@ -252,9 +252,9 @@ impl<F: Field> Plan<F> {
         }
     }
 
-    /// Whether a value that is the same on every row is read.
-    pub fn has_uniform(&self, value: Uniform) -> bool {
-        self.uniform.contains(&value)
+    /// Rows of the instance that cells are equal to or gates read.
+    pub fn instance_rows(&self) -> impl Iterator<Item = usize> {
+        self.publics.iter().map(|&(_, row)| row).chain(self.uniform.iter().map(|value| value.row()))
     }
 
     /// A builder's step over the grid.

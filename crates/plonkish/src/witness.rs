@@ -90,8 +90,7 @@ impl<F: Field> Witness<F> {
 
     /// Fills every phase-2 column from the challenges.
     pub fn fill_phase2(&mut self, plan: &Plan<F>, challenges: &BTreeMap<Challenge, F>) {
-        let instance: Vec<F> = Challenge::ALL.iter().map(|challenge| challenges[challenge]).collect();
-        let uniform = plan.uniform_values(&instance);
+        let uniform = plan.uniform_values(&Challenge::rows(challenges).collect::<Vec<F>>());
         for assignment in &plan.assignments {
             self.assign(plan, assignment, &uniform);
         }
@@ -156,7 +155,7 @@ impl<F: Field> Witness<F> {
                 .map(|row| {
                     let entry = pole + plan.fixed[table.x][row];
                     // Without pairs all entries are limbs, and no gate weighs the other components.
-                    if plan.has_uniform(Uniform::Power(Challenge::TupleY, 1)) {
+                    if plan.uniform.contains(&Uniform::Power(Challenge::TupleY, 1)) {
                         entry + tuple_y * plan.fixed[table.y][row] + tuple_tag * plan.fixed[table.tag][row]
                     } else {
                         entry

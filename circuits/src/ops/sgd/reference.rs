@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     arithmetic::decimal::Decimal,
-    arithmetic::fixed::{Class, LOW_BITS, STATE_BITS, STATE_FRAC, Saturations, rescale},
+    arithmetic::fixed::{Class, STATE_BITS, STATE_FRAC, Saturations, rescale, split, whole},
     model::{MAX_RATE, Rates, Schedule},
 };
 
@@ -140,7 +140,7 @@ pub struct Element {
 impl Element {
     /// Weight with low part, frac 36, 41 bits.
     pub fn whole(&self) -> i64 {
-        (self.w << LOW_BITS) + self.lo
+        whole(self.w, self.lo)
     }
 }
 
@@ -158,7 +158,8 @@ pub fn element(hyper: &Hyper, e: Element, g: i128, saturations: &mut Saturations
     let x = dividend(hyper, &e, g).unwrap_or(beyond);
     let moved = rescale(x, STATE_FRAC, STATE_BITS);
     saturations.add(Class::Weight, u64::from(moved.saturated));
-    Element { w: moved.value >> LOW_BITS, lo: moved.value & ((1 << LOW_BITS) - 1), v: moved.value - e.whole() }
+    let (w, lo) = split(moved.value);
+    Element { w, lo, v: moved.value - e.whole() }
 }
 
 #[cfg(test)]

@@ -21,6 +21,16 @@ pub fn page(audited: &Audited) -> String {
     let Audited { circuit, model, report, .. } = audited;
     let legend = Legend::of(audited);
     let title = format!("{circuit} circuit, {model}");
+    let sections = [
+        ("grid", "Grid", html! { (legend.markup()) (grid::bands(report, &legend)) }),
+        ("columns", "Columns", grid::columns(report, &legend)),
+        ("gates", "Gates", gates::all(audited, &legend)),
+        ("ports", "Ports, wires, instance", ports::ports(audited)),
+        ("lookups", "Lookups", ports::lookups(report)),
+        ("declared", "Declared and free", search::declared(audited)),
+        ("search", "Search for free cells", search::search(audited)),
+        ("readmes", "READMEs", readme::all(&audited.readmes)),
+    ];
     let contents = html! {
         (DOCTYPE)
         html lang="en" {
@@ -33,35 +43,19 @@ pub fn page(audited: &Audited) -> String {
             body {
                 h1 { "GradientCoin: " (title) }
                 nav {
-                    @for (id, name) in SECTIONS {
+                    @for (id, name, _) in &sections {
                         a href={ "#" (id) } { (name) } " "
                     }
                 }
                 (summary(audited))
-                section id="grid" { h2 { "Grid" } (legend.markup()) (grid::bands(report, &legend)) }
-                section id="columns" { h2 { "Columns" } (grid::columns(report, &legend)) }
-                section id="gates" { h2 { "Gates" } (gates::all(audited, &legend)) }
-                section id="ports" { h2 { "Ports, wires, instance" } (ports::ports(audited)) }
-                section id="lookups" { h2 { "Lookups" } (ports::lookups(report)) }
-                section id="declared" { h2 { "Declared and free" } (search::declared(audited)) }
-                section id="search" { h2 { "Search for free cells" } (search::search(audited)) }
-                section id="readmes" { h2 { "READMEs" } (readme::all(&audited.readmes)) }
+                @for (id, name, content) in sections {
+                    section id=(id) { h2 { (name) } (content) }
+                }
             }
         }
     };
     contents.into_string() + "\n"
 }
-
-const SECTIONS: [(&str, &str); 8] = [
-    ("grid", "Grid"),
-    ("columns", "Columns"),
-    ("gates", "Gates"),
-    ("ports", "Ports, wires, instance"),
-    ("lookups", "Lookups"),
-    ("declared", "Declared and free"),
-    ("search", "Search"),
-    ("readmes", "READMEs"),
-];
 
 fn summary(audited: &Audited) -> Markup {
     let Audited { report, margins, .. } = audited;

@@ -181,10 +181,5 @@ pub(super) fn point_sets(k: u32, queries: &Queries, blinding_rows: usize, produc
 }
 
 pub(super) fn publics_read<F: plonkish::Field>(plan: &plonkish::Plan<F>) -> usize {
-    let uniform = plan.uniform.iter().filter_map(|value| match value {
-        Uniform::Public(row) => Some(*row),
-        Uniform::Power(..) => None,
-    });
-    let rows = plan.publics.iter().map(|&(_, row)| row).chain(uniform).map(|row| row + 1).max();
-    rows.unwrap_or(0).saturating_sub(SLOTS)
+    plan.instance_rows().map(|row| row + 1).max().unwrap_or(0).saturating_sub(SLOTS)
 }

@@ -79,11 +79,6 @@ impl Layout {
         self.advice.len() - 1
     }
 
-    /// The column of a value that is the same on every row.
-    pub fn uniform(&self, value: Uniform) -> Global {
-        Global::Uniform(self.uniform.iter().position(|&other| other == value).expect("all that are read are known"))
-    }
-
     /// Columns of limbs.
     pub fn limbs(&self) -> std::ops::Range<usize> {
         let first = self.pool_first[&Pool::Limb];

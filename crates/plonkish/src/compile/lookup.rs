@@ -3,7 +3,7 @@
 
 use super::super::MAX_GATE_DEGREE;
 use super::super::cells::{Challenge, Role, Uniform};
-use super::super::plan::{Global, Helper, LookupSlot, TableColumns, TablePositions};
+use super::super::plan::{Global, Helper, LookupSlot, TableColumns, TablePositions, uniform_column};
 use super::super::{Expr, Field, field};
 use super::gates::Gates;
 use super::layout::Layout;
@@ -28,7 +28,7 @@ fn cell<F>(column: usize, rotation: i32) -> Expr<F, Global> {
 }
 
 fn uniform<F>(layout: &Layout, challenge: Challenge) -> Expr<F, Global> {
-    Expr::Cell(layout.uniform(Uniform::Power(challenge, 1)), 0)
+    Expr::Cell(uniform_column(&layout.uniform, Uniform::Power(challenge, 1)), 0)
 }
 
 fn fixed_cell<F>(column: usize) -> Expr<F, Global> {
