@@ -113,7 +113,7 @@ mod tests {
         let spec = spec("nano");
         let params = Params::new(DEFAULT_K);
         let keys = StepKeys::generate(&params, &spec).unwrap();
-        let size = StepSize::of(&spec.config, &keys.circuits).unwrap();
+        let size = StepSize::of(&spec.config, &keys.circuits, circuits::statements::Extent::default()).unwrap();
         for kind in SegmentKind::ALL {
             let key = keys.of(kind);
             let times: Vec<Duration> = (1..=key.plan.advice.len() as u64).map(Duration::from_secs).collect();

@@ -192,7 +192,7 @@ pub fn filled(
     if segment == SegmentKind::Update {
         let predictions = (instances * spec.config.context) as u64;
         let hyper = optimizer.hyper(schedule.rates_at(STEP), predictions).expect("rates in range");
-        let of_update = prover.update_tasks(&domain, &state, (&of_gradient.gradients, 1), &hyper);
+        let of_update = prover.update_tasks(&domain, &state, &of_gradient.gradients, &hyper);
         let of_update = of_update.expect("values in range");
         (tasks, inputs) = (of_update.tasks, of_update.inputs);
     }

@@ -281,7 +281,7 @@ impl ChainSpec {
         sequences.saturating_mul(self.config.context as u64)
     }
 
-    /// The public integers of the update of training step `step`, from 0, by so many contributions.
+    /// The integers λ, μ, ω of the update of training step `step`, from 0, by so many contributions.
     pub fn hyper(&self, step: u64, contributions: u32) -> Result<Hyper, HyperError> {
         self.hyper_at(self.genesis.schedule.rates_at(step), contributions)
     }

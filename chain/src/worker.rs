@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
         let hyper = self.spec.hyper(parent.step, count)?;
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
-        let (proofs, after) = self.prover().update(&domain, state, (&sum, count.into()), &hyper, progress)?;
+        let (proofs, after) = self.prover().update(&domain, (state, &parent.state), &sum, &hyper, progress)?;
         sgd::apply(&hyper, state, &sum, &mut Saturations::default());
         let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
         let canonical = self.prover().outputs(&gradients, state, &after)?;

@@ -20,6 +20,7 @@ use circuits::ops::sgd::{self};
 use circuits::segments::{head, layer};
 use circuits::statements;
 use circuits::statements::domain::Place;
+use ff::Field;
 use group::GroupEncoding;
 use plonkish::field;
 use prover::canonical::prove_canonical;
@@ -52,27 +53,24 @@ fn updates_by_something_else() {
         error => panic!("{error:?}"),
     };
 
-    // Another sum: one entry off by one; one contribution left out; the right sum under the blind of another number.
+    // Another sum: one entry off by one; one contribution left out.
     let mut off = sum.clone();
     off.layers[1].wq.data[5] += 1;
-    let error = step(tiny.refused_update((state, &off, 2, &hyper)));
-    assert!(matches!(error, StepError::GradientSum { segment: 1 }), "{error:?}");
-    let error = step(tiny.refused_update((state, &tiny.honest[0].gradients, 1, &hyper)));
-    assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
-    let error = step(tiny.refused_update((state, &sum, 1, &hyper)));
-    assert!(matches!(error, StepError::GradientSum { segment: 0 }), "{error:?}");
+    let error = step(tiny.refused_update((state, &off, &hyper)));
+    assert!(matches!(error, StepError::Dividends { segment: 1 }), "{error:?}");
+    let error = step(tiny.refused_update((state, &tiny.honest[0].gradients, &hyper)));
+    assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
 
     // Another state: stale momentum, a low part, weights.
-    for (name, alter) in [
-        ("momentum", (|s| s.v.layers[0].wo.data[3] += 1) as fn(&mut State)),
-        ("weights and low parts", |s| s.lo.layers[0].wo.data[3] ^= 1),
-        ("weights and low parts", |s| s.w.layers[0].wo.data[3] += 1),
+    for alter in [
+        (|s| s.v.layers[0].wo.data[3] += 1) as fn(&mut State),
+        |s| s.lo.layers[0].wo.data[3] ^= 1,
+        |s| s.w.layers[0].wo.data[3] += 1,
     ] {
         let mut stale = state.clone();
         alter(&mut stale);
-        let error = step(tiny.refused_update((&stale, &sum, 2, &hyper)));
-        let StepError::State { contribution: None, port, place } = error else { panic!("{error:?}") };
-        assert_eq!((port, place), (name, Place::Update { segment: 0, group: 0 }));
+        let error = step(tiny.refused_update((&stale, &sum, &hyper)));
+        assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
     }
 
     // Other integers: of the next step, of another number of contributions, each off by one.
@@ -81,7 +79,8 @@ fn updates_by_something_else() {
     let [mut heavier, mut decayed] = [hyper; 2];
     (heavier.mu, decayed.omega) = (hyper.mu + 1, hyper.omega + 1);
     for other in [next, fewer, heavier, decayed] {
-        assert_eq!(culprits(tiny.refused_update((state, &sum, 2, &other))), [4]);
+        let error = step(tiny.refused_update((state, &sum, &other)));
+        assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
     }
 }
 
@@ -120,7 +119,7 @@ fn errors_of_two_contributions_that_cancel() {
     let sum = tiny.sum();
     let hyper = tiny.spec.hyper(0, 2).unwrap();
     let both: Vec<&Gradients> = gradients.iter().collect();
-    let update = tiny.update(&contributions, &both, (&tiny.state, &sum, 2, &hyper));
+    let update = tiny.update(&contributions, &both, (&tiny.state, &sum, &hyper));
     assert_eq!(update.after, tiny.block.update.as_ref().unwrap().after);
     let Refused::Semantic(error) = tiny.refused(&tiny.block(contributions, update)) else { panic!("another rule") };
     assert_eq!(culprits(error), [0, 2]);
@@ -153,11 +152,11 @@ fn a_gradient_with_another_blind() {
     tiny.setting.checker(&tiny.spec).verify_contribution(&parent, &c).unwrap();
     assert_ne!(encode_points(&layouts.commit_gradients(&PARAMS, &gradients).unwrap()), c.gradient);
 
-    // The update opens the sum of one gradient with blind 2.
+    // The update opens the dividends of a gradient with blind 2.
     let hyper = tiny.spec.hyper(0, 1).unwrap();
     let one = std::slice::from_ref(&c);
-    let by = (&tiny.state, &gradients, 2, &hyper);
-    let honest_opening = tiny.update(one, &[&gradients], by);
+    let by = (&tiny.state, &gradients, &hyper);
+    let honest_opening = tiny.update_with_blind(one, &[&gradients], by, F::ONE - F::from(hyper.lambda));
     let refused = |update: &Update| match tiny.refused(&tiny.block(vec![c.clone()], update.clone())) {
         Refused::Semantic(error) => error,
         error => panic!("{error:?}"),
@@ -225,7 +224,7 @@ fn gradients_of_another_batch_or_state() {
     let mut stale = tiny.state.clone();
     stale.w.layers[1].wq.data[0] += 1;
     let error = tiny.refused_alone(&proven(&stale, assigned, assigned));
-    let SemanticError::Step(StepError::State { contribution: Some(0), place, port: "weights" }) = error else {
+    let SemanticError::Step(StepError::State { contribution: 0, place, port: "weights" }) = error else {
         panic!("{error:?}")
     };
     assert_eq!(place, Place::Layer { sequence: 0, layer: 1 });
@@ -238,7 +237,7 @@ fn gradients_of_another_batch_or_state() {
     assert_unsealed(&tiny.spec, &permuted);
     resign(&tiny.spec, &mut permuted);
     let error = tiny.refused_alone(&permuted);
-    let SemanticError::Step(StepError::State { contribution: Some(0), place, port: "weights" }) = error else {
+    let SemanticError::Step(StepError::State { contribution: 0, place, port: "weights" }) = error else {
         panic!("{error:?}")
     };
     assert_eq!(place, Place::Layer { sequence: 0, layer: 0 });

@@ -15,22 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 const NOT_FOUND: &[(&str, &str)] = &[
     ("attention/scores: : maximum mark is 0 or 1", MARKS),
     ("cross_entropy: : maximum mark is 0 or 1", MARKS),
-    ("cross_entropy: : no masked maximum", "redundant: nothing is masked, so that the gate reads 0 = 0"),
     (
-        "swiglu: z: not both over and under",
-        "redundant: with both flags U is replaced by its complement, and so is y. Elsewhere the search finds the second \
-         witness; here the top limb's complement must be 0, which no value of these witnesses gives",
+        "swiglu: z: end is -1, 0 or 1",
+        "index and fraction leave z 18 bits, which a forged z, a fraction in the field, would have to have; found in the \
+         other divisions",
     ),
-    (
-        "swiglu: z: extra limbs only when saturated",
-        "needs |h·Wg| of 2^36 and more, which sums of twelve products do not reach; found in the other divisions",
-    ),
-    (
-        "rmsnorm: x mid: over is 0 or 1",
-        "a forged y is a fraction in the field, and the norm over it would have to come out whole; found in the other \
-         divisions",
-    ),
+    ("rmsnorm: dh: end is -1, 0 or 1", FRACTION),
+    ("rmsnorm: x mid: end is -1, 0 or 1", FRACTION),
 ];
+
+const FRACTION: &str = "a forged y is a fraction in the field, and the norm computed from it would have to come out whole; found \
+                        in the other divisions";
 
 const MARKS: &str = "redundant: marks that add up to 1 are not all zero, and a mark that is not zero pins the maximum, \
                      whatever its value";
@@ -150,7 +145,7 @@ fn every_gate_taken_out_leaves_a_hole() {
 fn phase1_cells(case: &Case, gate: usize) -> Vec<Vec<CellAt>> {
     let (plan, values) = (&case.segment.plan, &case.segment.witness.values);
     let gate = &plan.gates[gate];
-    let mut kinds: BTreeMap<Vec<bool>, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<Vec<Option<usize>>, usize> = BTreeMap::new();
     let mut chosen = vec![];
     for &row in &gate.rows {
         let mut cells = BTreeSet::new();
@@ -162,8 +157,8 @@ fn phase1_cells(case: &Case, gate: usize) -> Vec<Vec<CellAt>> {
         if cells.iter().any(|c| c.0 >= plan.phase1) {
             continue;
         }
-        let is_set = |&(column, row): &CellAt| values[column][row] == F::ONE;
-        let seen = kinds.entry(cells.iter().map(is_set).collect()).or_default();
+        let flag = |&(column, row): &CellAt| [F::ONE, -F::ONE].iter().position(|flag| values[column][row] == *flag);
+        let seen = kinds.entry(cells.iter().map(flag).collect()).or_default();
         *seen += 1;
         if *seen <= ROWS {
             chosen.push(cells.into_iter().collect());

@@ -56,7 +56,7 @@ enum End {
     Under,
 }
 
-/// What the prover is free to choose of a division: limbs and flags.
+/// What the prover is free to choose of a division: limbs and which case it is.
 #[derive(Clone, Debug)]
 struct Free {
     limbs: Vec<u64>,
@@ -88,32 +88,28 @@ impl Division {
         (proptest::collection::vec(0u64..1 << LIMB_BITS, all), end).prop_map(move |(mut limbs, end)| {
             if end == End::Within {
                 limbs[usual..].fill(0);
-                // The top limb is narrower.
-                limbs[usual - 1] &= (1 << (self.bits - LIMB_BITS * (self.bits.div_ceil(LIMB_BITS) - 1))) - 1;
+                // The top limb is narrower; the one beyond shows it.
+                let narrow = self.bits - LIMB_BITS * (self.bits.div_ceil(LIMB_BITS) - 1);
+                limbs[usual - 1] &= (1 << narrow) - 1;
+                limbs[usual] = limbs[usual - 1] << (LIMB_BITS - narrow);
             }
             Free { limbs, end }
         })
     }
 
-    /// Sets limbs and flags; gives the dividend that they stand for, and the limbs of the result.
+    /// Sets limbs and case; gives the dividend that they stand for, and the limbs of the result.
     fn set(self, witness: &mut Witness, free: &Free) -> (F, Vec<u64>) {
         let put = |witness: &mut Witness, name: &str, value: F| witness.values[column(name)][ROW] = value;
         for (i, &limb) in free.limbs.iter().enumerate() {
             put(witness, &format!("{}.{i}", self.name), F::from(limb));
         }
         let flag = |end: End| F::from(u64::from(free.end == end));
-        put(witness, &format!("{}.over", self.name), flag(End::Over));
-        put(witness, &format!("{}.under", self.name), flag(End::Under));
-        let (usual, _) = self.limbs();
-        let partial = self.bits % LIMB_BITS;
-        if partial != 0 {
-            let active = if free.end == End::Within { F::ONE } else { F::ZERO };
-            let narrow = active * F::from(free.limbs[usual - 1]) * pow2(LIMB_BITS - partial);
-            put(witness, &format!("{}.narrow", self.name), narrow);
-        }
-        let u: F = (0..).zip(&free.limbs).map(|(i, &limb)| F::from(limb) * pow2(LIMB_BITS * i)).sum();
+        put(witness, &format!("{}.end", self.name), flag(End::Over) - flag(End::Under));
+        let (usual, all) = self.limbs();
+        let of_number = if free.end == End::Within { &free.limbs[..usual] } else { &free.limbs };
         let offset = pow2(self.bits - 1 + SHIFT) + pow2(SHIFT - 1);
-        let x = u + flag(End::Over) * pow2(self.bits + SHIFT) - flag(End::Under) * (u + u + F::ONE) - offset;
+        let beyond = flag(End::Over) * pow2(self.bits + SHIFT) - flag(End::Under) * pow2(LIMB_BITS * all as u32);
+        let x = integer(of_number) + beyond - offset;
         let upper = &free.limbs[(SHIFT / LIMB_BITS) as usize..usual];
         let top = 1u64 << (self.bits - LIMB_BITS * (upper.len() as u32 - 1));
         let result = upper.iter().enumerate().map(|(i, &limb)| match free.end {
@@ -139,53 +135,72 @@ fn signed(x: F) -> i128 {
     small(x).or_else(|| small(-x).map(|x| -x)).expect("a small integer")
 }
 
-fn found(witness: &Witness, publics: &[F]) -> Vec<Violation> {
+fn found(witness: &Witness) -> Vec<Violation> {
     let mut witness = witness.clone();
     assert!(witness.count_lookups(plan()).is_empty());
     let challenges: Challenges = challenge::scalars(&[5; 64]);
     witness.fill_phase2(plan(), &challenges);
-    check_witness(plan(), &witness, &challenge::instance(&challenges, publics))
+    check_witness(plan(), &witness, &challenge::instance(&challenges, &[]))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// 7.1: weight, momentum, gradient and the public integers are anything that makes the dividend, limbs and flags are all
-    /// that the lookups and gates allow. What leaves has its width, and nothing else satisfies its gate.
+    /// 7.1: limbs and case are all that the lookups and gates allow, and the dividend what they stand for: nothing else
+    /// satisfies its gate. What leaves has its width, and nothing else satisfies its gate.
     #[test]
-    fn an_update_leaves_a_state_in_range_whatever_enters_it(
-        (whole, v, g, mu, omega) in (arb_field(), arb_field(), arb_field(), arb_field(), arb_field()),
-        weight in WEIGHT.arb(),
-        other in arb_field(),
-    ) {
+    fn an_update_leaves_a_state_in_range_whatever_enters_it(weight in WEIGHT.arb(), other in arb_field()) {
         let mut witness = ZEROS.witness.clone();
         let (x, limbs) = WEIGHT.set(&mut witness, &weight);
-        // Without a gradient nothing else can make up for the rest.
-        let g = if g == F::ZERO { F::ONE } else { g };
-        let lambda = (whole * (pow2(SHIFT) - omega) + mu * v - x) * g.invert().unwrap();
         let (lo_new, w_new) = (integer(&limbs[..2]), integer(&limbs[2..]) - pow2(16));
-        let ports = [whole, v, g, w_new, lo_new];
+        let ports = [x, w_new, lo_new];
         for (port, value) in ports.into_iter().enumerate() {
             let at = plan().port_columns(port).start;
             witness.values[at][ROW] = value;
         }
-        let publics = [lambda, mu, omega];
-        prop_assert_eq!(found(&witness, &publics), vec![]);
+        prop_assert_eq!(found(&witness), vec![]);
         prop_assert!((-(1 << 16)..1 << 16).contains(&signed(w_new)));
         prop_assert!((0..1 << 24).contains(&signed(lo_new)));
 
-        // The same inputs, limbs and flags with another output.
-        for (port, gate) in
-            [(update::NEW_WEIGHTS, "sgd: w'0: new weight"), (update::NEW_LOW, "sgd: w'0: new low part")]
-        {
+        // The same limbs and case with another dividend or result.
+        for (port, gate) in [
+            (update::DIVIDENDS, "sgd: w'0: x is the dividend"),
+            (update::NEW_WEIGHTS, "sgd: w'0: new weight"),
+            (update::NEW_LOW, "sgd: w'0: new low part"),
+        ] {
             let at = plan().port_columns(port).start;
             if other == witness.values[at][ROW] {
                 continue;
             }
             let mut forged = witness.clone();
             forged.values[at][ROW] = other;
-            let found = found(&forged, &publics);
+            let found = found(&forged);
             prop_assert!(found.contains(&Violation::Gate(gate.into(), ROW)), "{found:?}");
+        }
+    }
+
+    /// In range the top limb is narrow, whatever limb stands beyond it; and there is no fourth case.
+    #[test]
+    fn a_wide_top_limb_or_another_flag_is_refused(
+        free in WEIGHT.arb(),
+        wide in 1u64 << 5..1 << LIMB_BITS,
+        beyond in 0u64..1 << LIMB_BITS,
+        flag in arb_field(),
+    ) {
+        let (usual, _) = WEIGHT.limbs();
+        let mut witness = ZEROS.witness.clone();
+        let mut limbs = free.limbs.clone();
+        (limbs[usual - 1], limbs[usual]) = (wide, beyond);
+        WEIGHT.set(&mut witness, &Free { limbs, end: End::Within });
+        let gate = |name: &str| Violation::Gate(format!("sgd: w'0: {name}"), ROW);
+        let of_wide = found(&witness);
+        prop_assert!(of_wide.contains(&gate("top limb has 5 bits, unless saturated")), "{of_wide:?}");
+
+        if ![F::ZERO, F::ONE, -F::ONE].contains(&flag) {
+            WEIGHT.set(&mut witness, &free);
+            witness.values[column("w'0.end")][ROW] = flag;
+            let of_flag = found(&witness);
+            prop_assert!(of_flag.contains(&gate("end is -1, 0 or 1")), "{of_flag:?}");
         }
     }
 

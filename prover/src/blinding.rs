@@ -3,7 +3,7 @@
 use crate::error::ProveError;
 use backend::curve::F;
 use backend::ports::WIRE_BLINDING_ROWS;
-use ff::FromUniformBytes;
+use ff::{Field, FromUniformBytes};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,15 @@ use serde::{Deserialize, Serialize};
 /// How a port's columns are blinded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PortBlinding {
-    /// Rows 0 and this blind: 1 for a tensor's own commitment, N for a sum of N.
-    Canonical(u64),
+    /// Rows 0 and this blind, 1 in whatever verifiers accept.
+    Canonical(F),
     /// A secret, the same at both ends of a wire; one for each column of the port.
     Secret(Vec<ColumnBlinding>),
+}
+
+impl PortBlinding {
+    /// That of a canonical commitment.
+    pub const CANONICAL: Self = PortBlinding::Canonical(F::ONE);
 }
 
 /// The blinding of one column.

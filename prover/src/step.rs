@@ -9,13 +9,13 @@ use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
 use backend::ports::commit_canonical;
 use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
-use circuits::ops::sgd::{Element, Hyper};
+use circuits::ops::sgd::{Element, Hyper, dividend};
 use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, Entering, SegmentKind, layer, update};
+use circuits::segments::{Circuits, Entering, SegmentKind, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, WHOLE_BLIND,
+    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
     check_instances,
 };
 use group::GroupEncoding;
@@ -189,7 +189,7 @@ impl<'a> StepProver<'a> {
             let name: Vec<u8> = [sequence as u32, boundary as u32].iter().flat_map(|w| w.to_le_bytes()).collect();
             derive_wire(&secret, domain.bytes(), &name, columns)
         };
-        let canonical = || PortBlinding::Canonical(1);
+        let canonical = || PortBlinding::CANONICAL;
         let (mut inputs, mut losses, mut gradients) = (Inputs::default(), vec![], Gradients::zeros(config));
         let weights = state.w.layers.iter().map(|layer| inputs.put(Input::LayerWeights(Box::new(layer.clone()))));
         let weights = weights.collect::<Result<Vec<_>, _>>()?;
@@ -235,18 +235,17 @@ impl<'a> StepProver<'a> {
         Ok(Gradient { contribution: assemble_gradient(losses, &tasks, proofs), gradients })
     }
 
-    /// The tasks of the update of `state` by the sum of `summands` contributions' gradients.
+    /// The tasks of the update of `state` by a sum of gradients.
     pub fn update_tasks(
         &self,
         domain: &Domain,
         state: &State,
-        (gradients, summands): (&Gradients, u64),
+        gradients: &Gradients,
         hyper: &Hyper,
     ) -> Result<UpdateTasks, ProveError> {
         let mut inputs = Inputs::default();
         let of_update = |segment, group| Place::Update { segment, group };
-        let instances =
-            self.update_instances(&mut inputs, (domain, &of_update), state, (gradients, summands), hyper)?;
+        let instances = self.update_instances(&mut inputs, (domain, &of_update), state, gradients, hyper)?;
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
@@ -256,7 +255,7 @@ impl<'a> StepProver<'a> {
         let mut inputs = Inputs::default();
         let none = Gradients::zeros(&self.spec.config);
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances(&mut inputs, (domain, place), state, (&none, 1), &Hyper::IDENTITY)
+            self.update_instances(&mut inputs, (domain, place), state, &none, &Hyper::IDENTITY)
         };
         let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
         if !state.at_rest() {
@@ -271,7 +270,7 @@ impl<'a> StepProver<'a> {
         inputs: &mut Inputs,
         (domain, place): (&Domain, &dyn Fn(u32, u32) -> Place),
         state: &State,
-        (gradients, summands): (&Gradients, u64),
+        gradients: &Gradients,
         hyper: &Hyper,
     ) -> Result<Vec<TaskInstance>, ProveError> {
         let (layouts, mut instances) = (Layouts::new(&self.spec.config), vec![]);
@@ -279,41 +278,47 @@ impl<'a> StepProver<'a> {
             let [w, lo, v] = layouts.state_columns(segment, state);
             let g = layouts.gradient_columns(segment, gradients);
             for group in 0..layouts.of(segment).groups {
-                let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+                let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
                     let c = group * LANES + lane;
-                    let element = |row: usize| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, g[c][row]);
-                    (0..w[c].len()).map(element).collect()
+                    let x = |row: usize| {
+                        let element = Element { w: w[c][row], lo: lo[c][row], v: v[c][row] };
+                        // One that 128 bits do not hold is refused with all that the circuit does not take.
+                        dividend(hyper, &element, g[c][row]).unwrap_or(i128::MAX)
+                    };
+                    (0..w[c].len()).map(x).collect()
                 });
-                let values = inputs.put(Input::Update(UpdateValues { hyper: *hyper, lanes }))?;
-                let mut publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
-                publics.push(domain.context(place(segment as u32, group as u32)));
-                let mut ports = vec![PortBlinding::Canonical(1); SegmentKind::Update.ports()];
-                ports[update::WHOLE] = PortBlinding::Canonical(WHOLE_BLIND);
-                ports[update::GRADIENT] = PortBlinding::Canonical(summands);
+                let values = inputs.put(Input::Update(UpdateValues { lanes }))?;
+                let publics = vec![domain.context(place(segment as u32, group as u32))];
+                let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports()];
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
             }
         }
         Ok(instances)
     }
 
-    /// Proves the update of `state` by the sum of `summands` contributions' gradients; gives the proofs and the
-    /// commitments of the state after.
+    /// Proves the update of a state by a sum of gradients; gives the proofs and the commitments of the state after. The
+    /// commitments must be the state's: with others, no verifier accepts the proofs.
     pub fn update(
         &self,
         domain: &Domain,
-        state: &State,
-        summed: (&Gradients, u64),
+        (state, before): (&State, &StateCommitments),
+        gradients: &Gradients,
         hyper: &Hyper,
         progress: &mut Progress<'_>,
     ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
-        let UpdateTasks { tasks, inputs } = self.update_tasks(domain, state, summed, hyper)?;
+        let UpdateTasks { tasks, inputs } = self.update_tasks(domain, state, gradients, hyper)?;
         let proofs = self.execute_all(&tasks, &inputs, progress)?;
-        let after = self.assemble_state(&tasks, &proofs)?;
+        let after = self.assemble_state(before, &tasks, &proofs)?;
         Ok((proofs, after))
     }
 
     /// The commitments of the state after an update, by those at the heads of its proofs.
-    fn assemble_state(&self, tasks: &[Task], proofs: &[Vec<u8>]) -> Result<StateCommitments, ProveError> {
+    fn assemble_state(
+        &self,
+        before: &StateCommitments,
+        tasks: &[Task],
+        proofs: &[Vec<u8>],
+    ) -> Result<StateCommitments, ProveError> {
         let shape = &self.keys.update.verifying.shape;
         let decoded = |port: &Vec<[u8; ENCODED]>| -> Option<Vec<Point>> {
             port.iter().map(|bytes| Point::from_bytes(bytes).into_option()).collect()
@@ -327,7 +332,9 @@ impl<'a> StepProver<'a> {
             }
         }
         let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
-        Ok(Layouts::new(&self.spec.config).state_after(&ports, &zero))
+        let before: Result<Vec<_>, _> = before.segments.iter().map(SegmentState::decode).collect();
+        let before = before.map_err(ProveError::Commitments)?;
+        Layouts::new(&self.spec.config).state_after(&before, &ports, &zero).map_err(ProveError::Commitments)
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.
@@ -393,7 +400,7 @@ impl<'a> StepProver<'a> {
             proven.push(gradient);
         }
         let domain = Run::update_domain(&id, at.step, &digest);
-        let (updates, after) = self.update(&domain, state, (&sum, proven.len() as u64), &hyper, progress)?;
+        let (updates, after) = self.update(&domain, (state, at.before), &sum, &hyper, progress)?;
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         let mut moved = state.clone();
         circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);

@@ -33,13 +33,14 @@ pub enum Input {
     Sequence(Vec<u8>),
     /// What enters a layer or a head from its neighbours.
     Entering(Entering),
-    /// Elements of an update, their gradients and the public integers.
+    /// Dividends of an update.
     Update(UpdateValues),
 }
 
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
-    const VERSION: u32 = 1;
+    // 2: of an update, its dividends alone.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "task input";
 }
 
@@ -106,7 +107,8 @@ pub struct Task {
 
 impl Encoded for Task {
     const MAGIC: [u8; 8] = *b"GRADTASK";
-    const VERSION: u32 = 1;
+    // 2: of an update, its dividends alone.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "task";
 }
 

@@ -153,10 +153,10 @@ pub enum StepError {
         source: VerifyError,
     },
     /// A port that should hold the state holds something else.
-    #[error("the {port} are not those of the state: {}{place}", named(.contribution))]
+    #[error("the {port} are not those of the state: contribution {contribution}, {place}")]
     State {
-        /// The contribution, if not of the update.
-        contribution: Option<u32>,
+        /// The contribution.
+        contribution: u32,
         /// The instance.
         place: Place,
         /// The port.
@@ -175,9 +175,11 @@ pub enum StepError {
         /// The boundary: that of layer 0 is below it, the last one below the head.
         boundary: usize,
     },
-    /// The update's gradient is not the sum of the contributions'.
-    #[error("the update does not apply the sum of the contributions' gradients: segment {segment}")]
-    GradientSum {
+    /// The update's dividends do not follow from the state before, the sum of the contributions' gradients and the rates.
+    #[error(
+        "the update's dividends do not follow from the state, the sum of the gradients and the rates: segment {segment}"
+    )]
+    Dividends {
         /// The segment.
         segment: usize,
     },
@@ -336,8 +338,4 @@ fn numbers(indices: &[usize]) -> String {
 fn invalid<T: fmt::Display>(places: &[T]) -> String {
     let places: Vec<String> = places.iter().map(T::to_string).collect();
     format!("a proof is not valid: {}", places.join("; "))
-}
-
-fn named(contribution: &Option<u32>) -> String {
-    contribution.map_or(String::new(), |index| format!("contribution {index}, "))
 }

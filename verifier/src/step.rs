@@ -15,13 +15,14 @@ use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances, commit_whole,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentPoints, SegmentState, StateCommitments,
+    check_instances, commit_movement, commit_whole,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
 use std::collections::BTreeMap;
 
-/// Keys of a model's three circuits.
+/// Verifies steps of a model, with the keys of its three circuits.
 pub struct StepVerifier {
     spec_config: Config,
     layouts: Layouts,
@@ -62,7 +63,7 @@ pub struct Claimed<'a> {
 pub struct ClaimedUpdate<'a> {
     /// Its domain.
     pub domain: &'a Domain,
-    /// Its public integers.
+    /// The run's integers at this step.
     pub hyper: &'a Hyper,
     /// State that it moves on.
     pub before: &'a StateCommitments,
@@ -212,7 +213,7 @@ impl StepVerifier {
                 if before.segments.get(segment).is_some_and(|state| is(&state.w)) {
                     Ok(())
                 } else {
-                    Err(StepError::State { contribution: Some(index), place, port: "weights" })
+                    Err(StepError::State { contribution: index, place, port: "weights" })
                 }
             };
             at_state(Place::Head { sequence }, layers, &of_head[head::WEIGHTS])?;
@@ -258,38 +259,33 @@ impl StepVerifier {
     ) -> Result<StateCommitments, StepError> {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
         let places = self.update_places();
-        let ports = self.update_ports(batch, "update", (domain, hyper, instances_per_proof), (&places, updates))?;
+        let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates))?;
         let join = |which: usize, segment: usize| join(&self.layouts, &ports, which, segment);
+        let before: Result<Vec<SegmentPoints>, _> = before.segments.iter().map(SegmentState::decode).collect();
+        let before = before.map_err(StepError::Commitments)?;
         for segment in 0..self.layouts.segments() {
-            let place = Place::Update { segment: segment as u32, group: 0 };
-            let refused = |port| StepError::State { contribution: None, place, port };
-            let state = before.segments.get(segment).ok_or(refused("weights"))?;
-            let whole = state.whole().map_err(StepError::Commitments)?;
-            if !join(update::WHOLE, segment).iter().map(Point::to_curve).eq(whole) {
-                return Err(refused("weights and low parts"));
-            }
-            if encode(&join(update::MOMENTUM, segment)) != state.slot(Slot::Momentum) {
-                return Err(refused(Slot::Momentum.name()));
-            }
+            let refused = || StepError::Dividends { segment };
+            let state = before.get(segment).ok_or_else(refused)?;
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
-            if join(update::GRADIENT, segment) != total {
-                return Err(StepError::GradientSum { segment });
+            let summed = (&total[..], contributions.len());
+            let dividends = state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?;
+            if join(update::DIVIDENDS, segment) != dividends {
+                return Err(refused());
             }
         }
-        Ok(self.layouts.state_after(&ports, &self.blind))
+        self.layouts.state_after(&before, &ports, &self.blind).map_err(StepError::Commitments)
     }
 
-    /// Adds update proofs in a domain, under given public integers, to the batch; gives the ports of all `places`.
+    /// Adds update proofs in a domain to the batch; gives the ports of all `places`.
     fn update_ports(
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
-        (domain, hyper, instances_per_proof): (&Domain, &Hyper, u32),
+        (domain, instances_per_proof): (&Domain, u32),
         (places, updates): (&[Place], &[Vec<u8>]),
     ) -> Result<Ports, StepError> {
-        let of_update =
-            |i: usize| vec![F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega), domain.context(places[i])];
+        let of_update = |i: usize| vec![domain.context(places[i])];
         let of_all = (places.len(), instances_per_proof);
         self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)
     }
@@ -331,8 +327,8 @@ impl StepVerifier {
     ///
     /// An update leaves weights of 17 bits and low parts of 24, whatever enters it: they are made of limbs (`ops/sgd`). So
     /// weights that are the new ones of any update are in range, and a movement between two such has 42 bits. The updates'
-    /// integers are fixed to the identity and their contexts to a domain of its own, so that there is one such statement for a
-    /// model, and no step's update passes for it. The opening shows that the commitments have blind 1.
+    /// contexts are of a domain of its own, so that no step's update passes for them. The opening shows that the commitments
+    /// have blind 1.
     pub fn genesis(
         &self,
         batch: &mut Batch<'_>,
@@ -342,7 +338,7 @@ impl StepVerifier {
         state.check(&self.spec_config)?;
         check_instances(proof.instances_per_proof)?;
         let domain = GenesisProof::domain(&self.spec_config, state);
-        let statement = (&domain, &Hyper::IDENTITY, proof.instances_per_proof);
+        let statement = (&domain, proof.instances_per_proof);
         let places = self.genesis_places(state);
         let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates))?;
         let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
@@ -361,7 +357,8 @@ impl StepVerifier {
             // What moved to these weights: both ends are shown.
             let new = |port: usize| join(&self.layouts, before, port, segment);
             let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
-            let moved = claimed.movement_from(commit_whole(&w, &lo), &self.blind).map_err(StepError::Commitments)?;
+            let after = claimed.decode().map_err(StepError::Commitments)?;
+            let moved = commit_movement(commit_whole(&w, &lo), after.whole(), &self.blind);
             if encode(&moved) != claimed.slot(Slot::Momentum) {
                 return Err(refused(Slot::Momentum.name()));
             }
@@ -417,7 +414,6 @@ fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepEr
     if expected == found { Ok(()) } else { Err(StepError::Count { what, expected, found }) }
 }
 
-/// Adds the proofs of some instances, so many in each, to the batch; gives the ports of all instances.
 impl StepVerifier {
     /// Verifies one step alone: [`Self::check`] and the multi-scalar multiplication.
     pub fn verify(

@@ -208,7 +208,7 @@ fn mutated_proofs_of_nano() {
     let tokens: Vec<u8> = (0..=spec.config.context as u8).map(|t| t * 11 % 251).collect();
     let gradient = prover.gradient_tasks(&domain, &state, &[tokens]).unwrap();
     let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 << 20 };
-    let update = prover.update_tasks(&domain, &state, (&gradient.gradients, 1), &hyper).unwrap();
+    let update = prover.update_tasks(&domain, &state, &gradient.gradients, &hyper).unwrap();
     let of = |tasks: &[prover::task::Task], inputs, kind| {
         let task = tasks.iter().find(|task| task.segment == kind).unwrap();
         let instances = prover.fill(task, inputs).unwrap().into_iter().take(1).collect();

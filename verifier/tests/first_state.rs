@@ -11,7 +11,7 @@ use circuits::model::{
     Config, HeadTrace, Optimizer, Schedule, SequenceTrace, Slot, Spec, State, Weights, embed, embedding_backward,
     head_forward, layer_backward, layer_forward,
 };
-use circuits::ops::sgd::{Element, Hyper};
+use circuits::ops::sgd::{Element, Hyper, dividend};
 use circuits::ops::{cross_entropy, rmsnorm};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
@@ -20,7 +20,7 @@ use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunError, SegmentState,
-    StateCommitments, WHOLE_BLIND,
+    StateCommitments,
 };
 use ff::Field;
 use group::GroupEncoding;
@@ -196,7 +196,7 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let domain = Run::contribution_domain(&id, 0, &digest, 0);
     let columns = PROVING.layer.plan.ports[layer::LOWER].columns;
     let wire = |boundary: u8| derive_wire(&[7; 32], domain.bytes(), &[boundary], columns);
-    let canonical = || PortBlinding::Canonical(1);
+    let canonical = || PortBlinding::CANONICAL;
     let of_layer = PROVING.circuits.layer.fill(&LayerValues::of(&honest.w, &trace, 0)).unwrap();
     let layer_instance = ProofInstance {
         witness: of_layer,
@@ -215,8 +215,7 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let heads = prove(&PARAMS, &PROVING.head, vec![head_instance], &mut |_| {}).unwrap();
 
     // The update, from the forged state to the wished one.
-    let hyper = run.hyper(config, 0).unwrap();
-    let instances = update_instances(&Run::update_domain(&id, 0, &digest), &hyper, &state, &wished);
+    let instances = update_instances(&Run::update_domain(&id, 0, &digest), &wished);
     let updates = prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap();
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
@@ -229,34 +228,30 @@ fn bytes_above(x: &F, n: usize) -> bool {
     x.to_repr()[n..].iter().any(|&b| b != 0)
 }
 
-/// Update instances from a state of field elements to one in range, without gradient.
-fn update_instances(domain: &Domain, hyper: &Hyper, from: &FieldState, to: &State) -> Vec<ProofInstance> {
+/// Update instances that leave weights in range, from whatever the verifier takes their dividends from.
+fn update_instances(domain: &Domain, to: &State) -> Vec<ProofInstance> {
     let layouts = Layouts::new(&SPEC.config);
     let instance = |(segment, group): (usize, usize)| {
-        let [w, lo, v] = layouts.state_columns(segment, to);
-        let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+        let [w, lo, _] = layouts.state_columns(segment, to);
+        let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
             let c = group * LANES + lane;
-            (0..w[c].len()).map(|row| (Element { w: w[c][row], lo: lo[c][row], v: v[c][row] }, 0)).collect()
+            (0..w[c].len()).map(|row| kept(Element { w: w[c][row], lo: lo[c][row], v: 0 })).collect()
         });
-        let mut witness = PROVING.circuits.update.fill(&UpdateValues { hyper: *hyper, lanes }).unwrap();
-        let [w, lo, v] = &from[segment];
-        let of_group = |columns: &[Vec<F>]| columns[group * LANES..][..LANES].to_vec();
-        let whole = |(w, lo): (Vec<F>, Vec<F>)| w.iter().zip(lo).map(|(w, lo)| F::from(1 << 24) * w + lo).collect();
-        let whole: Vec<Vec<F>> = of_group(w).into_iter().zip(of_group(lo)).map(whole).collect();
-        overwrite(&PROVING.update.plan, &mut witness, update::WHOLE, &whole);
-        overwrite(&PROVING.update.plan, &mut witness, update::MOMENTUM, &of_group(v));
+        let witness = PROVING.circuits.update.fill(&UpdateValues { lanes }).unwrap();
         let place = Place::Update { segment: segment as u32, group: group as u32 };
-        let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).into_iter().chain([domain.context(place)]);
-        ProofInstance { witness, publics: publics.collect(), ports: of_update() }
+        ProofInstance { witness, publics: vec![domain.context(place)], ports: of_update() }
     };
     layouts.updates().into_iter().map(instance).collect()
 }
 
+/// The dividend that leaves an element's weight as it is.
+fn kept(e: Element) -> i128 {
+    dividend(&Hyper::IDENTITY, &e, 0).unwrap()
+}
+
 /// The blinding of an update's ports.
 fn of_update() -> Vec<PortBlinding> {
-    let mut ports = vec![PortBlinding::Canonical(1); 5];
-    ports[update::WHOLE] = PortBlinding::Canonical(WHOLE_BLIND);
-    ports
+    vec![PortBlinding::CANONICAL; 3]
 }
 
 /// The opening of a gradient of zeros and of a state.
@@ -297,16 +292,16 @@ fn a_step_from_field_elements_holds_and_nothing_shows_its_first_state() {
 /// 7.1: no proof of another state, of another model or of this state passes for it.
 #[test]
 fn no_genesis_proof_is_of_field_elements() {
-    let Forged { run, state, wished, bundle } = &*FORGED;
+    let Forged { run, wished, bundle, .. } = &*FORGED;
     let with = |proof: &GenesisProof| match verify(run, bundle, |v| v.genesis_proof(proof)).unwrap_err() {
         RunRefused::Genesis(source) => *source,
         other => panic!("{other}"),
     };
     let honest = prover().genesis(&State::init(&SPEC.config, 1), &mut |_, _| {}).unwrap().0;
     assert!(matches!(with(&honest), StepError::Genesis { segment: 0, port: "low parts" }));
-    // What the forger can prove in the domain of his state: an update from it, and one to what it is not.
+    // What the forger can prove in the domain of his state: an update to what it is not.
     let domain = GenesisProof::domain(&SPEC.config, &run.genesis);
-    let instances = update_instances(&domain, &Hyper::IDENTITY, state, wished);
+    let instances = update_instances(&domain, wished);
     let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
     let forged =
         GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical: bundle.canonical.clone() };
@@ -331,7 +326,7 @@ fn an_update_that_leaves_field_elements_breaks_the_gate_of_its_port() {
     let domain = Domain::new("a test", &[]);
     for (port, which, gate) in [(update::NEW_WEIGHTS, 0, "new weight"), (update::NEW_LOW, 1, "new low part")] {
         // The head's lane group, where the field elements are.
-        let mut instance = update_instances(&domain, &Hyper::IDENTITY, state, wished).pop().unwrap();
+        let mut instance = update_instances(&domain, wished).pop().unwrap();
         overwrite(&PROVING.update.plan, &mut instance.witness, port, &state[1][which][..LANES]);
         let error = prove(&PARAMS, &PROVING.update, vec![instance], &mut |_| {}).unwrap_err();
         let ProveError::Unsatisfied { violation, .. } = error else { panic!("{error}") };
@@ -485,7 +480,7 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
 fn refused(key: &ProverKey, witness: Witness) -> String {
     let columns = key.plan.ports[layer::LOWER].columns;
     let wire = |name: &[u8]| derive_wire(&[7; 32], b"a test", name, columns);
-    let ports = vec![PortBlinding::Canonical(1), PortBlinding::Canonical(1), wire(b"lower"), wire(b"upper")];
+    let ports = vec![PortBlinding::CANONICAL, PortBlinding::CANONICAL, wire(b"lower"), wire(b"upper")];
     let instance = ProofInstance { witness, publics: vec![F::ONE], ports };
     match prove(&PARAMS, key, vec![instance], &mut |_| {}).unwrap_err() {
         ProveError::Unsatisfied { violation, .. } => violation.to_string(),
@@ -503,19 +498,19 @@ fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
     let layouts = Layouts::new(&SPEC.config);
     let instance = |before: bool, (segment, group): (usize, usize)| {
         let [w, lo, v] = &state[segment];
-        let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+        let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
             let c = group * LANES + lane;
             let element = |row: usize| {
                 let moved = if before { small(&v[c][row]) } else { 0 };
                 let whole = (small(&w[c][row]) << 24) + small(&lo[c][row]) - moved;
-                (Element { w: whole >> 24, lo: whole & ((1 << 24) - 1), v: 0 }, 0)
+                kept(Element { w: whole >> 24, lo: whole & ((1 << 24) - 1), v: 0 })
             };
             (0..w[c].len()).map(element).collect()
         });
-        let witness = PROVING.circuits.update.fill(&UpdateValues { hyper: Hyper::IDENTITY, lanes }).unwrap();
+        let witness = PROVING.circuits.update.fill(&UpdateValues { lanes }).unwrap();
         let (segment, group) = (segment as u32, group as u32);
         let place = if before { Place::Before { segment, group } } else { Place::Update { segment, group } };
-        let publics = vec![F::ZERO, F::ZERO, F::ZERO, domain.context(place)];
+        let publics = vec![domain.context(place)];
         ProofInstance { witness, publics, ports: of_update() }
     };
     let moving = state.iter().flat_map(|[_, _, v]| v).flatten().any(|v| *v != F::ZERO);
@@ -595,13 +590,8 @@ fn a_momentum_from_nowhere() {
             .gradient(&Run::contribution_domain(&id, number, &digest, 0), weights, &batch, &mut |_, _| {})
             .unwrap();
         let domain = Run::update_domain(&id, number, &digest);
-        let mut instances = update_instances(&domain, &Hyper::IDENTITY, from, to);
-        for (instance, (segment, group)) in instances.iter_mut().zip(layouts.updates()) {
-            let g = gcols(&proven.gradients, segment);
-            overwrite(&PROVING.update.plan, &mut instance.witness, update::GRADIENT, &g[group * LANES..][..LANES]);
-            let place = Place::Update { segment: segment as u32, group: group as u32 };
-            instance.publics = vec![lambda, mu, omega, domain.context(place)];
-        }
+        // The dividends of this state, gradient and momentum are those that leave `to`.
+        let instances = update_instances(&domain, to);
         let updates = vec![prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap().bytes];
         let mut all: Vec<Vec<F>> = (0..2).flat_map(|s| gcols(&proven.gradients, s)).collect();
         for s in 0..2 {

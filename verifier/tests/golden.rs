@@ -107,16 +107,20 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     untied.config = Config::NANO.untied().to_json();
     let refused = verifier.verify(&params, (&untied, 0, &genesis), &bundle, None);
     assert!(matches!(refused, Err(StepError::Run(_) | StepError::Keys)), "{refused:?}");
-    // A loss off by one, and another learning rate: the public values are those of other proofs.
+    // A loss off by one: the public value is that of another proof.
     let StepError::Invalid(parts) = altered(&|b| b.contributions[0].losses[0] += 1) else { panic!("another rule") };
     assert_eq!(parts, [Part::Heads { contribution: 0, index: 0 }]);
-    let mut faster = run.clone();
-    faster.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap();
-    let mut renamed = bundle.clone();
-    renamed.run = faster.clone();
-    let refused = verifier.verify(&params, (&faster, 0, &genesis), &renamed, None);
-    // The run's identity is in all contexts, the rate in the update's public integers.
-    assert!(matches!(&refused, Err(StepError::Invalid(parts)) if parts.len() == 3), "{refused:?}");
+    let as_of = |alter: &dyn Fn(&mut Run)| {
+        let mut renamed = bundle.clone();
+        alter(&mut renamed.run);
+        let other = renamed.run.clone();
+        verifier.verify(&params, (&other, 0, &genesis), &renamed, None).unwrap_err()
+    };
+    // The run's identity is in all contexts, the rate in the update's dividends.
+    let refused = as_of(&|run| run.corpus = [7; 32]);
+    assert!(matches!(&refused, StepError::Invalid(parts) if parts.len() == 3), "{refused:?}");
+    let refused = as_of(&|run| run.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap());
+    assert!(matches!(&refused, StepError::Dividends { segment: 0 }), "{refused:?}");
 }
 
 /// 7.1: the pinned proof shows that `nano`'s first state of seed 1 is in range, and nothing else does.

@@ -62,7 +62,7 @@ fn a_sum_of_commitments_is_opened_with_the_number_of_terms_as_blind() {
 
     // The same tensor, proven with blind 2.
     let mut two = instance(toy(1), 1);
-    two.ports[0] = PortBlinding::Canonical(2);
+    two.ports[0] = PortBlinding::Canonical(F::from(2));
     let proof = prove(&PARAMS, &KEY, vec![two], &mut |_| {}).unwrap();
     let ports = verify(&PARAMS, &KEY.verifying, 1, &proof.bytes, &proof.instances).unwrap();
     let expected: Vec<Point> = tensor(1).iter().map(|c| commit_with_blind(&PARAMS, c, F::from(2)).unwrap()).collect();

@@ -4,6 +4,7 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
+use circuits::ops::sgd::Hyper;
 use circuits::statements::{Bundle, MAX_INSTANCES_PER_PROOF, Run};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
@@ -69,27 +70,26 @@ fn valid_proofs_that_do_not_belong_together() {
     let hyper = run.hyper(&spec.config, 0).unwrap();
     let mut gradients = again.gradients;
     gradients.layers[1].wq.data[5] += 1;
-    let (updates, _) = prover.update(&of_update, &state, (&gradients, 1), &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
-    assert!(matches!(verify(&forged), Err(StepError::GradientSum { segment: 1 })));
+    assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 1 })));
 
     // The right gradient, applied to another momentum.
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
     stale.v.layers[0].wo.data[3] += 1;
-    let (updates, _) = prover.update(&of_update, &stale, (&gradients, 1), &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_, _| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
-    assert!(matches!(verify(&forged), Err(StepError::State { port: "momentum", .. })));
+    assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 0 })));
 
-    // A faster learning rate than the schedule's.
-    let mut faster = hyper;
-    faster.lambda += 1;
-    let (updates, _) = prover.update(&of_update, &state, (&gradients, 1), &faster, &mut |_, _| {}).unwrap();
-    let forged = Bundle { updates, ..honest.clone() };
-    // The opening is of the honest update's commitments.
-    let refused = verify(&forged);
-    let places = [Part::Update { index: 0 }, Part::Canonical];
-    assert!(matches!(&refused, Err(StepError::Invalid(parts)) if *parts == places), "{refused:?}");
+    // Another learning rate or weight decay than the run's. Of momentum there is none before the first step.
+    for alter in [(|h| h.lambda += 1) as fn(&mut Hyper), |h| h.omega += 1] {
+        let mut other = hyper;
+        alter(&mut other);
+        let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_, _| {}).unwrap();
+        let refused = verify(&Bundle { updates, ..honest.clone() });
+        assert!(matches!(&refused, Err(StepError::Dividends { segment: 0 })), "{refused:?}");
+    }
 
     // The opening of other commitments.
     let mut forged = honest.clone();

@@ -293,7 +293,7 @@ fn proofs(target: &str) -> Files {
             let of = |instances: u8| {
                 let instance = |seed: u64| {
                     let (toy, wire) = (toy(seed), derive_wire(&[42; 32], b"statement", &seed.to_le_bytes(), 4));
-                    let ports = vec![PortBlinding::Canonical(1), wire];
+                    let ports = vec![PortBlinding::CANONICAL, wire];
                     ProofInstance { witness: toy.witness, publics: toy.publics, ports }
                 };
                 let instances_of = (0..u64::from(instances)).map(instance).collect();

@@ -58,7 +58,7 @@ fn a_contribution_is_left_out() {
         let error = refused_with_root(1, |b| drop(b.contributions.remove(index)));
         // The update is by both.
         assert!(
-            matches!(error, Refused::Semantic(SemanticError::Step(StepError::GradientSum { segment: 0 }))),
+            matches!(error, Refused::Semantic(SemanticError::Step(StepError::Dividends { segment: 0 }))),
             "{error:?}"
         );
     }
@@ -283,9 +283,9 @@ fn proofs_of_two_contributions_are_swapped() {
     let later = GOLDEN.block(3);
     let error = refused(1, |b| b.update.as_mut().unwrap().proofs = later.update.clone().unwrap().proofs);
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(error, StepError::State { contribution: None, port: "weights and low parts", .. }), "{error:?}");
+    assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
     let error = refused_signed(1, |b| b.contributions[1].proofs.layers = later.contributions[0].proofs.layers.clone());
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(error, StepError::State { contribution: Some(1), port: "weights", .. }), "{error:?}");
+    assert!(matches!(error, StepError::State { contribution: 1, port: "weights", .. }), "{error:?}");
     assert_eq!(honest.update.unwrap().proofs.len(), 1);
 }

@@ -19,6 +19,7 @@ use circuits::model::{Config, Gradients, State, sequence_gradient};
 use circuits::ops::sgd::{self, Hyper};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::{self, LayerValues};
+use circuits::segments::update;
 use circuits::statements;
 use circuits::statements::domain::{Domain, Place};
 use halo2_proofs::plonk;
@@ -27,7 +28,7 @@ use prover::engine::ProofInstance;
 use prover::engine::draws::Draws;
 use prover::engine::script::ScriptedRng;
 use prover::key::ProverKey;
-use prover::step::{StepKeys, StepProver};
+use prover::step::{StepKeys, StepProver, commit_state};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::io::{self, Write};
@@ -109,17 +110,38 @@ impl Tiny {
         update_domain(self.spec.id(), 1, (&parent.id, &parent.digest), &address(9), &all)
     }
 
-    /// A valid proof of the update of a state by a gradient that is blinded as a sum of so many, with an opening that
-    /// goes with these gradients.
+    /// A valid proof of the update of a state by a gradient, with an opening that goes with these gradients.
     pub fn update(
         &self,
         contributions: &[Contribution],
         gradients: &[&Gradients],
-        (state, sum, summands, hyper): (&State, &Gradients, u64, &Hyper),
+        (state, sum, hyper): (&State, &Gradients, &Hyper),
     ) -> Update {
         let domain = self.domain(contributions);
         let prover = self.prover();
-        let (proofs, after) = prover.update(&domain, state, (sum, summands), hyper, &mut |_, _| {}).unwrap();
+        let before = commit_state(&PARAMS, &self.setting.model, state).unwrap();
+        let (proofs, after) = prover.update(&domain, (state, &before), sum, hyper, &mut |_, _| {}).unwrap();
+        let mut moved = state.clone();
+        sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
+        let canonical = prover.outputs(gradients, &moved, &after).unwrap();
+        Update { after, proofs, canonical }
+    }
+
+    /// The same, with another blind of the dividends' commitments.
+    pub fn update_with_blind(
+        &self,
+        contributions: &[Contribution],
+        gradients: &[&Gradients],
+        (state, sum, hyper): (&State, &Gradients, &Hyper),
+        blind: F,
+    ) -> Update {
+        let (domain, prover) = (self.domain(contributions), self.prover());
+        let mut tasks = prover.update_tasks(&domain, state, sum, hyper).unwrap();
+        for instance in tasks.tasks.iter_mut().flat_map(|task| &mut task.instances) {
+            instance.ports[update::DIVIDENDS] = PortBlinding::Canonical(blind);
+        }
+        let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_, _| {}).unwrap();
+        let after = self.update(contributions, gradients, (state, sum, hyper)).after;
         let mut moved = state.clone();
         sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();
@@ -127,7 +149,7 @@ impl Tiny {
     }
 
     /// What the honest contributions are refused for with another update.
-    pub fn refused_update(&self, by: (&State, &Gradients, u64, &Hyper)) -> SemanticError {
+    pub fn refused_update(&self, by: (&State, &Gradients, &Hyper)) -> SemanticError {
         let contributions: Vec<_> = self.honest.iter().map(|proven| proven.contribution.clone()).collect();
         let gradients: Vec<_> = self.honest.iter().map(|proven| &proven.gradients).collect();
         let update = self.update(&contributions, &gradients, by);
@@ -155,7 +177,7 @@ impl Tiny {
         let trace = sequence_gradient(spec, &self.state.w, self.tokens(self.leaf(seat))).unwrap();
         let columns = self.keys.layer.verifying.shape.ports[layer::LOWER].len();
         let wire = |i: usize| derive_wire(&[7; 32], &seat.contributor.0, &[i as u8], columns);
-        let (weights, gradients) = (PortBlinding::Canonical(1), PortBlinding::Canonical(blind));
+        let (weights, gradients) = (PortBlinding::CANONICAL, PortBlinding::Canonical(F::from(blind)));
         let of_layer = |l: usize| {
             let witness = self.keys.circuits.layer.fill(&LayerValues::of(&self.state.w, &trace, l)).unwrap();
             let publics = vec![domain.context(Place::Layer { sequence: 0, layer: l as u32 })];
@@ -166,7 +188,7 @@ impl Tiny {
         let of_head = ProofInstance {
             witness: self.keys.circuits.head.fill(&HeadValues::of(&self.state.w, &trace)).unwrap(),
             publics: vec![F::from(loss), domain.context(Place::Head { sequence: 0 })],
-            ports: vec![weights.clone(), gradients.clone(), wire(0), wire(layers), PortBlinding::Canonical(1)],
+            ports: vec![weights.clone(), gradients.clone(), wire(0), wire(layers), PortBlinding::CANONICAL],
         };
         ((0..layers).map(of_layer).collect(), of_head, loss, trace.gradients(spec))
     }

@@ -43,7 +43,7 @@ impl Optimizer {
         }
     }
 
-    /// The public integers of an update by the sum of so many predictions.
+    /// The integers λ, μ, ω of an update by the sum of so many predictions.
     pub fn hyper(&self, rates: Rates, predictions: u64) -> Result<Hyper, HyperError> {
         match self {
             Optimizer::Sgd { momentum, weight_decay } => Hyper::new(rates, momentum, weight_decay, predictions),

@@ -173,10 +173,11 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
         let wide = slab.unchecked(b, &format!("wide {name}"), Some(z_range), move |v, t, j| int(z(v), t, j));
         let dq_range = Declared::equation(attention::wide_gradient_bound(context));
         let grad = slab.unchecked(b, &format!("wide d{name}"), Some(dq_range), move |v, t, j| int(dq(v), t, j));
+        let angles = rope::circuit::Angles::place(b, &slab, &tables.rope);
         let forward = (1, feature, wide_feature);
-        let y = rope::circuit::place(b, &slab, name, (&wide, z), &tables.rope, forward);
+        let y = rope::circuit::place(b, &slab, name, (&wide, z), &angles, forward);
         let back = (-1, gradient, attention::wide_gradient_bound(context));
-        let dz = rope::circuit::place(b, &slab, &format!("d{name}"), (&grad, dq), &tables.rope, back);
+        let dz = rope::circuit::place(b, &slab, &format!("d{name}"), (&grad, dq), &angles, back);
         (wide, y, grad, dz)
     };
     let (zq, q, dq, dzq) = rotated(b, "q", |v| &v.forward.zq, |v| &v.backward.attention.dq);
@@ -207,12 +208,9 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     let mid = Slab::new(b, "rmsnorm", context, d);
     let feature_max = 1u128 << (feature - 1);
     let bypass = 1u128 << (residual - 1 + 12);
-    let x_mid = Rescale { shift: 12, bits: residual, bound: d as u128 * feature_max * WEIGHT + bypass }.place(
-        b,
-        &mid,
-        "x mid",
-        |v, t, j| int(&v.forward.zx_mid, t, j),
-    );
+    let x_mid = Rescale { shift: 12, bits: residual, bound: d as u128 * feature_max * WEIGHT + bypass }
+        .place(b, &mid, "x mid", |v, t, j| int(&v.forward.zx_mid, t, j))
+        .hold(b, "x mid");
     let norm2 = rmsnorm::place(
         b,
         &mid,

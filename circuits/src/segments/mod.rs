@@ -69,9 +69,8 @@ impl SegmentKind {
     /// Public values of an instance, its context included.
     pub fn publics(self) -> usize {
         match self {
-            SegmentKind::Layer => 1,
+            SegmentKind::Layer | SegmentKind::Update => 1,
             SegmentKind::Head => 2,
-            SegmentKind::Update => 4,
         }
     }
 
@@ -118,9 +117,6 @@ pub enum InputError {
     /// A tied model has no head of its own; an untied one has.
     #[error("the head does not fit a configuration with tied, or untied, embeddings")]
     Tied,
-    /// The public integers of an update are outside their ranges.
-    #[error("the optimizer's integers are outside their ranges")]
-    Hyper,
     /// The tokens are none of the configuration.
     #[error(transparent)]
     Sequence(#[from] SequenceError),

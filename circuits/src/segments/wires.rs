@@ -22,16 +22,14 @@ pub struct Wire {
 pub enum End {
     /// The state before the step.
     State,
-    /// Of the state before the step, weights with their low parts.
-    Whole,
+    /// The dividends of an update, made of the state before the step and the sum of its gradients.
+    Dividends,
     /// The state after the step.
     NextState,
     /// The state that a genesis proof is about.
     FirstState,
-    /// The gradient of an update, added up with all other sequences and contributions.
+    /// The segment's gradient, added up with those of all other sequences and contributions.
     Sum,
-    /// The gradients of all sequences and contributions, added up.
-    Summands,
     /// The sequence that the seed assigns.
     Sequence,
     /// A port of another instance of the same sequence.
@@ -50,11 +48,12 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             End::State => f.write_str("the state's commitments"),
-            End::Whole => f.write_str("`2^24·C(w) + C(lo)` of the state's commitments"),
+            End::Dividends => {
+                f.write_str("`(2^36 − ω)·C(W36) + μ·C(v) − λ·C(g)`, less the multiple of W that leaves blind 1")
+            }
             End::NextState => f.write_str("the next state's commitments"),
             End::FirstState => f.write_str("the first state's commitments"),
-            End::Sum => f.write_str("g of the segment's updates"),
-            End::Summands => f.write_str("sum of the gradients of a segment over all sequences and contributions"),
+            End::Sum => f.write_str("a summand of the segment's `C(g)`, over all sequences and contributions"),
             End::Sequence => f.write_str("the canonical commitment of the sequence that the seed assigns"),
             End::Port { segment, port, of } => write!(f, "{} of {of} of the same sequence", edge(segment, port)),
         }
@@ -108,9 +107,7 @@ const OF_HEAD: &[Wire] = &[
 ];
 
 const UPDATE: &[Wire] = &[
-    to(update::WHOLE, End::Whole),
-    to(update::MOMENTUM, End::State),
-    to(update::GRADIENT, End::Summands),
+    of(update::DIVIDENDS, "an update", End::Dividends),
     of(update::NEW_WEIGHTS, "an update", End::NextState),
     of(update::NEW_WEIGHTS, "a genesis proof", End::FirstState),
     of(update::NEW_LOW, "an update", End::NextState),
@@ -170,12 +167,7 @@ mod tests {
                     row[1] == here && row[2] == there
                         || there.starts_with(row[1]) && row[2] == format!("{here} of the same sequence")
                 }
-                End::Summands => row[1] == wire.equals.to_string(),
-                End::State => {
-                    row[2].starts_with("the state's commitments")
-                        && row[1].starts_with("v of") == (kind == SegmentKind::Update)
-                }
-                End::Whole | End::Sum | End::NextState | End::FirstState | End::Sequence => {
+                End::State | End::Dividends | End::Sum | End::NextState | End::FirstState | End::Sequence => {
                     row[2].starts_with(&wire.equals.to_string())
                 }
             });

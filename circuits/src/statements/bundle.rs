@@ -57,9 +57,9 @@ impl Encoded for Bundle {
     const NAME: &'static str = "bundle";
 }
 
-/// Shows that a first state is in range and canonically committed: updates by the identity
-/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)) whose new weights and low parts are this state's, and those before its
-/// last movement where there was one. The weights that an update leaves have the widths that the next step relies on, whatever
+/// Shows that a first state is in range and canonically committed: updates whose new weights and low parts are this state's, and
+/// those before its last movement where there was one; an honest prover's are by the identity
+/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)). The weights that an update leaves have the widths that the next step relies on, whatever
 /// entered it, and a movement between two such has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {

@@ -91,6 +91,13 @@ pub fn encode<T: Encoded>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
+/// Bytes of a `T` whose body is as long as that of something like it.
+pub fn length<T: Encoded>(like: &impl Serialize) -> Result<usize, CodecError> {
+    let malformed = |e: bincode::error::EncodeError| CodecError::Malformed { name: T::NAME, reason: e.to_string() };
+    let body = bincode::serde::encode_to_vec(like, config()).map_err(malformed)?.len();
+    Ok(HEADER + body + if T::CHECKSUM { checksum(&[]).len() } else { 0 })
+}
+
 /// Decodes what [`encode`] gives, and nothing else.
 pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
     let (header, body) = bytes.split_at_checked(HEADER).ok_or(CodecError::Magic(T::NAME))?;

@@ -1,14 +1,14 @@
 //! Where a model's state and gradients stand in columns, and their canonical commitments.
 
-use super::state::{commit_movement, commit_whole};
-use super::{Encoding, SegmentState, StateCommitments};
+use super::state::{commit_movement, commit_whole, same_length};
+use super::{Encoding, SegmentPoints, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
 use crate::model::{Config, Gradients, Slot, State, Weights};
 use crate::segments::{head, layer, update};
-use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point};
+use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point, PointSum};
 use backend::ports::{PortError, commit_port};
-use group::{CurveAffine, GroupEncoding};
+use group::GroupEncoding;
 use plonkish::field;
 
 /// Layouts of the weight ports of a model.
@@ -44,21 +44,29 @@ impl Layouts {
         (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
     }
 
-    /// The state that an update leaves, by the ports of its instances: `[lane group][port][column]`. `zero` is the canonical
-    /// commitment of a zero column.
-    pub fn state_after(&self, ports: &[Vec<Vec<Point>>], zero: &Point) -> StateCommitments {
+    /// The state that an update of `before` leaves, by the ports of its instances: `[lane group][port][column]`. `zero` is the
+    /// canonical commitment of a zero column.
+    pub fn state_after(
+        &self,
+        before: &[SegmentPoints],
+        ports: &[Vec<Vec<Point>>],
+        zero: &Point,
+    ) -> Result<StateCommitments, PortError> {
         let encode = |points: &[Point]| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
-        let mut segments = vec![SegmentState::default(); self.segments()];
+        let mut new = vec![[vec![], vec![]]; self.segments()];
         for (ports, (segment, _)) in ports.iter().zip(self.updates()) {
-            let (w, lo) = (&ports[update::NEW_WEIGHTS], &ports[update::NEW_LOW]);
-            let before = ports[update::WHOLE].iter().map(Point::to_curve);
-            let v = commit_movement(before, commit_whole(w, lo), zero);
-            let state = &mut segments[segment];
-            state.w.extend(encode(w));
-            state.slots.entry(Slot::Low).or_default().extend(encode(lo));
-            state.slots.entry(Slot::Momentum).or_default().extend(encode(&v));
+            for (all, port) in new[segment].iter_mut().zip([update::NEW_WEIGHTS, update::NEW_LOW]) {
+                all.extend_from_slice(&ports[port]);
+            }
         }
-        StateCommitments { segments }
+        let segment = |(before, [w, lo]): (&SegmentPoints, &[Vec<Point>; 2])| {
+            let whole: Vec<PointSum> = before.whole().collect();
+            same_length(&[w, lo], whole.len())?;
+            let v = commit_movement(whole.into_iter(), commit_whole(w, lo), zero);
+            let slots = Slot::SGD.into_iter().zip([encode(lo), encode(&v)]).collect();
+            Ok(SegmentState { w: encode(w), slots })
+        };
+        Ok(StateCommitments { segments: before.iter().zip(&new).map(segment).collect::<Result<_, _>>()? })
     }
 
     /// Columns of a segment's port, for any tensor-shaped part of the model.

@@ -34,6 +34,6 @@ pub use layouts::Layouts;
 #[cfg(feature = "proofs")]
 pub use run::{MAX_PREDICTIONS, Run, RunError, corpus_digest};
 #[cfg(feature = "proofs")]
-pub use size::StepSize;
+pub use size::{Extent, StepSize};
 #[cfg(feature = "proofs")]
-pub use state::{Encoding, SegmentState, StateCommitments, WHOLE_BLIND, commit_whole, model_digest};
+pub use state::{Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, model_digest};

@@ -139,7 +139,7 @@ impl Run {
         u64::from(self.batch).saturating_mul(u64::from(self.accumulate)).saturating_mul(config.context as u64)
     }
 
-    /// The public integers of a step's update.
+    /// The integers λ, μ, ω of a step's update.
     pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
         Ok(self.optimizer.hyper(self.schedule.rates_at(step), self.predictions(config))?)
     }

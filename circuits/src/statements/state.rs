@@ -2,11 +2,14 @@
 
 use super::codec::Encoded;
 use super::{Layouts, RunError, poseidon};
-use crate::arithmetic::fixed::LOW_BITS;
+use crate::arithmetic::fixed::{LOW_BITS, STATE_FRAC};
 use crate::model::{Config, Slot};
+use crate::ops::sgd::Hyper;
 use backend::curve::{F, Point, PointSum, affine};
 use backend::ports::PortError;
-use group::{CurveAffine, GroupEncoding};
+use ff::Field;
+use group::{CurveAffine, Group, GroupEncoding};
+use plonkish::field;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,12 +22,9 @@ pub fn model_digest(config: &Config, state: &[u8; 32]) -> [u8; 32] {
 /// An encoded commitment.
 pub type Encoding = [u8; 32];
 
-/// Blind of the commitment of weights with their low parts, `2^24·C(w) + C(lo)`.
-pub const WHOLE_BLIND: u64 = (1 << LOW_BITS) + 1;
-
 /// Commitments of weights with their low parts: `2^24·C(w) + C(lo)`, column by column.
 pub fn commit_whole<'a>(w: &'a [Point], lo: &'a [Point]) -> impl Iterator<Item = PointSum> + 'a {
-    w.iter().zip(lo).map(|(w, lo)| w.to_curve() * F::from(1 << LOW_BITS) + lo)
+    w.iter().zip(lo).map(|(w, lo)| (0..LOW_BITS).fold(w.to_curve(), |sum, _| sum.double()) + lo)
 }
 
 /// Commitments of movements: canonical if those of the weights are. `zero` is the canonical commitment of a zero column.
@@ -34,6 +34,23 @@ pub fn commit_movement(
     zero: &Point,
 ) -> Vec<Point> {
     affine(&after.zip(before).map(|(after, before)| after - before + zero).collect::<Vec<_>>())
+}
+
+/// Requires ports of so many columns.
+pub(super) fn same_length(ports: &[&[Point]], expected: usize) -> Result<(), PortError> {
+    match ports.iter().find(|port| port.len() != expected) {
+        Some(port) => Err(PortError::Columns { expected, found: port.len() }),
+        None => Ok(()),
+    }
+}
+
+/// A sum of multiples by integers of few bits.
+fn combination<const N: usize>(points: &[&Point; N], by: &[i128; N]) -> PointSum {
+    let bits = by.iter().map(|by| 128 - by.unsigned_abs().leading_zeros()).max().unwrap_or(0);
+    (0..bits).rev().fold(PointSum::identity(), |sum, bit| {
+        let set = points.iter().zip(by).filter(|(_, by)| by.unsigned_abs() >> bit & 1 == 1);
+        set.fold(sum.double(), |sum, (&point, &by)| if by < 0 { sum - point } else { sum + point })
+    })
 }
 
 /// Commitments of the state of one segment: the columns of its ports.
@@ -51,19 +68,54 @@ impl SegmentState {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
     }
 
-    /// Commitments of the weights with their low parts.
-    pub fn whole(&self) -> Result<Vec<PointSum>, PortError> {
-        Ok(commit_whole(&decoded(&self.w)?, &decoded(self.slot(Slot::Low))?).collect())
-    }
-
-    /// Commitments of the movement to these weights from others. `zero` is the canonical commitment of a zero column.
-    pub fn movement_from(&self, before: impl Iterator<Item = PointSum>, zero: &Point) -> Result<Vec<Point>, PortError> {
-        Ok(commit_movement(before, self.whole()?.into_iter(), zero))
+    /// The commitments as points, of each port as many.
+    pub fn decode(&self) -> Result<SegmentPoints, PortError> {
+        let [w, lo, v] = [&self.w[..], self.slot(Slot::Low), self.slot(Slot::Momentum)].map(decoded);
+        let points = SegmentPoints { w: w?, lo: lo?, v: v? };
+        same_length(&[&points.lo, &points.v], points.w.len())?;
+        Ok(points)
     }
 
     /// All ports, in order.
     pub fn ports(&self) -> impl Iterator<Item = &Vec<Encoding>> {
         std::iter::once(&self.w).chain(self.slots.values())
+    }
+}
+
+/// The state of one segment, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentPoints {
+    w: Vec<Point>,
+    lo: Vec<Point>,
+    v: Vec<Point>,
+}
+
+impl SegmentPoints {
+    /// Of the weights with their low parts.
+    pub fn whole(&self) -> impl Iterator<Item = PointSum> + '_ {
+        commit_whole(&self.w, &self.lo)
+    }
+
+    /// Of an update's dividends, `2^36·W36 + μ·v − λ·g − ω·W36` column by column ([`dividend`]), with the canonical blind.
+    /// `gradient` has as many blinds as summands; `zero` is the canonical commitment of a zero column.
+    ///
+    /// [`dividend`]: crate::ops::sgd::dividend
+    pub fn dividends(
+        &self,
+        hyper: &Hyper,
+        (gradient, summands): (&[Point], usize),
+        zero: &Point,
+    ) -> Result<Vec<Point>, PortError> {
+        same_length(&[gradient], self.w.len())?;
+        let [lambda, mu, omega] = [hyper.lambda, hyper.mu, hyper.omega].map(i128::from);
+        let kept = (1 << STATE_FRAC) - omega;
+        let scalars = [kept << LOW_BITS, kept, mu, -lambda];
+        // Of a canonical commitment the blind is 1.
+        let blinds = [scalars[0], scalars[1], scalars[2], -lambda * summands as i128];
+        let surplus = zero * (blinds.map(field::<F>).into_iter().sum::<F>() - F::ONE);
+        let columns = self.w.iter().zip(&self.lo).zip(&self.v).zip(gradient);
+        let dividend = |(((w, lo), v), g)| combination(&[w, lo, v, g], &scalars) - surplus;
+        Ok(affine(&columns.map(dividend).collect::<Vec<_>>()))
     }
 }
 

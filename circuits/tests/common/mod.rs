@@ -9,7 +9,7 @@ use circuits::{
         Config, SequenceTrace, Spec, State, Weights, head_forward_backward, layer_backward, layer_forward,
         sequence_gradient,
     },
-    ops::sgd::{Element, Hyper},
+    ops::sgd::{Element, Hyper, dividend},
     segments::{
         head::{self, HeadValues},
         layer::{self, LayerValues},
@@ -43,7 +43,8 @@ pub fn head_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> 
 
 /// The update of one lane group.
 pub fn update_segment(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
-    Segment::new(update::circuit(k), &UpdateValues { hyper: *hyper, lanes: lanes.clone() })
+    let dividends = |lane: &Vec<(Element, i128)>| lane.iter().map(|(e, g)| dividend(hyper, e, *g).unwrap()).collect();
+    Segment::new(update::circuit(k), &UpdateValues { lanes: lanes.each_ref().map(dividends) })
 }
 
 /// A segment with its public values and roles.
@@ -172,9 +173,8 @@ pub fn update_case(k: u32) -> Case {
             })
             .collect()
     });
-    let publics = [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec();
     let segment = update_segment(k, &hyper, &lanes);
-    Case { name: "update".into(), segment, publics, roles: update::ROLES }
+    Case { name: "update".into(), segment, publics: vec![], roles: update::ROLES }
 }
 
 /// Nano at the start of training, on one sequence.

@@ -15,7 +15,7 @@ use backend::curve::{CIRCUIT_VERSION, F, Params};
 use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
 use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
-use circuits::ops::sgd::{Element, Hyper};
+use circuits::ops::sgd::{Element, Hyper, dividend};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
@@ -153,18 +153,19 @@ fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
     let loss = public_loss(trace.loss())?;
     let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
-    let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
+    let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
         let value = |i: i64| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
         let element = |i| Element { w: value(i), lo: value(i).rem_euclid(1 << 24), v: value(i) << 25 };
-        (0..4000).map(|i| (element(i), i128::from(value(i)) << (i % 40))).collect()
+        let x = |i: i64| dividend(&hyper, &element(i), i128::from(value(i)) << (i % 40)).expect("128 bits hold it");
+        (0..4000).map(x).collect()
     });
     let circuits = Circuits::new(&spec);
     let witnesses = [
         circuits.layer.fill(&LayerValues::of(&state.w, &trace, 0))?,
         circuits.head.fill(&HeadValues::of(&state.w, &trace))?,
-        circuits.update.fill(&UpdateValues { hyper, lanes })?,
+        circuits.update.fill(&UpdateValues { lanes })?,
     ];
-    let publics = [vec![], vec![F::from(loss)], [hyper.lambda, hyper.mu, hyper.omega].map(F::from).to_vec()];
+    let publics = [vec![], vec![F::from(loss)], vec![]];
     let subject = |((kind, witness), publics): ((SegmentKind, Witness), Vec<F>)| {
         let plan = circuits.plan(kind).clone();
         Subject { kind, plan, witness, publics }

@@ -27,8 +27,8 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
     add("+2^12", false, vec![(cell, value + F::from(1 << 12))]);
     let random = F::from_u128(u128::from(mix(cell.into())) << 64 | u128::from(mix(!u64::from(cell)))).square();
     add("random", false, vec![(cell, random)]);
-    for (name, to) in [("0", F::ZERO), ("1", one)] {
-        if value != to {
+    for (name, to) in [("0", F::ZERO), ("1", one), ("-1", -one)] {
+        if value != to && (to != -one || ix.cases(cell).contains(&to)) {
             add(&format!("set to {name}"), true, vec![(cell, to)]);
         }
     }
@@ -59,6 +59,9 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
         if ix.slot_of[column].is_none() {
             for values in absorbed(state, constraint, cell) {
                 add("takes over digits", true, values);
+            }
+            if let Some(root) = other_root(state, constraint, cell) {
+                add("the other root", true, vec![(cell, root)]);
             }
         }
         let slopes: HashMap<CellId, F> = state.slopes(constraint).into_iter().collect();
@@ -91,8 +94,24 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
         for values in absorbed(state, Constraint::Result(op), cell) {
             changes.push(Change { name: "takes over digits".into(), mend: true, values });
         }
+        if let Some(root) = other_root(state, Constraint::Result(op), cell) {
+            changes.push(Change { name: "the other root".into(), mend: true, values: vec![(cell, root)] });
+        }
     }
     changes
+}
+
+/// Of a constraint that is quadratic in a cell, the other value that satisfies it.
+fn other_root<F: Field>(state: &mut State<'_, '_, F>, constraint: Constraint, cell: CellId) -> Option<F> {
+    let value = state.value(cell);
+    let mut at = |offset: F| state.supposing(&[(cell, value + offset)], |state| state.residue(constraint));
+    let (up, down, here, further) = (at(F::ONE), at(-F::ONE), at(F::ZERO), at(F::from(2)));
+    // here + linear·offset + square·offset².
+    let (linear, square) = ((up - down) * F::TWO_INV, (up + down) * F::TWO_INV - here);
+    let is_quadratic = further == here + linear.double() + square.double().double();
+    let inverse: Option<F> = square.invert().into();
+    let offset = -linear * inverse.filter(|_| is_quadratic && here == F::ZERO)?;
+    (offset != F::ZERO).then_some(value + offset)
 }
 
 /// For each integer in a constraint, and each of its digits: all digits from there on set to zero, and the constraint

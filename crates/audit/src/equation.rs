@@ -83,6 +83,7 @@ fn terms<F: Field>(poly: &Expr<F, Global>, scale: F, cell: &impl Fn(Global, i32)
             let (a, b) = (product(a, cell), product(b, cell));
             vec![Term { coefficient: a.coefficient * b.coefficient * scale, factors: [a.factors, b.factors].concat() }]
         }
+        Expr::Within(a, _) => terms(a, scale, cell),
         // A multiple of a sum stays one, unless only signs change.
         Expr::Scale(a, c) if *c == -F::ONE => terms(a, -scale, cell),
         Expr::Scale(a, c) => {
@@ -156,7 +157,10 @@ impl Writer {
             self.text("0");
         }
         for (i, term) in terms.iter().enumerate() {
-            let value = integer(term.coefficient);
+            // Half of an odd number is one of many digits in the field.
+            let is_half = integer(term.coefficient).unsigned_abs() > LONG
+                && integer(term.coefficient.double()).unsigned_abs() <= LONG;
+            let value = integer(if is_half { term.coefficient.double() } else { term.coefficient });
             self.text(match (i, value < 0) {
                 (0, false) => "",
                 (0, true) => "−",
@@ -164,6 +168,9 @@ impl Writer {
                 (_, true) => " − ",
             });
             self.term(value.unsigned_abs(), &term.factors);
+            if is_half {
+                self.text("/2");
+            }
         }
     }
 
@@ -200,6 +207,9 @@ impl Writer {
         }
     }
 }
+
+/// Twice a number up to this is still far from half of the field's size.
+const LONG: U256 = U256::from_words(1 << 72, 0);
 
 /// Numbers of at most so many digits are written in decimal.
 const SHORT: U256 = U256::new(99_999);
@@ -306,6 +316,11 @@ mod tests {
             (x() - cell(4, 0) - cell(5, 0).times_pow2(12), "x = n0.2 + 2^12·n0.4"),
             (x() * (limbs() - Expr::int(1)), "x·(n0.[0..2] − 1) = 0"),
             (y() - x() * Expr::int(0), "y = 0"),
+            (
+                y() - (x() * (x() + Expr::int(1)) * (Expr::pow2(24) - Expr::int(1))).halved(),
+                "y = x·(x + 1)·(2^24 − 1)/2",
+            ),
+            (y() - Expr::Within(Box::new(x()), plonkish::Interval::unsigned(12)), "y = x"),
             (y() - (x() + y()).times(4096) * (Expr::pow2(36) - Expr::int(1)), "y = 2^12·(x + y)·(2^36 − 1)"),
         ] {
             assert_eq!(shown(&poly), equation);

@@ -383,14 +383,17 @@ impl<'p, F: Field> Forge<'p, F> {
                     *outcome.caught.entry(Caught::Phase2(name)).or_default() += 1;
                     None
                 }
-                Some(verdict) => Some(verdict),
-                None if change.mend && !is_input => {
+                verdict => verdict,
+            };
+            // What phase 2 catches may be mended if the result of an equation changed.
+            let verdict = match verdict {
+                None if change.mend && !is_input && !state.broken.is_empty() => {
                     let mut budget = self.effort;
                     let verdict = mend(state, &mut budget);
                     outcome.moves += self.effort - budget;
                     verdict
                 }
-                None => None,
+                verdict => verdict,
             };
             if let Some(verdict) = verdict {
                 self.record(state, at, &change.name, verdict, &mut seen, &mut outcome);

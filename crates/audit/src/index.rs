@@ -1,7 +1,7 @@
 //! A plan turned around: for each cell, what reads it.
 
 use super::Roles;
-use plonkish::{Assignment, Challenge, Expr, Field, Global, LookupSlot, Owner, Plan, Uniform};
+use plonkish::{Assignment, Challenge, Expr, Field, Global, Interval, LookupSlot, Owner, Plan, Uniform};
 use std::collections::{HashMap, HashSet};
 
 /// A cell: `column · rows + row`.
@@ -93,6 +93,8 @@ pub(super) struct Index<'p, F> {
     pub uniform: Vec<F>,
     /// The same under other challenges: a forger does not know them, so that what he computes must be right for any.
     other: Vec<F>,
+    /// 0, 1 and −1.
+    signs: [F; 3],
 }
 
 impl<'p, F: Field> Index<'p, F> {
@@ -105,7 +107,7 @@ impl<'p, F: Field> Index<'p, F> {
             .helpers
             .iter()
             .map(|h| h.column)
-            .chain(plan.tables.iter().flat_map(|t| [t.quotient, t.multiplicity]))
+            .chain(plan.tables.iter().flat_map(|t| [Some(t.multiplicity), t.quotient]).flatten())
             .chain([plan.running])
             .collect();
         let mut class = vec![];
@@ -253,6 +255,7 @@ impl<'p, F: Field> Index<'p, F> {
             result_publics: roles.results,
             uniform: plan.uniform_values(instance),
             other,
+            signs: [F::ZERO, F::ONE, -F::ONE],
         }
     }
 
@@ -318,6 +321,16 @@ impl<'p, F: Field> Index<'p, F> {
         let (column, row) = self.place(cell);
         let slot = self.slot_of[column]?;
         (self.slots[slot as usize].x == column).then(|| self.last[&self.tag(slot, row)])
+    }
+
+    /// Values of a cell without a table that stand for cases: 0 and 1, and −1 where constraints allow no others than these.
+    pub fn cases(&self, cell: CellId) -> &[F] {
+        let (column, row) = self.place(cell);
+        if self.slot_of[column].is_some() {
+            return &[];
+        }
+        let is_sign = self.plan.span(column, row).is_some_and(|span| span.interval == Interval::new(-1, 1));
+        &self.signs[..if is_sign { 3 } else { 2 }]
     }
 }
 

@@ -34,8 +34,8 @@ pub struct TableColumnsReport {
     pub fixed: [String; 3],
     /// Advice column: how often each entry is looked up.
     pub multiplicity: String,
-    /// Advice column: the sum of multiplicities over entries.
-    pub quotient: String,
+    /// Advice column: the sum of multiplicities over entries, where the running sum does not take them away itself.
+    pub quotient: Option<String>,
 }
 
 /// A helper column.
@@ -81,7 +81,7 @@ pub(crate) fn of<F: Field>(plan: &Plan<F>, fixed: &[String]) -> LookupReport {
     let columns = |part: &plonkish::TableColumns| TableColumnsReport {
         fixed: [part.tag, part.x, part.y].map(|column| fixed[column].clone()),
         multiplicity: advice(part.multiplicity),
-        quotient: advice(part.quotient),
+        quotient: part.quotient.map(advice),
     };
     LookupReport {
         tables,

@@ -49,28 +49,26 @@ fn moves<F: Field>(state: &mut State<'_, '_, F>, constraint: Constraint) -> Vec<
         moves.extend(inverse.map(|inverse| vec![(cell, state.value(cell) - residue * inverse)]));
     }
     // Other cases of a case distinction.
-    let bits: Vec<CellId> = cells
-        .iter()
-        .copied()
-        .filter(|&c| state.ix.cap(c).is_none() && (state.value(c) == F::ZERO || state.value(c) == F::ONE))
-        .collect();
-    if bits.len() <= MOST_BITS {
-        for chosen in 1..1u32 << bits.len() {
-            let flips: Move<F> = bits
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| chosen >> i & 1 == 1)
-                .map(|(_, &bit)| (bit, F::ONE - state.value(bit)))
-                .collect();
-            let digits = state.supposing(&flips, |state| digit_moves(state, constraint, &cells));
-            moves.extend(digits.into_iter().map(|m| flips.iter().copied().chain(m).collect::<Move<F>>()));
+    let flags = cells.iter().map(|&c| (c, state.ix.cases(c))).filter(|(c, cases)| cases.contains(&state.value(*c)));
+    let flags: Vec<(CellId, &[F])> = flags.collect();
+    if flags.len() <= MOST_FLAGS {
+        let choose = |chosen: Vec<Move<F>>, &(flag, cases): &(CellId, &[F])| {
+            let with = |case: F| chosen.iter().map(move |m| m.iter().copied().chain([(flag, case)]).collect());
+            cases.iter().flat_map(|&case| with(case)).collect::<Vec<Move<F>>>()
+        };
+        for mut cases in flags.iter().fold(vec![vec![]], choose) {
+            cases.retain(|&(flag, case)| case != state.value(flag));
+            if !cases.is_empty() {
+                let digits = state.supposing(&cases, |state| digit_moves(state, constraint, &cells));
+                moves.extend(digits.into_iter().map(|m| cases.iter().copied().chain(m).collect::<Move<F>>()));
+            }
         }
     }
     moves
 }
 
-/// Most bits of a constraint that are flipped together.
-const MOST_BITS: usize = 2;
+/// Most flags of a constraint that are changed together.
+const MOST_FLAGS: usize = 2;
 
 fn digits_of<F: Field>(state: &State<'_, '_, F>, slopes: &[(CellId, F)], cells: &[CellId]) -> Vec<Term<F>> {
     let term = |&(cell, coefficient): &(CellId, F)| {

@@ -51,6 +51,7 @@ fn at_values<F: Field>(ix: &Index<'_, F>, values: &[F], poly: &Expr<F, Global>, 
             curved.extend(a.slopes.iter().map(|s| s.0).filter(in_b));
             Local { value: a.value * b.value, slopes: merge(a.slopes, b.value, b.slopes, a.value), curved }
         }
+        Expr::Within(a, _) => at_values(ix, values, a, row),
         Expr::Scale(a, c) => {
             let mut a = at_values(ix, values, a, row);
             a.value *= c;

@@ -197,6 +197,7 @@ impl<F: Field> Graph<F> {
                 let a = self.of(a);
                 self.scaled(a, *by)
             }
+            Expr::Within(a, _) => self.of(a),
             Expr::Add(a, b) => {
                 let (a, b) = (self.of(a), self.of(b));
                 match (self.value(a), self.value(b)) {

@@ -82,6 +82,7 @@ impl PlanConfig {
             Expr::Add(a, b) => self.expression(cells, a) + self.expression(cells, b),
             Expr::Mul(a, b) => self.expression(cells, a) * self.expression(cells, b),
             Expr::Scale(a, c) => self.expression(cells, a) * *c,
+            Expr::Within(a, _) => self.expression(cells, a),
         }
     }
 }

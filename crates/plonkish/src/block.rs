@@ -282,7 +282,7 @@ impl<F: Field, V> Builder<F, V> {
     pub fn gate(&mut self, block: BlockId, name: &str, poly: Local<F>, rows: impl IntoIterator<Item = usize>) {
         let rows: Vec<usize> = rows.into_iter().collect();
         if !rows.is_empty() {
-            self.learn_boolean(block, name, &poly, &rows);
+            self.learn_few(block, name, &poly, &rows);
             let stated = Location::caller();
             self.blocks[block].gates.push(LocalGate { name: name.into(), poly, rows, role: Role::Phase1, stated });
         }

@@ -1,5 +1,6 @@
 //! Polynomial expressions over cells.
 
+use super::interval::Interval;
 use super::{Field, field};
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -16,6 +17,9 @@ pub enum Expr<F, C> {
     Mul(Box<Expr<F, C>>, Box<Expr<F, C>>),
     /// Product with a constant.
     Scale(Box<Expr<F, C>>, F),
+    /// The same value, an integer that constraints show to lie here. Range analysis believes it: only
+    /// [`Builder::by_cases`](super::Builder::by_cases) makes one.
+    Within(Box<Expr<F, C>>, Interval),
 }
 
 impl<F: Field, C: Copy> Expr<F, C> {
@@ -39,6 +43,11 @@ impl<F: Field, C: Copy> Expr<F, C> {
         Expr::Scale(Box::new(self), field(x))
     }
 
+    /// `self / 2`, of a value that is even wherever it is used.
+    pub fn halved(self) -> Self {
+        Expr::Scale(Box::new(self), F::TWO_INV)
+    }
+
     /// `self²`.
     pub fn square(self) -> Self {
         self.clone() * self
@@ -56,7 +65,7 @@ impl<F: Field, C: Copy> Expr<F, C> {
             Expr::Cell(..) => 1,
             Expr::Add(a, b) => a.degree().max(b.degree()),
             Expr::Mul(a, b) => a.degree() + b.degree(),
-            Expr::Scale(a, _) => a.degree(),
+            Expr::Scale(a, _) | Expr::Within(a, _) => a.degree(),
         }
     }
 
@@ -68,6 +77,7 @@ impl<F: Field, C: Copy> Expr<F, C> {
             Expr::Add(a, b) => a.eval(cell) + b.eval(cell),
             Expr::Mul(a, b) => a.eval(cell) * b.eval(cell),
             Expr::Scale(a, c) => a.eval(cell) * c,
+            Expr::Within(a, _) => a.eval(cell),
         }
     }
 
@@ -82,6 +92,7 @@ impl<F: Field, C: Copy> Expr<F, C> {
             Expr::Add(a, b) => Expr::Add(Box::new(a.map(cell)), Box::new(b.map(cell))),
             Expr::Mul(a, b) => Expr::Mul(Box::new(a.map(cell)), Box::new(b.map(cell))),
             Expr::Scale(a, c) => Expr::Scale(Box::new(a.map(cell)), *c),
+            Expr::Within(a, interval) => Expr::Within(Box::new(a.map(cell)), *interval),
         }
     }
 
@@ -94,7 +105,7 @@ impl<F: Field, C: Copy> Expr<F, C> {
                 a.cells(f);
                 b.cells(f);
             }
-            Expr::Scale(a, _) => a.cells(f),
+            Expr::Scale(a, _) | Expr::Within(a, _) => a.cells(f),
         }
     }
 
@@ -148,6 +159,11 @@ impl<F: Field, C: Copy> Expr<F, C> {
             Expr::Scale(a, c) => {
                 out.push(4);
                 out.extend(c.to_repr());
+                a.key(column, out);
+            }
+            Expr::Within(a, interval) => {
+                out.push(5);
+                out.extend(interval.to_le_bytes());
                 a.key(column, out);
             }
         }

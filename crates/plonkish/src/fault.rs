@@ -57,6 +57,14 @@ pub enum Fault {
         /// The column.
         column: String,
     },
+    /// A case distinction leaves out a value of its flag, or nothing is known of the flag.
+    #[error("{op}: the cases of `{gate}` are not all that its flag allows")]
+    Cases {
+        /// Of the block.
+        op: String,
+        /// What is distinguished.
+        gate: String,
+    },
     /// A constraint reads a row that is not of its block.
     #[error("{op}: `{gate}` reads a row outside its block")]
     Outside {

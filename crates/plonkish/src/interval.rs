@@ -1,7 +1,7 @@
 //! Intervals of integers, exact. A field element stands for the integer nearest to zero that is congruent to it; while
 //! two integers stay within ±p/2, they are equal if they are equal modulo p.
 
-use super::{Expr, Field};
+use super::{Expr, Field, field};
 use ethnum::{I256, U256};
 use std::fmt;
 
@@ -79,6 +79,23 @@ impl Interval {
         self.contains(Interval::of(x))
     }
 
+    pub(super) fn to_le_bytes(self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.low.to_le_bytes());
+        bytes[32..].copy_from_slice(&self.high.to_le_bytes());
+        bytes
+    }
+
+    /// The multiple by a constant. Of one value it is exact, also where it is half of an even one.
+    pub(super) fn scaled<F: Field>(self, by: F) -> Option<Self> {
+        if self.low == self.high
+            && let Ok(value) = i128::try_from(self.low)
+        {
+            return Some(Interval::of(field::<F>(value) * by));
+        }
+        self.times(Interval::of(by))
+    }
+
     pub(super) fn magnitude(self) -> U256 {
         self.low.unsigned_abs().max(self.high.unsigned_abs())
     }
@@ -126,7 +143,12 @@ impl<F: Field, C: Copy> Expr<F, C> {
             Expr::Cell(c, rotation) => cell(*c, *rotation),
             Expr::Add(a, b) => a.interval(cell)?.plus(b.interval(cell)?),
             Expr::Mul(a, b) => a.interval(cell)?.times(b.interval(cell)?),
-            Expr::Scale(a, c) => a.interval(cell)?.times(Interval::of(*c)),
+            Expr::Scale(a, c) => a.interval(cell)?.scaled(*c),
+            Expr::Within(a, interval) => {
+                let mut are_known = true;
+                a.cells(&mut |column, rotation| are_known &= cell(column, rotation).is_some());
+                are_known.then_some(*interval)
+            }
         }
     }
 }

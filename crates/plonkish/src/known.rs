@@ -5,7 +5,7 @@
 //! | limb | `[0, 2^12)` | the range table |
 //! | looked-up pair | that of its table's rows | the table |
 //! | fixed | that of its values | the key |
-//! | unchecked, copyable, port | `{0, 1}` | a gate `x·(1 − x)` |
+//! | unchecked, copyable, port | `{0, 1}`, `{−1, 0, 1}` | a gate `x·(1 − x)`, `x·(1 − x)·(1 + x)` |
 //! | | the polynomial's, or the copied cell's | [`Builder::define`], [`Builder::copy`], [`Builder::determine`] |
 //! | | as declared | a reason ([`Because`]), checked where it is an equation or a gate |
 //!
@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::{Basis, Because, Case, Declared, Known};
 use super::{Expr, Field, LIMB_BITS};
+use std::collections::BTreeSet;
 
 /// Where a constraint shows some cells to lie, and what that rests on; none if it shows nothing.
 type Shown = Option<(Interval, Basis)>;
@@ -141,23 +142,36 @@ impl<F: Field, V> Builder<F, V> {
         self.faults.push(Fault::NotDetermined { op, gate: name.into(), column });
     }
 
-    /// As [`Self::define`] of a phase-1 column, where `poly` lies within other bounds in each of some cases, which cover
-    /// all.
-    #[track_caller]
-    pub fn define_by_cases(
+    /// The expression, known to lie in the hull of its ranges in each case of a flag, a column of few values, on the rows on
+    /// which these are known. What the cases say of other columns is believed: constraints must show it.
+    pub fn by_cases(
         &mut self,
         block: BlockId,
         name: &str,
-        column: Col,
-        (poly, cases): (Local<F>, &[Case]),
+        (poly, flag): (Local<F>, Col),
+        cases: &[Case],
         rows: impl IntoIterator<Item = usize>,
-    ) {
+    ) -> Local<F> {
         let rows: Vec<usize> = rows.into_iter().collect();
-        self.read(block, name, &poly, &rows, index(column));
-        let cases: Option<Vec<Interval>> = cases.iter().map(|case| self.interval_in(block, &poly, case)).collect();
-        let shown = cases.and_then(|cases| Some((cases.into_iter().reduce(Interval::hull)?, self.basis(block, &poly))));
-        self.define_phase1(block, name, column, poly, &rows);
-        self.learn(block, index(column), name, shown, &rows);
+        self.read(block, name, &poly, &rows, usize::MAX);
+        let values: BTreeSet<i128> = cases.iter().map(|case| case.flag).collect();
+        let (low, high) = (values.first().copied().unwrap_or(0), values.last().copied().unwrap_or(0));
+        let is_whole = values.len() as i128 == high - low + 1;
+        let allowed = self.interval(block, &flag.cur());
+        if !is_whole || !allowed.is_some_and(|allowed| Interval::new(low, high).contains(allowed)) {
+            let op = self.blocks[block].op.clone();
+            self.faults.push(Fault::Cases { op, gate: name.into() });
+        }
+        let in_case = |case: &Case| {
+            let narrower: Vec<_> =
+                case.narrower.iter().copied().chain([(flag, Interval::new(case.flag, case.flag))]).collect();
+            self.interval_in(block, &poly, &narrower)
+        };
+        let shown: Option<Vec<Interval>> = cases.iter().map(in_case).collect();
+        match shown.and_then(|cases| cases.into_iter().reduce(Interval::hull)) {
+            Some(shown) => Expr::Within(Box::new(poly), shown),
+            None => poly,
+        }
     }
 
     /// Notes what a definition shows.
@@ -194,12 +208,12 @@ impl<F: Field, V> Builder<F, V> {
         }
     }
 
-    /// Notes that `c·(1 − c) = 0` on some rows.
-    pub(super) fn learn_boolean(&mut self, block: BlockId, name: &str, poly: &Local<F>, rows: &[usize]) {
-        if let Some(Col::Local(target)) = boolean(poly)
+    /// Notes that `c·(1 − c) = 0`, or `c·(1 − c)·(1 + c) = 0`, on some rows.
+    pub(super) fn learn_few(&mut self, block: BlockId, name: &str, poly: &Local<F>, rows: &[usize]) {
+        if let Some((Col::Local(target), interval)) = few(poly)
             && !matches!(self.blocks[block].columns[target].kind, Kind::Acc | Kind::Fixed)
         {
-            self.learn(block, target, name, Some((Interval::new(0, 1), Basis::Firm)), rows);
+            self.learn(block, target, name, Some((interval, Basis::Firm)), rows);
         }
     }
 
@@ -247,6 +261,8 @@ impl<F: Field> Local<F> {
             Expr::Add(a, b) => a.without(column) + b.without(column),
             Expr::Mul(a, b) => a.without(column) * b.without(column),
             Expr::Scale(a, c) => Expr::Scale(Box::new(a.without(column)), *c),
+            // A cell of it is never what a gate determines: see `coefficient`.
+            Expr::Within(..) => self.clone(),
         }
     }
 }
@@ -266,14 +282,26 @@ fn coefficient<F: Field>(poly: &Local<F>, column: Col) -> Option<i8> {
             sign if *c == -F::ONE => Some(-sign),
             _ => None,
         },
+        Expr::Within(a, _) => {
+            let mut occurs = false;
+            a.cells(&mut |c, _| occurs |= c == column);
+            (!occurs).then_some(0)
+        }
     }
 }
 
-/// The column c of `c·(1 − c)`.
-fn boolean<F: Field>(poly: &Local<F>) -> Option<Col> {
+/// The column c of `c·(1 − c)` or `c·(1 − c)·(1 + c)`, and where its cells lie if that is zero.
+fn few<F: Field>(poly: &Local<F>) -> Option<(Col, Interval)> {
     let Expr::Mul(a, b) = poly else { return None };
-    let Expr::Cell(c, 0) = **a else { return None };
-    (**b == Expr::int(1) - c.cur()).then_some(c)
+    let one = Expr::int(1);
+    match **a {
+        Expr::Cell(c, 0) => (**b == one - c.cur()).then_some((c, Interval::new(0, 1))),
+        Expr::Mul(..) => {
+            let (c, bit) = few(a)?;
+            (bit == Interval::new(0, 1) && **b == one + c.cur()).then_some((c, Interval::new(-1, 1)))
+        }
+        _ => None,
+    }
 }
 
 /// The most rows that follow one another.

@@ -1,16 +1,21 @@
-//! Packing blocks into the grid: first fit by decreasing height, minimising new columns.
+//! Packing blocks into the grid: first fit, minimising new columns; at first by decreasing height, then in whatever order is
+//! found to be better.
 //!
 //! A block that is wide and low leaves most of its columns empty. So a row of a block may take several rows of the grid, its
 //! *stride*: columns of one pool then share a column of the grid, each on its own rows of every stride. How many is
-//! searched for, for all blocks of one shape at a time.
+//! searched for, for all blocks of one shape at a time; the order, by moving the largest blocks.
 
 use super::block::{Block, Builder};
 use super::cells::{Col, Kind};
 use super::plan::Place;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Most rows of the grid that a row of a block takes.
 pub(super) const MAX_STRIDE: usize = 4;
+
+/// The largest blocks, whose order is searched for: more of them take longer, and save next to nothing.
+const MOVED: usize = 8;
 
 /// What an opening at one more rotation costs, in the units of [`Pool::weight`]: 32 bytes, and little time.
 const ROTATION: usize = 3;
@@ -60,27 +65,89 @@ impl Pool {
 }
 
 /// A column of a pool.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Slot {
-    /// Row intervals in use.
-    used: Vec<(usize, usize)>,
+    /// Which rows are in use: a pattern of its pool.
+    pattern: usize,
     /// Rotations at which it is read.
     rotations: BTreeSet<i32>,
 }
 
 impl Slot {
-    fn is_free(&self, start: usize, end: usize) -> bool {
-        self.used.iter().all(|&(s, e)| end <= s || e <= start)
-    }
-
     /// Rotations that it would have on top of its own.
     fn more(&self, rotations: &BTreeSet<i32>) -> usize {
         rotations.difference(&self.rotations).count()
     }
 }
 
+/// Rows in use, the same in some columns of a pool.
+#[derive(Clone, Debug)]
+struct Pattern {
+    /// Intervals of rows, ascending.
+    used: Vec<(usize, usize)>,
+    /// Number of the columns.
+    columns: usize,
+}
+
+impl Pattern {
+    fn is_free(&self, start: usize, end: usize) -> bool {
+        self.used.iter().all(|&(s, e)| end <= s || e <= start)
+    }
+}
+
+/// The columns of a pool. Of many columns few patterns are used, so that rows are looked for in those.
+#[derive(Clone, Debug)]
+struct Columns {
+    slots: Vec<Slot>,
+    patterns: Vec<Pattern>,
+}
+
+impl Columns {
+    fn new() -> Self {
+        Columns { slots: vec![], patterns: vec![Pattern { used: vec![], columns: 0 }] }
+    }
+
+    /// How many columns are free from `start` to `end`.
+    fn free(&self, start: usize, end: usize) -> usize {
+        self.patterns.iter().filter(|pattern| pattern.is_free(start, end)).map(|pattern| pattern.columns).sum()
+    }
+
+    /// A column that is free from `start` to `end` and, with these rotations, read at no more than there may be: the one that
+    /// has most of them; a new one if there is none.
+    fn take(&mut self, (start, end): (usize, usize), rotations: &BTreeSet<i32>) -> usize {
+        let is_free: Vec<bool> = self.patterns.iter().map(|pattern| pattern.is_free(start, end)).collect();
+        let mut fewest: Option<(usize, usize)> = None;
+        for (i, slot) in self.slots.iter().enumerate().filter(|(_, slot)| is_free[slot.pattern]) {
+            let more = slot.more(rotations);
+            if slot.rotations.len() + more <= MAX_ROTATIONS && fewest.is_none_or(|(fewest, _)| more < fewest) {
+                fewest = Some((more, i));
+            }
+            if more == 0 {
+                break;
+            }
+        }
+        let slot = fewest.map(|(_, slot)| slot).unwrap_or_else(|| {
+            self.slots.push(Slot { pattern: 0, rotations: BTreeSet::new() });
+            self.patterns[0].columns += 1;
+            self.slots.len() - 1
+        });
+        let before = self.slots[slot].pattern;
+        let mut used = self.patterns[before].used.clone();
+        used.insert(used.partition_point(|&(other, _)| other < start), (start, end));
+        let after = self.patterns.iter().position(|pattern| pattern.used == used).unwrap_or_else(|| {
+            self.patterns.push(Pattern { used, columns: 0 });
+            self.patterns.len() - 1
+        });
+        self.patterns[before].columns -= 1;
+        self.patterns[after].columns += 1;
+        self.slots[slot].pattern = after;
+        self.slots[slot].rotations.extend(rotations);
+        slot
+    }
+}
+
 /// The columns of each pool.
-type Usage = BTreeMap<Pool, Vec<Slot>>;
+type Usage = BTreeMap<Pool, Columns>;
 
 #[derive(Debug)]
 pub(super) struct Packing {
@@ -153,10 +220,22 @@ pub(super) fn pack<F: super::Field, V>(builder: &Builder<F, V>, usable: usize) -
         alike.entry((shape.op, shape.rows, &shape.need)).or_default().push(i);
     }
     let mut alike: Vec<Vec<usize>> = alike.into_values().collect();
-    let area = |alike: &Vec<usize>| alike.len() * shapes[alike[0]].rows * shapes[alike[0]].kinds.len();
-    alike.sort_by_key(|alike| (std::cmp::Reverse(area(alike)), alike[0]));
+    let area = |block: usize| shapes[block].rows * shapes[block].kinds.len();
+    alike.sort_by_key(|alike| (Reverse(alike.len() * area(alike[0])), alike[0]));
+    let (mut over_ports, mut free): (Vec<usize>, Vec<usize>) =
+        (0..shapes.len()).partition(|&i| shapes[i].fixed_row.is_some());
+    let by_height = |blocks: &mut [usize], strides: &[usize]| {
+        blocks.sort_by_key(|&i| (Reverse(shapes[i].rows * strides[i]), i));
+    };
     let mut strides = vec![1; shapes.len()];
-    let mut best = with_strides(&shapes, &strides, usable).expect("without strides there is a packing");
+    by_height(&mut over_ports, &strides);
+    let with =
+        |strides: &[usize], free: &[usize]| with_strides(&shapes, strides, over_ports.iter().chain(free), usable);
+    by_height(&mut free, &strides);
+    let mut large = free.clone();
+    large.sort_by_key(|&i| (Reverse(area(i)), i));
+    large.truncate(MOVED);
+    let mut best = with(&strides, &free).expect("without strides there is a packing");
     loop {
         let before = best.cost;
         for blocks in &alike {
@@ -166,10 +245,27 @@ pub(super) fn pack<F: super::Field, V>(builder: &Builder<F, V>, usable: usize) -
                 }
                 let mut other = strides.clone();
                 blocks.iter().for_each(|&block| other[block] = stride);
-                match with_strides(&shapes, &other, usable) {
-                    Some(found) if found.cost < best.cost => (best, strides) = (found, other),
-                    _ => {}
+                let mut sorted = free.clone();
+                by_height(&mut sorted, &other);
+                for order in [sorted, free.clone()] {
+                    match with(&other, &order) {
+                        Some(found) if found.cost < best.cost => {
+                            (best, free, strides) = (found, order, other.clone());
+                        }
+                        _ => {}
+                    }
                 }
+            }
+        }
+        for (&block, &other) in large.iter().flat_map(|block| large.iter().map(move |other| (block, other))) {
+            let at = |block: usize| free.iter().position(|&other| other == block).expect("a large block is a free one");
+            let (from, to) = (at(block), at(other));
+            let mut moved = free.clone();
+            let block = moved.remove(from);
+            moved.insert(to, block);
+            match with(&strides, &moved) {
+                Some(found) if found.cost < best.cost => (best, free) = (found, moved),
+                _ => {}
             }
         }
         if best.cost == before {
@@ -179,34 +275,38 @@ pub(super) fn pack<F: super::Field, V>(builder: &Builder<F, V>, usable: usize) -
 }
 
 /// None if a column would be read at too many rotations.
-fn with_strides(shapes: &[Shape<'_>], strides: &[usize], usable: usize) -> Option<Packing> {
-    let mut usage: Usage = Pool::ALL.iter().map(|&p| (p, vec![])).collect();
-    let mut order: Vec<usize> = (0..shapes.len()).collect();
-    order.sort_by_key(|&i| (shapes[i].fixed_row.is_none(), std::cmp::Reverse(shapes[i].rows * strides[i]), i));
+fn with_strides<'a>(
+    shapes: &[Shape<'_>],
+    strides: &[usize],
+    order: impl Iterator<Item = &'a usize>,
+    usable: usize,
+) -> Option<Packing> {
+    let mut usage: Usage = Pool::ALL.iter().map(|&p| (p, Columns::new())).collect();
     let mut places: Vec<Option<Place>> = vec![None; shapes.len()];
-    for i in order {
+    for &i in order {
         let (shape, stride) = (&shapes[i], strides[i]);
         assert!(shape.rows * stride <= usable, "block {} of {} rows exceeds {usable}", shape.op, shape.rows);
         let row = shape.fixed_row.unwrap_or_else(|| best_row(shape, stride, &usage, usable));
         places[i] = Some(place(shape, (row, stride), &mut usage)?);
     }
-    let cost = |(pool, slots): (&Pool, &Vec<Slot>)| {
+    let cost = |(pool, Columns { slots, .. }): (&Pool, &Columns)| {
         slots.len() * pool.weight() + ROTATION * slots.iter().map(|slot| slot.rotations.len()).sum::<usize>()
     };
     Some(Packing {
         cost: usage.iter().map(cost).sum(),
         places: places.into_iter().map(|p| p.expect("every block was placed")).collect(),
-        sizes: usage.into_iter().map(|(pool, columns)| (pool, columns.len())).collect(),
+        sizes: usage.into_iter().map(|(pool, columns)| (pool, columns.slots.len())).collect(),
     })
 }
 
 fn best_row(shape: &Shape<'_>, stride: usize, usage: &Usage, usable: usize) -> usize {
     let height = shape.rows * stride;
-    let ends = usage.values().flatten().flat_map(|slot| &slot.used).map(|&(_, end)| end);
+    let patterns = usage.values().flat_map(|columns| &columns.patterns).filter(|pattern| pattern.columns > 0);
+    let ends = patterns.flat_map(|pattern| &pattern.used).map(|&(_, end)| end);
     let candidates: BTreeSet<usize> = ends.filter(|end| end + height <= usable).chain([0]).collect();
     let cost = |row: usize| -> usize {
         let of_pool = |&pool: &Pool| {
-            let free = usage[&pool].iter().filter(|slot| slot.is_free(row, row + height)).count();
+            let free = usage[&pool].free(row, row + height);
             shape.width(pool, stride).saturating_sub(free) * pool.weight()
         };
         shape.need.keys().map(of_pool).sum()
@@ -230,16 +330,7 @@ fn place(shape: &Shape<'_>, (row, stride): (usize, usize), usage: &mut Usage) ->
             if stride > 1 && rotations.len() > MAX_ROTATIONS {
                 return None;
             }
-            let of_usage = usage.get_mut(&pool).expect("all pools exist");
-            let fits =
-                |slot: &Slot| slot.is_free(start, end) && slot.rotations.len() + slot.more(&rotations) <= MAX_ROTATIONS;
-            let free = (0..of_usage.len()).filter(|&slot| fits(&of_usage[slot]));
-            let slot = free.min_by_key(|&slot| (of_usage[slot].more(&rotations), slot)).unwrap_or_else(|| {
-                of_usage.push(Slot::default());
-                of_usage.len() - 1
-            });
-            of_usage[slot].used.push((start, end));
-            of_usage[slot].rotations.extend(rotations);
+            let slot = usage.get_mut(&pool).expect("all pools exist").take((start, end), &rotations);
             for &column in columns {
                 slots[column] = slot;
                 if let Kind::LookupX(pair) = shape.kinds[column] {

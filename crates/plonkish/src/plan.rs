@@ -117,8 +117,9 @@ pub struct TableColumns {
     pub y: usize,
     /// Advice column, of phase 1: how often each entry is looked up.
     pub multiplicity: usize,
-    /// Advice column, of phase 2, which parts of the tables may share: the sum of multiplicities over entries.
-    pub quotient: usize,
+    /// Advice column, of phase 2, which parts of the tables may share: the sum of multiplicities over entries. None of those
+    /// that the running sum takes away itself.
+    pub quotient: Option<usize>,
 }
 
 /// What phase 2 computes, over global cells.

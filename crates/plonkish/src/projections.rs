@@ -40,6 +40,8 @@ enum Tree {
     Add(Box<Tree>, Box<Tree>),
     Mul(Box<Tree>, Box<Tree>),
     Scale(Box<Tree>, Interval),
+    /// Known to lie here where these cells, of phase 1, are known.
+    Within(Vec<(Global, i32)>, Interval),
     /// An expression over these cells of phase 1, with its value on some rows.
     Phase1(Box<Tree>, Vec<(usize, i32)>, Option<(Range<usize>, Interval)>),
 }
@@ -63,6 +65,7 @@ impl Tree {
             Expr::Add(a, b) => Tree::Add(boxed(a), boxed(b)),
             Expr::Mul(a, b) => Tree::Mul(boxed(a), boxed(b)),
             Expr::Scale(a, c) => Tree::Scale(boxed(a), Interval::of(*c)),
+            Expr::Within(a, interval) => Tree::Within(a.distinct_cells(), *interval),
         }
     }
 }
@@ -157,6 +160,17 @@ impl<'p, F: Field> Projections<'p, F> {
                 Value::Norm(norm) => norm.scale(*c).map(Value::Norm),
             }
             .ok_or_else(too_large),
+            Tree::Within(cells, interval) => {
+                for &(column, rotation) in &*cells {
+                    let at = shifted(row, rotation);
+                    if let Global::Advice(a) = column
+                        && self.plan.span(a, at).is_none_or(|span| span.basis != Basis::Firm)
+                    {
+                        return Err(Missing::Cell(a, at));
+                    }
+                }
+                Ok(Value::Known(*interval))
+            }
             Tree::Phase1(_, _, Some((rows, interval))) if rows.contains(&row) => Ok(Value::Known(*interval)),
             Tree::Phase1(inner, cells, value) => {
                 let mut spans = cells.iter().map(|&(column, rotation)| {

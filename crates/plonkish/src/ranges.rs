@@ -88,5 +88,11 @@ impl Known {
     }
 }
 
-/// A case of a definition: columns that are narrower in it than in general.
-pub type Case = Vec<(Col, Interval)>;
+/// A case that a flag tells apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The flag's value.
+    pub flag: i128,
+    /// Columns that constraints show to be narrower in it than in general.
+    pub narrower: Vec<(Col, Interval)>,
+}

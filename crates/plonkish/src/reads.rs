@@ -96,7 +96,7 @@ impl<F: Field, V> Builder<F, V> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Builder, Fault, Kind};
+    use crate::{Builder, Case, Expr, Fault, Interval, Kind};
     use pasta_curves::Fp;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -121,6 +121,30 @@ mod tests {
         };
         assert_eq!(faults(0..1), []);
         assert_eq!(faults(1..2), [Fault::Outside { op: "first".into(), gate: "z = next x".into() }]);
+    }
+
+    /// Cases are all that their flag may be, and hold where the flag does.
+    #[test]
+    fn cases_are_those_of_their_flag() {
+        let faults = |cases: &[i128], flagged: std::ops::Range<usize>, read: std::ops::Range<usize>| {
+            let (mut b, first, x) = two_blocks();
+            let (flag, y) = (b.column(first, Kind::Unchecked, "flag"), b.column(first, Kind::Unchecked, "y"));
+            let sign = flag.cur() * (Expr::int(1) - flag.cur()) * (Expr::int(1) + flag.cur());
+            b.gate(first, "sign", sign, flagged.clone());
+            let poly = (flag.cur() * (flag.cur() + Expr::int(1))).halved() * x.cur();
+            let cases: Vec<Case> = cases.iter().map(|&flag| Case { flag, narrower: vec![] }).collect();
+            let poly = b.by_cases(first, "x or 0", (poly, flag), &cases, flagged);
+            b.define(first, "y is x or 0", y, poly.clone(), read);
+            let shown = b.interval(first, &y.cur());
+            (b.compile_filled(8).0.faults, shown)
+        };
+        assert_eq!(faults(&[-1, 0, 1], 0..2, 0..2), (vec![], Some(Interval::unsigned(12))));
+        let missing = Fault::Cases { op: "first".into(), gate: "x or 0".into() };
+        for cases in [&[0, 1][..], &[-1, 1], &[-1, 0], &[]] {
+            assert_eq!(faults(cases, 0..2, 0..2).0, std::slice::from_ref(&missing), "{cases:?}");
+        }
+        let unknown = Fault::Unknown { op: "first".into(), gate: "y is x or 0".into(), column: "flag".into() };
+        assert_eq!(faults(&[-1, 0, 1], 0..1, 0..2).0, [unknown]);
     }
 
     #[test]

@@ -147,8 +147,8 @@ impl<F: Field> Witness<F> {
             sums.iter_mut().zip(&total).for_each(|(sum, term)| *sum += term);
             self.values[helper.column] = total;
         }
-        for table in &plan.tables {
-            self.values[table.quotient].fill(F::ZERO);
+        for quotient in plan.tables.iter().filter_map(|table| table.quotient) {
+            self.values[quotient].fill(F::ZERO);
         }
         for table in &plan.tables {
             let mut quotients: Vec<F> = (0..plan.usable)
@@ -167,7 +167,9 @@ impl<F: Field> Witness<F> {
                 *q *= m;
                 *s -= *q;
             }
-            self.values[table.quotient].iter_mut().zip(&quotients).for_each(|(sum, q)| *sum += q);
+            if let Some(quotient) = table.quotient {
+                self.values[quotient].iter_mut().zip(&quotients).for_each(|(sum, q)| *sum += q);
+            }
         }
         let mut running = F::ZERO;
         for (cell, s) in self.values[plan.running].iter_mut().zip(&sums) {

@@ -32,11 +32,11 @@ impl Draws {
             let refuse = || ProveError::Blinding { port: port.name.clone() };
             match blinding {
                 // A blind of 0 would make a zero column commit to the point at infinity.
-                PortBlinding::Canonical(0) => return Err(refuse()),
+                PortBlinding::Canonical(blind) if *blind == F::ZERO => return Err(refuse()),
                 PortBlinding::Canonical(blind) => {
                     for column in columns.clone() {
                         draws.rows[column].fill(F::ZERO);
-                        draws.blinds[column] = F::from(*blind);
+                        draws.blinds[column] = *blind;
                     }
                 }
                 PortBlinding::Secret(secret) => {
@@ -82,7 +82,7 @@ pub(super) mod tests {
     pub fn draws(seed: u64) -> (Shape, Draws) {
         let plan = toy(0).plan;
         let shape = Shape::of(&plan).unwrap();
-        let ports = [PortBlinding::Canonical(3), derive_wire(&[5; 32], b"statement", b"wire", 4)];
+        let ports = [PortBlinding::Canonical(F::from(3)), derive_wire(&[5; 32], b"statement", b"wire", 4)];
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let draws = Draws::new(&plan, &shape, &ports, &mut rng).unwrap();
         (shape, draws)
@@ -118,10 +118,10 @@ pub(super) mod tests {
         let good = derive_wire(&[5; 32], b"s", b"w", 4);
         let try_with =
             |ports: &[PortBlinding]| Draws::new(&plan, &shape, ports, &mut ChaCha20Rng::seed_from_u64(0)).unwrap_err();
-        let one = PortBlinding::Canonical(1);
+        let one = PortBlinding::CANONICAL;
         assert!(matches!(try_with(std::slice::from_ref(&one)), ProveError::Ports { expected: 2, found: 1 }));
         for bad in [
-            [PortBlinding::Canonical(0), good.clone()],
+            [PortBlinding::Canonical(F::from(0)), good.clone()],
             [good.clone(), good.clone()],
             [one.clone(), derive_wire(&[5; 32], b"s", b"w", 3)],
             [

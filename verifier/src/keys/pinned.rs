@@ -5,9 +5,9 @@ use circuits::model::Config;
 
 /// By preset.
 const PINNED: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("0290364f1fc70a06ae291726b187f13b8a84d9fe9c575d4b465349ca0eda983e")),
-    (Config::MICRO, bytes("8ec9f1d13d7fbd1ff9eb66908e22e234f8d32f5f09bdb25b035cb64d47bb2bea")),
-    (Config::MINI, bytes("4245716a01e5741696ca94846197c312c689be5eff8d300df7738db0abe71b91")),
+    (Config::NANO, bytes("6ff8d641fbf7f6357413706a373e5131daaa34883502e1bee6da651b4496c578")),
+    (Config::MICRO, bytes("bc42d92aac32705c8b86f1501d925f34222e86b4f639577e01248b1844344c91")),
+    (Config::MINI, bytes("2f42049f3bc1dc27f3c2bbaabbe1e2370741dea8194fc119a49ba47184895fa9")),
 ];
 
 /// The digest of the keys of a preset.

@@ -40,7 +40,7 @@ pub fn wire(seed: u64) -> PortBlinding {
 }
 
 pub fn instance(toy: Toy, seed: u64) -> ProofInstance {
-    ProofInstance { witness: toy.witness, publics: toy.publics, ports: vec![PortBlinding::Canonical(1), wire(seed)] }
+    ProofInstance { witness: toy.witness, publics: toy.publics, ports: vec![PortBlinding::CANONICAL, wire(seed)] }
 }
 
 pub fn honest(seeds: &[u64]) -> Proof {
@@ -67,7 +67,7 @@ pub fn forge(witnesses: &[Witness], instances: &[Vec<F>]) -> Vec<u8> {
 pub fn forge_blinded(witnesses: &[Witness], instances: &[Vec<F>], alter: &mut dyn FnMut(&mut Draws)) -> Vec<u8> {
     let (plan, shape) = (&KEY.plan, &KEY.verifying.shape);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let ports = [PortBlinding::Canonical(1), wire(1)];
+    let ports = [PortBlinding::CANONICAL, wire(1)];
     let mut draws: Vec<Draws> = witnesses.iter().map(|_| Draws::new(plan, shape, &ports, &mut rng).unwrap()).collect();
     draws.iter_mut().for_each(alter);
     let stock = forge_by_stock(witnesses, instances, &draws, rng.clone());

@@ -32,6 +32,11 @@ impl Limbs {
         &self.columns
     }
 
+    /// The most significant limb.
+    pub fn top(&self) -> Col {
+        *self.columns.last().expect("an integer has limbs")
+    }
+
     /// The integer.
     pub fn value(&self) -> Local {
         self.part(0, self.columns.len())
@@ -55,8 +60,7 @@ impl Limbs {
     }
 
     /// Narrows the most significant limb to `bits < 12` bits on `rows`: its multiple by `2^(12−bits)` is a limb as well.
-    /// `active` (0 or 1, of degree 1)
-    /// switches the check off where it is 0. The limbs are assigned before.
+    /// `active` (0 or 1) switches the check off where it is 0. The limbs are assigned before.
     pub fn narrow<V>(
         &self,
         b: &mut Builder<V>,
@@ -65,9 +69,8 @@ impl Limbs {
         active: Local,
         rows: impl IntoIterator<Item = usize>,
     ) -> Col {
-        let top = *self.columns.last().expect("limbs to narrow");
         let check = b.column(self.block, Kind::Limb, &format!("{name}.narrow"));
-        let shifted = top.cur().times_pow2(LIMB_BITS - bits);
+        let shifted = self.top().cur().times_pow2(LIMB_BITS - bits);
         b.define(self.block, &format!("{name}: top limb has {bits} bits"), check, active * shifted, rows);
         check
     }

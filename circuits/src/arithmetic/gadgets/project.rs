@@ -8,7 +8,7 @@ use super::slab::Placed;
 use backend::{Builder, Local};
 use plonkish::{Cell, Challenge, Kind};
 
-/// `⟨X⟩_c`: one cell per run. Elements of degree at most 2.
+/// `⟨X⟩_c`: one cell per run. Elements of degree at most 3.
 pub fn inner<V>(b: &mut Builder<V>, x: &Placed, challenge: Challenge) -> Vec<Cell> {
     let (c, power) = (challenge.power(1), challenge.power(x.slab.lanes as u32));
     let name = challenge.label();

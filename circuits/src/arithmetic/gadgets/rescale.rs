@@ -1,27 +1,26 @@
 //! Saturating division by a power of two: `y = clamp(floor((x + 2^(s−1)) / 2^s))` on `bits` bits.
 //!
-//! With `X = x + 2^(s−1) + 2^(bits−1+s)` the quotient is in range iff `0 ≤ X < 2^(bits+s)`. Three cases, told apart by
-//! two flags, cover every `x` within the declared bound:
+//! With `X = x + 2^(s−1) + 2^(bits−1+s)` the quotient is in range iff `0 ≤ X < 2^(bits+s)`. Three cases, told apart by a
+//! flag, cover every `x` within the declared bound; n is the number of all limbs, those beyond `bits + s` included:
 //!
-//! | case | flags | `X` | `y + 2^(bits−1)` |
+//! | case | `end` | `X` | `y + 2^(bits−1)` |
 //! |---|---|---|---|
-//! | in range | none | `U` | the upper limbs of `U` |
-//! | too large | `over` | `2^(bits+s) + U` | `2^bits − 1` |
-//! | too small | `under` | `−1 − U` | `0` |
+//! | in range | 0 | `U`, of `bits + s` bits | the upper limbs of `U` |
+//! | too large | 1 | `2^(bits+s) + U` | `2^bits − 1` |
+//! | too small | −1 | `U − 2^(12·n)` | `0` |
 //!
-//! `U ≥ 0` by its limbs, so the cases are disjoint and `y` is unique. Where range analysis shows that no case but the
-//! first occurs, the flags are left out and `y` is a linear expression of the limbs.
+//! `0 ≤ U < 2^(12·n)` by its limbs, so the cases are disjoint and `y` is unique. Where range analysis shows that no case but
+//! the first occurs, the flag is left out and `y` is a linear expression of the limbs.
 //!
 //! | degree | constraint |
 //! |---|---|
-//! | 3 | `over·(1 − over) = 0`, `under·(1 − under) = 0` |
-//! | 3 | `over·under = 0` |
-//! | 3 | `(over + under − 1)·extra = 0`: limbs beyond `bits + s` only when saturated |
-//! | 3 | `y = (1 − over − under)·upper + over·(2^bits − 1)` |
+//! | 4 | `end·(1 − end)·(1 + end) = 0` |
+//! | 4 | `(1 − end²)·extra = 0`: limbs beyond `bits + s` only when saturated |
+//! | 2 to 4 | the top limb of the result is narrow, unless saturated |
 
 use super::limbs::{Limbs, limb_count};
 use super::slab::{Placed, Slab};
-use backend::{Builder, Expr, Local};
+use backend::{Builder, Cells, Expr, Local};
 use plonkish::{BlockId, Case, Col, Interval, Kind, LIMB_BITS};
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,10 +39,26 @@ pub struct Rescale {
 /// Results of a placed division, and what they are results of.
 #[derive(Clone, Debug)]
 pub struct Rescaled {
-    /// `y`, signed, of degree 1.
+    /// `y`, signed: of degree 3 where the division can saturate, else 1. [`Self::hold`] gives it cells.
     pub y: Placed,
-    /// `x`, of degree at most 2: the only value whose division gives the cells as they stand. The caller must constrain it.
+    /// `x`, of degree at most 3: the only value whose division gives the cells as they stand. The caller must constrain it.
     pub x: Placed,
+}
+
+impl Rescaled {
+    /// The same with `y` in cells of its own, for products.
+    pub fn hold<V>(self, b: &mut Builder<V>, name: &str) -> Self {
+        let Placed { slab, mut lanes } = self.y;
+        for (piece, lanes) in slab.pieces.iter().zip(&mut lanes) {
+            for (lane, y) in lanes.iter_mut().enumerate().filter(|(_, y)| y.degree() > 1) {
+                let cells = b.column(piece.block, Kind::Copyable, &format!("{name}{lane}.y"));
+                let meaning = format!("{name}{lane}: y is the quotient or the end of its range");
+                b.define(piece.block, &meaning, cells, y.clone(), slab.data(piece));
+                *y = cells.cur();
+            }
+        }
+        Rescaled { y: Placed { slab, lanes }, ..self }
+    }
 }
 
 impl Rescale {
@@ -56,10 +71,12 @@ impl Rescale {
         self.bound + self.half() as u128 >= 1u128 << (self.bits - 1 + self.shift)
     }
 
+    /// Limbs of a result in range and its remainder.
     fn limbs(self) -> usize {
         (self.shift / LIMB_BITS) as usize + limb_count(self.bits)
     }
 
+    /// Limbs beyond these.
     fn extra(self) -> usize {
         if !self.saturates() {
             return 0;
@@ -68,6 +85,7 @@ impl Rescale {
         while (self.bound + self.half() as u128) >> (LIMB_BITS as usize * (self.limbs() + extra)) != 0 {
             extra += 1;
         }
+        assert!(LIMB_BITS as usize * (self.limbs() + extra) < 126, "a dividend of all limbs is an i128");
         extra
     }
 
@@ -90,9 +108,9 @@ impl Rescale {
                     let (run, column) = shape.element(&piece, row, lane);
                     x(values, run, column)
                 };
-                let (y, x) = self.place_lane(b, piece.block, &format!("{name}{lane}"), slab.data(&piece), of_row);
-                y_lanes.push(y);
-                x_lanes.push(x);
+                let division = self.place_lane(b, piece.block, &format!("{name}{lane}"), slab.data(&piece), of_row);
+                y_lanes.push(division.part(b, &division.upper) - Expr::pow2(self.bits - 1));
+                x_lanes.push(division.x);
             }
             ys.push(y_lanes);
             xs.push(x_lanes);
@@ -100,7 +118,7 @@ impl Rescale {
         Rescaled { y: Placed { slab: slab.clone(), lanes: ys }, x: Placed { slab: slab.clone(), lanes: xs } }
     }
 
-    /// Places one division per row of a block; gives `y` and `x`.
+    /// Places the limbs and the flag of one division per row of a block, and all constraints.
     pub fn place_lane<V: 'static>(
         self,
         b: &mut Builder<V>,
@@ -108,151 +126,138 @@ impl Rescale {
         name: &str,
         rows: Range<usize>,
         x: impl Fn(&V, usize) -> i128 + Send + Sync + 'static,
-    ) -> (Local, Local) {
-        let lane = self.limbs_of_lane(b, block, name, rows.clone(), x);
-        let y = match lane.flags {
-            None => lane.upper.value(),
-            Some(_) => {
-                let y = b.column(block, Kind::Copyable, &format!("{name}.y"));
-                let meaning = "y is the quotient or the end of its range";
-                lane.define(b, &format!("{name}: {meaning}"), y, (&lane.upper, None), rows);
-                y.cur()
+    ) -> RescaledLane {
+        let (limbs, extra, low) = (self.limbs(), self.extra(), (self.shift / LIMB_BITS) as usize);
+        let u = Limbs::place(b, block, name, limbs + extra);
+        let end = self.saturates().then(|| b.column(block, Kind::Unchecked, &format!("{name}.end")));
+        let (upper, beyond) = (Limbs::of(&u, low, limbs), Limbs::of(&u, limbs, limbs + extra));
+        let spare = LIMB_BITS * limb_count(self.bits) as u32 - self.bits;
+        // A limb to spare also says that the top limb of a result in range is narrow.
+        let shares = spare != 0 && extra > 0;
+        let lane =
+            RescaledLane { block, name: name.into(), rows: rows.clone(), upper, end, bits: self.bits, x: Expr::int(0) };
+        let cells = Columns { u: u.clone(), end, narrow: shares.then_some(spare) };
+        b.assign(block, move |values, assigned| {
+            rows.clone().for_each(|row| cells.set(assigned, row, self, x(values, row)));
+        });
+        let (rows, is_in_range) = (lane.rows.clone(), lane.is_in_range());
+        if let Some(end) = end {
+            let few = end.cur() * (Expr::int(1) - end.cur()) * (Expr::int(1) + end.cur());
+            b.gate(block, &format!("{name}: end is -1, 0 or 1"), few, rows.clone());
+        }
+        let (shared, rest) = beyond.columns().split_at(usize::from(shares));
+        if !rest.is_empty() {
+            let rest = beyond.part(shared.len(), extra);
+            let meaning = format!("{name}: extra limbs only when saturated");
+            b.gate(block, &meaning, is_in_range.clone() * rest, rows.clone());
+        }
+        match shared.first() {
+            Some(shared) => {
+                let shifted = lane.upper.top().cur().times_pow2(spare);
+                let meaning = format!("{name}: top limb has {} bits, unless saturated", LIMB_BITS - spare);
+                b.gate(block, &meaning, is_in_range * (shared.cur() - shifted), rows);
             }
-        };
-        (y - Expr::pow2(self.bits - 1), lane.x)
+            None if spare != 0 => drop(lane.upper.narrow(b, name, LIMB_BITS - spare, is_in_range, rows)),
+            None => {}
+        }
+        let x = self.dividend(&u, end, shares);
+        RescaledLane { x, ..lane }
     }
 
-    /// Places the limbs and flags of one division per row of a block, and all constraints but those of the result.
-    pub fn limbs_of_lane<V: 'static>(
-        self,
-        b: &mut Builder<V>,
-        block: BlockId,
-        name: &str,
-        on: Range<usize>,
-        x: impl Fn(&V, usize) -> i128 + Send + Sync + 'static,
-    ) -> RescaledLane {
-        let rows = || on.clone();
-        let (limbs, low) = (self.limbs(), (self.shift / LIMB_BITS) as usize);
-        let (range, offset) = (self.bits + self.shift, (1i128 << (self.bits - 1 + self.shift)) + self.half());
-        let partial = self.bits % LIMB_BITS;
-        let saturates = self.saturates();
-        let u = Limbs::place(b, block, name, limbs + self.extra());
-        let flags = saturates.then(|| {
-            [
-                b.column(block, Kind::Unchecked, &format!("{name}.over")),
-                b.column(block, Kind::Unchecked, &format!("{name}.under")),
-            ]
-        });
-        let (assigned, on_rows) = (u.clone(), on.clone());
-        b.assign(block, move |values, cells| {
-            for row in on_rows.clone() {
-                let shifted = x(values, row) + offset;
-                let magnitude = match flags {
-                    Some([_, under]) if shifted < 0 => {
-                        cells.set(under, row, 1);
-                        -1 - shifted
-                    }
-                    Some([over, _]) if shifted >> range != 0 => {
-                        cells.set(over, row, 1);
-                        shifted - (1 << range)
-                    }
-                    _ => shifted,
-                };
-                assigned.set(cells, row, magnitude);
-            }
-        });
-        let one = Expr::int(1);
-        let saturated = flags.map_or(Expr::int(0), |[over, under]| over.cur() + under.cur());
-        if let Some([over, under]) = flags {
-            let bit = |c: Col| c.cur() * (Expr::int(1) - c.cur());
-            b.gate(block, &format!("{name}: over is 0 or 1"), bit(over), rows());
-            b.gate(block, &format!("{name}: under is 0 or 1"), bit(under), rows());
-            b.gate(block, &format!("{name}: not both over and under"), over.cur() * under.cur(), rows());
-            if self.extra() > 0 {
-                b.gate(
-                    block,
-                    &format!("{name}: extra limbs only when saturated"),
-                    (saturated.clone() - one.clone()) * u.part(limbs, limbs + self.extra()),
-                    rows(),
-                );
-            }
+    /// `x` as an expression of the limbs and the flag.
+    fn dividend(self, u: &Limbs, end: Option<Col>, shares: bool) -> Local {
+        let (limbs, range) = (self.limbs(), self.bits + self.shift);
+        let offset = Expr::pow2(range - 1) + Expr::int(self.half());
+        let Some(end) = end else { return u.value() - offset };
+        let extra = self.extra();
+        let beyond =
+            |from: usize, to: usize| u.part(limbs + from, limbs + to).times_pow2(LIMB_BITS * (limbs + from) as u32);
+        let mut whole = u.part(0, limbs);
+        if shares {
+            whole = whole + end.cur().square() * beyond(0, 1);
         }
-        let upper = Limbs::of(&u, low, limbs);
-        if partial != 0 {
-            upper.narrow(b, name, partial, one - saturated, rows());
+        if extra > usize::from(shares) {
+            whole = whole + beyond(shares.into(), extra);
         }
-        let x = match flags {
-            None => u.value() - Expr::int(offset),
-            Some([over, under]) => {
-                u.value() + over.cur().times_pow2(range)
-                    - under.cur() * (u.value().times(2) + Expr::int(1))
-                    - Expr::int(offset)
-            }
-        };
-        RescaledLane { block, upper, flags, bits: self.bits, x }
+        // 2^range at the upper end, −2^(12·n) at the lower one.
+        let all = LIMB_BITS * (limbs + extra) as u32;
+        if all == range {
+            return whole + end.cur().times_pow2(range) - offset;
+        }
+        let half_sum = Expr::pow2(range - 1) + Expr::pow2(all - 1);
+        let half_difference = Expr::pow2(range - 1) - Expr::pow2(all - 1);
+        whole + end.cur() * half_sum + end.cur().square() * half_difference - offset
     }
 }
 
 /// The cells of one lane of a division.
+#[derive(Clone)]
+struct Columns {
+    u: Limbs,
+    end: Option<Col>,
+    /// Bits that the top limb of a result in range has to spare, where the first extra limb says so.
+    narrow: Option<u32>,
+}
+
+impl Columns {
+    fn set(&self, cells: &mut Cells<'_>, row: usize, division: Rescale, x: i128) {
+        let (limbs, range) = (division.limbs(), division.bits + division.shift);
+        let shifted = x + division.half() + (1i128 << (range - 1));
+        match self.end {
+            Some(end) if shifted < 0 => {
+                cells.set(end, row, -1);
+                self.u.set(cells, row, shifted + (1i128 << (LIMB_BITS as usize * self.u.columns().len())));
+            }
+            Some(end) if shifted >> range != 0 => {
+                cells.set(end, row, 1);
+                self.u.set(cells, row, shifted - (1i128 << range));
+            }
+            _ => {
+                self.u.set(cells, row, shifted);
+                if let Some(spare) = self.narrow {
+                    let top = shifted >> (LIMB_BITS as usize * (limbs - 1));
+                    cells.set(self.u.columns()[limbs], row, top << spare);
+                }
+            }
+        }
+    }
+}
+
+/// One placed division per row of a block.
 #[derive(Clone, Debug)]
 pub struct RescaledLane {
     block: BlockId,
+    name: String,
+    rows: Range<usize>,
     /// Limbs of `y + 2^(bits−1)` when the division does not saturate.
     pub upper: Limbs,
-    /// `over` and `under`, where the division can saturate.
-    pub flags: Option<[Col; 2]>,
+    /// 1 and −1 at the ends of the range, where the division can saturate.
+    pub end: Option<Col>,
     bits: u32,
-    /// `x`, of degree at most 2.
+    /// `x`, of degree at most 3. The caller must constrain it.
     pub x: Local,
 }
 
 impl RescaledLane {
-    /// Defines `column` as the part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold, less `offset`: theirs when
-    /// nothing saturates, else all ones or all zeros.
-    #[track_caller]
-    pub fn define<V>(
-        &self,
-        b: &mut Builder<V>,
-        name: &str,
-        column: Col,
-        (limbs, offset): (&Limbs, Option<Local>),
-        rows: impl IntoIterator<Item = usize>,
-    ) {
-        let value = self.part(limbs);
-        let value = match offset {
-            Some(offset) => value - offset,
-            None => value,
-        };
-        b.define_by_cases(self.block, name, column, (value, &self.cases()), rows);
+    /// 1 or 0.
+    fn is_in_range(&self) -> Local {
+        self.end.map_or(Expr::int(1), |end| Expr::int(1) - end.cur().square())
     }
 
-    /// The cases of the division: in range, where the top limb is narrow; too large; too small.
-    fn cases(&self) -> Vec<Case> {
-        let top = *self.upper.columns().last().expect("a result has limbs");
+    /// The part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: theirs when nothing saturates, else all ones or all
+    /// zeros.
+    pub fn part<V>(&self, b: &mut Builder<V>, limbs: &Limbs) -> Local {
+        let Some(end) = self.end else { return limbs.value() };
         let spare = LIMB_BITS * limb_count(self.bits) as u32 - self.bits;
-        let narrow = (top, Interval::unsigned(LIMB_BITS - spare));
-        let flag = |set: bool| Interval::new(set.into(), set.into());
-        match self.flags {
-            None => vec![vec![narrow]],
-            Some([over, under]) => vec![
-                vec![(over, flag(false)), (under, flag(false)), narrow],
-                vec![(over, flag(true)), (under, flag(false))],
-                vec![(over, flag(false)), (under, flag(true))],
-            ],
-        }
-    }
-
-    /// The expression that [`Self::define`] gives a cell of its own; degree 2 where the division can saturate.
-    pub fn part(&self, limbs: &Limbs) -> Local {
-        match self.flags {
-            None => limbs.value(),
-            Some([over, under]) => {
-                let is_top = limbs.columns().last() == self.upper.columns().last();
-                let full = LIMB_BITS * limbs.columns().len() as u32;
-                let bits = if is_top { full - (LIMB_BITS * limb_count(self.bits) as u32 - self.bits) } else { full };
-                (Expr::int(1) - over.cur() - under.cur()) * limbs.value()
-                    + over.cur() * (Expr::pow2(bits) - Expr::int(1))
-            }
-        }
+        let full = LIMB_BITS * limbs.columns().len() as u32;
+        let bits = if limbs.top() == self.upper.top() { full - spare } else { full };
+        // 2 at the upper end.
+        let twice = end.cur() * (end.cur() + Expr::int(1));
+        let value = self.is_in_range() * limbs.value() + (twice * (Expr::pow2(bits) - Expr::int(1))).halved();
+        let narrow = (self.upper.top(), Interval::unsigned(LIMB_BITS - spare));
+        let case = |flag: i128, narrower: Vec<_>| Case { flag, narrower };
+        let cases = [case(0, vec![narrow]), case(1, vec![]), case(-1, vec![])];
+        let name = format!("{}: the quotient or the end of its range", self.name);
+        b.by_cases(self.block, &name, (value, end), &cases, self.rows.clone())
     }
 }

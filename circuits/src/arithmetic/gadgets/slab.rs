@@ -1,11 +1,12 @@
 //! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
+use backend::curve::DEFAULT_K;
 use backend::{Builder, Local};
-use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId};
+use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId, RESERVED_ROWS};
 use std::sync::Arc;
 
-/// Most rows of one piece of a slab, its carry included: half of the usable rows, so that pieces stack well.
-const PIECE_ROWS: usize = 2040;
+/// Rows of a column of the circuits, those that blind it left out.
+const COLUMN_ROWS: usize = (1 << DEFAULT_K) - RESERVED_ROWS;
 
 /// Rows of blocks in which tensors of one shape stand, aligned with each other.
 #[derive(Clone, Debug)]
@@ -39,17 +40,16 @@ impl Slab {
         let lanes = LANES;
         assert_eq!(columns % lanes, 0, "{op}: inner dimension {columns} is no multiple of {lanes}");
         let run_rows = columns / lanes;
-        // Pieces of almost equal height.
-        let most = (PIECE_ROWS / run_rows).saturating_sub(1).max(1);
-        let per_piece = runs.div_ceil(runs.div_ceil(most));
-        let pieces = (0..runs)
-            .step_by(per_piece)
-            .map(|first| {
-                let here = per_piece.min(runs - first);
-                let carry = if first == 0 { 0 } else { run_rows };
-                Piece { block: b.block(op, carry + here * run_rows), first, runs: here, carry }
-            })
-            .collect();
+        // What fits one column is cut into halves of one, so that any two pieces fill it; a taller tensor into whole columns.
+        let rows = if runs * run_rows <= COLUMN_ROWS { COLUMN_ROWS / 2 } else { COLUMN_ROWS };
+        let most = (rows / run_rows).max(2);
+        let (mut pieces, mut first) = (vec![], 0);
+        while first < runs {
+            let carry = if first == 0 { 0 } else { run_rows };
+            let here = (runs - first).min(most - usize::from(first != 0));
+            pieces.push(Piece { block: b.block(op, carry + here * run_rows), first, runs: here, carry });
+            first += here;
+        }
         Slab { pieces, runs, columns, lanes }
     }
 

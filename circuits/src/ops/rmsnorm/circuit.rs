@@ -81,12 +81,9 @@ pub fn place<V: 'static>(
     );
     slab.gate(b, "h is n·gain rounded", |p, l| h.x.lane(p, l) - n.y.lane(p, l) * gains.lane(p, l));
 
-    let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }.place(
-        b,
-        slab,
-        "dh",
-        move |v, t, j| zdh(v).at(t, j),
-    );
+    let dh = Rescale { shift: 12, bits: Class::Gradient.bits(), bound: norm.zdh_bound }
+        .place(b, slab, "dh", move |v, t, j| zdh(v).at(t, j))
+        .hold(b, "dh");
     let c =
         slab.running_sum(b, "c", &Placed::row_sums(slab, |p, l| dh.y.lane(p, l) * gains.lane(p, l) * n.y.lane(p, l)));
     let cbar_range = Declared::shown(Interval::signed(CBAR_BITS), "cbar is in range");

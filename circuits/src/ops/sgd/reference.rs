@@ -1,4 +1,4 @@
-//! The update of one element, and its public integers.
+//! The update of one element, and the integers that it takes of the run.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -50,7 +50,7 @@ fn over(predictions: &Option<u64>) -> String {
     predictions.map_or(String::new(), |p| format!(" over {p} predictions per step"))
 }
 
-/// The public integers of an update.
+/// The integers of an update, which every verifier derives from the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hyper {
     /// λ = round(lr36 / P), frac 36, at most 2^36.

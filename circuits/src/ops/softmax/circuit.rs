@@ -61,7 +61,10 @@ pub fn place<V: 'static>(
 ) -> SoftmaxCells {
     tags.declare(b, table);
     let (placed, values) = scores;
-    let mask = slab.constants(b, "mask", |i, j| live(i, j).into());
+    // Where nothing is masked there is no mask.
+    let all_live = (0..slab.runs).all(|i| (0..slab.columns).all(|j| live(i, j)));
+    let mask = (!all_live).then(|| slab.constants(b, "mask", |i, j| live(i, j).into()));
+    let masked = |p: usize, l: usize, x: Local| mask.as_ref().map_or(x.clone(), |mask| mask.lane(p, l) * x);
     // The largest score is one of them.
     let score = b.interval(slab.pieces[0].block, &placed.lane(0, 0));
     let max_range = score.map(|score| Declared::shown(score, "the maximum has distance 0; one maximum is marked"));
@@ -74,7 +77,7 @@ pub fn place<V: 'static>(
         let is_maximum = |j| live(i, j) && values(v).at(i, j) == i128::from(trace(v).max[i]);
         (is_maximum(j) && !(0..j).any(is_maximum)).into()
     });
-    let distance = slab.expressions(|p, l| mask.lane(p, l) * (max[p].cur() - placed.lane(p, l)));
+    let distance = slab.expressions(|p, l| masked(p, l, max[p].cur() - placed.lane(p, l)));
 
     // Distance = t·2^12 + rest, or beyond the table: t at its end and the rest in more limbs. Floored, not rounded, so
     // that no distance is negative: the maximum is the largest live score.
@@ -138,9 +141,11 @@ pub fn place<V: 'static>(
             );
             let is_top = top.lane(p, lane);
             b.gate(block, &name("maximum mark is 0 or 1"), is_top.clone() * (one() - is_top.clone()), rows());
-            b.gate(block, &name("no masked maximum"), is_top.clone() * (one() - mask.lane(p, lane)), rows());
+            if let Some(mask) = &mask {
+                b.gate(block, &name("no masked maximum"), is_top.clone() * (one() - mask.lane(p, lane)), rows());
+            }
             b.gate(block, &name("the maximum has distance 0"), is_top * (max[p].cur() - placed.lane(p, lane)), rows());
-            let e = mask.lane(p, lane) * hi.y.cur() * lo.y.cur();
+            let e = masked(p, lane, hi.y.cur() * lo.y.cur());
             b.gate(
                 block,
                 &name("2·e·scale + sum = p·2·sum + remainder"),

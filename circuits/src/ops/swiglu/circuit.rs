@@ -1,7 +1,7 @@
 //! The gated unit, forward and backward, row-aligned: gate, up, their product and the gradients of an element stand in
 //! one row.
 
-use super::{SwigluBackward, SwigluForward};
+use super::{SwigluBackward, SwigluForward, TAU_BOUND};
 use crate::{
     arithmetic::fixed::Class,
     arithmetic::gadgets::{Get, Limbs, Placed, Rescale, Slab},
@@ -70,31 +70,34 @@ pub fn place<V: 'static>(b: &mut Builder<V>, slab: &Slab, g: &Swiglu<'_, V>) -> 
     let int = |x: &Tensor, t: usize, j: usize| i128::from(x.at(t, j));
 
     let z = Rescale { shift: 12, bits: Class::Gate.bits(), bound: g.wide_bound }
-        .place(b, slab, "z", move |v, t, j| zg(v).at(t, j));
-    let u =
-        Rescale { shift: 12, bits: feature, bound: g.wide_bound }.place(b, slab, "u", move |v, t, j| zu(v).at(t, j));
+        .place(b, slab, "z", move |v, t, j| zg(v).at(t, j))
+        .hold(b, "z");
+    let u = Rescale { shift: 12, bits: feature, bound: g.wide_bound }
+        .place(b, slab, "u", move |v, t, j| zu(v).at(t, j))
+        .hold(b, "u");
     let sig = sigmoid(b, slab, &z.y, g);
 
     let s = Rescale { shift: 24, bits: feature, bound: 1 << (17 + 12 + 23) }
         .place(b, slab, "s", move |v, t, j| int(z_of(v), t, j) * int(&forward(v).sig, t, j) * int(u_of(v), t, j));
     slab.gate(b, "s is z·sig·u rounded", |p, l| s.x.lane(p, l) - z.y.lane(p, l) * sig.lane(p, l) * u.y.lane(p, l));
 
-    let ds =
-        Rescale { shift: 12, bits: gradient, bound: g.zds_bound }.place(b, slab, "ds", move |v, t, j| zds(v).at(t, j));
+    let ds = Rescale { shift: 12, bits: gradient, bound: g.zds_bound }
+        .place(b, slab, "ds", move |v, t, j| zds(v).at(t, j))
+        .hold(b, "ds");
     let du = Rescale { shift: 24, bits: gradient, bound: 1 << (35 + 17 + 12) }
         .place(b, slab, "du", move |v, t, j| int(ds_of(v), t, j) * int(z_of(v), t, j) * int(&forward(v).sig, t, j));
     slab.gate(b, "du is ds·z·sig rounded", |p, l| {
         du.x.lane(p, l) - ds.y.lane(p, l) * z.y.lane(p, l) * sig.lane(p, l)
     });
-    let tau = slab.unchecked(b, "tau", None, move |v, t, j| int(&backward(v).tau, t, j));
-    slab.determine(b, "tau is sig·2^24 + z·sig·(4096 − sig)", &tau, |p, l| {
+    let tau = slab.expressions(|p, l| {
         let sig = sig.lane(p, l);
-        tau.lane(p, l) - sig.clone().times_pow2(24) - z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
+        sig.clone().times_pow2(24) + z.y.lane(p, l) * sig.clone() * (Expr::int(4096) - sig)
     });
-    // |tau| ≤ 2^36 + 2^17·2^22.
-    let dz = Rescale { shift: 48, bits: gradient, bound: 1 << (35 + 23 + 40) }
-        .place(b, slab, "dz", move |v, t, j| int(ds_of(v), t, j) * int(u_of(v), t, j) * int(&backward(v).tau, t, j));
-    slab.gate(b, "dz is ds·u·tau rounded", |p, l| {
+    let dz =
+        Rescale { shift: 48, bits: gradient, bound: TAU_BOUND << (35 + 23) }.place(b, slab, "dz", move |v, t, j| {
+            int(ds_of(v), t, j) * int(u_of(v), t, j) * int(&backward(v).tau, t, j)
+        });
+    slab.gate(b, "dz is ds·u·(sig·2^24 + z·sig·(4096 − sig)) rounded", |p, l| {
         dz.x.lane(p, l) - ds.y.lane(p, l) * u.y.lane(p, l) * tau.lane(p, l)
     });
     SwigluCells { zg: z.x, zu: u.x, s: s.y, zds: ds.x, du: du.y, dz: dz.y }

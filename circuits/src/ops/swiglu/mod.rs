@@ -4,4 +4,4 @@
 pub mod circuit;
 mod reference;
 
-pub use reference::{SwigluBackward, SwigluForward, backward, forward, tau};
+pub use reference::{SwigluBackward, SwigluForward, TAU_BOUND, backward, forward, tau};

@@ -27,7 +27,10 @@ pub fn forward(z: &Tensor, u: &Tensor, table: &SigmoidTable, saturations: &mut S
     SwigluForward { sig, s }
 }
 
-/// `silu'(z)`, frac 36, exact: below 2^40 in absolute value.
+/// Largest `|silu'(z)|`, frac 36: the derivative stays within −0.1 and 1.1.
+pub const TAU_BOUND: u128 = 5 << 34;
+
+/// `silu'(z)`, frac 36, exact: at most [`TAU_BOUND`] in absolute value for each gate and its sigmoid by the table.
 #[inline]
 pub fn tau(z: i64, sig: i64) -> i64 {
     (sig << 24) + z * sig * (4096 - sig)
@@ -56,4 +59,18 @@ pub fn backward(z: &Tensor, sig: &Tensor, u: &Tensor, ds: &Tensor, saturations: 
         dz.push(rescale_to(ds * i128::from(u.data[i]) * i128::from(tau), 48, Class::Gradient, saturations));
     }
     SwigluBackward { du: like(du), tau: like(taus), dz: like(dz) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Config, ops::tables::Tables};
+
+    #[test]
+    fn the_derivative_is_bounded_at_every_gate() {
+        let table = Tables::new(&Config::NANO).sigmoid;
+        let end = 1i64 << (Class::Gate.bits() - 1);
+        let largest = (-end..end).map(|z| tau(z, table.look_up(z).sig).unsigned_abs()).max().unwrap();
+        assert!((1 << 36..=TAU_BOUND).contains(&u128::from(largest)), "{largest}");
+    }
 }

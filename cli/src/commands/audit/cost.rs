@@ -9,7 +9,7 @@ use audit::Cost;
 use backend::keys::{Item, Shape};
 use circuits::model::{Config, Spec};
 use circuits::segments::{Circuits, SegmentKind};
-use circuits::statements::StepSize;
+use circuits::statements::{Extent, StepSize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -28,7 +28,7 @@ pub struct DiffArgs {
 pub fn of(config: Config) -> Result<Value, CliError> {
     let spec = Spec::new(config);
     let circuits = Circuits::new(&spec);
-    let size = StepSize::of(&spec.config, &circuits)?;
+    let size = StepSize::of(&spec.config, &circuits, Extent::default())?;
     let mut of_circuits = Map::new();
     for (kind, count) in SegmentKind::ALL.into_iter().zip(size.instances) {
         let plan = circuits.plan(kind);

@@ -38,19 +38,19 @@ fn fixed_cell<F>(column: usize) -> Expr<F, Global> {
 /// Adds the argument's columns and gates. `tags` are the fixed columns that say which table a pair is looked up in.
 pub(super) fn add<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usize], usable: usize) -> Lookups {
     let helpers = add_helpers(layout, gates, tags);
-    let (tables, positions) = add_tables(layout, gates, usable);
+    let Tables { columns: tables, positions, taken: (counts, entries) } = add_tables(layout, gates, usable);
     let running = layout.add("lookup running sum".into());
     let added = Expr::sum(helpers.iter().map(|h| cell(h.column, 0)));
-    let quotients: BTreeSet<usize> = tables.iter().map(|t| t.quotient).collect();
+    let quotients: BTreeSet<usize> = tables.iter().filter_map(|t| t.quotient).collect();
     let removed = Expr::sum(quotients.into_iter().map(|quotient| cell(quotient, 0)));
     gates.add(Role::Lookup, "lookup: running sum begins at zero".into(), cell(running, 0), [0]);
     gates.add(
         Role::Lookup,
         "lookup: running sum adds helpers and takes tables away".into(),
-        cell(running, 1) - cell(running, 0) - added.clone() + removed.clone(),
+        (cell(running, 1) - cell(running, 0) - added.clone() + removed.clone()) * entries.clone() + counts.clone(),
         0..usable - 1,
     );
-    let last = cell(running, 0) + added - removed;
+    let last = (cell(running, 0) + added - removed) * entries - counts;
     gates.add(Role::Lookup, "lookup: every value is in its table".into(), last, [usable - 1]);
     Lookups { helpers, tables, running, positions }
 }
@@ -115,17 +115,22 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
     helpers
 }
 
-/// The tables' fixed columns, padded with the entry zero, and their quotients: one for as many as the degree allows.
-fn add_tables<F: Field>(
-    layout: &mut Layout,
-    gates: &mut Gates<F>,
-    usable: usize,
-) -> (Vec<TableColumns>, TablePositions) {
-    let (mut tables, mut positions) = (vec![], HashMap::new());
+/// The columns of all parts of the tables.
+struct Tables<F> {
+    columns: Vec<TableColumns>,
+    positions: TablePositions,
+    /// Numerator and denominator of the multiplicities over entries of the parts without a quotient.
+    taken: (Expr<F, Global>, Expr<F, Global>),
+}
+
+/// The tables' fixed columns, padded with the entry zero. As many parts as the degree allows are taken from the running sum
+/// where it stands; as many of the others at a time have a quotient.
+fn add_tables<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, usable: usize) -> Tables<F> {
+    let (mut tables, mut positions, mut taken) = (vec![], HashMap::new(), None);
     let served = if layout.pairs() > 0 { SERVED_DEGREE / 2 } else { SERVED_DEGREE };
     let parts: Vec<(usize, usize)> = layout.multiplicity.clone().into_iter().enumerate().collect();
     for (q, parts) in parts.chunks(served).enumerate() {
-        let quotient = layout.add(format!("table quotient {q}"));
+        let quotient = q.checked_sub(1).map(|q| layout.add(format!("table quotient {q}")));
         let mut fractions = vec![];
         for &(t, multiplicity) in parts {
             let (tag, x, y) = (gates.fixed_column(), gates.fixed_column(), gates.fixed_column());
@@ -143,11 +148,14 @@ fn add_tables<F: Field>(
             tables.push(TableColumns { tag, x, y, multiplicity, quotient });
         }
         let (counts, product) = sum_of_fractions(fractions);
-        gates.everywhere(
-            Role::Lookup,
-            format!("lookup: table quotient {q} is the sum of multiplicities over entries"),
-            cell(quotient, 0) * product - counts,
-        );
+        match quotient {
+            None => taken = Some((counts, product)),
+            Some(quotient) => gates.everywhere(
+                Role::Lookup,
+                format!("lookup: {} is the sum of multiplicities over entries", layout.advice[quotient].name),
+                cell(quotient, 0) * product - counts,
+            ),
+        }
     }
-    (tables, positions)
+    Tables { columns: tables, positions, taken: taken.expect("the range table has a part") }
 }

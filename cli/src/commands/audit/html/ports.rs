@@ -86,7 +86,7 @@ pub fn lookups(report: &Report) -> Markup {
     html! {
         p.note {
             (report.limb_lanes) " columns of limbs and " (report.pair_lanes) " of pairs are looked up on every usable row, "
-            (report.lookup_terms) " terms in all. The running sum of helpers less quotients, in " i { (lookups.running) }
+            (report.lookup_terms) " terms in all. The running sum of helpers, less what the tables give, in " i { (lookups.running) }
             ", begins and ends at zero. Table 0 is the range of a limb; a pair on a row that names no table is (x, 0) in table 0."
         }
         table.long {
@@ -110,7 +110,7 @@ pub fn lookups(report: &Report) -> Markup {
             thead { tr { th { "table columns: tag, x, y" } th { "multiplicities" } th { "quotient" } } }
             tbody {
                 @for part in &lookups.columns {
-                    tr { td { (part.fixed.join(", ")) } td { (part.multiplicity) } td { (part.quotient) } }
+                    tr { td { (part.fixed.join(", ")) } td { (part.multiplicity) } td { (part.quotient.as_deref().unwrap_or("in the running sum")) } }
                 }
             }
         }
