@@ -47,6 +47,8 @@ pub mod engine;
 #[cfg(feature = "proofs")]
 pub mod error;
 #[cfg(feature = "proofs")]
+pub mod estimate;
+#[cfg(feature = "proofs")]
 mod execute;
 #[cfg(feature = "proofs")]
 mod input_digest;

@@ -5,6 +5,7 @@ mod chain;
 mod completions;
 mod demo;
 mod devnet;
+mod estimate;
 mod export;
 mod generate;
 mod import;
@@ -31,6 +32,8 @@ pub enum Command {
     Init(init::Args),
     /// Train a model, optionally proving every step
     Train(train::Args),
+    /// Say what proving a step will take on this machine: time, memory, bytes
+    Estimate(estimate::Args),
     /// Continue a text with a model
     Generate(generate::Args),
     /// Verify a run's directory or one step's bundle, without weights
@@ -63,6 +66,7 @@ impl Command {
             Command::Devnet(args) => devnet::run(args, ui),
             Command::Init(args) => init::run(args, ui),
             Command::Train(args) => train::run(args, ui),
+            Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
             Command::Import(args) => import::run(args, ui),

@@ -1,5 +1,6 @@
 //! `train`: a run, natively or with proofs.
 
+use super::estimate;
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_SMALL};
 use crate::format::{bytes, peak_memory_kib, plural, time};
@@ -12,8 +13,9 @@ use backend::curve::Params;
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
 use circuits::model::public_loss;
-use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
+use circuits::statements::{Extent, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
 use prover::engine::{Engine, Halo2, Native};
+use prover::estimate::{Pace, StepEstimate};
 use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
@@ -162,7 +164,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     });
     let start = Instant::now();
     if session.settings.prove {
-        prove(&mut session, args.engine.engine(), &dir, ui)?;
+        prove(&mut session, args.engine, &dir, ui)?;
     } else {
         train(&mut session, &dir, ui)?;
     }
@@ -224,7 +226,7 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     Ok(())
 }
 
-fn prove(session: &mut Session, engine: &dyn Engine, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let steps = session.settings.steps;
     if session.trainer.step >= steps {
         return Ok(());
@@ -239,8 +241,17 @@ fn prove(session: &mut Session, engine: &dyn Engine, dir: &RunDir, ui: &Ui) -> R
     let size = (sequences, config.layers, Layouts::new(&config).updates().len());
     let spec = session.trainer.spec.clone();
     let prover = StepProver::new(&params, &keys, &spec)
-        .with_engine(engine)
+        .with_engine(engine.engine())
         .with_instances_per_proof(session.run.instances_per_proof);
+    if engine == EngineKind::Native && !ui.is_json() {
+        let extent = Extent {
+            batch: session.run.batch as usize,
+            accumulate: session.run.accumulate as usize,
+            instances_per_proof: session.run.instances_per_proof as usize,
+        };
+        let pace = Pace::with_key(&params, &keys.update)?;
+        ui.progress(&estimate::line(&StepEstimate::of(&config, &keys.circuits, extent, pace)?));
+    }
     prove_genesis(session, dir, (&prover, &verifier), ui)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;

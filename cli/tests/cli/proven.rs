@@ -9,7 +9,7 @@ use circuits::statements::{Bundle, Run};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun, VerifyingKeys};
@@ -113,7 +113,12 @@ fn what_vouches_for_the_keys_is_said() {
     let own_run = |arguments: &str| run(own.path(), &format!("{arguments} --cache cache"));
     own_run("init --config config.json --seed 1 --out m").ok();
     let train = format!("train --model m --corpus {} --steps 1 --batch 1 --lr 0.1 --prove --out r", corpus());
-    own_run(&train).ok();
+    // For people: what a step will take comes first.
+    let mut told = Command::new(env!("CARGO_BIN_EXE_gradientcoin"));
+    let told = told.current_dir(own.path()).args(train.split(' ')).args(["--cache", "cache"]).output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    let (estimated, proven) = (told.find("proving a step: about"), told.find("proven in"));
+    assert!(estimated.zip(proven).is_some_and(|(estimated, proven)| estimated < proven), "{told}");
     let json = own_run("verify r").ok();
     assert_eq!(json["keys"], "cache");
     assert!(has(&json, "not_checked", "the keys, which are from the cache"));
@@ -127,6 +132,29 @@ fn what_vouches_for_the_keys_is_said() {
         assert_eq!(json["keys"], "made");
         assert!(has(&json, "checked", "the keys were made from the circuits"));
     }
+}
+
+/// Bytes are exact before anything is proven; of time and memory the bench shows the error.
+#[test]
+fn bytes_are_as_estimated() {
+    let proven = proven().dir.path();
+    let estimate = run(proven, "estimate --preset nano --batch 1 --accumulate 2").ok();
+    let bundle: Bundle = decode(&fs::read(step(&proven.join("r"), 0)).unwrap()).unwrap();
+    assert_eq!(estimate["proof_bytes"], bundle.proof_bytes());
+    let keys = crate::common::cache().join(verifier::keys::file_name(&Config::NANO));
+    assert_eq!(estimate["key_bytes"], fs::metadata(keys).unwrap().len());
+    let of = |arguments: &str| run(proven, &format!("estimate {arguments}")).ok();
+    let (one, eight) = (of("--preset nano --instances-per-proof 1"), of("--preset nano"));
+    let number = |json: &Value, name: &str| json[name].as_f64().unwrap();
+    for (name, less, more) in [("proof_bytes", &eight, &one), ("peak_memory_bytes", &one, &eight)] {
+        assert!(number(less, name) < number(more, name), "{name}: {less} {more}");
+    }
+    for name in ["seconds", "genesis_seconds"] {
+        assert!(number(&eight, name) > 0.0, "{eight}");
+    }
+    run(proven, "estimate --preset nano --instances-per-proof 9").refused(2, "9");
+    run(proven, "estimate --preset nano --batch 99999 --accumulate 99999").refused(2, "predictions");
+    run(proven, "estimate --config none.json").refused(3, "none.json");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{CIRCUIT_VERSION, CURVE, DEFAULT_K, Params};
-use backend::keys::{KeyError, VerifyingKey};
+use backend::keys::{Blank, KeyError, VerifyingKey};
 use circuits::model::Config;
 use circuits::segments::{Circuits, SegmentKind};
 use circuits::statements::codec::{self, CodecError, Encoded};
@@ -47,6 +47,16 @@ impl Encoded for VerifyingKeys {
     const VERSION: u32 = 1;
     const NAME: &'static str = "file of verifying keys";
     const CHECKSUM: bool = true;
+}
+
+/// As large as [`VerifyingKeys`], and nothing else.
+#[derive(Serialize)]
+struct BlankKeys {
+    circuits: u32,
+    config: String,
+    layer: Blank,
+    head: Blank,
+    update: Blank,
 }
 
 /// Why keys cannot be had.
@@ -120,6 +130,14 @@ impl VerifyingKeys {
     ) -> Result<Self, KeyError> {
         let [layer, head, update] = SegmentKind::try_each(make, told)?;
         Ok(VerifyingKeys { circuits: CIRCUIT_VERSION, config: config.to_json(), layer, head, update })
+    }
+
+    /// Bytes of the file of a configuration's keys, none of which is made.
+    pub fn file_length(circuits: &Circuits, config: &Config) -> Result<usize, KeysError> {
+        let blank = |kind: SegmentKind| Blank::of(circuits.plan(kind), kind.publics());
+        let [layer, head, update] = SegmentKind::try_each(&blank, &mut |_, _| {})?;
+        let blank = BlankKeys { circuits: CIRCUIT_VERSION, config: config.to_json(), layer, head, update };
+        Ok(codec::length::<Self>(&blank)?)
     }
 
     /// The key of a segment.

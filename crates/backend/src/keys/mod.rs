@@ -7,12 +7,13 @@
 use crate::Plan;
 use crate::bases::Room;
 use crate::challenge::{self, Challenges, SLOTS};
-use crate::curve::{ENCODED, F, Params, Point, affine};
+use crate::curve::{ENCODED, F, Params, Point, PointSum, affine};
 use crate::gates::Gates;
 use crate::halo2::{PlanCircuit, with_plan};
 use crate::permutation::{Cycles, omega, powers};
 use crate::queries::Queries;
 use ff::{Field, PrimeField};
+use group::{Curve, Group};
 use halo2_proofs::plonk;
 use plonkish::Uniform;
 use rayon::prelude::*;
@@ -49,6 +50,23 @@ pub struct VerifyingKey {
     /// Hash of all that the key means.
     #[serde(with = "encoding::halves")]
     pub digest: [u8; 64],
+}
+
+/// As large as a plan's verifying key, encoded, and nothing else: no commitment in it is the plan's, and nothing is verified
+/// with it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Blank(VerifyingKey);
+
+impl Blank {
+    /// Of the key of a plan whose instances hold `publics` public values.
+    pub fn of(plan: &Arc<Plan>, publics: usize) -> Result<Self, KeyError> {
+        let (mut shape, queries, point) = (Shape::of(plan)?, Queries::of(plan), PointSum::generator().to_affine());
+        shape.publics = publics;
+        let sigma = vec![point; Cycles::of(plan, &queries).next().len()];
+        let (fixed, gates) = (vec![point; plan.fixed.len()], Gates::of(plan));
+        Ok(Blank(VerifyingKey { shape, queries, gates, fixed, sigma, transcript: F::ZERO, digest: [0; 64] }))
+    }
 }
 
 impl VerifyingKey {

@@ -1,0 +1,79 @@
+//! One proven training step of the shape that nanoGPT is published with for small machines: 4 layers, 64 wide, 64 tokens,
+//! a vocabulary of 65, padded to 68. EZKL's published time for a proof of inference alone, with that shape, is 641 s.
+//!
+//! nanoGPT's MLP has two matrices of 64 by 256; this model's, SwiGLU, has three of 64 by 172, with as many parameters.
+
+use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
+use benches::machine;
+use benches::setup::recipe;
+use benches::timing::{seconds, time};
+use circuits::model::{Config, Spec, State};
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run};
+use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::trainer::Recipe;
+use std::error::Error;
+use verifier::StepVerifier;
+
+const CONFIG: &str = r#"{
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama",
+    "vocab_size": 68, "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": true
+}"#;
+
+/// Characters of the vocabulary, the padding left out.
+const CHARACTERS: usize = 65;
+
+/// Seconds that EZKL's proof of an inference is published to take.
+const PUBLISHED: f64 = 641.0;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("{}\n", machine::heading());
+    let config = Config::from_json(CONFIG)?;
+    let spec = Spec::new(config.clone());
+    // Nothing is cached: parameters of the commitments and keys are made here.
+    let (of_params, params) = time(|| Params::new(DEFAULT_K));
+    let (of_keys, keys) = time(|| StepKeys::generate(&params, &spec));
+    let keys = keys?;
+    let mut state = State::init(&config, 1);
+    let genesis = commit_state(&params, &spec, &state)?;
+    let Recipe { schedule, optimizer } = recipe();
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: config.to_json(),
+        genesis: genesis.clone(),
+        corpus: [0; 32],
+        seed: 1,
+        batch: 1,
+        accumulate: 1,
+        schedule,
+        optimizer,
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
+    };
+    let sequence: Vec<u8> = (0..=config.context).map(|i| ((i * i * 31 + 7 * i + 13) % CHARACTERS) as u8).collect();
+    let batches = [vec![sequence]];
+    let prover = StepProver::new(&params, &keys, &spec);
+    let at = StepOf { run: &run, step: 0, before: &genesis };
+    let (proving, proven) = time(|| prover.step(at, &mut state, &batches, &mut |_, _| {}));
+    let (bundle, after) = proven?;
+    let memory = machine::peak_memory();
+    let verifier = StepVerifier::with_keys(&params, &config, keys.verifying.clone())?;
+    let (verifying, verified) = time(|| verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batches)));
+    if verified?.after != after {
+        return Err("the verifier finds another state".into());
+    }
+    let all = seconds(of_params) + seconds(of_keys) + seconds(proving);
+    println!("parameters: {}", config.parameters());
+    println!("parameters of the commitments: {:.1} s", seconds(of_params));
+    println!("keys: {:.1} s", seconds(of_keys));
+    println!("proving a step, checked: {:.1} s", seconds(proving));
+    println!(
+        "all of it: {all:.1} s; EZKL's published {PUBLISHED} s for inference alone are {:.0} times that",
+        PUBLISHED / all
+    );
+    println!("verifying: {:.0} ms", 1e3 * seconds(verifying));
+    println!("proofs: {:.1} KiB", bundle.proof_bytes() as f64 / 1024.0);
+    if let Some(memory) = memory {
+        println!("peak memory: {:.2} GiB", memory as f64 / f64::from(1 << 30));
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What the proofs of a step will cost, before any of them is made.
+//!
+//! Bytes follow from the circuits. Time follows from a step's columns and proofs, by how long this machine takes for the
+//! proof of one small circuit ([`Pace`]); memory from the columns of the largest proof. The constants were fitted to the
+//! presets; `cargo run --release -p benches --bin estimate` shows the error.
+
+use crate::blinding::PortBlinding;
+use crate::engine::{ProofInstance, prove};
+use crate::error::ProveError;
+use crate::key::ProverKey;
+use backend::curve::{F, Params};
+use backend::keys::{Shape, VerifyingKey};
+use backend::ports::canonical_length;
+use circuits::model::Config;
+use circuits::segments::update::{self, UpdateValues};
+use circuits::segments::{Circuits, SegmentKind};
+use circuits::statements::{Extent, StepSize};
+use plonkish::RESERVED_ROWS;
+use std::time::Instant;
+use verifier::keys::{KeysError, VerifyingKeys};
+
+/// What proofs of a circuit take, in thousandths of what the proof of the small circuit takes.
+struct Work {
+    /// For each column of each instance.
+    column: f64,
+    /// For a proof, whatever its columns: the multiplications and the opening that all instances share.
+    proof: f64,
+}
+
+impl Work {
+    const fn of(kind: SegmentKind) -> Self {
+        match kind {
+            SegmentKind::Layer | SegmentKind::Head => Work { column: 19.5, proof: 914.0 },
+            SegmentKind::Update => Work { column: 16.1, proof: 380.0 },
+        }
+    }
+}
+
+/// The opening of a step's, or of a genesis proof's, commitments, in the same.
+const OPENING: f64 = 380.0;
+
+/// What a process holds before it proves, bytes: parameters with prepared bases.
+const BASE_MEMORY: f64 = 113.0 * MIB;
+/// What the keys hold for each column of the circuits, bytes.
+const MEMORY_OF_A_KEYS_COLUMN: f64 = 0.46 * MIB;
+/// What a proof holds for each of its columns at its peak, bytes: values and coefficients.
+const MEMORY_OF_A_COLUMN: f64 = 0.26 * MIB;
+const MIB: f64 = (1 << 20) as f64;
+
+/// Proofs of the small circuit of which the median counts.
+const PROOFS: usize = 3;
+
+/// How fast a machine proves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Seconds that the proof of the small circuit takes.
+    seconds: f64,
+}
+
+impl Pace {
+    /// Of this machine and the native engine: proves the update of one lane group a few times.
+    pub fn measure(params: &Params) -> Result<Self, ProveError> {
+        let plan = update::circuit(params.k()).plan;
+        let verifying = VerifyingKey::with_publics(params, &plan, SegmentKind::Update.publics())?;
+        params.bases();
+        Self::with_key(params, &ProverKey::new(params, &plan, verifying)?)
+    }
+
+    /// The same with the key of the update's circuit.
+    pub fn with_key(params: &Params, key: &ProverKey) -> Result<Self, ProveError> {
+        let circuit = update::circuit(params.k());
+        let rows = (1i64 << params.k()) - RESERVED_ROWS as i64;
+        // Of all sizes, as those of a model are.
+        let lane = |lane: i64| (0..rows).map(|row| i128::from((row * 7919 + lane) % 60_000 - 30_000) << 58).collect();
+        let filled = circuit.fill(&UpdateValues { lanes: [lane(0), lane(1)] });
+        let witness = filled.map_err(|source| ProveError::Witness { instance: 0, source })?;
+        let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports()];
+        let mut times = vec![];
+        for number in 0..PROOFS {
+            let publics = vec![F::from(number as u64)];
+            let instance = ProofInstance { witness: witness.clone(), publics, ports: ports.clone() };
+            let start = Instant::now();
+            prove(params, key, vec![instance], &mut |_| {})?;
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        Ok(Pace { seconds: times[PROOFS / 2].as_secs_f64() })
+    }
+}
+
+/// What the proofs of a step will cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepEstimate {
+    /// Seconds to prove a step, self-check included.
+    pub seconds: f64,
+    /// Seconds to prove that a first state at rest is in range, once a run.
+    pub genesis_seconds: f64,
+    /// Bytes that a process holds at its peak.
+    pub peak_memory: f64,
+    /// Bytes of a step's proofs, the opening of its commitments included.
+    pub proof_bytes: usize,
+    /// Bytes of the file of verifying keys.
+    pub key_bytes: usize,
+}
+
+impl StepEstimate {
+    /// Of a step of a model.
+    pub fn of(config: &Config, circuits: &Circuits, extent: Extent, pace: Pace) -> Result<Self, KeysError> {
+        let (mut step, mut genesis, mut of_keys, mut largest) = (OPENING, OPENING, 0.0, 0.0f64);
+        for kind in SegmentKind::ALL {
+            let (columns, work) = (Shape::of(circuits.plan(kind))?.advice as f64, Work::of(kind));
+            of_keys += columns;
+            for instances in extent.proofs(config, kind) {
+                let of_proof = columns * instances as f64;
+                let taken = of_proof * work.column + work.proof;
+                largest = largest.max(of_proof);
+                step += taken;
+                if kind == SegmentKind::Update {
+                    genesis += taken;
+                }
+            }
+        }
+        let k = circuits.plan(SegmentKind::Update).k;
+        Ok(StepEstimate {
+            seconds: step / 1000.0 * pace.seconds,
+            genesis_seconds: genesis / 1000.0 * pace.seconds,
+            peak_memory: BASE_MEMORY + of_keys * MEMORY_OF_A_KEYS_COLUMN + largest * MEMORY_OF_A_COLUMN,
+            proof_bytes: StepSize::of(config, circuits, extent)?.proof_bytes + canonical_length(k),
+            key_bytes: VerifyingKeys::file_length(circuits, config)?,
+        })
+    }
+}
