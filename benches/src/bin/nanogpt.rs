@@ -1,5 +1,5 @@
-//! One proven training step of the shape that nanoGPT is published with for small machines: 4 layers, 64 wide, 64 tokens,
-//! a vocabulary of 65, padded to 68. EZKL's published time for a proof of inference alone, with that shape, is 641 s.
+//! One proven training step of a shape in which nanoGPT is benchmarked: 4 layers, 64 wide, 64 tokens, a vocabulary of 65, padded
+//! to 68. EZKL's time for a proof of inference alone with that shape is given as 641 s; it was not measured here.
 //!
 //! nanoGPT's MLP has two matrices of 64 by 256; this model's, SwiGLU, has three of 64 by 172, with as many parameters.
 
@@ -23,7 +23,7 @@ const CONFIG: &str = r#"{
 /// Characters of the vocabulary, the padding left out.
 const CHARACTERS: usize = 65;
 
-/// Seconds that EZKL's proof of an inference is published to take.
+/// Seconds that EZKL's proof of an inference is said to take.
 const PUBLISHED: f64 = 641.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("keys: {:.1} s", seconds(of_keys));
     println!("proving a step, checked: {:.1} s", seconds(proving));
     println!(
-        "all of it: {all:.1} s; EZKL's published {PUBLISHED} s for inference alone are {:.0} times that",
+        "all of it: {all:.1} s; the {PUBLISHED} s published for EZKL, inference alone, are {:.0} times that",
         PUBLISHED / all
     );
     println!("verifying: {:.0} ms", 1e3 * seconds(verifying));
