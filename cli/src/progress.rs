@@ -6,23 +6,25 @@
 use crate::ui::Ui;
 use backend::keys::{Item, Shape};
 use circuits::segments::SegmentKind;
+use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use prover::engine::Stage;
+use prover::estimate::{OPENING, Work};
 use prover::step::StepKeys;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns written, the
-/// permutation's products, the quotient and the evaluations written, and the opening done. Measured with the native
-/// engine on `nano` and `micro`.
-const COMMITTED: f64 = 0.07;
-const FILLED: f64 = 0.09;
+/// permutation's products, the quotient and the evaluations written, and the opening done. Between those of layers of
+/// `nano` and of `micro`, by the native engine.
+const COMMITTED: f64 = 0.05;
+const FILLED: f64 = 0.07;
 const ADVICE: f64 = 0.26;
 const PRODUCTS: f64 = 0.29;
-const QUOTIENT: f64 = 0.79;
-const EVALUATED: f64 = 0.81;
-const OPENED: f64 = 0.96;
+const QUOTIENT: f64 = 0.86;
+const EVALUATED: f64 = 0.89;
+const OPENED: f64 = 0.98;
 
 /// The share of a proof of so many instances that is done.
 fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
@@ -34,7 +36,7 @@ fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
             _ => 1.0,
         };
     };
-    // The ends of runs of items, in bytes: advice, products, random polynomial and quotient, evaluations, opening.
+    // The ends of runs of items, in bytes: advice, products with the random polynomial, quotient, evaluations, opening.
     let mut ends = [0; 5];
     let mut at = 0;
     for (i, (kind, count)) in shape.items(instances).into_iter().enumerate() {
@@ -45,6 +47,8 @@ fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
             _ => ends[4] = at,
         }
     }
+    // The random polynomial is written before the quotient is computed.
+    ends[1] += 32;
     ends[4] = of;
     let times = [
         (0, FILLED),
@@ -59,9 +63,9 @@ fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
     before + (after - before) * ratio(written.saturating_sub(from), to - from).min(1.0)
 }
 
-/// The work of one kind of proofs.
+/// The proofs of one circuit.
 #[derive(Clone, Debug)]
-struct Work {
+struct Part {
     part: SegmentKind,
     shape: Shape,
     /// Instances in all, and those of finished proofs.
@@ -71,10 +75,12 @@ struct Work {
     in_hand: (usize, f64),
 }
 
-impl Work {
-    /// What one instance weighs: columns, each as long as the other.
+impl Part {
+    /// What one instance weighs, with its part of what a proof takes whatever its columns.
     fn weight(&self) -> f64 {
-        self.shape.advice as f64
+        let proofs = self.instances.div_ceil(MAX_INSTANCES_PER_PROOF as usize) as f64;
+        let work = Work::of(self.part);
+        work.column * self.shape.advice as f64 + work.proof * proofs / self.instances.max(1) as f64
     }
 
     fn finished(&self) -> f64 {
@@ -85,7 +91,7 @@ impl Work {
 /// How far the proofs of a step are.
 #[derive(Clone, Debug)]
 pub struct Estimate {
-    work: Vec<Work>,
+    work: Vec<Part>,
     /// When something was told last, after the beginning, and the share that was done then.
     told: (Duration, f64),
 }
@@ -93,7 +99,7 @@ pub struct Estimate {
 impl Estimate {
     /// For so many instances of each circuit.
     pub fn new(parts: impl IntoIterator<Item = (SegmentKind, Shape, usize)>) -> Self {
-        let work = parts.into_iter().map(|(part, shape, instances)| Work {
+        let work = parts.into_iter().map(|(part, shape, instances)| Part {
             part,
             shape,
             instances,
@@ -124,7 +130,10 @@ impl Estimate {
     /// The share of all work that is done.
     pub fn done(&self) -> f64 {
         let all: f64 = self.work.iter().map(|work| work.weight() * work.instances as f64).sum();
-        self.work.iter().map(Work::finished).sum::<f64>() / all.max(1.0)
+        // After the update's proofs, nothing is told of the opening that follows.
+        let opens = self.work.iter().any(|work| work.part == SegmentKind::Update);
+        let all = all + if opens { OPENING } else { 0.0 };
+        self.work.iter().map(Part::finished).sum::<f64>() / all.max(1.0)
     }
 
     /// Time left; none where nothing is known yet.

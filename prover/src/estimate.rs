@@ -20,15 +20,17 @@ use std::time::Instant;
 use verifier::keys::{KeysError, VerifyingKeys};
 
 /// What proofs of a circuit take, in thousandths of what the proof of the small circuit takes.
-struct Work {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Work {
     /// For each column of each instance.
-    column: f64,
+    pub column: f64,
     /// For a proof, whatever its columns: the multiplications and the opening that all instances share.
-    proof: f64,
+    pub proof: f64,
 }
 
 impl Work {
-    const fn of(kind: SegmentKind) -> Self {
+    /// Of a circuit.
+    pub const fn of(kind: SegmentKind) -> Self {
         match kind {
             SegmentKind::Layer | SegmentKind::Head => Work { column: 19.5, proof: 914.0 },
             SegmentKind::Update => Work { column: 16.1, proof: 380.0 },
@@ -37,7 +39,7 @@ impl Work {
 }
 
 /// The opening of a step's, or of a genesis proof's, commitments, in the same.
-const OPENING: f64 = 380.0;
+pub const OPENING: f64 = 380.0;
 
 /// What a process holds before it proves, bytes: parameters with prepared bases.
 const BASE_MEMORY: f64 = 113.0 * MIB;
