@@ -15,8 +15,7 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, Entering, SegmentKind, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
-    check_instances,
+    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, check_instances,
 };
 use group::GroupEncoding;
 use plonkish::{LANES, field};
@@ -332,8 +331,7 @@ impl<'a> StepProver<'a> {
             }
         }
         let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
-        let before: Result<Vec<_>, _> = before.segments.iter().map(SegmentState::decode).collect();
-        let before = before.map_err(ProveError::Commitments)?;
+        let before = before.decode().map_err(ProveError::Commitments)?;
         Layouts::new(&self.spec.config).state_after(&before, &ports, &zero).map_err(ProveError::Commitments)
     }
 

@@ -15,8 +15,8 @@ use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, SegmentPoints, SegmentState, StateCommitments,
-    check_instances, commit_movement, commit_whole,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances, commit_movement,
+    commit_whole,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
@@ -260,9 +260,7 @@ impl StepVerifier {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
         let places = self.update_places();
         let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates))?;
-        let join = |which: usize, segment: usize| join(&self.layouts, &ports, which, segment);
-        let before: Result<Vec<SegmentPoints>, _> = before.segments.iter().map(SegmentState::decode).collect();
-        let before = before.map_err(StepError::Commitments)?;
+        let before = before.decode().map_err(StepError::Commitments)?;
         for segment in 0..self.layouts.segments() {
             let refused = || StepError::Dividends { segment };
             let state = before.get(segment).ok_or_else(refused)?;
@@ -270,7 +268,7 @@ impl StepVerifier {
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
             let summed = (&total[..], contributions.len());
             let dividends = state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?;
-            if join(update::DIVIDENDS, segment) != dividends {
+            if self.layouts.join(&ports, update::DIVIDENDS, segment) != dividends {
                 return Err(refused());
             }
         }
@@ -344,7 +342,7 @@ impl StepVerifier {
         let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
         for (segment, claimed) in state.segments.iter().enumerate() {
             let refused = |port| StepError::Genesis { segment, port };
-            let is = |port: usize, claimed: &[Encoding]| encode(&join(&self.layouts, now, port, segment)) == claimed;
+            let is = |port: usize, claimed: &[Encoding]| encode(&self.layouts.join(now, port, segment)) == claimed;
             if !is(update::NEW_WEIGHTS, &claimed.w) {
                 return Err(refused("weights"));
             }
@@ -355,7 +353,7 @@ impl StepVerifier {
                 continue;
             }
             // What moved to these weights: both ends are shown.
-            let new = |port: usize| join(&self.layouts, before, port, segment);
+            let new = |port: usize| self.layouts.join(before, port, segment);
             let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
             let after = claimed.decode().map_err(StepError::Commitments)?;
             let moved = commit_movement(commit_whole(&w, &lo), after.whole(), &self.blind);
@@ -470,13 +468,6 @@ pub fn genesis_parts(proof: &GenesisProof) -> Vec<Part> {
 
 fn update_parts(updates: std::ops::Range<usize>) -> impl Iterator<Item = Part> {
     updates.map(|index| Part::Update { index }).chain([Part::Canonical])
-}
-
-/// Columns of a port of a segment, over the lane groups of an update: `[lane group][port][column]`.
-fn join(layouts: &Layouts, ports: &[Vec<Vec<Point>>], which: usize, segment: usize) -> Vec<Point> {
-    let places = layouts.updates();
-    let of_segment = places.iter().zip(ports).filter(|((s, _), _)| *s == segment);
-    of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
 }
 
 fn encode(points: &[Point]) -> Vec<Encoding> {

@@ -3,14 +3,14 @@
 //!
 //! nanoGPT's MLP has two matrices of 64 by 256; this model's, SwiGLU, has three of 64 by 172, with as many parameters.
 
-use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
+use backend::curve::{DEFAULT_K, Params};
 use benches::machine;
 use benches::setup::recipe;
 use benches::timing::{seconds, time};
 use circuits::model::{Config, Spec, State};
-use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run};
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::step::commit_state;
 use prover::trainer::Recipe;
+use prover::{ProvenRun, RunOptions, StepKeys};
 use std::error::Error;
 use verifier::StepVerifier;
 
@@ -34,31 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (of_params, params) = time(|| Params::new(DEFAULT_K));
     let (of_keys, keys) = time(|| StepKeys::generate(&params, &spec));
     let keys = keys?;
-    let mut state = State::init(&config, 1);
-    let genesis = commit_state(&params, &spec, &state)?;
+    let corpus: Vec<u8> = (0..1000).map(|i| ((i * i * 31 + 7 * i + 13) % CHARACTERS) as u8).collect();
     let Recipe { schedule, optimizer } = recipe();
-    let run = Run {
-        circuits: CIRCUIT_VERSION,
-        config: config.to_json(),
-        genesis: genesis.clone(),
-        corpus: [0; 32],
-        seed: 1,
-        batch: 1,
-        accumulate: 1,
-        schedule,
-        optimizer,
-        instances_per_proof: MAX_INSTANCES_PER_PROOF,
-    };
-    let sequence: Vec<u8> = (0..=config.context).map(|i| ((i * i * 31 + 7 * i + 13) % CHARACTERS) as u8).collect();
-    let batches = [vec![sequence]];
-    let prover = StepProver::new(&params, &keys, &spec);
-    let at = StepOf { run: &run, step: 0, before: &genesis };
-    let (proving, proven) = time(|| prover.step(at, &mut state, &batches, &mut |_, _| {}));
-    let (bundle, after) = proven?;
+    let options = RunOptions { optimizer, ..RunOptions::new(schedule) };
+    let mut run = ProvenRun::begin((&params, &keys, &spec), State::init(&config, 1), &corpus, options)?;
+    let (proving, bundle) = time(|| run.step());
+    let bundle = bundle?;
     let memory = machine::peak_memory();
     let verifier = StepVerifier::with_keys(&params, &config, keys.verifying.clone())?;
-    let (verifying, verified) = time(|| verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batches)));
-    if verified?.after != after {
+    let first = &run.run().genesis;
+    let (verifying, verified) = time(|| verifier.verify(&params, (run.run(), 0, first), &bundle, None));
+    if verified?.after != commit_state(&params, &spec, run.state())? {
         return Err("the verifier finds another state".into());
     }
     let all = seconds(of_params) + seconds(of_keys) + seconds(proving);

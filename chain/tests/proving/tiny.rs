@@ -22,6 +22,7 @@ use circuits::segments::layer::{self, LayerValues};
 use circuits::segments::update;
 use circuits::statements;
 use circuits::statements::domain::{Domain, Place};
+use ff::Field;
 use halo2_proofs::plonk;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::ProofInstance;
@@ -117,14 +118,7 @@ impl Tiny {
         gradients: &[&Gradients],
         (state, sum, hyper): (&State, &Gradients, &Hyper),
     ) -> Update {
-        let domain = self.domain(contributions);
-        let prover = self.prover();
-        let before = commit_state(&PARAMS, &self.setting.model, state).unwrap();
-        let (proofs, after) = prover.update(&domain, (state, &before), sum, hyper, &mut |_, _| {}).unwrap();
-        let mut moved = state.clone();
-        sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
-        let canonical = prover.outputs(gradients, &moved, &after).unwrap();
-        Update { after, proofs, canonical }
+        self.update_with_blind(contributions, gradients, (state, sum, hyper), F::ONE)
     }
 
     /// The same, with another blind of the dividends' commitments.
@@ -141,9 +135,9 @@ impl Tiny {
             instance.ports[update::DIVIDENDS] = PortBlinding::Canonical(blind);
         }
         let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_, _| {}).unwrap();
-        let after = self.update(contributions, gradients, (state, sum, hyper)).after;
         let mut moved = state.clone();
         sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
+        let after = commit_state(&PARAMS, &self.setting.model, &moved).unwrap();
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();
         Update { after, proofs, canonical }
     }

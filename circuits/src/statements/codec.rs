@@ -83,8 +83,7 @@ fn config() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
 /// Encodes with magic and version.
 pub fn encode<T: Encoded>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = [&T::MAGIC[..], &T::VERSION.to_le_bytes()].concat();
-    let malformed = |e: bincode::error::EncodeError| CodecError::Malformed { name: T::NAME, reason: e.to_string() };
-    bytes.extend(bincode::serde::encode_to_vec(value, config()).map_err(malformed)?);
+    bytes.extend(body::<T>(value)?);
     if T::CHECKSUM {
         bytes.extend(checksum(&bytes));
     }
@@ -93,9 +92,12 @@ pub fn encode<T: Encoded>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 /// Bytes of a `T` whose body is as long as that of something like it.
 pub fn length<T: Encoded>(like: &impl Serialize) -> Result<usize, CodecError> {
+    Ok(HEADER + body::<T>(like)?.len() + if T::CHECKSUM { CHECKSUM_BYTES } else { 0 })
+}
+
+fn body<T: Encoded>(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
     let malformed = |e: bincode::error::EncodeError| CodecError::Malformed { name: T::NAME, reason: e.to_string() };
-    let body = bincode::serde::encode_to_vec(like, config()).map_err(malformed)?.len();
-    Ok(HEADER + body + if T::CHECKSUM { checksum(&[]).len() } else { 0 })
+    bincode::serde::encode_to_vec(value, config()).map_err(malformed)
 }
 
 /// Decodes what [`encode`] gives, and nothing else.

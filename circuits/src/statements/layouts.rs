@@ -9,7 +9,7 @@ use crate::segments::{head, layer, update};
 use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point, PointSum};
 use backend::ports::{PortError, commit_port};
 use group::GroupEncoding;
-use plonkish::field;
+use plonkish::{PortId, field};
 
 /// Layouts of the weight ports of a model.
 #[derive(Clone, Debug)]
@@ -44,8 +44,15 @@ impl Layouts {
         (0..self.segments()).flat_map(|s| (0..self.of(s).groups).map(move |g| (s, g))).collect()
     }
 
-    /// The state that an update of `before` leaves, by the ports of its instances: `[lane group][port][column]`. `zero` is the
-    /// canonical commitment of a zero column.
+    /// A port's columns of a segment, over all lane groups, by the ports of an update's instances: `[lane group][port][column]`.
+    pub fn join(&self, ports: &[Vec<Vec<Point>>], which: PortId, segment: usize) -> Vec<Point> {
+        let places = self.updates();
+        let of_segment = places.iter().zip(ports).filter(|((s, _), _)| *s == segment);
+        of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
+    }
+
+    /// The state that an update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment of a zero
+    /// column.
     pub fn state_after(
         &self,
         before: &[SegmentPoints],
@@ -53,20 +60,15 @@ impl Layouts {
         zero: &Point,
     ) -> Result<StateCommitments, PortError> {
         let encode = |points: &[Point]| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
-        let mut new = vec![[vec![], vec![]]; self.segments()];
-        for (ports, (segment, _)) in ports.iter().zip(self.updates()) {
-            for (all, port) in new[segment].iter_mut().zip([update::NEW_WEIGHTS, update::NEW_LOW]) {
-                all.extend_from_slice(&ports[port]);
-            }
-        }
-        let segment = |(before, [w, lo]): (&SegmentPoints, &[Vec<Point>; 2])| {
+        let segment = |(segment, before): (usize, &SegmentPoints)| {
+            let [w, lo] = [update::NEW_WEIGHTS, update::NEW_LOW].map(|port| self.join(ports, port, segment));
             let whole: Vec<PointSum> = before.whole().collect();
-            same_length(&[w, lo], whole.len())?;
-            let v = commit_movement(whole.into_iter(), commit_whole(w, lo), zero);
-            let slots = Slot::SGD.into_iter().zip([encode(lo), encode(&v)]).collect();
-            Ok(SegmentState { w: encode(w), slots })
+            same_length(&[&w, &lo], whole.len())?;
+            let v = commit_movement(whole.into_iter(), commit_whole(&w, &lo), zero);
+            let slots = Slot::SGD.into_iter().zip([encode(&lo), encode(&v)]).collect();
+            Ok(SegmentState { w: encode(&w), slots })
         };
-        Ok(StateCommitments { segments: before.iter().zip(&new).map(segment).collect::<Result<_, _>>()? })
+        Ok(StateCommitments { segments: before.iter().enumerate().map(segment).collect::<Result<_, _>>()? })
     }
 
     /// Columns of a segment's port, for any tensor-shaped part of the model.

@@ -158,6 +158,11 @@ impl StateCommitments {
         decoded(self.segments.iter().flat_map(SegmentState::ports).flatten())
     }
 
+    /// The commitments as points, by segment.
+    pub fn decode(&self) -> Result<Vec<SegmentPoints>, PortError> {
+        self.segments.iter().map(SegmentState::decode).collect()
+    }
+
     /// Whether no weight's last movement is another than none. `zero` is the canonical commitment of a zero column.
     pub fn at_rest(&self, zero: &Point) -> bool {
         let zero = zero.to_bytes();

@@ -134,8 +134,8 @@ impl Rescale {
         let spare = LIMB_BITS * limb_count(self.bits) as u32 - self.bits;
         // A limb to spare also says that the top limb of a result in range is narrow.
         let shares = spare != 0 && extra > 0;
-        let lane =
-            RescaledLane { block, name: name.into(), rows: rows.clone(), upper, end, bits: self.bits, x: Expr::int(0) };
+        let x_of_cells = self.dividend(&u, end, shares);
+        let lane = RescaledLane { block, name: name.into(), rows: rows.clone(), upper, end, spare, x: x_of_cells };
         let cells = Columns { u: u.clone(), end, narrow: shares.then_some(spare) };
         b.assign(block, move |values, assigned| {
             rows.clone().for_each(|row| cells.set(assigned, row, self, x(values, row)));
@@ -160,8 +160,7 @@ impl Rescale {
             None if spare != 0 => drop(lane.upper.narrow(b, name, LIMB_BITS - spare, is_in_range, rows)),
             None => {}
         }
-        let x = self.dividend(&u, end, shares);
-        RescaledLane { x, ..lane }
+        lane
     }
 
     /// `x` as an expression of the limbs and the flag.
@@ -232,8 +231,9 @@ pub struct RescaledLane {
     /// Limbs of `y + 2^(bits−1)` when the division does not saturate.
     pub upper: Limbs,
     /// 1 and −1 at the ends of the range, where the division can saturate.
-    pub end: Option<Col>,
-    bits: u32,
+    end: Option<Col>,
+    /// Bits that the top limb of a result in range has to spare.
+    spare: u32,
     /// `x`, of degree at most 3. The caller must constrain it.
     pub x: Local,
 }
@@ -248,13 +248,12 @@ impl RescaledLane {
     /// zeros.
     pub fn part<V>(&self, b: &mut Builder<V>, limbs: &Limbs) -> Local {
         let Some(end) = self.end else { return limbs.value() };
-        let spare = LIMB_BITS * limb_count(self.bits) as u32 - self.bits;
         let full = LIMB_BITS * limbs.columns().len() as u32;
-        let bits = if limbs.top() == self.upper.top() { full - spare } else { full };
+        let bits = if limbs.top() == self.upper.top() { full - self.spare } else { full };
         // 2 at the upper end.
         let twice = end.cur() * (end.cur() + Expr::int(1));
         let value = self.is_in_range() * limbs.value() + (twice * (Expr::pow2(bits) - Expr::int(1))).halved();
-        let narrow = (self.upper.top(), Interval::unsigned(LIMB_BITS - spare));
+        let narrow = (self.upper.top(), Interval::unsigned(LIMB_BITS - self.spare));
         let case = |flag: i128, narrower: Vec<_>| Case { flag, narrower };
         let cases = [case(0, vec![narrow]), case(1, vec![]), case(-1, vec![])];
         let name = format!("{}: the quotient or the end of its range", self.name);

@@ -16,12 +16,17 @@ pub struct Angles {
     sin: Placed,
 }
 
+/// Cosine and sine by which an element is rotated, with the other one of its pair.
+fn angle(table: &RopeTable, t: usize, j: usize) -> (i128, i128) {
+    let (cos, sin) = table.at(t, (j / 2) % table.pairs);
+    (cos.into(), sin.into())
+}
+
 impl Angles {
     /// Places the angles of every element of a slab, `[T × d]`.
     pub fn place<V>(b: &mut Builder<V>, slab: &Slab, table: &RopeTable) -> Self {
-        let at = |t: usize, j: usize| table.at(t, (j / 2) % table.pairs);
-        let cos = slab.constants(b, "cos", |t, j| at(t, j).0.into());
-        let sin = slab.constants(b, "sin", |t, j| at(t, j).1.into());
+        let cos = slab.constants(b, "cos", |t, j| angle(table, t, j).0);
+        let sin = slab.constants(b, "sin", |t, j| angle(table, t, j).1);
         Angles { table: Arc::new(table.clone()), cos, sin }
     }
 }
@@ -38,8 +43,8 @@ pub fn place<V: 'static>(
 ) -> Placed {
     let table = angles.table.clone();
     let y = Rescale { shift: 24, bits, bound: (2 * bound) << 12 }.place(b, slab, name, move |v, t, j| {
-        let (cos, sin) = table.at(t, (j / 2) % table.pairs);
-        let (cos, sin, values) = (i128::from(cos), sign * i128::from(sin), values(v));
+        let (cos, sin) = angle(&table, t, j);
+        let (sin, values) = (sign * sin, values(v));
         let (even, odd) = (values.at(t, j & !1), values.at(t, j | 1));
         if j % 2 == 0 { even * cos - odd * sin } else { even * sin + odd * cos }
     });
