@@ -57,7 +57,7 @@ fn fill(b: &mut Builder, block: BlockId, column: Col, seed: usize, bits: u32) {
 /// part of the argument, then `count` columns of one kind.
 fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
     const SQUARES: u64 = 1;
-    let mut builder = Builder::new();
+    let mut builder = Builder::new(DEFAULT_K);
     let b = &mut builder;
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
     let block = b.block_at("lanes", 0, ROWS);
@@ -98,7 +98,7 @@ fn circuit(lane: Lane, count: usize) -> (Plan, Witness) {
         b.equal(before.unwrap_or(cell), cell);
         before = Some(cell);
     }
-    builder.compile_filled(DEFAULT_K)
+    builder.compile_filled()
 }
 
 /// A circuit of one kind of column, ready to be proven.
@@ -116,13 +116,13 @@ impl<'p> Lanes<'p> {
 
     /// A circuit of `count` full limb columns and nothing else.
     pub fn limbs(params: &'p Params, count: usize) -> Self {
-        let mut builder = Builder::new();
+        let mut builder = Builder::new(DEFAULT_K);
         let block = builder.block_at("limbs", 0, ROWS);
         for i in 0..count {
             let limb = builder.column(block, Kind::Limb, "limb");
             fill(&mut builder, block, limb, i, 12);
         }
-        Self::of(params, builder.compile_filled(DEFAULT_K))
+        Self::of(params, builder.compile_filled())
     }
 
     fn of(params: &'p Params, (plan, witness): (Plan, Witness)) -> Self {

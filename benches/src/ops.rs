@@ -106,12 +106,11 @@ fn shares(key: &ProverKey, times: &[Duration]) -> BTreeMap<String, f64> {
 mod tests {
     use super::*;
     use crate::setup::spec;
-    use backend::curve::DEFAULT_K;
 
     #[test]
     fn shares_of_all_ops_add_up_to_the_columns() {
         let spec = spec("nano");
-        let params = Params::new(DEFAULT_K);
+        let params = Params::new(spec.config.k());
         let keys = StepKeys::generate(&params, &spec).unwrap();
         let size = StepSize::of(&spec.config, &keys.circuits, circuits::statements::Extent::default()).unwrap();
         for kind in SegmentKind::ALL {

@@ -1,7 +1,7 @@
 //! A process becomes ready to prove or to verify, by what is cached in a directory; what is not is made and cached.
 
 use backend::cache::Cache;
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use backend::parameters;
 use circuits::model::Spec;
 use circuits::segments::Circuits;
@@ -24,13 +24,13 @@ fn keys(params: &Params, dir: &Path, spec: &Spec) -> Result<Loaded> {
 
 /// From nothing in memory to a verifier.
 pub fn to_verify(dir: &Path, spec: &Spec) -> Result<StepVerifier> {
-    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
+    let params = parameters::load(Some(dir), spec.config.k())?.params;
     Ok(StepVerifier::with_keys(&params, &spec.config, keys(&params, dir, spec)?.keys)?)
 }
 
 /// From nothing in memory to a prover.
 pub fn to_prove(dir: &Path, spec: &Spec) -> Result<(Params, StepKeys)> {
-    let params = parameters::load(Some(dir), DEFAULT_K)?.params;
+    let params = parameters::load(Some(dir), spec.config.k())?.params;
     let (_, circuits) = rayon::join(|| parameters::prepare(Some(dir), &params), || Circuits::new(spec));
     let loaded = keys(&params, dir, spec)?;
     let keys = StepKeys::new(&params, spec, circuits, loaded.keys, &mut |_, _| {})?;

@@ -23,7 +23,7 @@ const ROWS: usize = 8;
 
 /// The error with which a plan becomes no key.
 fn refusal(b: Builder) -> KeyError {
-    let (plan, _) = b.compile_filled(TOY_K);
+    let (plan, _) = b.compile_filled();
     VerifyingKey::new(&Params::new(TOY_K), &Arc::new(plan)).expect_err("a faulty circuit")
 }
 
@@ -47,7 +47,7 @@ fn outside(bits: u32) -> Declared {
 
 /// A block with a limb.
 fn limb_block() -> (Builder, usize, Col) {
-    let mut b = Builder::new();
+    let mut b = Builder::new(TOY_K);
     let block = b.block("op", ROWS);
     let limb = b.column(block, Kind::Limb, "limb");
     (b, block, limb)
@@ -72,7 +72,7 @@ fn a_product_too_many_is_refused() {
         let (mut b, block, limb, hint) = block();
         b.declare(block, hint, outside(bits));
         b.gate(block, "product", power(hint, 3) - limb.cur(), 0..ROWS);
-        let (plan, _) = b.compile_filled(TOY_K);
+        let (plan, _) = b.compile_filled();
         match (fits, VerifyingKey::new(&Params::new(TOY_K), &Arc::new(plan))) {
             (true, Ok(_)) => {}
             (false, Err(KeyError::Bounds(error))) => {
@@ -98,7 +98,7 @@ fn a_cell_without_a_range_is_refused() {
     assert!(matches!(bound_error(b), BoundError::Unknown { cell, row: 3 } if cell == "`op: hint`"));
 
     // Nor is a port known that nobody speaks for.
-    let mut b = Builder::new();
+    let mut b = Builder::new(TOY_K);
     let port = b.port("in", 2, true);
     let block = b.block_at("op", 0, ROWS);
     let lanes = b.port_lanes(block, port, 0, "x");
@@ -115,7 +115,7 @@ fn a_running_sum_grows_with_its_rows() {
         let term = limb.cur().times_pow2(bits - 12);
         b.define(block, "begins", hint, term.clone(), 0..1);
         b.define(block, "adds up", hint, hint.at(-1) + term, 1..ROWS);
-        let (plan, _) = b.compile_filled(TOY_K);
+        let (plan, _) = b.compile_filled();
         // 8 terms, and the gate subtracts as many: 2^249·16 = 2^253.
         match (fits, plan.check_bounds()) {
             (true, Ok(margins)) => assert_eq!(margins.constraint.bits, 253),
@@ -206,7 +206,7 @@ fn an_equation_determines_open_cells() {
     let read = |b: &mut Builder, block: usize, hint: Col| b.gate(block, "reads", hint.cur() * hint.cur(), 0..ROWS);
 
     // 24 bits for the product of two limbs; a gate may then read the hint.
-    let (plan, _) = equation(open, read).compile_filled(TOY_K);
+    let (plan, _) = equation(open, read).compile_filled();
     let margins = plan.check_bounds().unwrap();
     assert_eq!((margins.equations, margins.degree, margins.coefficient.bits), (1, ROWS as u64 - 1, 25));
 
@@ -234,7 +234,7 @@ fn data_of_a_port_must_be_determined_or_known() {
             b.set(over, lane, 3, 1);
             declared.into_iter().for_each(|declared| b.declare(over, lane, declared));
         }
-        b.compile_filled(TOY_K).0.check_bounds()
+        b.compile_filled().0.check_bounds()
     };
     let name = "`over: x0`".to_owned();
     assert_eq!(with(None), Err(BoundError::Unknown { cell: name.clone(), row: 3 }));
@@ -276,7 +276,7 @@ fn sides_that_can_differ_by_half_the_field_are_refused() {
         }
         let (x, y) = (b.cell(block, x, 0), b.cell(block, y, 0));
         b.equal(x, y);
-        b.compile_filled(TOY_K).0
+        b.compile_filled().0
     };
     assert_eq!(wide(252).check_bounds().unwrap().coefficient.bits, 253);
     assert!(matches!(wide(253).check_bounds(), Err(BoundError::Equation { .. })));
@@ -377,10 +377,10 @@ fn tables_of_one_tag_have_equal_rows() {
         b.gate(block, "read", pair.x.cur() * limb.cur() - pair.y.cur(), 0..ROWS);
         b
     };
-    assert!(with(vec![(0, 0), (1, 5)]).compile_filled(TOY_K).0.faults.is_empty());
+    assert!(with(vec![(0, 0), (1, 5)]).compile_filled().0.faults.is_empty());
     assert_eq!(fault(with(vec![(0, 0), (1, 6)])), Fault::Tables { tag: 3 });
     assert_eq!(fault(with(vec![(0, 0)])), Fault::Tables { tag: 3 });
-    let mut b = Builder::new();
+    let mut b = Builder::new(TOY_K);
     b.table(4, vec![(7, 1), (8, 1), (7, 2)]);
     assert_eq!(fault(b), Fault::NoFunction { tag: 4, x: 7 });
 }
@@ -518,7 +518,7 @@ fn the_largest_configurations_are_bounded() {
 /// What is known of a block is not taken for known of the next one: here both have one constraint, and one column of the grid.
 #[test]
 fn a_block_of_several_rows_says_nothing_of_the_next() {
-    let mut b = Builder::new();
+    let mut b = Builder::new(12);
     let first = b.block("op", 510);
     let bits: Vec<Col> = (0..3).map(|i| b.column(first, Kind::Unchecked, &format!("c{i}"))).collect();
     for &bit in &bits {
@@ -532,7 +532,7 @@ fn a_block_of_several_rows_says_nothing_of_the_next() {
     let y = b.column(second, Kind::Unchecked, "x");
     b.declare(second, y, Declared::equation(1 << 126));
     b.gate(second, "fourth", fourth(y), 1..4);
-    let (plan, _) = b.compile_filled(12);
+    let (plan, _) = b.compile_filled();
     let merged = plan.gates.iter().filter(|gate| gate.name == "op: fourth").count();
     assert_eq!(merged, 1, "both blocks stand so that their constraints are one");
     assert!(plan.check_bounds().is_err());

@@ -25,7 +25,7 @@ fn the_maximum_is_the_largest_score() {
     let table = ExpTable::new(1, 256, HEAD_SCALE);
     let trace = softmax::full(&scores, &table);
     for (raised, expected) in [(-1500, None), (0, Some("distance = (t + far)·2^12 + rest"))] {
-        let mut b = Builder::<(Wide, Softmax)>::for_values();
+        let mut b = Builder::<(Wide, Softmax)>::for_values(12);
         let slab = Slab::new(&mut b, "softmax", 1, 4);
         let lanes = slab.lane_columns(&mut b, Kind::Unchecked, "score");
         slab.fill(&mut b, &lanes, |v, i, j| v.0.at(i, j));
@@ -33,7 +33,7 @@ fn the_maximum_is_the_largest_score() {
         let second = b.cell(block, lanes[0][lane], row);
         let tags = ExpTags { lo: 1, hi: 2 };
         place(&mut b, &slab, (&slab.placed(&lanes), |v| &v.0), |_, _| true, (|v| &v.1, &table, tags), 1 << 40);
-        let circuit = b.compile(12);
+        let circuit = b.compile();
         let (plan, mut witness) = (&circuit.plan, circuit.fill(&(scores.clone(), trace.clone())).unwrap());
         let (column, row) = plan.locate(second);
         witness.values[column][row] = field(raised);

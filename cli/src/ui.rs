@@ -2,8 +2,9 @@
 
 use crate::error::CliError;
 pub use crate::output::Output;
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use backend::parameters;
+use circuits::model::Config;
 use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -115,12 +116,12 @@ impl Ui {
         self.cache.clone().or_else(default_cache)
     }
 
-    /// The commitment scheme's parameters, from the cache where possible.
-    pub fn params(&self) -> Result<Params, CliError> {
+    /// The commitment scheme's parameters for a model's circuits, from the cache where possible.
+    pub fn params(&self, config: &Config) -> Result<Params, CliError> {
         let _spinner = self.spinner("parameters");
         let dir = self.cache_dir();
-        let loaded = parameters::load(dir.as_deref(), DEFAULT_K)?;
-        let file = dir.map(|dir| parameters::path(&dir, DEFAULT_K));
+        let loaded = parameters::load(dir.as_deref(), config.k())?;
+        let file = dir.map(|dir| parameters::path(&dir, config.k()));
         self.tell_of_cache("parameters", &file.unwrap_or_default(), &loaded.origin, loaded.not_written);
         Ok(loaded.params)
     }

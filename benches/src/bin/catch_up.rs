@@ -1,6 +1,6 @@
 //! Prints what verifying many steps costs, amortised, and what it is made of.
 
-use backend::curve::{DEFAULT_K, Params, Point};
+use backend::curve::{Params, Point};
 use benches::catch_up::{Fresh, Proven, multiples, vectors};
 use benches::machine;
 use benches::setup::{Setup, msm, scalars, spec};
@@ -36,7 +36,7 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    let params = Params::new(DEFAULT_K);
+    let params = Params::new(spec("nano").config.k());
     let golden = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden/nano-step.bundle");
     let path = options.bundle.clone().unwrap_or_else(golden);
     if let Some(contributions) = options.prove {
@@ -84,11 +84,12 @@ fn least(runs: u16, mut f: impl FnMut()) -> Duration {
 fn many(options: &Options, params: &Params, proven: &Proven, own: usize) {
     let (steps, runs) = (options.steps as usize, options.runs);
     println!(
-        "{}; least of {runs} runs.\n\nOne step of {} contributions, 2^{DEFAULT_K} rows, is verified {steps} times \
+        "{}; least of {runs} runs.\n\nOne step of {} contributions, 2^{} rows, is verified {steps} times \
          over, as claims of its own each time. With each comes a claim over {own} fresh points, as many as the step has, so \
          that the multiplications are as large as over different steps.\n",
         machine::heading(),
         proven.bundle().contributions.len(),
+        params.k(),
     );
     println!(
         "| threads | a step, amortised | processor time | a step alone | processor time | peak memory | the same, {} steps |",

@@ -1,6 +1,6 @@
 //! The native engine against the stock one: the same plan and witness, taking turns.
 
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use benches::machine;
 use benches::setup::{filled, spec};
 use benches::timing::{median, time};
@@ -63,8 +63,8 @@ fn main() {
         Segment::Head => SegmentKind::Head,
         Segment::Update => SegmentKind::Update,
     };
-    let params = Params::new(DEFAULT_K);
     let spec = spec(&options.preset);
+    let params = Params::new(spec.config.k());
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
     let instances = filled(&params, &keys, &spec, segment, options.instances as usize);
     let prove = |engine: &dyn Engine, mut instances: Vec<ProofInstance>| {

@@ -1,6 +1,5 @@
 //! What it costs to share a proof among fewer instances: bytes, proving and verifying of one step.
 
-use backend::curve::DEFAULT_K;
 use backend::parameters;
 use benches::setup::{SEED, corpus, recipe, spec};
 use benches::{machine, timing::time};
@@ -26,7 +25,7 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let (spec, text) = (spec(&arguments.preset), corpus());
-    let params = parameters::load(None, DEFAULT_K)?.params;
+    let params = parameters::load(None, spec.config.k())?.params;
     let keys = StepKeys::generate(&params, &spec)?;
     let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying.clone())?;
     println!("{}; `{}`, batch {}, one step.\n", machine::heading(), arguments.preset, arguments.batch);

@@ -1,6 +1,5 @@
 //! Prints what a light client pays for the blocks of a chain that was made: `gradientcoin devnet` makes one.
 
-use backend::curve::DEFAULT_K;
 use benches::machine;
 use benches::timing::{repeat, time};
 use chain::block::Block;
@@ -40,7 +39,7 @@ fn main() {
     let store = Arc::new(Store::open(&options.dir.join("node-0.redb")).expect("a stopped devnet's store"));
     let view = store.view().expect("the store is read");
     let spec = Arc::new(ChainSpec::new(view.genesis().expect("the store is read").expect("a genesis")).expect("sound"));
-    let params = Arc::new(backend::parameters::load(None, DEFAULT_K).expect("parameters").params);
+    let params = Arc::new(backend::parameters::load(None, spec.config().k()).expect("parameters").params);
     let keys = StepVerifier::new(&params, spec.config()).expect("the model has keys");
     let checker = Checker::new(&spec, &params, &keys).expect("the keys are the chain's");
     let height = view.height().expect("the store is read");

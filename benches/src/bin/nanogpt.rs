@@ -3,7 +3,7 @@
 //!
 //! nanoGPT's MLP has two matrices of 64 by 256; this model's, SwiGLU, has three of 64 by 172, with as many parameters.
 
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use benches::machine;
 use benches::setup::recipe;
 use benches::timing::{seconds, time};
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::from_json(CONFIG)?;
     let spec = Spec::new(config.clone());
     // Nothing is cached: parameters of the commitments and keys are made here.
-    let (of_params, params) = time(|| Params::new(DEFAULT_K));
+    let (of_params, params) = time(|| Params::new(spec.config.k()));
     let (of_keys, keys) = time(|| StepKeys::generate(&params, &spec));
     let keys = keys?;
     let corpus: Vec<u8> = (0..1000).map(|i| ((i * i * 31 + 7 * i + 13) % CHARACTERS) as u8).collect();

@@ -2,7 +2,6 @@
 //!
 //! `cargo run --release -p benches --bin ready`; `GRADIENTCOIN_BENCH_PRESETS` names the presets, `nano` without it.
 
-use backend::curve::DEFAULT_K;
 use backend::parameters;
 use benches::ready::{to_prove, to_verify};
 use benches::setup::{presets, spec};
@@ -25,13 +24,13 @@ fn main() -> Result<()> {
         let spec = spec(&preset);
         let dir = tempfile::tempdir()?;
         // Parameters take seconds to make, once for all models.
-        parameters::load(Some(dir.path()), DEFAULT_K)?;
-        let of_params = typical(|| parameters::load(Some(dir.path()), DEFAULT_K).map(drop).map_err(Into::into))?;
+        parameters::load(Some(dir.path()), spec.config.k())?;
+        let of_params = typical(|| parameters::load(Some(dir.path()), spec.config.k()).map(drop).map_err(Into::into))?;
         let without = once(|| to_verify(dir.path(), &spec).map(drop))?;
         let verifying = typical(|| to_verify(dir.path(), &spec).map(drop))?;
         fs::read_dir(dir.path())?.try_for_each(|file| -> Result<()> {
             let file = file?.path();
-            let params = file == parameters::path(dir.path(), DEFAULT_K);
+            let params = file == parameters::path(dir.path(), spec.config.k());
             if params { Ok(()) } else { Ok(fs::remove_file(file)?) }
         })?;
         let anew = once(|| to_prove(dir.path(), &spec).map(drop))?;

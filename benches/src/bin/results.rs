@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p benches --bin results`
 
-use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
+use backend::curve::CIRCUIT_VERSION;
 use benches::flame;
 use benches::machine::{Machine, commit, date};
 use benches::ready::to_prove;
@@ -128,7 +128,7 @@ fn parent(options: &Options) -> Result<(), Box<dyn Error>> {
         circuit_version: CIRCUIT_VERSION,
         machine: Machine::this(),
         command: std::env::args().collect(),
-        setting: format!("Second step of a run, batch 1, momentum, 2^{DEFAULT_K} rows, keys loaded"),
+        setting: "Second step of a run, batch 1, momentum, keys loaded".into(),
         presets: vec![],
     };
     let cache = tempfile::tempdir()?;

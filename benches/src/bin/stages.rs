@@ -1,7 +1,7 @@
 //! Records when each stage of a step's proof is reached: the command's estimate of the time left is tested on such
 //! records (`cli/src/progress/`).
 
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use benches::machine;
 use benches::setup::{Setup, spec};
 use circuits::segments::SegmentKind;
@@ -24,8 +24,8 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    let params = Params::new(DEFAULT_K);
     let spec = spec(&options.preset);
+    let params = Params::new(spec.config.k());
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
     let verifier = StepVerifier::new(&params, &spec.config).unwrap_or_else(|e| panic!("{e}"));
     let setup = Setup::new(&params, spec, keys, verifier).accumulating(options.contributions);

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p benches --bin verifiers -- --preset nano`
 
-use backend::curve::{DEFAULT_K, Params};
+use backend::curve::Params;
 use benches::machine;
 use benches::setup::{filled, spec};
 use benches::timing::compare;
@@ -26,8 +26,8 @@ struct Options {
 
 fn main() {
     let Options { preset, runs } = Options::parse();
-    let params = Params::new(DEFAULT_K);
     let spec = spec(&preset);
+    let params = Params::new(spec.config.k());
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
     // A verifier has no prepared bases; both forms are measured.
     let plain = Params::from(params.generators().clone());

@@ -95,6 +95,7 @@ pub fn figures(of: &Measured, threads: usize) -> Vec<Figure> {
     vec![
         Figure::new("parameters", Count, [of.parameters as f64]),
         Figure::new("advice columns of a step", Count, [of.columns as f64]),
+        Figure::new("rows of each", Count, [(of.cells / of.columns) as f64]),
         Figure::new("cells of these", Count, [of.cells as f64]),
         Figure::new("of which are owned by ops", Share, [of.assigned as f64 / of.cells as f64]),
         of_step.clone(),

@@ -5,7 +5,6 @@ use super::layer::LayerValues;
 use super::update::UpdateValues;
 use super::{SegmentKind, head, layer, update};
 use crate::model::Spec;
-use backend::curve::DEFAULT_K;
 use backend::{Circuit, Plan};
 use std::sync::Arc;
 
@@ -16,18 +15,15 @@ pub struct Circuits {
     pub layer: Circuit<LayerValues>,
     /// Head segment.
     pub head: Circuit<HeadValues>,
-    /// Update segment, the same for every model.
+    /// Update segment, the same for every model of as many rows.
     pub update: Circuit<UpdateValues>,
 }
 
 impl Circuits {
     /// Compiles the circuits of a model. They depend on its configuration alone.
     pub fn new(spec: &Spec) -> Self {
-        Circuits {
-            layer: layer::circuit(spec, DEFAULT_K),
-            head: head::circuit(spec, DEFAULT_K),
-            update: update::circuit(DEFAULT_K),
-        }
+        let k = spec.config.k();
+        Circuits { layer: layer::circuit(spec, k), head: head::circuit(spec, k), update: update::circuit(k) }
     }
 
     /// The plan of a segment.

@@ -164,7 +164,7 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
     let edges = boundary_layout(config, k);
     let int = |x: &Tensor, i: usize, j: usize| i128::from(x.at(i, j));
 
-    let mut builder = Builder::<HeadValues>::for_values();
+    let mut builder = Builder::<HeadValues>::for_values(k);
     let b = &mut builder;
     b.port("weights", layout.columns(), true);
     b.port("gradients", layout.columns(), true);
@@ -291,5 +291,5 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
         let product = b.sum(&[(outer, 1), (scatter, 1 << 12)]);
         b.equal(y, product);
     }
-    builder.compile(k)
+    builder.compile()
 }

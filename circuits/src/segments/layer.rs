@@ -104,7 +104,7 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     let layout = weight_layout(config, k);
     let edges = boundary_layout(config, k);
 
-    let mut builder = Builder::<LayerValues>::for_values();
+    let mut builder = Builder::<LayerValues>::for_values(k);
     let b = &mut builder;
     b.port("weights", layout.columns(), true);
     b.port("gradients", layout.columns(), true);
@@ -305,5 +305,5 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
     ] {
         linear::weight_gradient(b, w, x, dy);
     }
-    builder.compile(k)
+    builder.compile()
 }

@@ -60,7 +60,7 @@ impl UpdateValues {
 /// The circuit of one lane group.
 pub fn circuit(k: u32) -> Circuit<UpdateValues> {
     let rows = (1usize << k) - RESERVED_ROWS;
-    let mut builder = Builder::<UpdateValues>::for_values();
+    let mut builder = Builder::<UpdateValues>::for_values(k);
     let b = &mut builder;
     for name in PORTS {
         b.port(name, LANES, true);
@@ -78,5 +78,5 @@ pub fn circuit(k: u32) -> Circuit<UpdateValues> {
         let x = move |values: &UpdateValues, row: usize| values.lanes[i].get(row).copied().unwrap_or(0);
         sgd::place(b, block, &i.to_string(), lane, x);
     }
-    builder.compile(k)
+    builder.compile()
 }

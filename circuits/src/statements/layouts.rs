@@ -6,8 +6,8 @@ use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
 use crate::model::{Config, Gradients, Slot, State, Weights};
 use crate::segments::{head, layer, update};
-use backend::curve::{DEFAULT_K, F, Params as CommitmentParams, Point, PointSum};
-use backend::ports::{PortError, commit_port};
+use backend::curve::{F, Params as CommitmentParams, Point, PointSum};
+use backend::ports::{PortError, check_height, commit_port};
 use group::GroupEncoding;
 use plonkish::{PortId, field};
 
@@ -22,11 +22,8 @@ pub struct Layouts {
 impl Layouts {
     /// Layouts of a configuration.
     pub fn new(config: &Config) -> Self {
-        Layouts {
-            layer: layer::weight_layout(config, DEFAULT_K),
-            head: head::weight_layout(config, DEFAULT_K),
-            layers: config.layers,
-        }
+        let k = config.k();
+        Layouts { layer: layer::weight_layout(config, k), head: head::weight_layout(config, k), layers: config.layers }
     }
 
     /// Segments: layers, then the head.
@@ -100,6 +97,7 @@ impl Layouts {
 
     /// Canonical commitments of a state.
     pub fn commit_state(&self, params: &CommitmentParams, state: &State) -> Result<StateCommitments, PortError> {
+        check_height(params, self.head.usable)?;
         let commit = |columns: Vec<Vec<i64>>| -> Result<Vec<Encoding>, PortError> {
             let columns = columns.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect::<Vec<F>>());
             let points = commit_port(params, &columns.collect::<Vec<_>>())?;
@@ -119,6 +117,7 @@ impl Layouts {
         params: &CommitmentParams,
         gradients: &Gradients,
     ) -> Result<Vec<Vec<Point>>, PortError> {
+        check_height(params, self.head.usable)?;
         let segment = |segment| {
             let columns = self.gradient_columns(segment, gradients).into_iter();
             let columns: Vec<Vec<F>> = columns.map(|c| c.into_iter().map(field).collect()).collect();

@@ -92,7 +92,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let chosen = |kind: &SegmentKind| args.circuit.as_ref().is_none_or(|name| name == kind.name());
     let kinds: Vec<SegmentKind> = SegmentKind::ALL.into_iter().filter(chosen).collect();
     let pages = args.html.as_deref().map_or(Ok(vec![]), |file| pages(file, &kinds))?;
-    let params = ui.params()?;
+    let params = ui.params(&config)?;
     let choice = args.forge.then_some(match args.cells {
         0 => Choice::All,
         n => Choice::Sample(n, args.seed),

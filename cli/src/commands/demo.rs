@@ -34,7 +34,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     let temporary = std::env::temp_dir();
     let temporary = tempfile::tempdir_in(&temporary).map_err(CliError::io("create", &temporary))?;
     let dir = RunDir::new(temporary.path());
-    let params = ui.params()?;
+    let params = ui.params(&Config::NANO)?;
     let spec = Spec::new(Config::NANO);
     ui.say(&format!(
         "A transformer of {} learns from {} of stories; every step is proven, then verified from files.",

@@ -39,7 +39,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if predictions > MAX_PREDICTIONS {
         return Err(CliError::Usage(RunError::Predictions(predictions).to_string()));
     }
-    let params = ui.params()?;
+    let params = ui.params(&config)?;
     let spinner = ui.spinner("proving a small circuit");
     let pace = Pace::measure(&params)?;
     let estimate = StepEstimate::of(&config, &Circuits::new(&Spec::new(config.clone())), extent, pace)?;

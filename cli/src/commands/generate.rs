@@ -71,7 +71,7 @@ fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let mut facts = json!({ "step": model.step });
     if ui.is_json() {
         // Commitments take longer than a text does: only for those who see them.
-        facts["model_digest"] = hex(&model_dir::digest(&ui.params()?, &model)?).into();
+        facts["model_digest"] = hex(&model_dir::digest(&ui.params(&model.config)?, &model)?).into();
     }
     Ok(Loaded { config: model.config, state: model.state, facts })
 }
@@ -85,7 +85,7 @@ fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
         )));
     }
     let link = NodeLink::open(dir, "--chain")?;
-    let params = ui.params()?;
+    let params = ui.params(link.spec().config())?;
     let model = {
         let _spinner = ui.spinner("commitments");
         answers::model(&link, &params)?

@@ -99,7 +99,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         ));
     }
 
-    let params = ui.params()?;
+    let params = ui.params(&config)?;
     let commitments = {
         let _spinner = ui.spinner("commitments");
         let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;

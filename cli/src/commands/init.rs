@@ -30,7 +30,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
-    let params = ui.params()?;
+    let params = ui.params(&config)?;
     let commitments = {
         let _spinner = ui.spinner("commitments");
         let state = State::init(&config, args.seed);

@@ -231,7 +231,7 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
     if session.trainer.step >= steps {
         return Ok(());
     }
-    let params = ui.params()?;
+    let params = ui.params(&session.trainer.spec.config)?;
     let keys = ui.prover_keys(&params, &session.trainer.spec, How::default())?;
     let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying.clone())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;

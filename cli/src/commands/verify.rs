@@ -85,12 +85,13 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
     })
 }
 
-fn keys(args: &Args, params: &Params, run: &Run, ui: &Ui) -> Result<(Config, Keys), CliError> {
+fn keys(args: &Args, run: &Run, ui: &Ui) -> Result<(Config, Params, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
+    let params = ui.params(&config)?;
     let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
     let how = How { source, oracle: args.engine == VerifierKind::Halo2, named: None };
-    let keys = ui.verifier_keys(params, &config, how)?;
-    Ok((config, keys))
+    let keys = ui.verifier_keys(&params, &config, how)?;
+    Ok((config, params, keys))
 }
 
 fn rejected(error: RunRefused) -> CliError {
@@ -177,8 +178,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     if proof.is_none() && args.genesis.is_none() {
         return Err(Rejection::FirstState { path: dir.genesis_proof_file() }.into());
     }
-    let params = ui.params()?;
-    let (config, Keys { verifier: keys, vouched }) = keys(args, &params, &run, ui)?;
+    let (config, params, Keys { verifier: keys, vouched }) = keys(args, &run, ui)?;
     let start = Instant::now();
     let mut verifier = RunVerifier::new(&params, &keys, &run, corpus).map_err(rejected)?;
     if let Some(proof) = &proof {
@@ -220,8 +220,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
         let message = format!("--genesis-proof is for step 0; --after or --before shows the state before step {step}");
         return Err(CliError::Usage(message));
     }
-    let params = ui.params()?;
-    let (config, Keys { verifier: keys, vouched }) = keys(args, &params, &bundle.run, ui)?;
+    let (config, params, Keys { verifier: keys, vouched }) = keys(args, &bundle.run, ui)?;
     let start = Instant::now();
     let at = (&first.run, first.step, &first.before);
     let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus).map_err(rejected)?;

@@ -100,6 +100,14 @@ impl<C: CurveAffine> Bases<C> {
         self.combine(terms, [*blind, C::ScalarExt::ZERO], rayon::current_num_threads())
     }
 
+    /// Σ_t factors[t]·G(i + t·len), for each i below len = rows / factors.
+    ///
+    /// # Panics
+    /// If there are no factors.
+    pub fn fold(&self, factors: &[C::ScalarExt]) -> Vec<C> {
+        self.coefficients.fold(self.rows, factors)
+    }
+
     /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, in some parts, each on a thread of its own.
     pub fn combine(
         &self,

@@ -12,6 +12,10 @@ use rayon::prelude::*;
 
 /// Fewer terms are multiplied one by one.
 const FEW: usize = 4;
+/// Fewer terms do not fill a window's sums: several windows share theirs.
+const MANY: usize = 1024;
+/// Fewer buckets are summed one after another.
+const FEW_BUCKETS: u32 = 64;
 
 /// Σ scalarᵢ · pointᵢ. Points at infinity add nothing.
 pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
@@ -30,24 +34,50 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
         digits.of(scalar, |window, digit, negative| found[window].push((digit, number << 1 | u32::from(negative))));
     }
     let most = digits.most();
-    let of_window = |mut found: Vec<(u32, u32)>| -> C::CurveExt {
-        found.sort_unstable();
-        let (mut sums, mut buckets) = (Sums::default(), vec![]);
-        for bucket in found.chunk_by(|a, b| a.0 == b.0) {
-            let point = |&(_, term): &(u32, u32)| {
-                let point = points[(term >> 1) as usize];
-                if term & 1 == 1 { point.negated() } else { point }
-            };
-            sums.add_group(bucket[0].0, bucket.iter().map(point), &mut buckets);
+    let of_windows = |found: &mut [Vec<(u32, u32)>]| -> Vec<C::CurveExt> {
+        let (mut sums, mut sum_of) = (Sums::default(), vec![]);
+        for (window, found) in (0..).zip(found.iter_mut()) {
+            found.sort_unstable();
+            for bucket in found.chunk_by(|a, b| a.0 == b.0) {
+                let point = |&(_, term): &(u32, u32)| {
+                    let point = points[(term >> 1) as usize];
+                    if term & 1 == 1 { point.negated() } else { point }
+                };
+                sums.add_group(window * (most + 1) + bucket[0].0, bucket.iter().map(point), &mut sum_of);
+            }
         }
-        sums.finish(&mut buckets);
-        weighted_sum::<C>(&buckets, most, &mut sums)
+        sums.finish(&mut sum_of);
+        let mut buckets = vec![vec![]; found.len()];
+        for (bucket, sum) in sum_of {
+            buckets[(bucket / (most + 1)) as usize].push((bucket % (most + 1), sum));
+        }
+        let weighted = |buckets: Vec<_>| match most {
+            ..FEW_BUCKETS => running_sum::<C>(&buckets, most),
+            FEW_BUCKETS.. => weighted_sum::<C>(&buckets, most, &mut sums),
+        };
+        buckets.into_iter().map(weighted).collect()
     };
-    let windows: Vec<C::CurveExt> = found.into_par_iter().map(of_window).collect();
+    let together = if terms.len() < MANY { digits.windows().div_ceil(2 * rayon::current_num_threads()) } else { 1 };
+    let windows: Vec<Vec<C::CurveExt>> = found.par_chunks_mut(together).map(of_windows).collect();
     windows
         .into_iter()
+        .flatten()
         .rev()
         .fold(C::CurveExt::identity(), |sum, of_window| (0..c).fold(sum, |sum, _| sum.double()) + of_window)
+}
+
+/// Σ j · Bⱼ, from the last bucket on.
+fn running_sum<C: CurveAffine>(buckets: &[(u32, Affine<C::Base>)], most: u32) -> C::CurveExt {
+    let mut of_bucket = vec![None; most as usize + 1];
+    buckets.iter().for_each(|&(bucket, sum)| of_bucket[bucket as usize] = Some(sum));
+    let (mut running, mut weighted) = (C::CurveExt::identity(), C::CurveExt::identity());
+    for bucket in of_bucket.into_iter().skip(1).rev() {
+        if let Some(sum) = bucket {
+            running += sum.to_affine::<C>();
+        }
+        weighted += running;
+    }
+    weighted
 }
 
 /// Bits of a window. A window costs an addition for each term, and two for each bucket.

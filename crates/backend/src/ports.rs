@@ -28,6 +28,14 @@ pub enum PortError {
         /// Rows that a port may use.
         usable: usize,
     },
+    /// Columns of circuits of another height than the parameters'.
+    #[error("columns of {rows} rows under parameters for {usable}")]
+    OtherRows {
+        /// Rows that a column has.
+        rows: usize,
+        /// Rows that a column of the parameters' circuits has.
+        usable: usize,
+    },
     /// A commitment is the point at infinity.
     #[error("the commitment of column {column} is the point at infinity")]
     Identity {
@@ -79,8 +87,18 @@ pub fn commit_port<C: AsRef<[F]> + Sync>(params: &Params, columns: &[C]) -> Resu
     Ok(points)
 }
 
+/// Refuses parameters for circuits of another height than `rows` rows, in which other commitments would result.
+pub fn check_height(params: &Params, rows: usize) -> Result<(), PortError> {
+    let usable = usable(params);
+    if rows == usable { Ok(()) } else { Err(PortError::OtherRows { rows, usable }) }
+}
+
+fn usable(params: &Params) -> usize {
+    (1usize << params.k()).saturating_sub(RESERVED_ROWS)
+}
+
 fn check_rows(params: &Params, rows: &[F]) -> Result<(), PortError> {
-    let usable = (1usize << params.k()).saturating_sub(RESERVED_ROWS);
+    let usable = usable(params);
     if rows.len() > usable { Err(PortError::TooManyRows { rows: rows.len(), usable }) } else { Ok(()) }
 }
 

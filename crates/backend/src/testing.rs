@@ -51,7 +51,7 @@ pub fn toy(seed: u64) -> Toy {
         let mix = (seed + 1).wrapping_mul(6_364_136_223_846_793_005).wrapping_add((row * COLUMNS + lane) as u64);
         i128::from(mix.wrapping_mul(2_862_933_555_777_941_757) >> 58)
     };
-    let mut b = Builder::new();
+    let mut b = Builder::new(TOY_K);
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
     let tensor = b.port("tensor", COLUMNS, true);
     let double = b.port("double", COLUMNS, false);
@@ -109,7 +109,7 @@ pub fn toy(seed: u64) -> Toy {
     b.public(doubled, 8);
 
     let (limb, pair) = (b.cell(block, limb, 3), b.cell(block, pair.x, 3));
-    let (plan, witness) = b.compile_filled(TOY_K);
+    let (plan, witness) = b.compile_filled();
     let value = |cell| value_of(&plan, &witness, cell);
     let publics = vec![value(here), value(doubled), field(i128::from(seed))];
     let cells = ToyCells {
@@ -139,7 +139,7 @@ pub const TOY_PUBLICS: usize = 3;
 pub fn toy_sink(seed: u64) -> Toy {
     let source = toy(seed);
     let wire = source.plan.port_columns(1);
-    let mut b = Builder::new();
+    let mut b = Builder::new(TOY_K);
     let port = b.port("double", COLUMNS, false);
     let block = b.block_at("sink", 0, ROWS);
     let y = columns_of(&mut b, block, port, "y");
@@ -163,7 +163,7 @@ pub fn toy_sink(seed: u64) -> Toy {
     let last = b.cell(block, sum, ROWS - 1);
     b.public(last, 7);
     let wire = b.cell(block, sum, 0);
-    let (plan, witness) = b.compile_filled(TOY_K);
+    let (plan, witness) = b.compile_filled();
     let publics = vec![value_of(&plan, &witness, last)];
     let wire = plan.locate(wire);
     let cells = ToyCells { limb: wire, pair: wire, wire, idle_row: plan.usable - 2 };

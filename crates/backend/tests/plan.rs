@@ -146,12 +146,12 @@ fn every_phase_1_column_must_be_queried() {
 #[test]
 fn no_gate_reads_a_blinding_row() {
     let finish = |rotation: i32, row: usize| {
-        let mut b = Builder::new();
+        let mut b = Builder::new(TOY_K);
         let usable = (1 << TOY_K) - plonkish::RESERVED_ROWS;
         let block = b.block_at("reach", 0, usable);
         let column = b.column(block, Kind::Unchecked, "x");
         b.gate(block, "same as its neighbour", column.cur() - column.at(rotation), [row]);
-        catch_unwind(AssertUnwindSafe(|| b.compile_filled(TOY_K))).map(drop)
+        catch_unwind(AssertUnwindSafe(|| b.compile_filled())).map(drop)
     };
     let last = (1 << TOY_K) - plonkish::RESERVED_ROWS - 1;
     assert!(finish(1, last - 1).is_ok() && finish(-1, 1).is_ok());

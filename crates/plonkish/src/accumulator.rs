@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn constraints_merged_by_name_are_equal() {
         for is_refused in [false, true] {
-            let mut b = Builder::<Fp>::new();
+            let mut b = Builder::<Fp>::new(8);
             let source = b.block("source", 2);
             let x = b.column(source, Kind::Copyable, "x");
             b.declare(source, x, Declared::outside(Interval::unsigned(12), "the test"));
@@ -143,7 +143,7 @@ mod tests {
             b.define_more(block, name, Col::Local(1), poly, start..start + 1);
             let fault = Fault::Gates { op: "projection/horner".into(), name: name.into() };
             let expected = if is_refused { vec![fault] } else { vec![] };
-            assert_eq!(b.compile_filled(8).0.faults, expected);
+            assert_eq!(b.compile_filled().0.faults, expected);
         }
     }
 }

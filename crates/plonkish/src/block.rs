@@ -5,7 +5,7 @@ use super::cells::{BlockId, Cell, Col, Kind, Local, Lookup, Port, PortId, Role, 
 use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::{Declared, Known};
-use super::{Field, LANES, field};
+use super::{Field, LANES, RESERVED_ROWS, field};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::Location;
@@ -112,6 +112,7 @@ impl<F, V> fmt::Debug for Fill<F, V> {
 /// Collects blocks, copies, ports, how values of type `V` fill the cells, and what is computed in phase 2.
 #[derive(Debug)]
 pub struct Builder<F, V = ()> {
+    pub(super) k: u32,
     pub(super) blocks: Vec<Block<F>>,
     pub(super) copies: Vec<(Cell, Cell)>,
     pub(super) publics: Vec<(Cell, usize)>,
@@ -128,22 +129,17 @@ pub struct Builder<F, V = ()> {
 }
 
 impl<F: Field> Builder<F> {
-    /// An empty builder of a circuit whose cells are all set while it is written: one of a test.
-    pub fn new() -> Self {
-        Self::for_values()
-    }
-}
-
-impl<F: Field> Default for Builder<F> {
-    fn default() -> Self {
-        Self::new()
+    /// An empty builder of a circuit of `2^k` rows whose cells are all set while it is written: one of a test.
+    pub fn new(k: u32) -> Self {
+        Self::for_values(k)
     }
 }
 
 impl<F: Field, V> Builder<F, V> {
-    /// An empty builder of a circuit that values of type `V` will fill.
-    pub fn for_values() -> Self {
+    /// An empty builder of a circuit of `2^k` rows that values of type `V` will fill.
+    pub fn for_values(k: u32) -> Self {
         Builder {
+            k,
             blocks: vec![],
             copies: vec![],
             publics: vec![],
@@ -163,6 +159,11 @@ impl<F: Field, V> Builder<F, V> {
     pub fn port(&mut self, name: &str, columns: usize, canonical: bool) -> PortId {
         self.ports.push(Port { name: name.into(), columns, canonical });
         self.ports.len() - 1
+    }
+
+    /// Rows of the circuit's columns, those that blind them left out.
+    pub fn usable(&self) -> usize {
+        (1 << self.k) - RESERVED_ROWS
     }
 
     /// A new block of `rows` rows.

@@ -12,7 +12,7 @@ use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
 use super::plan::{Global, Place, Plan, uniform_column};
 use super::ranges::Declared;
-use super::{Field, RESERVED_ROWS, Witness};
+use super::{Field, Witness};
 use gates::Gates;
 use layout::Layout;
 use lookup::Lookups;
@@ -21,28 +21,28 @@ use std::sync::Arc;
 
 impl<F: Field> Builder<F> {
     /// The plan, and the witness of the values that were set.
-    pub fn compile_filled(self, k: u32) -> (Plan<F>, Witness<F>) {
-        let circuit = self.compile(k);
+    pub fn compile_filled(self) -> (Plan<F>, Witness<F>) {
+        let circuit = self.compile();
         let witness = circuit.fill(&()).expect("what is set has no range to leave");
         (Arc::unwrap_or_clone(circuit.plan), witness)
     }
 }
 
 impl<F: Field, V> Builder<F, V> {
-    /// Packs the blocks into a grid of `2^k` rows.
+    /// Packs the blocks into the grid.
     ///
     /// # Panics
     /// On a malformed circuit: a bug of an op, never of its values.
-    pub fn compile(mut self, k: u32) -> Circuit<F, V> {
+    pub fn compile(mut self) -> Circuit<F, V> {
         let fills = std::mem::take(&mut self.fills);
-        Circuit::new(self.plan(k), fills)
+        Circuit::new(self.plan(), fills)
     }
 
     /// Packs and compiles.
-    pub(super) fn plan(mut self, k: u32) -> Plan<F> {
+    pub(super) fn plan(mut self) -> Plan<F> {
         self.check_order();
         self.check_rows();
-        let usable = (1usize << k) - RESERVED_ROWS;
+        let (k, usable) = (self.k, self.usable());
         let Packing { places, sizes, .. } = pack(&self, usable);
         let fixed = sizes[&Pool::Fixed];
         let mut layout = Layout::new(&self, sizes, usable);

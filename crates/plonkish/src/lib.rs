@@ -15,7 +15,7 @@
 //! use std::collections::BTreeMap;
 //!
 //! // A public number and its square, in a table of 2^8 rows.
-//! let mut b = Builder::<Fp, i128>::for_values();
+//! let mut b = Builder::<Fp, i128>::for_values(8);
 //! let block = b.block("square", 1);
 //! let x = b.column(block, Kind::Copyable, "x");
 //! let square = b.column(block, Kind::Copyable, "square");
@@ -23,7 +23,7 @@
 //! b.define(block, "square = x²", square, x.cur().square(), 0..1);
 //! let result = b.cell(block, square, 0);
 //! b.public(result, Challenge::ALL.len());
-//! let circuit = b.compile(8);
+//! let circuit = b.compile();
 //!
 //! let mut witness = circuit.fill(&12)?;
 //! assert_eq!(witness.count_lookups(&circuit.plan), []);

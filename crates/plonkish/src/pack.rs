@@ -371,7 +371,7 @@ mod tests {
         fn every_cell_has_a_place_of_its_own(
             blocks in prop::collection::vec((8..60usize, kinds(), prop::bool::ANY), 1..7),
         ) {
-            let mut b = Builder::<Fp>::new();
+            let mut b = Builder::<Fp>::new(8);
             let port: PortId = b.port("port", 1, true);
             for (number, (rows, kinds, over_port)) in blocks.iter().enumerate() {
                 let block = match over_port {
@@ -421,14 +421,14 @@ mod tests {
     /// A block that is wide and low is spread over more rows.
     #[test]
     fn low_and_wide_blocks_are_spread() {
-        let mut b = Builder::<Fp>::new();
+        let mut b = Builder::<Fp>::new(8);
         let block = b.block("low", USABLE / 4);
         for i in 0..8 {
             b.column(block, Kind::Limb, &format!("c{i}"));
         }
         let Packing { places, sizes, .. } = pack(&b, USABLE);
         assert_eq!((places[0].stride, sizes[&Pool::Limb]), (4, 2));
-        let plan = b.compile_filled(8).0;
+        let plan = b.compile_filled().0;
         let [first, second] = [0, 1].map(|column| plan.locate(Cell { block, column, row: 3 }));
         assert_eq!((first.0, first.1 + 1), second);
     }

@@ -101,7 +101,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn two_blocks() -> (Builder<Fp>, usize, crate::Col) {
-        let mut b = Builder::<Fp>::new();
+        let mut b = Builder::<Fp>::new(8);
         let first = b.block("first", 2);
         let x = b.column(first, Kind::Limb, "x");
         let second = b.block("second", 2);
@@ -117,7 +117,7 @@ mod tests {
             let (mut b, first, x) = two_blocks();
             let z = b.column(first, Kind::Limb, "z");
             b.gate(first, "z = next x", z.cur() - x.at(1), rows);
-            b.compile_filled(8).0.faults
+            b.compile_filled().0.faults
         };
         assert_eq!(faults(0..1), []);
         assert_eq!(faults(1..2), [Fault::Outside { op: "first".into(), gate: "z = next x".into() }]);
@@ -136,7 +136,7 @@ mod tests {
             let poly = b.by_cases(first, "x or 0", (poly, flag), &cases, flagged);
             b.define(first, "y is x or 0", y, poly.clone(), read);
             let shown = b.interval(first, &y.cur());
-            (b.compile_filled(8).0.faults, shown)
+            (b.compile_filled().0.faults, shown)
         };
         assert_eq!(faults(&[-1, 0, 1], 0..2, 0..2), (vec![], Some(Interval::unsigned(12))));
         let missing = Fault::Cases { op: "first".into(), gate: "x or 0".into() };
@@ -151,12 +151,12 @@ mod tests {
     fn no_cell_is_set_outside_its_block() {
         let (mut b, first, x) = two_blocks();
         b.set(first, x, 2, 77);
-        assert!(catch_unwind(AssertUnwindSafe(|| b.compile_filled(8))).is_err());
-        let mut b = Builder::<Fp, i128>::for_values();
+        assert!(catch_unwind(AssertUnwindSafe(|| b.compile_filled())).is_err());
+        let mut b = Builder::<Fp, i128>::for_values(8);
         let block = b.block("first", 2);
         let x = b.column(block, Kind::Limb, "x");
         b.assign(block, move |&value, cells| cells.set(x, 2, value));
-        let circuit = b.compile(8);
+        let circuit = b.compile();
         assert!(catch_unwind(AssertUnwindSafe(|| circuit.fill(&1))).is_err());
     }
 }

@@ -7,7 +7,7 @@
 //! halo2 says of the circuits, to be compared with.
 
 use backend::cache::{Cache, Fault, Origin};
-use backend::curve::{CIRCUIT_VERSION, CURVE, DEFAULT_K, Params};
+use backend::curve::{CIRCUIT_VERSION, CURVE, Params};
 use backend::keys::{Blank, KeyError, VerifyingKey};
 use circuits::model::Config;
 use circuits::segments::{Circuits, SegmentKind};
@@ -171,7 +171,7 @@ impl VerifyingKeys {
 pub fn file_name(config: &Config) -> String {
     let of_config = codec::digest(b"gradcoin-k-file", config.to_json().as_bytes());
     let name: String = of_config[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("keys-{CURVE}-{DEFAULT_K}-{CIRCUIT_VERSION}-{name}.bin")
+    format!("keys-{CURVE}-{}-{CIRCUIT_VERSION}-{name}.bin", config.k())
 }
 
 /// Keys, and how they were come by.

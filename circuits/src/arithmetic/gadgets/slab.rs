@@ -1,12 +1,8 @@
 //! A tensor's place: `runs × columns` elements, some (the *lanes*) of a run side by side in a row, runs one below another.
 
-use backend::curve::DEFAULT_K;
 use backend::{Builder, Local};
-use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId, RESERVED_ROWS};
+use plonkish::{BlockId, Cell, Col, Declared, Kind, LANES, PortId};
 use std::sync::Arc;
-
-/// Rows of a column of the circuits, those that blind it left out.
-const COLUMN_ROWS: usize = (1 << DEFAULT_K) - RESERVED_ROWS;
 
 /// Rows of blocks in which tensors of one shape stand, aligned with each other.
 #[derive(Clone, Debug)]
@@ -41,7 +37,8 @@ impl Slab {
         assert_eq!(columns % lanes, 0, "{op}: inner dimension {columns} is no multiple of {lanes}");
         let run_rows = columns / lanes;
         // What fits one column is cut into halves of one, so that any two pieces fill it; a taller tensor into whole columns.
-        let rows = if runs * run_rows <= COLUMN_ROWS { COLUMN_ROWS / 2 } else { COLUMN_ROWS };
+        let column = b.usable();
+        let rows = if runs * run_rows <= column { column / 2 } else { column };
         let most = (rows / run_rows).max(2);
         let (mut pieces, mut first) = (vec![], 0);
         while first < runs {

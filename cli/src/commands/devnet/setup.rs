@@ -129,7 +129,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     if let Some(spec) = &found {
         args.nodes_of(spec, &addresses)?;
     }
-    let params = Arc::new(ui.params()?);
+    let params = Arc::new(ui.params(&config)?);
     let model = Spec::new(config.clone());
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
     // A new chain's keys are made: their digest will vouch for them.

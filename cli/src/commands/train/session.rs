@@ -106,7 +106,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     run.check_settings(&model.config).map_err(|e| usage(&e))?;
     let rate = (&lr(args)?, &run.schedule);
     run.optimizer.check_rounding(rate, run.predictions(&model.config)).map_err(|e| usage(&e))?;
-    let params = ui.params()?;
+    let params = ui.params(&model.config)?;
     {
         let _spinner = ui.spinner("commitments of the genesis");
         run.genesis = model_dir::commit(&params, &model)?;

@@ -27,6 +27,11 @@ impl<F: PrimeField> Digits<F> {
         Digits { c, windows: F::NUM_BITS.div_ceil(c) as usize, order, half, field: PhantomData }
     }
 
+    /// Bits of a digit.
+    pub fn bits(&self) -> u32 {
+        self.c
+    }
+
     /// Windows of a scalar.
     pub fn windows(&self) -> usize {
         self.windows
@@ -37,17 +42,20 @@ impl<F: PrimeField> Digits<F> {
         1 << (self.c - 1)
     }
 
+    /// The scalar's magnitude, of which it is the negative if so said: at most half the order.
+    fn magnitude(&self, scalar: &F) -> ([u64; 4], bool) {
+        let words = words(scalar);
+        let negative = compare(&words, &self.half) == Ordering::Greater;
+        (if negative { subtract(&self.order, &words) } else { words }, negative)
+    }
+
     /// Calls `f` with window, magnitude and sign (whether it is negative) of each digit that is not zero.
     #[inline]
     pub fn of(&self, scalar: &F, mut f: impl FnMut(usize, u32, bool)) {
         if scalar.is_zero_vartime() {
             return;
         }
-        let mut words = words(scalar);
-        let flipped = compare(&words, &self.half) == Ordering::Greater;
-        if flipped {
-            words = subtract(&self.order, &words);
-        }
+        let (words, flipped) = self.magnitude(scalar);
         let top =
             words.iter().rposition(|&word| word != 0).map_or(0, |i| 64 * i + (64 - words[i].leading_zeros()) as usize);
         let (c, mut carry, mut window) = (self.c as usize, 0, 0);
@@ -64,6 +72,38 @@ impl<F: PrimeField> Digits<F> {
                 f(window, magnitude, negative != flipped);
             }
             window += 1;
+        }
+    }
+}
+
+impl<F: PrimeField> Digits<F> {
+    /// Calls `f` with the number of the bit, magnitude and sign of each digit of the scalar's non-adjacent form: digits are
+    /// odd and below 2^(width − 1), and `width` bits apart at least.
+    pub fn sparse(&self, scalar: &F, width: u32, mut f: impl FnMut(usize, u32, bool)) {
+        let (mut words, flipped) = self.magnitude(scalar);
+        let (whole, mut bit) = (1u64 << width, 0);
+        while words != [0; 4] {
+            let zeros = words[0].trailing_zeros().min(63);
+            if words[0] & 1 == 0 {
+                words = std::array::from_fn(|i| {
+                    words[i] >> zeros | words.get(i + 1).map_or(0, |next| next.unbounded_shl(64 - zeros))
+                });
+                bit += zeros as usize;
+                continue;
+            }
+            let digit = words[0] & (whole - 1);
+            let negative = digit > whole / 2;
+            // What is left is a multiple of 2^width; at most half the order and 2^width, it fits.
+            words[0] -= digit;
+            if negative {
+                let mut carry = whole;
+                for word in &mut words {
+                    let (sum, over) = word.overflowing_add(carry);
+                    (*word, carry) = (sum, u64::from(over));
+                }
+            }
+            let magnitude = if negative { whole - digit } else { digit };
+            f(bit, magnitude as u32, negative != flipped);
         }
     }
 }
@@ -124,6 +164,20 @@ mod tests {
                 assert!((1..=digits.most()).contains(&digit));
                 last = Some(window);
                 let term = Fp::from(2).pow_vartime([u64::from(c) * window as u64]) * Fp::from(u64::from(digit));
+                if negative { sum -= term } else { sum += term }
+            });
+            prop_assert_eq!(sum, x);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sparse_digits_add_up(x in scalars(), width in 2..=6u32) {
+            let (mut sum, mut next) = (Fp::ZERO, 0);
+            Digits::<Fp>::new(13).sparse(&x, width, |bit, digit, negative| {
+                assert!(bit >= next && bit < 255 && digit % 2 == 1 && digit < 1 << (width - 1));
+                next = bit + width as usize;
+                let term = Fp::from(2).pow_vartime([bit as u64]) * Fp::from(u64::from(digit));
                 if negative { sum -= term } else { sum += term }
             });
             prop_assert_eq!(sum, x);

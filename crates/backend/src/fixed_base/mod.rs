@@ -8,6 +8,7 @@
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
 mod digits;
+mod fold;
 mod sums;
 
 use crate::curve::affine;

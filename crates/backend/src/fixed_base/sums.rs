@@ -23,8 +23,12 @@ impl<B: VartimeField> Affine<B> {
         coordinates.map(|c: pasta_curves::arithmetic::Coordinates<C>| Affine { x: *c.x(), y: *c.y() })
     }
 
+    pub fn to_affine<C: CurveAffine<Base = B>>(self) -> C {
+        Option::from(C::from_xy(self.x, self.y)).expect("sums of points on the curve are on it")
+    }
+
     pub fn to_curve<C: CurveAffine<Base = B>>(self) -> C::CurveExt {
-        Option::<C>::from(C::from_xy(self.x, self.y)).expect("sums of points on the curve are on it").to_curve()
+        self.to_affine::<C>().to_curve()
     }
 
     /// Both, least significant bytes first.

@@ -102,3 +102,21 @@ fn there_is_no_such_base() {
 fn a_base_at_infinity_is_refused() {
     FixedBases::new(&[EqAffine::identity()], 8);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn folded_bases_are_sums(factors in prop::sample::select(vec![1, 2, 4, 8]).prop_flat_map(scalars), c in 2..=14u32) {
+        // Equal and opposite ones among them, and one more that is not folded.
+        let few = bases::<EqAffine>(7);
+        let bases: Vec<EqAffine> = (0..41).map(|i| if i % 3 == 0 { -few[i % 7] } else { few[i % 7] }).collect();
+        let len = 40 / factors.len();
+        let folded = FixedBases::new(&bases, c).fold(40, &factors);
+        prop_assert_eq!(folded.len(), len);
+        for (i, folded) in folded.iter().enumerate() {
+            let of_base: Vec<EqAffine> = (0..factors.len()).map(|t| bases[i + t * len]).collect();
+            let expected = of_base.iter().zip(&factors).fold(<EqAffine as CurveAffine>::CurveExt::identity(), |sum, (base, factor)| sum + *base * *factor);
+            prop_assert_eq!(folded.to_curve(), expected);
+        }
+    }
+}

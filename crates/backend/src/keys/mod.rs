@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn a_secret_port_opened_at_too_many_points_is_refused() {
         let shape = |rotations: i32, canonical: bool| {
-            let mut b = Builder::<F>::new();
+            let mut b = Builder::<F>::new(TOY_K);
             let port = b.port("wire", plonkish::LANES, canonical);
             let block = b.block_at("reader", 0, 8);
             let sum = |lane: Col| Expr::sum((0..rotations).map(|r| lane.at(-r)));
@@ -336,7 +336,7 @@ mod tests {
                 let total = b.column(block, Kind::Unchecked, "sum");
                 b.define(block, "sum", total, sum(lane), 4..8);
             }
-            Shape::of(&Arc::new(b.compile_filled(TOY_K).0))
+            Shape::of(&Arc::new(b.compile_filled().0))
         };
         assert_eq!(shape(1, false).unwrap().port_openings, [2]);
         assert_eq!(shape(4, true).unwrap().port_openings, [5]);

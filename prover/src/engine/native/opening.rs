@@ -7,6 +7,7 @@ use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
+use backend::multiexp::multiexp;
 use backend::permutation::powers;
 use ff::Field;
 use halo2_proofs::plonk;
@@ -15,6 +16,10 @@ use pasta_curves::arithmetic::{CurveAffine, VartimeField};
 use rand_core::Rng;
 use rayon::prelude::*;
 use std::io;
+
+/// Rounds of the inner-product argument before the bases are folded: each costs a multiplication over all of them, and
+/// folding about as much as three.
+const ROUNDS_UNFOLDED: usize = 4;
 
 /// Coefficients that are added up at a time.
 const SLICE: usize = 128;
@@ -124,8 +129,8 @@ fn divided<F: Scalar>(mut coefficients: Vec<F>, point: F) -> Vec<F> {
 /// Shows that a polynomial, committed to with a blind, has the value that the transcript knows at a point, of which `at`
 /// are the powers: the inner-product argument.
 ///
-/// Bases are not folded round by round: a round is a multiplication over the bases as they are, with scalars that carry the
-/// challenges so far.
+/// Bases are folded once, after [`ROUNDS_UNFOLDED`]: until then a round is a multiplication over the bases as they are, which
+/// are prepared, and after that over those that are left, with scalars that carry the challenges since.
 pub fn open_at<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
     (polynomial, blind): (Vec<C::ScalarExt>, C::ScalarExt),
@@ -154,8 +159,13 @@ where
     let mut synthetic = mask_blind * xi + blind;
     // `folds[t]` is the factor of base i + t·len in folded base i, where len is the number of folded bases.
     let mut folds = vec![C::ScalarExt::ONE];
+    let mut folded: Option<Vec<C>> = None;
     while p.len() > 1 {
         cancel.check()?;
+        if folds.len() == 1 << ROUNDS_UNFOLDED && folded.is_none() {
+            folded = Some(bases.fold(&folds));
+            folds = vec![C::ScalarExt::ONE];
+        }
         let half = p.len() / 2;
         let (p_low, p_high) = p.split_at(half);
         let (b_low, b_high) = b.split_at(half);
@@ -164,7 +174,14 @@ where
         let side = |scalars: &[C::ScalarExt], first: usize, value: C::ScalarExt, random: C::ScalarExt| {
             let of_fold =
                 |(t, &fold)| scalars.iter().enumerate().map(move |(i, &x)| (first + i + t * 2 * half, x * fold));
-            bases.combine(folds.iter().enumerate().flat_map(of_fold), [random, value * z], threads)
+            let terms = folds.iter().enumerate().flat_map(of_fold);
+            match &folded {
+                None => bases.combine(terms, [random, value * z], threads),
+                Some(points) => {
+                    let terms: Vec<_> = terms.map(|(i, x)| (x, points[i])).collect();
+                    multiexp(&terms) + bases.combine([], [random, value * z], 1)
+                }
+            }
         };
         let (values, randoms) = (
             [inner_product(p_high, b_low), inner_product(p_low, b_high)],

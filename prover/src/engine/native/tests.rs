@@ -47,7 +47,7 @@ struct Toy<F> {
 
 /// A circuit over any field: powers of a column, copies, a port, lookups. The public value is the last sum.
 fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
-    let mut b = Builder::<F>::new();
+    let mut b = Builder::<F>::new(K);
     let block = b.block_at("powers", 0, 16);
     let x = if has.ports {
         let (open, secret) = (b.port("open", LANES, true), b.port("secret", LANES, false));
@@ -90,7 +90,7 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
         b.gate(block, "the last sum is public", sum.cur() - value, 15..16);
     }
     let power = b.cell(block, power, 3);
-    let (plan, witness) = b.compile_filled(K);
+    let (plan, witness) = b.compile_filled();
     let ((column, row), power) = (plan.locate(cell), plan.locate(power));
     let publics = vec![witness.values[column][row]];
     Toy { plan: Arc::new(plan), witness, publics, power }

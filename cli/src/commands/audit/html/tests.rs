@@ -8,11 +8,11 @@ use plonkish::{Builder, Kind};
 
 #[test]
 fn names_bring_no_markup() {
-    let mut b = Builder::<F>::new();
+    let mut b = Builder::<F>::new(8);
     let block = b.block("<script>", 4);
     let x = b.column(block, Kind::Limb, "x & <i>y");
     b.gate(block, "\"a\" < b", x.cur() * x.at(1), 0..3);
-    let (plan, _) = b.compile_filled(8);
+    let (plan, _) = b.compile_filled();
     let page = page(&audited(Report::of(&plan), None));
     assert!(!page.contains("<script") && !page.contains("<i>y"));
     for text in [

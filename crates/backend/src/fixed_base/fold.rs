@@ -1,0 +1,89 @@
+//! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
+
+use super::{Affine, FixedBases, Sums};
+use group::{Curve, Group};
+use pasta_curves::arithmetic::CurveAffine;
+use rayon::prelude::*;
+
+/// Bits that digits of factors are apart at least: those in use are 1, 3, 5 and 7.
+const WIDTH: u32 = 4;
+/// Bits of the largest digit.
+const DIGIT_BITS: u32 = WIDTH - 1;
+/// Bases that are folded at a time.
+const CHUNK: usize = 16;
+
+/// One digit of one factor.
+struct Digit {
+    /// Bit within the window.
+    bit: u32,
+    magnitude: u32,
+    /// Place of the multiple of folded base 0.
+    place: usize,
+}
+
+impl<C: CurveAffine> FixedBases<C> {
+    /// `Σ_t factors[t] · base(i + t·len)` for each i below `len`, which is the first `of` bases over the factors.
+    ///
+    /// All folded bases have the same digits: those of one bit and magnitude are added up, then those of one bit, and bits
+    /// are doubled within a window alone, as the windows' multiples are at hand.
+    ///
+    /// # Panics
+    /// If there are no factors, or fewer bases.
+    pub fn fold(&self, of: usize, factors: &[C::ScalarExt]) -> Vec<C> {
+        assert!(of <= self.len, "there are {} bases, not {of}", self.len);
+        let len = of / factors.len();
+        let c = self.digits.bits() as usize;
+        let mut digits = vec![];
+        for (t, factor) in factors.iter().enumerate() {
+            self.digits.sparse(factor, WIDTH, |bit, magnitude, negative| {
+                let place = 2 * (bit / c * self.len + t * len) + usize::from(negative);
+                digits.push(Digit { bit: (bit % c) as u32, magnitude, place });
+            });
+        }
+        digits.sort_unstable_by_key(|digit| (digit.bit, digit.magnitude));
+        let groups: Vec<&[Digit]> = digits.chunk_by(|a, b| (a.bit, a.magnitude) == (b.bit, b.magnitude)).collect();
+        let firsts: Vec<usize> = (0..len).step_by(CHUNK).collect();
+        let of_chunk = |&first: &usize| self.fold_some(first..len.min(first + CHUNK), &groups);
+        let folded: Vec<Vec<C>> = firsts.par_iter().map(of_chunk).collect();
+        folded.concat()
+    }
+
+    fn fold_some(&self, bases: std::ops::Range<usize>, groups: &[&[Digit]]) -> Vec<C> {
+        let bits = self.digits.bits() + DIGIT_BITS;
+        let (mut sums, mut by_group) = (Sums::default(), vec![]);
+        for (number, base) in bases.clone().enumerate() {
+            for (group, digits) in groups.iter().enumerate() {
+                let points = digits.iter().map(|digit| self.multiples[digit.place + 2 * base]);
+                sums.add_group((number * groups.len() + group) as u32, points, &mut by_group);
+            }
+        }
+        sums.finish(&mut by_group);
+        let mut members: Vec<Vec<Affine<C::Base>>> = vec![vec![]; bases.len() * bits as usize];
+        for (place, sum) in by_group {
+            let (number, digits) = (place as usize / groups.len(), groups[place as usize % groups.len()]);
+            let Digit { bit, magnitude, .. } = digits[0];
+            for shift in (0..DIGIT_BITS).filter(|shift| magnitude >> shift & 1 == 1) {
+                members[number * bits as usize + (bit + shift) as usize].push(sum);
+            }
+        }
+        let mut by_bit = vec![];
+        for (place, members) in members.into_iter().enumerate().filter(|(_, members)| !members.is_empty()) {
+            sums.add_group(place as u32, members.into_iter(), &mut by_bit);
+        }
+        sums.finish(&mut by_bit);
+        let mut of_bit = vec![None; bases.len() * bits as usize];
+        by_bit.into_iter().for_each(|(place, sum)| of_bit[place as usize] = Some(sum));
+        let folded: Vec<C::CurveExt> = of_bit
+            .chunks(bits as usize)
+            .map(|of_bit| {
+                of_bit.iter().rev().fold(C::CurveExt::identity(), |sum, bit| {
+                    let doubled = sum.double();
+                    bit.map_or(doubled, |bit| doubled + bit.to_affine::<C>())
+                })
+            })
+            .collect();
+        let mut points = vec![C::identity(); folded.len()];
+        C::CurveExt::batch_normalize(&folded, &mut points);
+        points
+    }
+}
