@@ -49,9 +49,11 @@ fn load(config: &Config, named: Option<[u8; 32]>, cache: &Cache) -> Result<Loade
 #[test]
 fn presets_have_the_pinned_keys() {
     let presets = [Config::NANO, Config::MICRO, Config::MINI];
+    assert_eq!(presets.each_ref().map(Config::k), [12, 12, 13]);
     let digest_of = |config: &Config| {
-        let keys = VerifyingKeys::by_halo2(&PARAMS, &circuits(config), config, &mut |_, _| {}).unwrap();
-        assert_eq!(made(config), keys);
+        let params = backend::parameters::load(None, config.k()).unwrap().params;
+        let keys = VerifyingKeys::by_halo2(&params, &circuits(config), config, &mut |_, _| {}).unwrap();
+        assert_eq!(VerifyingKeys::make(&params, &circuits(config), config, &mut |_, _| {}).unwrap(), keys);
         SegmentKind::ALL.into_iter().for_each(|kind| keys.of(kind).check_consistent().unwrap());
         keys.digest().unwrap()
     };

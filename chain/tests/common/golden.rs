@@ -92,7 +92,7 @@ pub fn produce(
     let producer = address(9);
     contributions.sort_by_key(|proven| proven.contribution.seat);
     let update = (!contributions.is_empty())
-        .then(|| worker.update(&tip.parent(), state, &contributions, &producer, &mut |_, _| {}).unwrap());
+        .then(|| worker.update(&tip.parent(), state, &contributions, &producer, &mut |_| {}).unwrap());
     let contributors: Vec<_> = contributions.iter().map(|proven| proven.contribution.seat.contributor).collect();
     let ledger = tip.execute(worker.spec, &transactions, &contributors, &producer).unwrap().root;
     let tensors = contributions.iter().map(Proven::tensors).collect();
@@ -115,7 +115,7 @@ fn regenerate() -> GoldenChain {
     let plan = [(vec![1u8, 2], vec![], 50), (vec![], vec![pay, register], 110), (vec![3], vec![], 170)];
     for (contributors, transactions, after) in plan {
         let parent = tip.parent();
-        let contribute = |i: &u8| worker.contribute(&parent, &state, 0, &key(*i), &mut |_, _| {}).unwrap();
+        let contribute = |i: &u8| worker.contribute(&parent, &state, 0, &key(*i), &mut |_| {}).unwrap();
         let contributions = contributors.iter().map(contribute).collect();
         let (block, tensors) = produce(&worker, (&tip, &mut state), contributions, transactions, BEGIN + after);
         let update = block.update.as_ref().map(|update| update.after.clone());

@@ -3,6 +3,7 @@
 mod gates;
 mod layout;
 mod lookup;
+mod merge;
 
 use super::assign::Circuit;
 use super::block::Builder;
@@ -47,7 +48,7 @@ impl<F: Field, V> Builder<F, V> {
         let fixed = sizes[&Pool::Fixed];
         let mut layout = Layout::new(&self, sizes, usable);
         let mut gates = Gates::new(usable, fixed);
-        let columns: Vec<Vec<Global>> =
+        let mut columns: Vec<Vec<Global>> =
             self.blocks.iter().zip(&places).map(|(block, place)| layout.columns(block, place)).collect();
         let placed = Placed { builder: &self, layout: &layout, places: &places, columns: &columns };
 
@@ -56,12 +57,15 @@ impl<F: Field, V> Builder<F, V> {
         let tags = placed.add_tags(&mut gates);
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
 
-        let Lookups { helpers, tables, running, positions } = lookup::add(&mut layout, &mut gates, &tags, usable);
+        let mut lookups = lookup::add(&mut layout, &mut gates, &tags, usable);
+        let (mut fixed_columns, mut gates) = gates.finish();
+        let mut port_flags = port_flags(&self.ports, &port_rows, &mut fixed_columns);
+        let merged = merge::equal(fixed_columns);
+        merged.rename(&mut gates, &mut columns, &mut lookups, &mut port_flags);
+        let Lookups { helpers, tables, running, positions } = lookups;
         let (mut owners, constants) = owners(&self.blocks, &places, &columns, (layout.advice.len(), fixed));
         let spans = spans(&self, &places, &columns, &mut owners, layout.phase1);
         let declared = declared(&self);
-        let (mut fixed, gates) = gates.finish();
-        let port_flags = port_flags(&self.ports, &port_rows, &mut fixed);
         let Layout { advice, phase1, uniform, .. } = layout;
         let of_public =
             |(&row, (name, declared)): (&usize, &(String, Declared))| (row, (name.clone(), declared.interval));
@@ -71,7 +75,7 @@ impl<F: Field, V> Builder<F, V> {
             usable,
             advice,
             phase1,
-            fixed,
+            fixed: merged.columns,
             gates,
             copies: vec![],
             publics: vec![],

@@ -5,9 +5,9 @@ use circuits::model::Config;
 
 /// By preset.
 const PINNED: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("6ff8d641fbf7f6357413706a373e5131daaa34883502e1bee6da651b4496c578")),
-    (Config::MICRO, bytes("bc42d92aac32705c8b86f1501d925f34222e86b4f639577e01248b1844344c91")),
-    (Config::MINI, bytes("2f42049f3bc1dc27f3c2bbaabbe1e2370741dea8194fc119a49ba47184895fa9")),
+    (Config::NANO, bytes("107f2f771d3295800ef16dfb001aa81ca0a729a72a85846535efd985eeb326db")),
+    (Config::MICRO, bytes("cea2c4816625fd224023a759cd21f58a0f64d2010e4079334d9f458777acdf6f")),
+    (Config::MINI, bytes("7dd0115221f8e1fac31d6c10eb2ebd2f46319db7672ffcb063daf86bfc23b96c")),
 ];
 
 /// The digest of the keys of a preset.
