@@ -85,6 +85,10 @@ pub enum CliError {
     /// A circuit cannot be audited.
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
+    /// A proof cannot be written down for Lean.
+    #[cfg(feature = "lean")]
+    #[error(transparent)]
+    Lean(#[from] verifier::lean::LeanError),
     /// Values that a circuit cannot hold.
     #[error(transparent)]
     Witness(#[from] plonkish::WitnessError),

@@ -38,6 +38,8 @@ pub mod batch;
 pub mod canonical;
 pub mod error;
 pub mod keys;
+#[cfg(feature = "lean")]
+pub mod lean;
 mod opening;
 pub mod oracle;
 pub mod proof;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 /// halo2's key of a plan.
 #[derive(Clone, Debug)]
 pub struct Oracle {
-    key: plonk::VerifyingKey<Point>,
+    pub(crate) key: plonk::VerifyingKey<Point>,
     /// What the instance columns behind that of the instance's values hold.
-    uniform: Vec<Uniform>,
-    k: u32,
+    pub(crate) uniform: Vec<Uniform>,
+    pub(crate) k: u32,
 }
 
 impl Oracle {

@@ -297,7 +297,7 @@ fn no_genesis_proof_is_of_field_elements() {
         RunRefused::Genesis(source) => *source,
         other => panic!("{other}"),
     };
-    let honest = prover().genesis(&State::init(&SPEC.config, 1), &mut |_, _| {}).unwrap().0;
+    let honest = prover().genesis(&State::init(&SPEC.config, 1), &mut |_| {}).unwrap().0;
     assert!(matches!(with(&honest), StepError::Genesis { segment: 0, port: "low parts" }));
     // What the forger can prove in the domain of his state: an update to what it is not.
     let domain = GenesisProof::domain(&SPEC.config, &run.genesis);
@@ -343,7 +343,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     let batch = vec![vec![TOKENS.to_vec()]];
     let mut state = honest.clone();
     let (first, _) =
-        prover().step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &batch, &mut |_, _| {}).unwrap();
+        prover().step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &batch, &mut |_| {}).unwrap();
 
     // A step 1 that begins with field elements: the forged update, in the domain of this run's step 1.
     let before = FORGED.bundle.before.clone();
@@ -351,7 +351,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     (later.run, later.step) = (run.clone(), 1);
     // Alone it cannot say what shows its first state; after the honest step it does not begin where that ended.
     let alone = RunVerifier::starting_at(&PARAMS, &VERIFYING, (&run, 1, &before), None).unwrap();
-    let proof = prover().genesis(&honest, &mut |_, _| {}).unwrap().0;
+    let proof = prover().genesis(&honest, &mut |_| {}).unwrap().0;
     assert!(matches!(alone.genesis_proof(&proof).map(|_| ()), Err(RunRefused::TooLate)));
     let of_first = std::slice::from_ref(&first);
     let after = RunVerifier::after(&PARAMS, &VERIFYING, of_first, None).unwrap().step(&later).map(|_| ());
@@ -375,7 +375,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
             StepOf { run: &run, step: 1, before: &commit_state(&PARAMS, &SPEC, &state).unwrap() },
             &mut state.clone(),
             &batch,
-            &mut |_, _| {},
+            &mut |_| {},
         )
         .unwrap();
     let begun = RunVerifier::new(&PARAMS, &VERIFYING, &run, None).unwrap().genesis_proof(&proof).unwrap();
@@ -402,7 +402,7 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
     (tensor.data[1], state.v.norm_f.data[1]) = ((1 << 16) - 1, ((1 << 17) - 1) << 24);
     state.v.layers[0].wq.data[3] = 12_345;
     state.check(&SPEC.config).unwrap();
-    let (proof, committed) = prover().genesis(&state, &mut |_, _| {}).unwrap();
+    let (proof, committed) = prover().genesis(&state, &mut |_| {}).unwrap();
     VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
     let with = |state: &State, proof: &GenesisProof| {
         VERIFYING.verify_genesis(&PARAMS, &commit_state(&PARAMS, &SPEC, state).unwrap(), proof).unwrap_err()
@@ -410,7 +410,7 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
     // Instances: three of the weights now, three of those before.
     let rest = State { v: Weights::zeros(&SPEC.config), ..state.clone() };
     assert!(matches!(with(&rest, &proof), StepError::Proof { part: "genesis update", .. }));
-    let (of_rest, _) = prover().genesis(&rest, &mut |_, _| {}).unwrap();
+    let (of_rest, _) = prover().genesis(&rest, &mut |_| {}).unwrap();
     assert!(matches!(with(&state, &of_rest), StepError::Proof { part: "genesis update", .. }));
 
     // Another movement from the same weights: in the domain of that state, so that the ports alone tell.
@@ -424,7 +424,7 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
     };
     let claimed = commit_state(&PARAMS, &SPEC, &other).unwrap();
     let tasks = prover().genesis_tasks(&GenesisProof::domain(&SPEC.config, &claimed), &state).unwrap();
-    let updates = prover().execute_all(&tasks.tasks, &tasks.inputs, &mut |_, _| {}).unwrap();
+    let updates = prover().execute_all(&tasks.tasks, &tasks.inputs, &mut |_| {}).unwrap();
     let canonical = prover().outputs(&[], &other, &claimed).unwrap();
     let forged = GenesisProof { instances_per_proof: MAX_INSTANCES_PER_PROOF, updates, canonical };
     assert!(matches!(with(&other, &forged), StepError::Genesis { segment: 0, port: "momentum" }));
@@ -432,7 +432,7 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
     // From beyond the range: the update that would leave such weights has no witness.
     let mut beyond = state.clone();
     beyond.v.norm_f.data[0] = -(1 << 41);
-    assert!(matches!(prover().genesis(&beyond, &mut |_, _| {}), Err(ProveError::State(_))));
+    assert!(matches!(prover().genesis(&beyond, &mut |_| {}), Err(ProveError::State(_))));
 }
 
 /// 7.1, docs/protocol.md §5: rows that carry no tensor. A genesis proof does not force those of low parts and momentum to
@@ -546,7 +546,7 @@ fn a_momentum_from_nowhere() {
     };
     let batch = vec![TOKENS.to_vec()];
     // Gradients: those of mid's weights do not depend on the domain.
-    let g_of = |state: &State, domain: &Domain| prover().gradient(domain, state, &batch, &mut |_, _| {}).unwrap();
+    let g_of = |state: &State, domain: &Domain| prover().gradient(domain, state, &batch, &mut |_| {}).unwrap();
     let dummy = Domain::new("dummy", &[]);
     let (g1, g2) = (g_of(&honest, &dummy).gradients, g_of(&mid, &dummy).gradients);
     let gcols = |g: &circuits::model::Gradients, segment: usize| -> Vec<Vec<F>> {
@@ -587,7 +587,7 @@ fn a_momentum_from_nowhere() {
         let before = commit(from);
         let digest = before.digest();
         let proven = prover()
-            .gradient(&Run::contribution_domain(&id, number, &digest, 0), weights, &batch, &mut |_, _| {})
+            .gradient(&Run::contribution_domain(&id, number, &digest, 0), weights, &batch, &mut |_| {})
             .unwrap();
         let domain = Run::update_domain(&id, number, &digest);
         // The dividends of this state, gradient and momentum are those that leave `to`.

@@ -58,8 +58,8 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
     let prover = StepProver::new(params, &keys_made, spec);
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
-        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_, _| {}).unwrap();
-    let (proof, _) = prover.genesis(&first, &mut |_, _| {}).unwrap();
+        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_| {}).unwrap();
+    let (proof, _) = prover.genesis(&first, &mut |_| {}).unwrap();
     fs::write(fixture("nano-genesis.proof"), encode(&proof).unwrap()).unwrap();
     fs::write(fixture("nano-keys.txt"), keys(verifier)).unwrap();
     fs::write(fixture("nano-step.bundle"), encode(&bundle).unwrap()).unwrap();

@@ -45,7 +45,7 @@ fn valid_proofs_that_do_not_belong_together() {
 
     let mut after = state.clone();
     let (honest, commitments) =
-        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, assigned, &mut |_, _| {}).unwrap();
+        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, assigned, &mut |_| {}).unwrap();
     assert_eq!(verify(&honest).unwrap().after, commitments);
     let both = StepVerifier::new(&params, &spec.config).unwrap().with_oracles(&params, &keys.circuits).unwrap();
     assert_eq!(both.verify(&params, (&run, 0, &genesis), &honest, Some(assigned)).unwrap().after, commitments);
@@ -54,14 +54,14 @@ fn valid_proofs_that_do_not_belong_together() {
     let (id, before) = (run.id().unwrap(), genesis.digest());
     let domain = Run::contribution_domain(&id, 0, &before, 0);
     let of_update = Run::update_domain(&id, 0, &before);
-    let again = prover.gradient(&domain, &state, &batch, &mut |_, _| {}).unwrap();
+    let again = prover.gradient(&domain, &state, &batch, &mut |_| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0].heads = again.contribution.heads.clone();
     assert!(matches!(verify(&forged), Err(StepError::Wire { boundary: 0, .. })));
 
     // A gradient at weights that are not the state's.
     let elsewhere = State::init(&spec.config, 2);
-    let other = prover.gradient(&domain, &elsewhere, &batch, &mut |_, _| {}).unwrap();
+    let other = prover.gradient(&domain, &elsewhere, &batch, &mut |_| {}).unwrap();
     let mut forged = honest.clone();
     forged.contributions[0] = other.contribution;
     assert!(matches!(verify(&forged), Err(StepError::State { port: "weights", .. })));
@@ -70,7 +70,7 @@ fn valid_proofs_that_do_not_belong_together() {
     let hyper = run.hyper(&spec.config, 0).unwrap();
     let mut gradients = again.gradients;
     gradients.layers[1].wq.data[5] += 1;
-    let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 1 })));
 
@@ -78,7 +78,7 @@ fn valid_proofs_that_do_not_belong_together() {
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
     stale.v.layers[0].wo.data[3] += 1;
-    let (updates, _) = prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_, _| {}).unwrap();
+    let (updates, _) = prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 0 })));
 
@@ -86,7 +86,7 @@ fn valid_proofs_that_do_not_belong_together() {
     for alter in [(|h| h.lambda += 1) as fn(&mut Hyper), |h| h.omega += 1] {
         let mut other = hyper;
         alter(&mut other);
-        let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_, _| {}).unwrap();
+        let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_| {}).unwrap();
         let refused = verify(&Bundle { updates, ..honest.clone() });
         assert!(matches!(&refused, Err(StepError::Dividends { segment: 0 })), "{refused:?}");
     }

@@ -3,6 +3,8 @@
 mod audited;
 mod cost;
 mod html;
+#[cfg(feature = "lean")]
+mod lean;
 
 use crate::error::CliError;
 use crate::files;
@@ -42,6 +44,11 @@ pub struct Args {
     /// a-update.html). No file is replaced. --json has the same for machines
     #[arg(long, value_name = "FILE", conflicts_with = "cost")]
     html: Option<PathBuf>,
+    /// Prove one instance, and write what halo2's verifier makes of it as a Lean file: key, proof, challenges and sum of points,
+    /// with theorems for halo2's formal model of the verifier. A file per circuit, named as with --html. No file is replaced
+    #[cfg(feature = "lean")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cost", "html", "forge"])]
+    lean: Option<PathBuf>,
     /// What the circuits cost, as far as it follows from them alone: columns, cells, lookups, points and bytes, by circuit and
     /// op, and of a step of batch 1
     #[arg(long, conflicts_with = "forge")]
@@ -91,6 +98,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let chosen = |kind: &SegmentKind| args.circuit.as_ref().is_none_or(|name| name == kind.name());
     let kinds: Vec<SegmentKind> = SegmentKind::ALL.into_iter().filter(chosen).collect();
+    #[cfg(feature = "lean")]
+    if let Some(file) = &args.lean {
+        return write_lean(file, &args.model.name(), config, &kinds, ui);
+    }
     let pages = args.html.as_deref().map_or(Ok(vec![]), |file| pages(file, &kinds))?;
     let params = ui.params(&config)?;
     let choice = args.forge.then_some(match args.cells {
@@ -121,6 +132,24 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     report["ok"] = true.into();
     Ok(Output { text, json: report })
+}
+
+#[cfg(feature = "lean")]
+fn write_lean(file: &Path, model: &str, config: Config, kinds: &[SegmentKind], ui: &Ui) -> Result<Output, CliError> {
+    let (files, params) = (pages(file, kinds)?, ui.params(&config)?);
+    let subjects = subjects(config)?.into_iter().filter(|subject| kinds.contains(&subject.kind));
+    let (mut lines, mut written) = (vec![], vec![]);
+    for (subject, file) in subjects.zip(files) {
+        let name = subject.kind.name();
+        let fixture = {
+            let _spinner = ui.spinner(&format!("{name} circuit"));
+            lean::fixture(&params, &subject, model)?
+        };
+        files::write(&file, fixture.as_bytes(), false)?;
+        lines.push(format!("{name}: {}, {}", file.display(), bytes(fixture.len() as u64)));
+        written.push(file.display().to_string());
+    }
+    Ok(Output { text: lines.join("\n"), json: json!({ "ok": true, "files": written }) })
 }
 
 /// The files of the circuits' pages, none of which is there; their folder is.

@@ -220,3 +220,26 @@ fn a_page_is_the_same_each_time_and_replaces_no_file() {
     let sum = |what: &str| forge["ops"].as_object().unwrap().values().map(|of| of[what].as_u64().unwrap()).sum::<u64>();
     assert_eq!((sum("tried"), sum("cells")), (5, forge["cells"].as_u64().unwrap()));
 }
+
+/// The proof of one instance, as halo2's model of its verifier in Lean reads it.
+#[cfg(feature = "lean")]
+#[test]
+fn a_proof_is_written_down_for_lean() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = || run(dir.path(), "audit --preset nano --circuit update --lean update.lean");
+    assert_eq!(write().ok()["files"], json!(["update.lean"]));
+    let text = fs::read_to_string(dir.path().join("update.lean")).unwrap();
+    for part in [
+        "namespace GradientCoin.nano_update",
+        "k := 12, numProofs := 1,",
+        "def capturedPinnedKeyDescription",
+        "theorem fingerprint_matches",
+        "theorem capturedMsm_eval_eq_zero",
+        "end GradientCoin.nano_update",
+    ] {
+        assert!(text.contains(part), "no {part}");
+    }
+    write().refused_as("usage", "update.lean already exists");
+    assert_eq!(fs::read_to_string(dir.path().join("update.lean")).unwrap(), text);
+    run(dir.path(), "audit --preset nano --lean b.lean --forge").refused(2, "--forge");
+}
