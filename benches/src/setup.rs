@@ -10,8 +10,8 @@ use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, S
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::blinding::fresh;
-use prover::engine::{ProofInstance, Stage};
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::engine::ProofInstance;
+use prover::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use prover::trainer::{Recipe, Trainer};
 use std::path::Path;
 use verifier::StepVerifier;
@@ -137,11 +137,11 @@ impl<'p> Setup<'p> {
 
     /// Proves the step.
     pub fn prove(&self) -> Bundle {
-        self.prove_watched(&mut |_, _| {})
+        self.prove_watched(&mut |_| {})
     }
 
     /// Proves the step, and is told how far it is.
-    pub fn prove_watched(&self, progress: &mut (dyn FnMut(SegmentKind, Stage) + Send)) -> Bundle {
+    pub fn prove_watched(&self, progress: &mut Progress<'_>) -> Bundle {
         let prover = StepProver::new(self.params, &self.keys, &self.spec);
         let mut state = self.state.clone();
         let at = StepOf { run: &self.run, step: STEP, before: &self.before };
@@ -152,7 +152,7 @@ impl<'p> Setup<'p> {
     /// Proves that the first state is in range.
     pub fn prove_genesis(&self) -> GenesisProof {
         let prover = StepProver::new(self.params, &self.keys, &self.spec);
-        prover.genesis(&self.first, &mut |_, _| {}).expect("a state in range is proven").0
+        prover.genesis(&self.first, &mut |_| {}).expect("a state in range is proven").0
     }
 
     /// Verifies that.

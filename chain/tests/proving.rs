@@ -194,7 +194,7 @@ fn gradients_of_another_batch_or_state() {
     let prover = tiny.prover();
     let proven = |state: &State, leaf: u64, path: u64| {
         let batch = [tiny.tokens(leaf).to_vec()];
-        let gradient = prover.gradient(&tiny.seat_domain(&seat), state, &batch, &mut |_, _| {}).unwrap();
+        let gradient = prover.gradient(&tiny.seat_domain(&seat), state, &batch, &mut |_| {}).unwrap();
         let commitments = tiny.spec.layouts().commit_gradients(&PARAMS, &gradient.gradients).unwrap();
         let statements::Contribution { losses, mut layers, mut heads } = gradient.contribution;
         tiny.contribution(seat, &commitments, (losses[0], layers.remove(0), heads.remove(0)), path)
@@ -266,7 +266,7 @@ fn the_same_witness_under_two_domains_shares_no_private_commitment() {
     let honest = &tiny.honest[0].contribution;
     let seat = Seat { slot: 1, ..honest.seat };
     let batch = [tiny.tokens(tiny.leaf(&honest.seat)).to_vec()];
-    let again = tiny.prover().gradient(&tiny.seat_domain(&seat), &tiny.state, &batch, &mut |_, _| {}).unwrap();
+    let again = tiny.prover().gradient(&tiny.seat_domain(&seat), &tiny.state, &batch, &mut |_| {}).unwrap();
     assert_eq!(again.gradients, tiny.honest[0].gradients);
     let wires = [layer::LOWER, layer::UPPER];
     let points = |c: &statements::Contribution| {

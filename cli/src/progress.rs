@@ -10,7 +10,8 @@ use circuits::statements::MAX_INSTANCES_PER_PROOF;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use prover::engine::Stage;
 use prover::estimate::{OPENING, Work};
-use prover::step::StepKeys;
+use prover::step::{StepKeys, TaskStage};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,8 +72,8 @@ struct Part {
     /// Instances in all, and those of finished proofs.
     instances: usize,
     done: usize,
-    /// Instances of the proof in hand, and its share.
-    in_hand: (usize, f64),
+    /// Tasks in hand: of each the instances of its proof, and its share.
+    in_hand: BTreeMap<usize, (usize, f64)>,
 }
 
 impl Part {
@@ -84,7 +85,8 @@ impl Part {
     }
 
     fn finished(&self) -> f64 {
-        self.weight() * (self.done as f64 + self.in_hand.0 as f64 * self.in_hand.1)
+        let in_hand: f64 = self.in_hand.values().map(|&(instances, share)| instances as f64 * share).sum();
+        self.weight() * (self.done as f64 + in_hand)
     }
 }
 
@@ -104,24 +106,26 @@ impl Estimate {
             shape,
             instances,
             done: 0,
-            in_hand: (0, 0.0),
+            in_hand: BTreeMap::new(),
         });
         Estimate { work: work.collect(), told: (Duration::ZERO, 0.0) }
     }
 
     /// Notes a stage; `now` is the time since the beginning.
-    pub fn observe(&mut self, part: SegmentKind, stage: Stage, now: Duration) {
-        let Some(work) = self.work.iter_mut().find(|work| work.part == part) else { return };
-        if let Stage::Committed { of, .. } = stage {
-            work.in_hand.0 = of;
-        }
-        // Of several proofs in hand the last that was told of stands for itself; each counts when it is checked.
-        match stage {
-            Stage::Checked { instances } => {
+    pub fn observe(&mut self, TaskStage { task, segment, stage }: TaskStage, now: Duration) {
+        let Some(work) = self.work.iter_mut().find(|work| work.part == segment) else { return };
+        let instances = match stage {
+            Stage::Committed { of, .. } => Some(of),
+            _ => work.in_hand.get(&task).map(|&(instances, _)| instances),
+        };
+        match (stage, instances) {
+            (Stage::Checked { instances }, _) => {
                 work.done += instances;
-                work.in_hand = (0, 0.0);
+                work.in_hand.remove(&task);
             }
-            _ if work.in_hand.0 > 0 => work.in_hand.1 = share(&work.shape, work.in_hand.0, stage),
+            (_, Some(instances)) => {
+                work.in_hand.insert(task, (instances, share(&work.shape, instances, stage)));
+            }
             _ => {}
         }
         self.told = (now, self.done());
@@ -210,12 +214,12 @@ impl ProofBar {
     }
 
     /// Notes a stage.
-    pub fn observe(&mut self, part: SegmentKind, stage: Stage) {
+    pub fn observe(&mut self, told: TaskStage) {
         let mut estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
-        estimate.observe(part, stage, self.start.elapsed());
+        estimate.observe(told, self.start.elapsed());
         let position = (estimate.done() * UNITS as f64) as u64;
         drop(estimate);
-        self.bar.set_message(part.plural());
+        self.bar.set_message(told.segment.plural());
         self.bar.set_position(position);
     }
 }

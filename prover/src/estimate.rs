@@ -1,12 +1,13 @@
 //! What the proofs of a step will cost, before any of them is made.
 //!
 //! Bytes follow from the circuits. Time follows from a step's columns and proofs, by how long this machine takes for the
-//! proof of one small circuit ([`Pace`]); memory from the columns of the largest proof. The constants were fitted to the
+//! proof of one small circuit ([`Pace`]); memory from the columns of the largest proof and of those made beside it. The constants were fitted to the
 //! presets; `cargo run --release -p benches --bin estimate` shows the error.
 
 use crate::blinding::PortBlinding;
 use crate::engine::{ProofInstance, prove};
 use crate::error::ProveError;
+use crate::execute::CELLS_BESIDE;
 use crate::key::ProverKey;
 use backend::curve::{F, Params};
 use backend::keys::{Shape, VerifyingKey};
@@ -41,13 +42,12 @@ impl Work {
 /// The opening of a step's, or of a genesis proof's, commitments, in the same.
 pub const OPENING: f64 = 380.0;
 
-/// What a process holds before it proves, bytes: parameters with prepared bases.
-const BASE_MEMORY: f64 = 113.0 * MIB;
-/// What the keys hold for each column of the circuits, bytes.
-const MEMORY_OF_A_KEYS_COLUMN: f64 = 0.46 * MIB;
-/// What a proof holds for each of its columns at its peak, bytes: values and coefficients.
-const MEMORY_OF_A_COLUMN: f64 = 0.26 * MIB;
-const MIB: f64 = (1 << 20) as f64;
+/// What a process holds before it proves, bytes for each row of its circuits: parameters with prepared bases.
+const BASE_MEMORY: f64 = 113.0 * 256.0;
+/// What the keys hold for each cell of the circuits, bytes.
+const MEMORY_OF_A_KEYS_CELL: f64 = 0.46 * 256.0;
+/// What a proof holds for each of its cells at its peak, bytes: values and coefficients.
+const MEMORY_OF_A_CELL: f64 = 0.26 * 256.0;
 
 /// Proofs of the small circuit of which the median counts.
 const PROOFS: usize = 3;
@@ -108,7 +108,8 @@ pub struct StepEstimate {
 impl StepEstimate {
     /// Of a step of a model.
     pub fn of(config: &Config, circuits: &Circuits, extent: Extent, pace: Pace) -> Result<Self, KeysError> {
-        let (mut step, mut genesis, mut of_keys, mut largest) = (OPENING, OPENING, 0.0, 0.0f64);
+        let (mut step, mut genesis, mut of_keys) = (OPENING, OPENING, 0.0);
+        let (mut largest, mut all) = (0.0f64, 0.0);
         for kind in SegmentKind::ALL {
             let (columns, work) = (Shape::of(circuits.plan(kind))?.advice as f64, Work::of(kind));
             of_keys += columns;
@@ -116,6 +117,7 @@ impl StepEstimate {
                 let of_proof = columns * instances as f64;
                 let taken = of_proof * work.column + work.proof;
                 largest = largest.max(of_proof);
+                all += of_proof;
                 step += taken;
                 if kind == SegmentKind::Update {
                     genesis += taken;
@@ -123,10 +125,13 @@ impl StepEstimate {
             }
         }
         let k = circuits.plan(SegmentKind::Update).k;
+        let rows = (1u64 << k) as f64;
+        let beside = (CELLS_BESIDE as f64).min((all - largest) * rows);
+        let of_proofs = (largest * rows + beside) * MEMORY_OF_A_CELL;
         Ok(StepEstimate {
             seconds: step / 1000.0 * pace.seconds,
             genesis_seconds: genesis / 1000.0 * pace.seconds,
-            peak_memory: BASE_MEMORY + of_keys * MEMORY_OF_A_KEYS_COLUMN + largest * MEMORY_OF_A_COLUMN,
+            peak_memory: rows * (BASE_MEMORY + of_keys * MEMORY_OF_A_KEYS_CELL) + of_proofs,
             proof_bytes: StepSize::of(config, circuits, extent)?.proof_bytes + canonical_length(k),
             key_bytes: VerifyingKeys::file_length(circuits, config)?,
         })

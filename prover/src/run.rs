@@ -1,11 +1,9 @@
 //! A run that is proven step by step: what a library user holds.
 
-use crate::engine::Stage;
 use crate::error::ProveError;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Optimizer, Schedule, Spec, State};
-use circuits::segments::SegmentKind;
 use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
 
 /// How a run is trained and proven.
@@ -108,7 +106,7 @@ impl<'a> ProvenRun<'a> {
     /// # Errors
     /// After a step, the state is no longer the first one.
     pub fn genesis_proof(&self) -> Result<GenesisProof, ProveError> {
-        self.genesis_proof_told(&mut |_, _| {})
+        self.genesis_proof_told(&mut |_| {})
     }
 
     /// The same, telling how far it is.
@@ -121,7 +119,7 @@ impl<'a> ProvenRun<'a> {
 
     /// Takes and proves the next step, on the sequences that the seed assigns to it.
     pub fn step(&mut self) -> Result<Bundle, ProveError> {
-        self.step_told(&mut |_: SegmentKind, _: Stage| {})
+        self.step_told(&mut |_| {})
     }
 
     /// The same, telling how far it is.

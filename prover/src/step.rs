@@ -19,6 +19,7 @@ use circuits::statements::{
 };
 use group::GroupEncoding;
 use plonkish::{LANES, field};
+use std::ops::Range;
 use verifier::keys::{Told, VerifyingKeys};
 
 /// What proofs of a model's steps are made with.
@@ -76,8 +77,19 @@ pub fn commit_state(params: &Params, spec: &Spec, state: &State) -> Result<State
     committed.map_err(ProveError::Commitments)
 }
 
-/// Told how far the proof of some instances of a segment is.
-pub type Progress<'a> = dyn FnMut(SegmentKind, Stage) + 'a;
+/// How far a task of a list has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskStage {
+    /// Number of the task.
+    pub task: usize,
+    /// Its circuit.
+    pub segment: SegmentKind,
+    /// How far its proof is.
+    pub stage: Stage,
+}
+
+/// Told how far the tasks of a list are: several may be under way, whose stages come mixed.
+pub type Progress<'a> = dyn FnMut(TaskStage) + Send + 'a;
 
 /// A contribution of proofs, in the order of their tasks.
 pub fn assemble_gradient(losses: Vec<u64>, tasks: &[Task], proofs: Vec<Vec<u8>>) -> Contribution {
@@ -389,24 +401,40 @@ impl<'a> StepProver<'a> {
         }
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
+        let (mut tasks, mut inputs) = (vec![], Inputs::default());
+        let mut add = |more: Vec<Task>, their: Inputs| {
+            inputs.extend(their);
+            let first = tasks.len();
+            tasks.extend(more);
+            first..tasks.len()
+        };
         let mut sum = Gradients::zeros(&self.spec.config);
-        let mut proven = vec![];
+        let mut computed = vec![];
         for (index, batch) in (0..).zip(batches) {
             let domain = Run::contribution_domain(&id, at.step, &digest, index);
-            let gradient = self.gradient(&domain, state, batch, progress)?;
-            sum.add(&gradient.gradients);
-            proven.push(gradient);
+            let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(&domain, state, batch)?;
+            sum.add(&gradients);
+            computed.push((add(tasks, inputs), losses, gradients));
         }
         let domain = Run::update_domain(&id, at.step, &digest);
-        let (updates, after) = self.update(&domain, (state, at.before), &sum, &hyper, progress)?;
+        let update = self.update_tasks(&domain, state, &sum, &hyper)?;
+        let of_update = add(update.tasks, update.inputs);
+        let mut proofs = self.execute_all(&tasks, &inputs, progress)?;
+        let updates = proofs.split_off(of_update.start);
+        let after = self.assemble_state(at.before, &tasks[of_update], &updates)?;
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         let mut moved = state.clone();
         circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
-        let gradients: Vec<&Gradients> = proven.iter().map(|p| &p.gradients).collect();
+        let gradients: Vec<&Gradients> = computed.iter().map(|(_, _, gradients)| gradients).collect();
         let canonical = self.outputs(&gradients, &moved, &after)?;
         // Nothing can fail from here on: the state moves with its proofs, or not at all.
         *state = moved;
-        let contributions = proven.into_iter().map(|p| p.contribution).collect();
+        let mut proofs = proofs.into_iter();
+        let assemble = |(range, losses, _): (Range<usize>, _, _)| {
+            let of_contribution = proofs.by_ref().take(range.len()).collect();
+            assemble_gradient(losses, &tasks[range], of_contribution)
+        };
+        let contributions = computed.into_iter().map(assemble).collect();
         let (run, before) = (at.run.clone(), at.before.clone());
         Ok((Bundle { canonical, run, step: at.step, before, contributions, updates }, after))
     }

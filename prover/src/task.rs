@@ -160,6 +160,11 @@ pub fn cut(config: &Config, segment: SegmentKind, instances: Vec<TaskInstance>, 
 pub struct Inputs(HashMap<InputDigest, Arc<Input>>);
 
 impl Inputs {
+    /// Takes others' inputs in.
+    pub fn extend(&mut self, others: Inputs) {
+        self.0.extend(others.0);
+    }
+
     /// Adds an input; gives its name.
     pub fn put(&mut self, input: Input) -> Result<InputDigest, CodecError> {
         let digest = InputDigest(codec::digest(b"gradcoin-input--", &codec::encode(&input)?));

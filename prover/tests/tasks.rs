@@ -13,7 +13,7 @@ use circuits::statements::{Domain, RunError};
 use prover::blinding::PortBlinding;
 use prover::engine::{Cancel, Engine, Halo2, Native, Proof, ProofInstance, Stage, Watch, prove_with};
 use prover::key::ProverKey;
-use prover::step::{GradientTasks, UpdateTasks};
+use prover::step::{GradientTasks, TaskStage, UpdateTasks};
 use prover::task::{Input, InputDigest, Inputs, InstanceInputs, Task};
 use prover::{ProveError, StepKeys, StepProver};
 use std::sync::LazyLock;
@@ -276,9 +276,40 @@ fn a_list_of_tasks_can_be_stopped() {
     let prover = prover().with_cancel(cancel.clone());
     // Two proofs, of which the first is stopped where phase 1 is committed to.
     let two = [tasks[0].clone(), tasks[0].clone()];
-    let told = &mut |_: SegmentKind, _: Stage| cancel.cancel();
+    let told = &mut |_: TaskStage| cancel.cancel();
     assert!(matches!(prover.execute_all(&two, &inputs, told), Err(ProveError::Cancelled)));
     assert!(matches!(prover.execute(&tasks[0], &inputs, &mut quiet), Err(ProveError::Cancelled)));
+}
+
+/// Two halves of a list may be under way at once: proofs come in the order of their tasks, every task is told of, and the
+/// first that fails stops all and is what is said.
+#[test]
+fn tasks_are_done_side_by_side() {
+    let one = prover().with_instances_per_proof(1);
+    let zeros = Gradients::zeros(&SMALL.spec.config);
+    let UpdateTasks { tasks, inputs } = one.update_tasks(&domain(), &SMALL.state, &zeros, &Hyper::IDENTITY).unwrap();
+    let GradientTasks { tasks: heads, inputs: of_heads, .. } =
+        one.gradient_tasks(&domain(), &SMALL.state, &[vec![1, 4, 2, 8, 5]]).unwrap();
+    let heads = heads.into_iter().filter(|task| task.segment == SegmentKind::Head);
+    let (tasks, mut all): (Vec<Task>, _) = (tasks.into_iter().chain(heads).collect(), inputs.clone());
+    all.extend(of_heads);
+    let mut told: Vec<TaskStage> = vec![];
+    let proofs = one.execute_all(&tasks, &all, &mut |stage| told.push(stage)).unwrap();
+    assert_eq!(proofs.len(), tasks.len());
+    for (number, (task, proof)) in tasks.iter().zip(&proofs).enumerate() {
+        let key = SMALL.keys.of(task.segment);
+        let publics: Vec<Vec<F>> = task.instances.iter().map(|instance| instance.publics.clone()).collect();
+        let columns = verifier::instances(&key.verifying, proof, &publics).unwrap();
+        verifier::verify(&PARAMS, &key.verifying, 1, proof, &columns).unwrap();
+        let of_task: Vec<&TaskStage> = told.iter().filter(|stage| stage.task == number).collect();
+        assert!(of_task.iter().all(|stage| stage.segment == task.segment));
+        assert_eq!(of_task.last().map(|last| last.stage), Some(Stage::Checked { instances: 1 }));
+    }
+    // The last task's inputs are missing.
+    let refused = one.execute_all(&tasks, &inputs, &mut |_| {}).unwrap_err();
+    assert!(!matches!(refused, ProveError::Cancelled), "{refused}");
+    // Who stopped the list is not stopped by it.
+    assert!(one.cancel.check().is_ok());
 }
 
 /// An engine that changes what it was given before it proves, or what it gives back.

@@ -4,10 +4,9 @@
 use backend::curve::Params;
 use benches::machine;
 use benches::setup::{Setup, spec};
-use circuits::segments::SegmentKind;
 use clap::Parser;
 use prover::engine::Stage;
-use prover::step::StepKeys;
+use prover::step::{StepKeys, TaskStage};
 use std::time::{Duration, Instant};
 use verifier::StepVerifier;
 
@@ -29,20 +28,20 @@ fn main() {
     let keys = StepKeys::generate(&params, &spec).unwrap_or_else(|e| panic!("{e}"));
     let verifier = StepVerifier::new(&params, &spec.config).unwrap_or_else(|e| panic!("{e}"));
     let setup = Setup::new(&params, spec, keys, verifier).accumulating(options.contributions);
-    let (start, mut told): (Instant, Vec<(Duration, SegmentKind, Stage)>) = (Instant::now(), vec![]);
-    setup.prove_watched(&mut |part, stage| told.push((start.elapsed(), part, stage)));
+    let (start, mut told): (Instant, Vec<(Duration, TaskStage)>) = (Instant::now(), vec![]);
+    setup.prove_watched(&mut |stage| told.push((start.elapsed(), stage)));
     println!("# {}", machine::heading());
     println!("preset {}", options.preset);
     println!("contributions {}", options.contributions);
     // Many bytes are written at a time: the last moment before a pause says as much as all of them.
     let pause = Duration::from_millis(5);
-    for (i, &(at, part, stage)) in told.iter().enumerate() {
-        let next = told[i + 1..].iter().find(|later| later.1 == part);
-        let same_run = next.is_some_and(|&(later, _, next)| {
+    for (i, &(at, TaskStage { task, segment, stage })) in told.iter().enumerate() {
+        let next = told[i + 1..].iter().find(|later| later.1.task == task);
+        let same_run = next.is_some_and(|&(later, TaskStage { stage: next, .. })| {
             matches!((stage, next), (Stage::Proving { .. }, Stage::Proving { .. })) && later - at < pause
         });
         if !same_run {
-            println!("{} {} {}", at.as_millis(), part.plural(), words(stage));
+            println!("{} {} {task} {}", at.as_millis(), segment.plural(), words(stage));
         }
     }
     println!("end {}", start.elapsed().as_millis());
@@ -53,6 +52,6 @@ fn words(stage: Stage) -> String {
         Stage::Committed { done, of } => format!("committed {done} {of}"),
         Stage::Filled => "filled".into(),
         Stage::Proving { written, of } => format!("proving {written} {of}"),
-        Stage::Checked { .. } => "checked".into(),
+        Stage::Checked { instances } => format!("checked {instances}"),
     }
 }

@@ -22,10 +22,10 @@ type Hands<'a> = (&'a [u8], u8);
 /// Proves a block on a parent.
 fn train(tree: &mut Tree, worker: &Worker<'_>, on: &BlockId, (contributors, producer): Hands<'_>) -> BlockId {
     let (parent, mut state) = (tree.blocks[on].record.parent(), tree.blocks[on].state.clone());
-    let contribute = |&who: &u8| worker.contribute(&parent, &state, 1, &key(who), &mut |_, _| {}).unwrap();
+    let contribute = |&who: &u8| worker.contribute(&parent, &state, 1, &key(who), &mut |_| {}).unwrap();
     let mut proven: Vec<_> = contributors.iter().map(contribute).collect();
     proven.sort_by_key(|p| p.contribution.seat);
-    let update = worker.update(&parent, &mut state, &proven, &address(producer), &mut |_, _| {}).unwrap();
+    let update = worker.update(&parent, &mut state, &proven, &address(producer), &mut |_| {}).unwrap();
     let tensors = proven.iter().map(|p| p.tensors()).collect();
     let contributions = proven.into_iter().map(|p| p.contribution).collect();
     let plan = Plan { producer, ..Plan::default() };
@@ -43,7 +43,7 @@ fn proven_blocks_move_the_chain_and_are_taken_back() {
     (genesis.keys, genesis.dataset) = (keys_digest(&keys), dataset.root());
     let proving = StepKeys::generate(&params, &model).unwrap();
     let prover = StepProver::new(&params, &proving, &model);
-    (genesis.proof, _) = prover.genesis(&state, &mut |_, _| {}).unwrap();
+    (genesis.proof, _) = prover.genesis(&state, &mut |_| {}).unwrap();
     let mut tree = Tree::of(ChainSpec::new(genesis).unwrap(), params.clone(), state);
     let spec = tree.spec.clone();
     let worker = Worker { spec: &spec, params: &params, keys: &proving, model: &model, dataset: &dataset };

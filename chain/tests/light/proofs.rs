@@ -21,10 +21,10 @@ static STEPS: LazyLock<StepKeys> = LazyLock::new(|| StepKeys::generate(&PARAMS, 
 fn train(branch: &Branch<'_>, state: &mut State, contributions: u32) -> Block {
     let worker = Worker { spec: &SPEC, params: &PARAMS, keys: &STEPS, model: &MODEL, dataset: &DATASET };
     let (parent, key) = (branch.tip().parent(), contributor());
-    let proven = (0..contributions).map(|slot| worker.contribute(&parent, state, slot, &key, &mut |_, _| {}).unwrap());
+    let proven = (0..contributions).map(|slot| worker.contribute(&parent, state, slot, &key, &mut |_| {}).unwrap());
     let proven: Vec<Proven> = proven.collect();
     // The producer of `parts(1)`.
-    let update = worker.update(&parent, state, &proven, &Address([1; 32]), &mut |_, _| {}).unwrap();
+    let update = worker.update(&parent, state, &proven, &Address([1; 32]), &mut |_| {}).unwrap();
     branch.train(proven.into_iter().map(|proven| proven.contribution).collect(), update)
 }
 

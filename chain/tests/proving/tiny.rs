@@ -59,11 +59,11 @@ pub static TINY: LazyLock<Tiny> = LazyLock::new(|| {
     state.v.iter_mut().for_each(|v| v.data.iter_mut().enumerate().for_each(|(i, v)| *v = 1000 + i as i64));
     let keys = StepKeys::generate(&PARAMS, &setting.model).unwrap();
     let prover = StepProver::new(&PARAMS, &keys, &setting.model);
-    let (proof, _) = prover.genesis(&state, &mut |_, _| {}).unwrap();
+    let (proof, _) = prover.genesis(&state, &mut |_| {}).unwrap();
     let spec = ChainSpec::new(setting.genesis(&state, proof)).unwrap();
     let worker = Worker { spec: &spec, params: &PARAMS, keys: &keys, model: &setting.model, dataset: &setting.dataset };
     let tip = Tip::genesis(&spec);
-    let contribute = |i| worker.contribute(&tip.parent(), &state, 0, &key(i), &mut |_, _| {}).unwrap();
+    let contribute = |i| worker.contribute(&tip.parent(), &state, 0, &key(i), &mut |_| {}).unwrap();
     let mut honest: Vec<Proven> = [1, 2].map(contribute).into();
     honest.sort_by_key(|proven| proven.contribution.seat);
     let now = spec.genesis().time + 60;
@@ -134,7 +134,7 @@ impl Tiny {
         for instance in tasks.tasks.iter_mut().flat_map(|task| &mut task.instances) {
             instance.ports[update::DIVIDENDS] = PortBlinding::Canonical(blind);
         }
-        let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_, _| {}).unwrap();
+        let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_| {}).unwrap();
         let mut moved = state.clone();
         sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
         let after = commit_state(&PARAMS, &self.setting.model, &moved).unwrap();

@@ -54,7 +54,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     let groups = Layouts::new(&spec.config).updates().len();
     {
         let mut bar = ProofBar::genesis(ui, &prover_keys, groups);
-        let proof = run.genesis_proof_told(&mut |segment, stage| bar.observe(segment, stage))?;
+        let proof = run.genesis_proof_told(&mut |told| bar.observe(told))?;
         dir.write_genesis_proof(&proof)?;
     }
 
@@ -63,7 +63,7 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     for step in 0..STEPS {
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, step, &prover_keys, (1, spec.config.layers, groups));
-        let bundle = run.step_told(&mut |segment, stage| bar.observe(segment, stage))?;
+        let bundle = run.step_told(&mut |told| bar.observe(told))?;
         drop(bar);
         let proving = proving.elapsed();
         dir.write_bundle(&bundle)?;

@@ -265,7 +265,7 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
             StepOf { run: &session.run, step: number, before: &before },
             &mut state,
             &batches,
-            &mut |part, stage| bar.observe(part, stage),
+            &mut |told| bar.observe(told),
         )?;
         drop(bar);
         if state != session.trainer.state {
@@ -339,7 +339,7 @@ fn prove_genesis(
     }
     let groups = Layouts::new(&session.trainer.spec.config).updates().len();
     let mut bar = ProofBar::genesis(ui, prover.keys, groups);
-    let (proof, _) = prover.genesis(&session.trainer.state, &mut |part, stage| bar.observe(part, stage))?;
+    let (proof, _) = prover.genesis(&session.trainer.state, &mut |told| bar.observe(told))?;
     dir.write_genesis_proof(&proof)
 }
 

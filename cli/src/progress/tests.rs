@@ -5,6 +5,7 @@ use backend::keys::Shape;
 use circuits::model::{Config, Spec};
 use circuits::segments::{Circuits, SegmentKind};
 use prover::engine::Stage;
+use prover::step::TaskStage;
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 struct Record {
     config: Config,
     contributions: usize,
-    told: Vec<(Duration, SegmentKind, Stage)>,
+    told: Vec<(Duration, TaskStage)>,
     end: Duration,
 }
 
@@ -24,26 +25,22 @@ impl Record {
             Record { config: Config::preset("nano").unwrap(), contributions: 0, told: vec![], end: Duration::ZERO };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<&str> = line.split(' ').collect();
-            let part = || SegmentKind::ALL.into_iter().find(|part| part.plural() == words[1]).unwrap();
+            let mut tell = |stage| {
+                let segment = SegmentKind::ALL.into_iter().find(|part| part.plural() == words[1]).unwrap();
+                record.told.push((ms(words[0]), TaskStage { task: number(words[2]), segment, stage }));
+            };
             match words[..] {
                 ["preset", name] => record.config = Config::preset(name).unwrap(),
                 ["contributions", n] => record.contributions = number(n),
                 ["end", at] => record.end = ms(at),
-                [at, _, "committed", done, of] => {
-                    record.told.push((ms(at), part(), Stage::Committed { done: number(done), of: number(of) }))
+                [_, _, _, "committed", done, of] => {
+                    tell(Stage::Committed { done: number(done), of: number(of) });
                 }
-                [at, _, "filled"] => record.told.push((ms(at), part(), Stage::Filled)),
-                [at, _, "proving", written, of] => {
-                    record.told.push((ms(at), part(), Stage::Proving { written: number(written), of: number(of) }))
+                [_, _, _, "filled"] => tell(Stage::Filled),
+                [_, _, _, "proving", written, of] => {
+                    tell(Stage::Proving { written: number(written), of: number(of) });
                 }
-                [at, _, "checked"] => {
-                    let of_part = |&(_, p, stage): &(Duration, SegmentKind, Stage)| match stage {
-                        Stage::Committed { of, .. } if p == part() => Some(of),
-                        _ => None,
-                    };
-                    let instances = record.told.iter().rev().find_map(of_part).unwrap();
-                    record.told.push((ms(at), part(), Stage::Checked { instances }));
-                }
+                [_, _, _, "checked", instances] => tell(Stage::Checked { instances: number(instances) }),
                 _ => panic!("{line}"),
             }
         }
@@ -59,7 +56,9 @@ impl Record {
             let mut found = 0;
             for told in &self.told {
                 match *told {
-                    (_, p, Stage::Committed { done: 1, of }) if p == part => found += of,
+                    (_, TaskStage { segment, stage: Stage::Committed { done: 1, of }, .. }) if segment == part => {
+                        found += of
+                    }
                     _ => {}
                 }
             }
@@ -85,8 +84,8 @@ fn the_time_left_is_within_a_factor_of_two_after_the_first_tenth() {
         assert_eq!(estimate.left(record.end), None, "{name}: nothing is known yet");
         let mut done = 0.0;
         let mut looked = 0;
-        for (i, &(at, part, stage)) in record.told.iter().enumerate() {
-            estimate.observe(part, stage, at);
+        for (i, &(at, told)) in record.told.iter().enumerate() {
+            estimate.observe(told, at);
             assert!(estimate.done() >= done, "{name}: goes back at {at:?}");
             done = estimate.done();
             let next = record.told.get(i + 1).map_or(record.end, |next| next.0);
@@ -95,7 +94,7 @@ fn the_time_left_is_within_a_factor_of_two_after_the_first_tenth() {
                 let slack = record.end / 20;
                 assert!(
                     left <= 2 * truth + slack && truth <= 2 * left + slack,
-                    "{name}: {left:?} shown at {now:?} of {:?} ({part:?}, {stage:?})",
+                    "{name}: {left:?} shown at {now:?} of {:?} ({told:?})",
                     record.end
                 );
                 looked += 1;
@@ -112,35 +111,37 @@ fn the_time_left_is_within_a_factor_of_two_after_the_first_tenth() {
 fn a_slower_machine_shows_as_much_more_time() {
     let record = Record::parse(include_str!("records/nano-1.txt"));
     let (mut fast, mut slow) = (record.estimate(), record.estimate());
-    for &(at, part, stage) in &record.told {
-        fast.observe(part, stage, at);
-        slow.observe(part, stage, 7 * at);
+    for &(at, told) in &record.told {
+        fast.observe(told, at);
+        slow.observe(told, 7 * at);
         assert_eq!(fast.done(), slow.done());
         let (fast, slow) = (fast.left(at).unwrap(), slow.left(7 * at).unwrap());
         assert!((slow.as_secs_f64() - 7.0 * fast.as_secs_f64()).abs() < 1e-3, "{fast:?} {slow:?}");
     }
 }
 
-/// Proofs of few instances are made side by side: the bar never goes back to less than what is checked, and ends full.
+/// Tasks are under way side by side: each counts for itself, and once.
 #[test]
 fn two_proofs_of_one_kind_at_a_time_are_counted_once_each() {
     let circuits = Circuits::new(&Spec::new(Config::preset("nano").unwrap()));
     let shape = Shape::of(&circuits.layer.plan).unwrap();
     let mut estimate = Estimate::new([(SegmentKind::Layer, shape, 3)]);
     let mut now = Duration::ZERO;
-    let mut tell = |stage| {
+    let mut tell = |task, stage| {
         now += Duration::from_secs(1);
-        estimate.observe(SegmentKind::Layer, stage, now);
+        estimate.observe(TaskStage { task, segment: SegmentKind::Layer, stage }, now);
         estimate.done()
     };
     let committed = Stage::Committed { done: 1, of: 1 };
     let checked = Stage::Checked { instances: 1 };
-    tell(committed);
-    tell(committed);
-    tell(Stage::Filled);
-    assert!((tell(checked) - 1.0 / 3.0).abs() < 1e-9);
-    assert!((tell(Stage::Filled) - 1.0 / 3.0).abs() < 1e-9);
-    tell(committed);
-    assert!((tell(checked) - 2.0 / 3.0).abs() < 1e-9);
-    assert!((tell(checked) - 1.0).abs() < 1e-9);
+    let one = tell(0, committed);
+    let both = tell(1, committed);
+    assert!(one > 0.0 && (both - 2.0 * one).abs() < 1e-9);
+    assert!(tell(1, Stage::Filled) > both);
+    assert!((tell(1, checked) - one - 1.0 / 3.0).abs() < 1e-9);
+    assert!((tell(0, checked) - 2.0 / 3.0).abs() < 1e-9);
+    // Told late: nothing is in hand.
+    assert!((tell(1, Stage::Filled) - 2.0 / 3.0).abs() < 1e-9);
+    tell(2, committed);
+    assert!((tell(2, checked) - 1.0).abs() < 1e-9);
 }

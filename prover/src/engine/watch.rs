@@ -9,17 +9,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Stops proofs that are under way: they end with [`ProveError::Cancelled`] and leave nothing behind. Copies stop the same
 /// proofs.
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    own: Arc<AtomicBool>,
+    /// Of what they are part of.
+    outer: Vec<Arc<AtomicBool>>,
+}
 
 impl Cancel {
     /// Stops them, soon.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
+    }
+
+    /// Stops some of these proofs alone; they are stopped with all of them too.
+    #[must_use]
+    pub fn within(&self) -> Self {
+        let outer = self.outer.iter().chain([&self.own]).cloned().collect();
+        Cancel { own: Arc::default(), outer }
     }
 
     /// An error if they are to stop.
     pub fn check(&self) -> Result<(), ProveError> {
-        if self.0.load(Ordering::Relaxed) { Err(ProveError::Cancelled) } else { Ok(()) }
+        let stopped = self.outer.iter().chain([&self.own]).any(|stopped| stopped.load(Ordering::Relaxed));
+        if stopped { Err(ProveError::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -55,5 +67,22 @@ impl Write for Tally<'_, '_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_stops_alone_and_with_all() {
+        let all = Cancel::default();
+        let (part, other) = (all.within(), all.within());
+        let within = part.within();
+        part.cancel();
+        assert!(part.check().is_err() && within.check().is_err());
+        assert!(all.check().is_ok() && other.check().is_ok());
+        all.clone().cancel();
+        assert!(all.check().is_err() && other.check().is_err());
     }
 }

@@ -144,7 +144,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
                 StepProver::new(&params, &prover, &model).with_instances_per_proof(settings.instances_per_proof);
-            prover.genesis(&State::init(&config, settings.seed), &mut |part, stage| bar.observe(part, stage))?
+            prover.genesis(&State::init(&config, settings.seed), &mut |told| bar.observe(told))?
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;

@@ -161,7 +161,7 @@ pub fn contribute(
                 continue;
             }
             let key = &shared.accounts[node];
-            let proven = worker(&shared).contribute(&work.parent, &work.state, 0, key, &mut |_, _| {})?;
+            let proven = worker(&shared).contribute(&work.parent, &work.state, 0, key, &mut |_| {})?;
             let full = FullContribution { tensors: proven.tensors(), contribution: proven.contribution };
             if to.send(Input::Contributed(Box::new(full))).is_err() {
                 break;
@@ -285,7 +285,7 @@ impl Producer<'_> {
         self.tell(format!("proving the update, {}", plural(proven.len() as u64, "gradient")));
         let producer = self.shared.accounts[0].address();
         let mut state = (*template.state).clone();
-        let update = worker(self.shared).update(&template.parent, &mut state, &proven, &producer, &mut |_, _| {})?;
+        let update = worker(self.shared).update(&template.parent, &mut state, &proven, &producer, &mut |_| {})?;
         Ok(Some(Trained { parent: template.parent.id, contributions: ids, proven, update }))
     }
 
