@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves the step in a file of inputs with EZKL: `run.sh INPUTS.json`. Makes an environment of its own in target/ the first time.
+# Proves the step in a file of inputs with EZKL: `run.sh INPUTS.json [RUNS]`. Makes an environment of its own in target/ the first time.
 # The last line on stdout is JSON.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -17,4 +17,4 @@ fi
 # What EZKL keeps (parameters in ~/.ezkl) stays in the same folder.
 export HOME="$base/home"
 mkdir -p "$HOME"
-exec "$base/venv/bin/python" "$here/step.py" "$1" "$base"
+exec "$base/venv/bin/python" "$here/step.py" "$1" "$base" "${2:-1}"

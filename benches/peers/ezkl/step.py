@@ -1,9 +1,9 @@
 """One SGD step of a two-layer ReLU MLP under the mean squared error, proven with EZKL.
 
-    step.py INPUTS.json DIR
+    step.py INPUTS.json DIR RUNS
 
 INPUTS.json has x, target, w1, w2 (rows of numbers) and learning_rate. Everything that EZKL writes goes into a folder of its own in DIR,
-which is deleted. The last line on stdout is JSON: seconds, bytes, the largest distance of the new weights from float64.
+which is deleted. It is proven RUNS times. The last line on stdout is JSON: seconds, bytes, the largest distance of the new weights from float64.
 """
 
 import json
@@ -79,10 +79,17 @@ def timed(what):
 
 def prove():
     """In a process of its own, so that its memory is that of proving alone."""
-    print(timed(lambda: ezkl.prove("witness.json", "step.ezkl", "pk.key", "proof.json", "kzg.srs")))
+    before = processor_time()
+    seconds = timed(lambda: ezkl.prove("witness.json", "step.ezkl", "pk.key", "proof.json", "kzg.srs"))
+    print(json.dumps({"seconds": seconds, "processor_seconds": processor_time() - before}))
 
 
-def main(inputs, directory):
+def processor_time():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main(inputs, directory, runs):
     with open(inputs) as file:
         step = json.load(file)
     with tempfile.TemporaryDirectory(dir=directory) as work:
@@ -120,9 +127,11 @@ def main(inputs, directory):
         if distance > TOLERANCE:
             sys.exit(f"the new weights are {distance} from float64: the scale is too small")
 
-        child = subprocess.run([sys.executable, __file__, "--prove"], stdout=subprocess.PIPE, check=True)
-        proving = float(child.stdout.split()[-1])
-        # The largest of the processes waited for: there is one. Kibibytes, on Linux.
+        proving = []
+        for _ in range(runs):
+            child = subprocess.run([sys.executable, __file__, "--prove"], stdout=subprocess.PIPE, check=True)
+            proving.append(json.loads(child.stdout.splitlines()[-1]))
+        # The largest of the processes waited for, which are these. Kibibytes, on Linux.
         peak_memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         verified = []
         verify = timed(lambda: verified.append(ezkl.verify("proof.json", "settings.json", "vk.key", "kzg.srs")))
@@ -149,4 +158,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--prove"]:
         prove()
     else:
-        main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]))
+        main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), int(sys.argv[3]))

@@ -3,7 +3,7 @@
 use crate::data::json;
 use crate::shape::Mlp;
 use crate::step::Inputs;
-use benches::results::System;
+use benches::results::{Proving, System};
 use serde::Deserialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -29,7 +29,7 @@ struct Figures {
     version: String,
     rows_log2: u32,
     setup: f64,
-    proving: f64,
+    proving: Vec<Proving>,
     verifying: f64,
     proving_key_bytes: u64,
     verifying_key_bytes: u64,
@@ -38,12 +38,12 @@ struct Figures {
     distance: f64,
 }
 
-/// Proves a step once: keys, proof, verification.
-pub fn measure(mlp: &Mlp, inputs: &Inputs) -> Result<System, EzklError> {
+/// Makes keys for a step, proves it `runs` times, verifies it.
+pub fn measure(mlp: &Mlp, inputs: &Inputs, runs: u16) -> Result<System, EzklError> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(json(mlp, inputs).to_string().as_bytes())?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ezkl/run.sh");
-    let output = Command::new(script).arg(file.path()).stderr(Stdio::inherit()).output()?;
+    let output = Command::new(script).arg(file.path()).arg(runs.to_string()).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(EzklError::Failed(output.status));
     }
@@ -53,7 +53,7 @@ pub fn measure(mlp: &Mlp, inputs: &Inputs) -> Result<System, EzklError> {
         version: Some(of.version),
         rows_log2: of.rows_log2,
         setup: of.setup,
-        proving: vec![of.proving],
+        proving: of.proving,
         verifying: vec![of.verifying],
         proof_bytes: of.proof_bytes,
         // The proving key's file holds the verifying key.

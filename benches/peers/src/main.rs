@@ -18,8 +18,8 @@ struct Options {
     /// Rows, inputs, hidden and outputs of the MLP; may be repeated
     #[arg(long, default_value = "8,16,32,16")]
     shape: Vec<Shape>,
-    /// Runs of proving here; EZKL proves once
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Runs of proving, here and with EZKL
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// Also proves the same step with EZKL
     #[arg(long)]
@@ -73,7 +73,7 @@ fn all(options: &Options) -> Result<(), Box<dyn Error>> {
         let ours = in_a_process_of_its_own(shape, options.runs)?;
         let ezkl = if options.ezkl {
             eprintln!("{shape}: proving it with EZKL");
-            Some(ezkl::measure(&mlp, &data::draw(&mlp, SEED))?)
+            Some(ezkl::measure(&mlp, &data::draw(&mlp, SEED), options.runs)?)
         } else {
             None
         };

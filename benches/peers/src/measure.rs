@@ -5,8 +5,8 @@ use crate::proof::{Prover, verify_step};
 use crate::shape::Mlp;
 use crate::step::Values;
 use backend::curve::Params;
-use benches::machine::peak_memory;
-use benches::results::System;
+use benches::machine::{peak_memory, processor_time};
+use benches::results::{Proving, System};
 use benches::timing::{seconds, time, turns};
 use prover::engine::Native;
 use std::error::Error;
@@ -26,8 +26,10 @@ pub fn ours(mlp: &Mlp, seed: u64, runs: usize) -> Result<System, Box<dyn Error>>
     let (params, prover) = made?;
     let (mut proving, mut proven) = (vec![], None);
     for _ in 0..runs.max(1) {
+        let before = processor_time();
         let (taken, step) = time(|| prover.prove(&params, &Native, inputs.clone()));
-        proving.push(seconds(taken));
+        let processor = processor_time().zip(before).map(|(after, before)| after.saturating_sub(before));
+        proving.push(Proving { seconds: seconds(taken), processor_seconds: processor.map(seconds) });
         proven = Some(step?);
     }
     let memory = peak_memory();

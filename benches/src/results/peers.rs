@@ -1,7 +1,7 @@
 //! What a step costs here and elsewhere, measured in one run: the document that it is kept in, its tables, and where the newest
 //! is found.
 
-use super::document::ResultsError;
+use super::document::{Proving, ResultsError};
 use super::figures::{Figure, Unit};
 use crate::machine::{Commit, Machine};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub struct System {
     /// Making keys, once; here also the parameters of the commitments.
     pub setup: f64,
     /// Proving the step.
-    pub proving: Vec<f64>,
+    pub proving: Vec<Proving>,
     /// Verifying it.
     pub verifying: Vec<f64>,
     /// Bytes of the proof.
@@ -80,8 +80,14 @@ struct Row {
     bar: Option<f64>,
 }
 
-const ROWS: [Row; 7] = [
-    Row { name: "proving a step", unit: Unit::Seconds, of: |s| s.proving.clone(), bar: Some(40.0) },
+const ROWS: [Row; 8] = [
+    Row { name: "proving a step", unit: Unit::Seconds, of: seconds, bar: Some(40.0) },
+    Row {
+        name: "its processor time",
+        unit: Unit::Seconds,
+        of: |s| s.proving.iter().filter_map(|run| run.processor_seconds).collect(),
+        bar: None,
+    },
     Row { name: "bytes of the keys", unit: Unit::Bytes, of: |s| vec![s.key_bytes as f64], bar: Some(20.0) },
     Row {
         name: "peak memory of a process that proves",
@@ -94,6 +100,17 @@ const ROWS: [Row; 7] = [
     Row { name: "verifying key", unit: Unit::Bytes, of: |s| vec![s.verifying_key_bytes as f64], bar: None },
     Row { name: "proof", unit: Unit::Bytes, of: |s| vec![s.proof_bytes as f64], bar: None },
 ];
+
+fn seconds(of: &System) -> Vec<f64> {
+    of.proving.iter().map(|run| run.seconds).collect()
+}
+
+impl System {
+    /// Of proving.
+    pub(super) fn median_seconds(&self) -> Option<f64> {
+        ROWS[0].figure(self).median()
+    }
+}
 
 impl PeerStep {
     /// Whether each ratio that is aimed at is reached; `None` without a peer.
