@@ -38,15 +38,17 @@ const PANELS: [Panel; 3] = [
 /// Points of one kind: parameters, figure, label.
 struct Series {
     colour: RGBColor,
+    /// Where figures, to the left, and labels, to the right of their points stand.
+    sides: (VPos, VPos),
     points: Vec<(f64, f64, String)>,
 }
 
 impl Series {
-    fn new(colour: RGBColor, points: impl Iterator<Item = (usize, Option<f64>, String)>) -> Self {
+    fn new(colour: RGBColor, sides: (VPos, VPos), points: impl Iterator<Item = (usize, Option<f64>, String)>) -> Self {
         let known = points.filter_map(|(x, y, label)| Some((x as f64, y?, label)));
         let mut points: Vec<_> = known.filter(|(x, y, _)| *x > 0.0 && *y > 0.0).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Series { colour, points }
+        Series { colour, sides, points }
     }
 }
 
@@ -87,7 +89,13 @@ fn draw(svg: &mut String, results: &Results, peers: Option<&Peers>) -> Result<()
         let ours = steps().map(|step| (step.parameters, (panel.of_system)(&step.ours), "MLP".to_owned()));
         let theirs = steps()
             .filter_map(|step| Some((step.parameters, (panel.of_system)(step.ezkl.as_ref()?), "MLP, EZKL".into())));
-        let mut series = [Series::new(LINE, presets), Series::new(MLP, ours), Series::new(EZKL, theirs)];
+        // Where a line that rises leaves room; above and below where two points are near each other.
+        let (above, below) = (VPos::Bottom, VPos::Top);
+        let mut series = [
+            Series::new(LINE, (above, below), presets),
+            Series::new(MLP, (above, above), ours),
+            Series::new(EZKL, (below, below), theirs),
+        ];
         series.iter_mut().flat_map(|series| &mut series.points).for_each(|(_, y, _)| *y /= panel.scale);
         draw_panel(&area, panel, &series)?;
     }
@@ -122,16 +130,15 @@ fn draw_panel(
         .bold_line_style(FAINT)
         .light_line_style(TRANSPARENT)
         .draw()?;
-    // Where a line that rises leaves room.
-    let above = text(15).pos(Pos::new(HPos::Right, VPos::Bottom));
-    let below = text(15).pos(Pos::new(HPos::Left, VPos::Top));
-    for Series { colour, points } in series {
+    let beside = |x: i32, side: VPos| (x, if matches!(side, VPos::Bottom) { -3 } else { 4 });
+    for &Series { colour, sides: (of_value, of_label), ref points } in series {
         chart.draw_series(LineSeries::new(points.iter().map(|&(x, y, _)| (x, y)), colour.stroke_width(2)))?;
+        let style = |h, v| text(15).pos(Pos::new(h, v));
         chart.draw_series(points.iter().map(|(x, y, label)| {
             EmptyElement::at((*x, *y))
                 + Circle::new((0, 0), 4, colour.filled())
-                + Text::new(value(*y), (-5, -3), above.clone())
-                + Text::new(label.clone(), (6, 4), below.clone())
+                + Text::new(value(*y), beside(-5, of_value), style(HPos::Right, of_value))
+                + Text::new(label.clone(), beside(6, of_label), style(HPos::Left, of_label))
         }))?;
     }
     Ok(())
