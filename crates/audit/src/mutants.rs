@@ -5,7 +5,7 @@ use super::{Choice, Forge, Roles};
 use plonkish::{Field, Global, Plan, Witness};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows of each kind (see [`phase1_cells`]) on which a hole is looked for.
+/// Rows of each kind (see `Case::phase1_cells`) on which a hole is looked for.
 const ROWS: usize = 12;
 
 /// Cells on each side of an equation that a hole is looked for in.
