@@ -7,7 +7,7 @@ use benches::flame;
 use benches::machine::{Machine, commit, date};
 use benches::ready::to_prove;
 use benches::results::measure::{Wanted, measure, prove_only};
-use benches::results::{FORMAT, Measured, Results, ratios, table};
+use benches::results::{FORMAT, Measured, Peers, Results, plot, ratios, table};
 use benches::setup::spec;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,6 +32,9 @@ struct Options {
     /// Earlier results, to print the ratios to them
     #[arg(long)]
     against: Option<PathBuf>,
+    /// Measures nothing: draws the plot of these results anew, with what the newest file beside them has of other proof systems
+    #[arg(long, conflicts_with_all = ["against", "flamegraph"])]
+    plot: Option<PathBuf>,
     /// Also a flame graph of proving each preset's step, if `perf` is there
     #[arg(long)]
     flamegraph: bool,
@@ -87,9 +90,10 @@ impl Drop for Progress {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = match &options.child {
-        Some(cache) => child(&options, cache),
-        None => parent(&options),
+    let done = match (&options.child, &options.plot) {
+        (Some(cache), _) => child(&options, cache),
+        (None, Some(file)) => plot_again(file),
+        (None, None) => parent(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,6 +114,14 @@ fn child(options: &Options, cache: &Path) -> Result<(), Box<dyn Error>> {
         let measured = measure(options.wanted(preset), cache, &mut |what| progress.say(what))?;
         println!("{}", serde_json::to_string(&measured)?);
     }
+    Ok(())
+}
+
+fn plot_again(file: &Path) -> Result<(), Box<dyn Error>> {
+    let (results, peers) = (Results::read(file)?, Peers::newest(file.parent().unwrap_or(Path::new(".")))?);
+    let drawn = file.with_extension("svg");
+    std::fs::write(&drawn, plot(&results, peers.as_ref())?)?;
+    eprintln!("{}", drawn.display());
     Ok(())
 }
 

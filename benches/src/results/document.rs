@@ -177,16 +177,18 @@ impl Results {
         }
     }
 
-    /// Writes these results and their plot into a directory, under a name of their own.
+    /// Writes these results and their plot into a directory, under a name of their own. The newest measurement beside other proof
+    /// systems in that directory is drawn as well.
     pub fn write(&self, dir: &Path) -> Result<[PathBuf; 2], ResultsError> {
-        let plot = super::plot(self)?;
+        let plot = super::plot(self, super::Peers::newest(dir)?.as_ref())?;
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| ResultsError::Write { path, source }
         };
         fs::create_dir_all(dir).map_err(at(dir))?;
         let json = self.json().map_err(|e| at(dir)(e.into()))?;
-        let names = (1..).map(|n| if n == 1 { self.name() } else { format!("{}-{n}", self.name()) });
+        let name = name(&self.date, self.commit.as_ref());
+        let names = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
         for name in names {
             let files = ["json", "svg"].map(|extension| dir.join(format!("{name}.{extension}")));
             let file = fs::File::options().write(true).create_new(true).open(&files[0]);
@@ -201,12 +203,12 @@ impl Results {
         }
         unreachable!("there is always a further number")
     }
+}
 
-    /// Date and commit.
-    fn name(&self) -> String {
-        let day = self.date.split(' ').next().unwrap_or_default();
-        let commit = self.commit.as_ref().map_or("unknown", |commit| &commit.id);
-        let dirty = if self.commit.as_ref().is_some_and(|commit| commit.dirty) { "-dirty" } else { "" };
-        format!("{day}-{commit}{dirty}")
-    }
+/// Of a file: date and commit.
+pub(super) fn name(date: &str, commit: Option<&Commit>) -> String {
+    let day = date.split(' ').next().unwrap_or_default();
+    let id = commit.map_or("unknown", |commit| &commit.id);
+    let dirty = if commit.is_some_and(|commit| commit.dirty) { "-dirty" } else { "" };
+    format!("{day}-{id}{dirty}")
 }

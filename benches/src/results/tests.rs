@@ -116,8 +116,8 @@ fn ratios_are_of_medians_and_say_what_differs() {
 #[test]
 fn the_plot_has_a_point_for_each_preset_and_is_the_same_each_time() {
     let results = results();
-    let svg = plot(&results).unwrap();
-    assert_eq!(svg, plot(&results).unwrap());
+    let svg = plot(&results, None).unwrap();
+    assert_eq!(svg, plot(&results, None).unwrap());
     assert_eq!(svg.matches("<circle").count(), 3 * results.presets.len());
     for preset in &results.presets {
         assert_eq!(svg.lines().filter(|line| *line == preset.preset).count(), 3, "{svg}");
@@ -128,9 +128,77 @@ fn the_plot_has_a_point_for_each_preset_and_is_the_same_each_time() {
     // What is not known has no point.
     let mut unknown = results.clone();
     unknown.presets[2].peak_memory = None;
-    assert_eq!(plot(&unknown).unwrap().matches("<circle").count(), 8);
+    assert_eq!(plot(&unknown, None).unwrap().matches("<circle").count(), 8);
     unknown.presets.clear();
-    assert!(!plot(&unknown).unwrap().contains("<circle"));
+    assert!(!plot(&unknown, None).unwrap().contains("<circle"));
+}
+
+fn system(seconds: f64, bytes: u64) -> System {
+    System {
+        version: (seconds > 1.0).then(|| "1.2.3".into()),
+        rows_log2: 10,
+        setup: seconds,
+        proving: vec![Proving { seconds, processor_seconds: Some(2.0 * seconds) }],
+        verifying: vec![seconds / 10.0],
+        proof_bytes: 10_000,
+        key_bytes: bytes,
+        verifying_key_bytes: bytes / 10,
+        peak_memory: Some(bytes * 2),
+        distance: 0.000_122_070_312_5,
+    }
+}
+
+fn peers(date: &str) -> Peers {
+    let Results { commit, machine, .. } = results();
+    let step = PeerStep {
+        shape: "8,16,32,16".into(),
+        parameters: 1024,
+        ours: system(0.1, 1 << 24),
+        ezkl: Some(system(20.0, 1 << 30)),
+    };
+    let (command, setting) = (vec!["peers".into()], "A step".into());
+    Peers { format: PEERS_FORMAT, date: date.into(), commit, machine, command, setting, steps: vec![step] }
+}
+
+#[test]
+fn ratios_to_a_peer_stand_beside_what_is_aimed_at() {
+    let mut peers = peers("2000-12-31 23:59:59");
+    let table = peers.table();
+    for line in [
+        "| 8,16,32,16: 1024 parameters | ours | EZKL 1.2.3 | EZKL over ours | at least |",
+        "| proving a step | 100 ms | 20.0 s | 200 | 40 |",
+        "| its processor time | 200 ms | 40.0 s | 200 |  |",
+        "| bytes of the keys | 0.02 GiB | 1.00 GiB | 64 | 20 |",
+        "| verifying key | 1638.4 KiB | 0.10 GiB | 64 |  |",
+        "| largest distance from float64 | 2^-13.0 | 2^-13.0 | | |",
+    ] {
+        assert!(table.lines().any(|found| found == line), "no line {line}\n{table}");
+    }
+    assert_eq!(peers.steps[0].reaches_bars(), Some(true));
+    peers.steps[0].ours.proving[0].seconds = 0.6;
+    assert_eq!(peers.steps[0].reaches_bars(), Some(false));
+    peers.steps[0].ezkl = None;
+    assert_eq!(peers.steps[0].reaches_bars(), None);
+    assert!(peers.table().contains("| proving a step | 600 ms | – | – | 40 |"));
+}
+
+#[test]
+fn the_newest_measurement_with_a_peer_is_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Peers::newest(&dir.path().join("none")).unwrap(), None);
+    let (old, new, mut alone) =
+        (peers("2000-12-31 23:59:58"), peers("2000-12-31 23:59:59"), peers("2001-01-01 00:00:00"));
+    alone.steps[0].ezkl = None;
+    let files = [&new, &old, &alone].map(|peers| peers.write(dir.path()).unwrap());
+    assert!(files[0].ends_with("2000-12-31-0123456789ab-peers.json"), "{}", files[0].display());
+    assert_eq!(Peers::read(&files[2]).unwrap(), alone);
+    assert_eq!(Peers::newest(dir.path()).unwrap(), Some(new.clone()));
+    let [_, svg] = results().write(dir.path()).unwrap();
+    let svg = fs::read_to_string(svg).unwrap();
+    assert_eq!(svg, plot(&results(), Some(&new)).unwrap());
+    assert_eq!(svg.matches("<circle").count(), 3 * (3 + 2));
+    fs::write(&files[1], "{}").unwrap();
+    assert!(matches!(Peers::newest(dir.path()), Err(ResultsError::Malformed { .. })));
 }
 
 #[test]
@@ -139,7 +207,7 @@ fn documents_are_read_as_they_were_written_and_never_written_over() {
     let [json, svg] = results.write(&dir.path().join("new")).unwrap();
     assert!(json.ends_with("new/2000-12-31-0123456789ab.json"), "{}", json.display());
     assert_eq!(Results::read(&json).unwrap(), results);
-    assert_eq!(fs::read_to_string(svg).unwrap(), plot(&results).unwrap());
+    assert_eq!(fs::read_to_string(svg).unwrap(), plot(&results, None).unwrap());
     let mut dirty = results.clone();
     dirty.commit.as_mut().unwrap().dirty = true;
     for (results, name) in [(&results, "2000-12-31-0123456789ab-2"), (&dirty, "2000-12-31-0123456789ab-dirty")] {

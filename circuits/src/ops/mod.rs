@@ -9,6 +9,8 @@
 //! | [`softmax`] | the row function of attention and head |
 //! | [`attention`] | causal multi-head attention |
 //! | [`swiglu`] | the gated unit |
+//! | [`relu`] | the rectifier |
+//! | [`squared_error`] | the sum of squared errors |
 //! | [`cross_entropy`] | head softmax, loss and its gradient |
 //! | [`sgd`] | the optimizer's update |
 //! | [`tables`] | the tables of the non-linear functions |
@@ -19,9 +21,11 @@ pub mod embedding;
 pub mod linear;
 #[cfg(feature = "proofs")]
 pub mod readmes;
+pub mod relu;
 pub mod rmsnorm;
 pub mod rope;
 pub mod sgd;
 pub mod softmax;
+pub mod squared_error;
 pub mod swiglu;
 pub mod tables;

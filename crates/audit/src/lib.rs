@@ -19,7 +19,7 @@
 //! search relies on that and recomputes the argument in full for some lanes.
 //!
 //! What a search cannot show is that no cleverer forgery exists; that the search is no sham is shown by taking
-//! constraints out, one by one, and seeing it find the hole (`circuits/tests/mutations.rs`).
+//! constraints out, one by one, and seeing it find the hole ([`mutants`]).
 
 mod changes;
 pub mod columns;
@@ -31,6 +31,7 @@ pub mod gates;
 mod index;
 pub mod lookups;
 mod moves;
+pub mod mutants;
 pub mod report;
 pub mod rows;
 mod slopes;

@@ -137,6 +137,18 @@ impl<F: Scalar> NativeKey<F> {
         }
     }
 
+    /// Bytes of its columns: coefficients, and values on rows and cosets. Programs and roots of unity are left out.
+    pub fn bytes(&self) -> usize {
+        let all = [&self.fixed, &self.sigma_values, &self.sigma].into_iter().flatten();
+        let of_coset = |coset: &FixedCoset<F>| {
+            let columns: usize = coset.fixed.iter().chain(&coset.sigma).map(Vec::len).sum();
+            columns + coset.usable.len() + coset.first.len() + coset.last.len() + coset.active.len()
+        };
+        let values =
+            self.usable.len() + all.map(Vec::len).sum::<usize>() + self.cosets.iter().map(of_coset).sum::<usize>();
+        values * size_of::<F>()
+    }
+
     /// Columns of the permutation: that of the instance's values, if it is copied from, then advice columns.
     pub fn permuted(&self) -> usize {
         self.queries.permuted()
