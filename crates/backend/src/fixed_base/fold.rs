@@ -1,7 +1,8 @@
 //! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
 
 use super::{Affine, FixedBases, Sums};
-use group::{Curve, Group};
+use crate::multiexp::horner;
+use group::Curve;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 
@@ -72,16 +73,8 @@ impl<C: CurveAffine> FixedBases<C> {
         }
         sums.finish(&mut by_bit);
         let mut of_bit = vec![None; bases.len() * bits as usize];
-        by_bit.into_iter().for_each(|(place, sum)| of_bit[place as usize] = Some(sum));
-        let folded: Vec<C::CurveExt> = of_bit
-            .chunks(bits as usize)
-            .map(|of_bit| {
-                of_bit.iter().rev().fold(C::CurveExt::identity(), |sum, bit| {
-                    let doubled = sum.double();
-                    bit.map_or(doubled, |bit| doubled + bit.to_affine::<C>())
-                })
-            })
-            .collect();
+        by_bit.into_iter().for_each(|(place, sum)| of_bit[place as usize] = Some(sum.to_affine::<C>()));
+        let folded: Vec<C::CurveExt> = of_bit.chunks(bits as usize).map(horner).collect();
         let mut points = vec![C::identity(); folded.len()];
         C::CurveExt::batch_normalize(&folded, &mut points);
         points

@@ -109,10 +109,12 @@ impl<F: Scalar> Domain<F> {
             let half = self.rows() >> (level + 1);
             for (block, twiddle) in values.chunks_exact_mut(2 * half).zip(&twiddles[1 << level..]) {
                 let (low, high) = block.split_at_mut(half);
+                // Of the domain itself, a sixth of the products.
+                let is_one = *twiddle == F::ONE;
                 for (u, v) in low.iter_mut().zip(high) {
                     let difference = *u - *v;
                     *u += &*v;
-                    *v = difference * twiddle;
+                    *v = if is_one { difference } else { difference * twiddle };
                 }
             }
         }

@@ -7,7 +7,7 @@ use plonkish::{Global, Selector};
 use std::collections::HashMap;
 
 /// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
-pub const LANE: usize = 32;
+pub const LANE: usize = 64;
 
 /// Where an instruction reads from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
