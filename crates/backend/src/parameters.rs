@@ -31,7 +31,10 @@ pub const PINNED: &[(u32, &str)] = &[
 ];
 
 /// Digests of the files of prepared bases, by k.
-pub const PINNED_BASES: &[(u32, &str)] = &[(12, "74d49436d026a0c2faea9345e821842b2916dc8a7f95c145a448175992e76db6")];
+pub const PINNED_BASES: &[(u32, &str)] = &[
+    (12, "74d49436d026a0c2faea9345e821842b2916dc8a7f95c145a448175992e76db6"),
+    (13, "ebe92ed5f3c69460e363b3c9e28ef32446a86b730395f741b08e998aab2cdf1f"),
+];
 
 /// Parameters, and how they were come by.
 #[derive(Debug)]
