@@ -21,20 +21,23 @@ use std::time::{Duration, Instant};
 /// `nano` and of `micro`, by the native engine.
 const COMMITTED: f64 = 0.05;
 const FILLED: f64 = 0.07;
-const ADVICE: f64 = 0.26;
-const PRODUCTS: f64 = 0.29;
-const QUOTIENT: f64 = 0.86;
-const EVALUATED: f64 = 0.89;
+const ADVICE: f64 = 0.21;
+const PRODUCTS: f64 = 0.24;
+const QUOTIENT: f64 = 0.83;
+const EVALUATED: f64 = 0.87;
 const OPENED: f64 = 0.98;
 
-/// The share of a proof of so many instances that is done.
-fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
+/// The share of a proof of so many instances that is done, and the largest that may be done before more is told.
+fn share(shape: &Shape, instances: usize, stage: Stage) -> (f64, f64) {
     let ratio = |done: usize, of: usize| done as f64 / of.max(1) as f64;
     let Stage::Proving { written, of } = stage else {
         return match stage {
-            Stage::Committed { done, of } => COMMITTED * ratio(done, of),
-            Stage::Filled => FILLED,
-            _ => 1.0,
+            Stage::Committed { done, of } if done < of => {
+                (COMMITTED * ratio(done, of), COMMITTED * ratio(done + 1, of))
+            }
+            Stage::Committed { .. } => (COMMITTED, FILLED),
+            Stage::Filled => (FILLED, ADVICE),
+            _ => (1.0, 1.0),
         };
     };
     // The ends of runs of items, in bytes: advice, products with the random polynomial, quotient, evaluations, opening.
@@ -61,7 +64,18 @@ fn share(shape: &Shape, instances: usize, stage: Stage) -> f64 {
     ];
     let next = times.iter().position(|&(end, _)| written <= end).unwrap_or(times.len() - 1).max(1);
     let ((from, before), (to, after)) = (times[next - 1], times[next]);
-    before + (after - before) * ratio(written.saturating_sub(from), to - from).min(1.0)
+    let done = before + (after - before) * ratio(written.saturating_sub(from), to - from).min(1.0);
+    (done, times.iter().find(|&&(end, _)| written < end).map_or(1.0, |&(_, share)| share))
+}
+
+/// A task whose proof is under way.
+#[derive(Clone, Copy, Debug)]
+struct InHand {
+    instances: usize,
+    /// Share of the proof, as told or supposed since.
+    share: f64,
+    /// What it may be supposed to have reached.
+    most: f64,
 }
 
 /// The proofs of one circuit.
@@ -72,8 +86,8 @@ struct Part {
     /// Instances in all, and those of finished proofs.
     instances: usize,
     done: usize,
-    /// Tasks in hand: of each the instances of its proof, and its share.
-    in_hand: BTreeMap<usize, (usize, f64)>,
+    /// Tasks in hand.
+    in_hand: BTreeMap<usize, InHand>,
 }
 
 impl Part {
@@ -85,7 +99,7 @@ impl Part {
     }
 
     fn finished(&self) -> f64 {
-        let in_hand: f64 = self.in_hand.values().map(|&(instances, share)| instances as f64 * share).sum();
+        let in_hand: f64 = self.in_hand.values().map(|task| task.instances as f64 * task.share).sum();
         self.weight() * (self.done as f64 + in_hand)
     }
 }
@@ -114,9 +128,11 @@ impl Estimate {
     /// Notes a stage; `now` is the time since the beginning.
     pub fn observe(&mut self, TaskStage { task, segment, stage }: TaskStage, now: Duration) {
         let Some(work) = self.work.iter_mut().find(|work| work.part == segment) else { return };
+        let before = work.finished();
+        let known = work.in_hand.get(&task).copied();
         let instances = match stage {
             Stage::Committed { of, .. } => Some(of),
-            _ => work.in_hand.get(&task).map(|&(instances, _)| instances),
+            _ => known.map(|task| task.instances),
         };
         match (stage, instances) {
             (Stage::Checked { instances }, _) => {
@@ -124,11 +140,26 @@ impl Estimate {
                 work.in_hand.remove(&task);
             }
             (_, Some(instances)) => {
-                work.in_hand.insert(task, (instances, share(&work.shape, instances, stage)));
+                let (told, most) = share(&work.shape, instances, stage);
+                let share = known.map_or(told, |task| told.max(task.share));
+                work.in_hand.insert(task, InHand { instances, share, most });
             }
             _ => {}
         }
+        let gained = work.finished() - before;
+        self.suppose(task, gained);
         self.told = (now, self.done());
+    }
+
+    /// A task that is silent gains what another one gained, as they share the threads, up to the next moment that it tells.
+    fn suppose(&mut self, teller: usize, gained: f64) {
+        for work in &mut self.work {
+            let weight = work.weight();
+            for (_, task) in work.in_hand.iter_mut().filter(|&(&number, _)| number != teller) {
+                let share = task.share + gained / (weight * task.instances.max(1) as f64);
+                task.share = share.min(task.most).max(task.share);
+            }
+        }
     }
 
     /// The share of all work that is done.

@@ -33,14 +33,14 @@ impl Work {
     /// Of a circuit.
     pub const fn of(kind: SegmentKind) -> Self {
         match kind {
-            SegmentKind::Layer | SegmentKind::Head => Work { column: 19.5, proof: 914.0 },
-            SegmentKind::Update => Work { column: 16.1, proof: 380.0 },
+            SegmentKind::Layer | SegmentKind::Head => Work { column: 21.6, proof: 695.0 },
+            SegmentKind::Update => Work { column: 17.8, proof: 289.0 },
         }
     }
 }
 
 /// The opening of a step's, or of a genesis proof's, commitments, in the same.
-pub const OPENING: f64 = 380.0;
+pub const OPENING: f64 = 289.0;
 
 /// What a process holds before it proves, bytes for each row of its circuits: parameters with prepared bases.
 const BASE_MEMORY: f64 = 113.0 * 256.0;
