@@ -112,7 +112,7 @@ impl StepProver<'_> {
     /// Cells of a task's advice columns.
     fn cells(&self, task: &Task) -> usize {
         let shape = &self.keys.of(task.segment).verifying.shape;
-        task.instances.len() * shape.advice << shape.k
+        (task.instances.len() * shape.advice) << shape.k
     }
 }
 

@@ -18,6 +18,9 @@ const MANY: usize = 1024;
 /// Fewer buckets than this are weighed by the bits of their numbers.
 const FEW_BUCKETS: u32 = 64;
 
+/// A bucket's number, and the sum of what is in it.
+type Bucket<C> = (u32, Affine<<C as CurveAffine>::Base>);
+
 /// Σ scalarᵢ · pointᵢ. Points at infinity add nothing.
 pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
     if terms.len() < FEW {
@@ -67,11 +70,7 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
 }
 
 /// Σ j · Bⱼ of each window of buckets, j of `bits` bits: of each bit the sum of the buckets that have it, then bit by bit.
-fn by_bits<C: CurveAffine>(
-    windows: &[Vec<(u32, Affine<C::Base>)>],
-    bits: u32,
-    sums: &mut Sums<C::Base>,
-) -> Vec<C::CurveExt> {
+fn by_bits<C: CurveAffine>(windows: &[Vec<Bucket<C>>], bits: u32, sums: &mut Sums<C::Base>) -> Vec<C::CurveExt> {
     let mut of_bits = vec![];
     for (window, buckets) in (0..).zip(windows) {
         for bit in 0..bits {
