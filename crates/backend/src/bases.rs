@@ -100,7 +100,7 @@ impl<C: CurveAffine> Bases<C> {
         self.combine(terms, [*blind, C::ScalarExt::ZERO], rayon::current_num_threads())
     }
 
-    /// Σ_t factors[t]·G(i + t·len), for each i below len = rows / factors.
+    /// `Σ_t factors[t]·G(i + t·len)`, for each i below len = rows / factors.
     ///
     /// # Panics
     /// If there are no factors.

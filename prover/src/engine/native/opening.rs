@@ -129,7 +129,7 @@ fn divided<F: Scalar>(mut coefficients: Vec<F>, point: F) -> Vec<F> {
 /// Shows that a polynomial, committed to with a blind, has the value that the transcript knows at a point, of which `at`
 /// are the powers: the inner-product argument.
 ///
-/// Bases are folded once, after [`ROUNDS_UNFOLDED`]: until then a round is a multiplication over the bases as they are, which
+/// Bases are folded once, after some rounds: until then a round is a multiplication over the bases as they are, which
 /// are prepared, and after that over those that are left, with scalars that carry the challenges since.
 pub fn open_at<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
