@@ -1,31 +1,77 @@
 //! Tasks done in this process: two at a time, so that while one waits for few threads the other keeps the rest busy.
 
-use crate::engine::{ProofInstance, Stage, Watch, prove_with};
+use crate::engine::{Cancel, ProofInstance, Stage, Watch, prove_with};
 use crate::error::ProveError;
 use crate::step::{Progress, StepProver, TaskStage};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
 use backend::Witness;
 use rayon::prelude::*;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// Cells of advice columns that may be under way beside the largest task of a list, so that two at a time take little more
 /// memory than one.
 pub const CELLS_BESIDE: usize = 1 << 21;
 
+/// Tasks that are under way at a time.
+const AT_ONCE: usize = 2;
+
 /// Tasks that wait, and the cells of those under way.
 struct Queue {
-    waiting: Vec<usize>,
-    cells: usize,
+    state: Mutex<(Vec<usize>, usize)>,
+    given_back: Condvar,
+    /// Of each task.
+    cells: Vec<usize>,
     limit: usize,
 }
 
+/// A task that was taken; its cells are given back when it is dropped.
+struct Taken<'q> {
+    queue: &'q Queue,
+    number: usize,
+}
+
 impl Queue {
-    /// The first task that waits and for which there is room.
-    fn take(&mut self, cells: &[usize]) -> Option<usize> {
-        let fits = |&task: &usize| self.cells == 0 || self.cells + cells[task] <= self.limit;
-        let task = self.waiting.remove(self.waiting.iter().position(fits)?);
-        self.cells += cells[task];
-        Some(task)
+    fn new(cells: Vec<usize>) -> Self {
+        let limit = cells.iter().max().map_or(0, |most| most + CELLS_BESIDE);
+        Queue { state: Mutex::new(((0..cells.len()).collect(), 0)), given_back: Condvar::new(), cells, limit }
+    }
+
+    /// The first task that waits and for which there is room, or comes to be; none once none waits.
+    fn take(&self) -> Option<Taken<'_>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let (waiting, under_way) = &mut *state;
+            if waiting.is_empty() {
+                return None;
+            }
+            let fits = |&task: &usize| *under_way == 0 || *under_way + self.cells[task] <= self.limit;
+            if let Some(place) = waiting.iter().position(fits) {
+                let number = waiting.remove(place);
+                *under_way += self.cells[number];
+                return Some(Taken { queue: self, number });
+            }
+            state = self.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.queue.state.lock().unwrap_or_else(PoisonError::into_inner).1 -= self.queue.cells[self.number];
+        self.queue.given_back.notify_all();
+    }
+}
+
+/// Stops all tasks of a list if one panics, or who is told of them does.
+struct StopOnPanic<'c>(&'c Cancel);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.cancel();
+        }
     }
 }
 
@@ -71,40 +117,56 @@ impl StepProver<'_> {
         filled.map_err(|source| ProveError::Witness { instance: index, source })
     }
 
-    /// Does tasks; gives their proofs in the same order. The first that fails stops the others.
+    /// Does tasks; gives their proofs in the same order. The first that fails stops the others. Progress is told on this thread.
     pub fn execute_all(
         &self,
         tasks: &[Task],
         inputs: &Inputs,
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Vec<u8>>, ProveError> {
+        let stage_of = |task: usize, stage| TaskStage { task, segment: tasks[task].segment, stage };
+        if rayon::current_thread_index().is_some() {
+            // A thread of the pool that waited for tasks would be missing to them.
+            let execute = |(number, task): (usize, &Task)| {
+                self.execute(task, inputs, &mut |stage| progress(stage_of(number, stage)))
+            };
+            return tasks.iter().enumerate().map(execute).collect();
+        }
         let prover = self.clone().with_cancel(self.cancel.within());
-        let cells: Vec<usize> = tasks.iter().map(|task| self.cells(task)).collect();
-        let limit = cells.iter().max().map_or(0, |most| most + CELLS_BESIDE);
-        let queue = Mutex::new(Queue { waiting: (0..tasks.len()).collect(), cells: 0, limit });
-        let (progress, failed) = (Mutex::new(progress), Mutex::new(None));
-        // Nothing here waits for another task: with one thread, the second half begins after the first.
-        let some = || {
-            let mut proofs = vec![];
-            while let Some(number) = { locked(&queue).take(&cells) } {
-                let segment = tasks[number].segment;
-                let mut told = |stage| (locked(&progress))(TaskStage { task: number, segment, stage });
+        let queue = Queue::new(tasks.iter().map(|task| self.cells(task)).collect());
+        let (failed, done) = (Mutex::new(None), Mutex::new(vec![]));
+        let some = |tell: Sender<TaskStage>| {
+            let _stop = StopOnPanic(&prover.cancel);
+            while let Some(taken) = queue.take() {
+                let number = taken.number;
+                let mut told = |stage| {
+                    // Who is told may be gone: then nobody asks for the proofs.
+                    let _ = tell.send(stage_of(number, stage));
+                };
                 match prover.execute(&tasks[number], inputs, &mut told) {
-                    Ok(proof) => proofs.push((number, proof)),
+                    Ok(proof) => locked(&done).push((number, proof)),
                     Err(error) => {
                         locked(&failed).get_or_insert(error);
                         prover.cancel.cancel();
                     }
                 }
-                locked(&queue).cells -= cells[number];
             }
-            proofs
         };
-        let (mut proofs, others) = rayon::join(some, some);
+        // Threads beside the pool's: what else the pool does is not kept waiting for a list of proofs.
+        thread::scope(|scope| {
+            let _stop = StopOnPanic(&prover.cancel);
+            let (tell, told) = mpsc::channel();
+            for _ in 0..AT_ONCE.min(tasks.len()) {
+                let tell = tell.clone();
+                scope.spawn(|| some(tell));
+            }
+            drop(tell);
+            told.into_iter().for_each(progress);
+        });
         if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        proofs.extend(others);
+        let mut proofs = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         proofs.sort_unstable_by_key(|&(number, _)| number);
         Ok(proofs.into_iter().map(|(_, proof)| proof).collect())
     }
@@ -116,7 +178,29 @@ impl StepProver<'_> {
     }
 }
 
-/// What a panic left is no worse: it is passed on where both halves are joined.
+/// What a panic left is no worse: it is passed on where the threads are joined.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_waits_for_room_alone() {
+        let queue = Queue::new([8, 8, 1, 2].map(|cells| cells * CELLS_BESIDE).into());
+        let large = queue.take().unwrap();
+        let small = queue.take().unwrap();
+        assert_eq!((large.number, small.number), (0, 2));
+        thread::scope(|scope| {
+            let next = scope.spawn(|| queue.take().map(|taken| taken.number));
+            drop(large);
+            // Beside the small one there is no room for what is larger than the limit leaves.
+            assert_eq!(next.join().unwrap(), Some(1));
+        });
+        drop(small);
+        assert_eq!(queue.take().unwrap().number, 3);
+        assert!(queue.take().is_none());
+    }
 }

@@ -89,7 +89,7 @@ pub struct TaskStage {
 }
 
 /// Told how far the tasks of a list are: several may be under way, whose stages come mixed.
-pub type Progress<'a> = dyn FnMut(TaskStage) + Send + 'a;
+pub type Progress<'a> = dyn FnMut(TaskStage) + 'a;
 
 /// A contribution of proofs, in the order of their tasks.
 pub fn assemble_gradient(losses: Vec<u64>, tasks: &[Task], proofs: Vec<Vec<u8>>) -> Contribution {

@@ -16,6 +16,7 @@ use prover::key::ProverKey;
 use prover::step::{GradientTasks, TaskStage, UpdateTasks};
 use prover::task::{Input, InputDigest, Inputs, InstanceInputs, Task};
 use prover::{ProveError, StepKeys, StepProver};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
@@ -308,6 +309,13 @@ fn tasks_are_done_side_by_side() {
     // The last task's inputs are missing.
     let refused = one.execute_all(&tasks, &inputs, &mut |_| {}).unwrap_err();
     assert!(!matches!(refused, ProveError::Cancelled), "{refused}");
+    // One after another on a thread of the pool, which would be missing to the others.
+    let within = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let again = within.install(|| one.execute_all(&tasks[2..], &all, &mut |_| {}));
+    assert_eq!(again.unwrap().len(), 2);
+    // A panic of who is told ends the list.
+    let panics = catch_unwind(AssertUnwindSafe(|| one.execute_all(&tasks, &all, &mut |_| panic!("told"))));
+    assert!(panics.is_err());
     // Who stopped the list is not stopped by it.
     assert!(one.cancel.check().is_ok());
 }

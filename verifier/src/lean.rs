@@ -34,7 +34,7 @@ impl Oracle {
     /// The Lean file of a proof that halo2 accepts, in the namespace `GradientCoin.<name>`.
     ///
     /// # Panics
-    /// If the name is no identifier of letters, digits and underscores.
+    /// If the name is no identifier of ASCII letters, digits and underscores that begins with no digit.
     pub fn lean(
         &self,
         (params, key): (&Params, &VerifyingKey),

@@ -15,7 +15,7 @@ use plonkish::{Cell, Challenge, Declared, PortId, Roles};
 pub const DATA: PortId = 0;
 /// Port of the weights before the step: W1, then W2.
 pub const WEIGHTS: PortId = 1;
-/// Port of the weights after it, of the same layout: the next step's [`WEIGHTS`].
+/// Port of the weights after it, of the same layout as [`WEIGHTS`].
 pub const NEW_WEIGHTS: PortId = 2;
 /// Ports.
 pub const PORTS: usize = NEW_WEIGHTS + 1;

@@ -230,12 +230,12 @@ fn a_proof_is_written_down_for_lean() {
     assert_eq!(write().ok()["files"], json!(["update.lean"]));
     let text = fs::read_to_string(dir.path().join("update.lean")).unwrap();
     for part in [
-        "namespace GradientCoin.nano_update",
+        "namespace GradientCoin.update_nano",
         "k := 12, numProofs := 1,",
         "def capturedPinnedKeyDescription",
         "theorem fingerprint_matches",
         "theorem capturedMsm_eval_eq_zero",
-        "end GradientCoin.nano_update",
+        "end GradientCoin.update_nano",
     ] {
         assert!(text.contains(part), "no {part}");
     }

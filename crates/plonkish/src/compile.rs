@@ -63,7 +63,8 @@ impl<F: Field, V> Builder<F, V> {
         let merged = merge::equal(fixed_columns);
         merged.rename(&mut gates, &mut columns, &mut lookups, &mut port_flags);
         let Lookups { helpers, tables, running, positions } = lookups;
-        let (mut owners, constants) = owners(&self.blocks, &places, &columns, (layout.advice.len(), fixed));
+        let (mut owners, constants) =
+            owners(&self.blocks, &places, &columns, (layout.advice.len(), merged.of_first(fixed)));
         let spans = spans(&self, &places, &columns, &mut owners, layout.phase1);
         let declared = declared(&self);
         let Layout { advice, phase1, uniform, .. } = layout;

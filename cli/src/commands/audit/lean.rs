@@ -8,6 +8,7 @@ use plonkish::Port;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::engine::{ProofInstance, prove};
 use prover::key::ProverKey;
+use std::path::Path;
 use verifier::Oracle;
 
 /// Proves the subject's values, and writes down what halo2's verifier makes of it. `model` and the circuit name the file's
@@ -28,8 +29,10 @@ pub fn fixture(params: &Params, subject: &Subject, model: &str) -> Result<String
     publics.resize(kind.publics(), F::from(1));
     let instance = ProofInstance { witness: witness.clone(), publics, ports };
     let proof = prove(params, &key, vec![instance], &mut |_| {})?;
+    // A file's name, where the model is one; the circuit's begins with a letter.
+    let model = Path::new(model).file_stem().unwrap_or_default().to_string_lossy();
     let name = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let name = format!("{}_{}", model, kind.name()).chars().map(name).collect::<String>();
+    let name = format!("{}_{model}", kind.name()).chars().map(name).collect::<String>();
     let of_key = (params, &key.verifying);
     Ok(Oracle::new(params, plan)?.lean(of_key, &name, &proof.bytes, &proof.instances)?)
 }

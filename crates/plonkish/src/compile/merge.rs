@@ -27,6 +27,11 @@ pub(super) fn equal<F: Field>(fixed: Vec<Vec<F>>) -> Merged<F> {
 }
 
 impl<F: Field> Merged<F> {
+    /// How many columns the first `count` are now, which stay the first ones.
+    pub fn of_first(&self, count: usize) -> usize {
+        self.numbers[..count].iter().max().map_or(0, |most| most + 1)
+    }
+
     /// Renumbers all that refers to fixed columns.
     pub fn rename(
         &self,

@@ -33,6 +33,7 @@ pub fn pieces<F: Scalar>(
     cancel: &Cancel,
 ) -> Result<Vec<Vec<F>>, ProveError> {
     let (rows, count) = (key.domain.rows(), key.parts.len());
+    assert!(rows.is_multiple_of(LANE), "a circuit has at least {LANE} rows");
     let weights = Weights::new(key, challenges.y);
     // `values[class][coset]`, of constraints that take class + 1 cosets.
     let mut values: Vec<Vec<Vec<F>>> = vec![vec![]; count];
