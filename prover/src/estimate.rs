@@ -1,8 +1,8 @@
 //! What the proofs of a step will cost, before any of them is made.
 //!
 //! Bytes follow from the circuits. Time follows from a step's columns and proofs, by how long this machine takes for the
-//! proof of one small circuit ([`Pace`]); memory from the columns of the largest proof and of those made beside it. The constants were fitted to the
-//! presets; `cargo run --release -p benches --bin estimate` shows the error.
+//! proof of one small circuit ([`Pace`]); memory from the columns of the largest proof and of those made beside it. The
+//! constants were fitted to the presets; `cargo run --release -p benches --bin estimate` shows the error.
 
 use crate::blinding::PortBlinding;
 use crate::engine::{ProofInstance, prove};

@@ -40,7 +40,7 @@ impl Queue {
 
     /// The first task that waits and for which there is room, or comes to be; none once none waits.
     fn take(&self) -> Option<Taken<'_>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         loop {
             let (waiting, under_way) = &mut *state;
             if waiting.is_empty() {
@@ -59,7 +59,7 @@ impl Queue {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.queue.state.lock().unwrap_or_else(PoisonError::into_inner).1 -= self.queue.cells[self.number];
+        locked(&self.queue.state).1 -= self.queue.cells[self.number];
         self.queue.given_back.notify_all();
     }
 }

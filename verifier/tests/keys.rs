@@ -4,12 +4,14 @@
 use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{DEFAULT_K, Params};
 use backend::gates::Node;
-use backend::keys::VerifyingKey;
+use backend::keys::{KeyError, VerifyingKey};
 use backend::parameters;
-use circuits::model::{Config, Spec};
+use backend::ports::PortError;
+use circuits::model::{Config, Gradients, Spec, State};
 use circuits::segments::{Circuits, SegmentKind};
+use circuits::statements::Layouts;
 use circuits::statements::codec::encode;
-use plonkish::Selector;
+use plonkish::{RESERVED_ROWS, Selector};
 use std::cell::LazyCell;
 use std::fs;
 use std::sync::LazyLock;
@@ -244,4 +246,17 @@ fn parts_that_do_not_fit_are_found() {
         let error = other.check_consistent().unwrap_err().to_string();
         assert!(error.ends_with(what), "{what}: {error}");
     }
+}
+
+/// A column of 2^12 rows has a commitment under parameters for 2^13 too: another one.
+#[test]
+fn parameters_of_another_height_are_refused() {
+    let params = parameters::load(None, DEFAULT_K + 1).unwrap().params;
+    let (config, layouts) = (Config::NANO, Layouts::new(&Config::NANO));
+    let height = |rows, usable| PortError::OtherRows { rows, usable };
+    let refused = height((1 << DEFAULT_K) - RESERVED_ROWS, (2 << DEFAULT_K) - RESERVED_ROWS);
+    assert_eq!(layouts.commit_state(&params, &State::init(&config, 1)).unwrap_err(), refused);
+    assert_eq!(layouts.commit_gradients(&params, &Gradients::zeros(&config)).unwrap_err(), refused);
+    let keys = VerifyingKeys::make(&params, &circuits(&config), &config, &mut |_, _| {});
+    assert!(matches!(keys, Err(KeyError::Rows { plan: DEFAULT_K, params }) if params == DEFAULT_K + 1));
 }

@@ -6,6 +6,7 @@ use crate::generators::{Generators, NoPoints};
 use ff::{Field, PrimeField};
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
+use rayon::prelude::*;
 
 /// Commits to columns and polynomials as halo2's parameters do.
 #[derive(Clone, Debug)]
@@ -96,8 +97,18 @@ impl<C: CurveAffine> Bases<C> {
 
     /// Commits to a polynomial, given by its first coefficients, on all threads.
     pub fn commit_polynomial(&self, coefficients: &[C::ScalarExt], blind: &C::ScalarExt) -> C::CurveExt {
-        let terms = coefficients.iter().copied().enumerate();
-        self.combine(terms, [*blind, C::ScalarExt::ZERO], rayon::current_num_threads())
+        self.commit_in_parts(coefficients, blind, rayon::current_num_threads())
+    }
+
+    /// Commits to polynomials with their blinds side by side: parts of one would have buckets of their own.
+    pub fn commit_polynomials(&self, polynomials: &[Vec<C::ScalarExt>], blinds: &[C::ScalarExt]) -> Vec<C::CurveExt> {
+        let parts = rayon::current_num_threads().div_ceil(polynomials.len().max(1));
+        let all = polynomials.par_iter().zip(blinds);
+        all.map(|(polynomial, blind)| self.commit_in_parts(polynomial, blind, parts)).collect()
+    }
+
+    fn commit_in_parts(&self, coefficients: &[C::ScalarExt], blind: &C::ScalarExt, parts: usize) -> C::CurveExt {
+        self.combine(coefficients.iter().copied().enumerate(), [*blind, C::ScalarExt::ZERO], parts)
     }
 
     /// `Σ_t factors[t]·G(i + t·len)`, for each i below len = rows / factors.

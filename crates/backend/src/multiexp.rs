@@ -6,7 +6,7 @@
 //!
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
-use crate::fixed_base::{Affine, Digits, Sums, weighted_sum};
+use crate::fixed_base::{Affine, Digits, Sums, sums_of_bits, weighted_sum};
 use group::Group;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
@@ -71,27 +71,12 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
 
 /// Σ j · Bⱼ of each window of buckets, j of `bits` bits: of each bit the sum of the buckets that have it, then bit by bit.
 fn by_bits<C: CurveAffine>(windows: &[Vec<Bucket<C>>], bits: u32, sums: &mut Sums<C::Base>) -> Vec<C::CurveExt> {
-    let mut of_bits = vec![];
-    for (window, buckets) in (0..).zip(windows) {
-        for bit in 0..bits {
-            let members: Vec<_> = buckets.iter().filter(|(j, _)| j >> bit & 1 == 1).map(|&(_, sum)| sum).collect();
-            if !members.is_empty() {
-                sums.add_group(window * bits + bit, members.into_iter(), &mut of_bits);
-            }
-        }
+    let mut members = vec![];
+    for buckets in windows {
+        let with = |bit: u32| buckets.iter().filter(move |(j, _)| j >> bit & 1 == 1).map(|&(_, sum)| sum).collect();
+        members.extend((0..bits).map(with));
     }
-    sums.finish(&mut of_bits);
-    let mut sum_of = vec![None; windows.len() * bits as usize];
-    of_bits.into_iter().for_each(|(place, sum)| sum_of[place as usize] = Some(sum.to_affine::<C>()));
-    sum_of.chunks(bits as usize).map(horner::<C>).collect()
-}
-
-/// Σ 2^i · Sᵢ.
-pub(crate) fn horner<C: CurveAffine>(of_bits: &[Option<C>]) -> C::CurveExt {
-    of_bits.iter().rev().fold(C::CurveExt::identity(), |sum, bit| {
-        let doubled = sum.double();
-        bit.map_or(doubled, |bit| doubled + bit)
-    })
+    sums_of_bits::<C>(members, bits, sums)
 }
 
 /// Bits of a window. A window costs an addition for each term, and two for each bucket; where buckets are few, one for each of

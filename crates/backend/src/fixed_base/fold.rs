@@ -1,8 +1,7 @@
 //! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
 
-use super::{Affine, FixedBases, Sums};
-use crate::multiexp::horner;
-use group::Curve;
+use super::{Affine, FixedBases, Sums, sums_of_bits};
+use crate::curve::affine;
 use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 
@@ -67,16 +66,6 @@ impl<C: CurveAffine> FixedBases<C> {
                 members[number * bits as usize + (bit + shift) as usize].push(sum);
             }
         }
-        let mut by_bit = vec![];
-        for (place, members) in members.into_iter().enumerate().filter(|(_, members)| !members.is_empty()) {
-            sums.add_group(place as u32, members.into_iter(), &mut by_bit);
-        }
-        sums.finish(&mut by_bit);
-        let mut of_bit = vec![None; bases.len() * bits as usize];
-        by_bit.into_iter().for_each(|(place, sum)| of_bit[place as usize] = Some(sum.to_affine::<C>()));
-        let folded: Vec<C::CurveExt> = of_bit.chunks(bits as usize).map(horner).collect();
-        let mut points = vec![C::identity(); folded.len()];
-        C::CurveExt::batch_normalize(&folded, &mut points);
-        points
+        affine(&sums_of_bits::<C>(members, bits, &mut sums))
     }
 }

@@ -208,5 +208,26 @@ pub(crate) fn weighted_sum<C: CurveAffine>(
     total
 }
 
+/// Σ 2^i · Sᵢ over each `bits` groups in turn, Sᵢ being the sum of a group's members.
+pub(crate) fn sums_of_bits<C: CurveAffine>(
+    groups: Vec<Vec<Affine<C::Base>>>,
+    bits: u32,
+    sums: &mut Sums<C::Base>,
+) -> Vec<C::CurveExt> {
+    let (mut of_group, mut sum_of) = (vec![], vec![None; groups.len()]);
+    for (number, members) in groups.into_iter().enumerate().filter(|(_, members)| !members.is_empty()) {
+        sums.add_group(number as u32, members.into_iter(), &mut of_group);
+    }
+    sums.finish(&mut of_group);
+    of_group.into_iter().for_each(|(number, sum)| sum_of[number as usize] = Some(sum.to_affine::<C>()));
+    let horner = |of_bits: &[Option<C>]| {
+        of_bits.iter().rev().fold(C::CurveExt::identity(), |sum, bit| {
+            let doubled = sum.double();
+            bit.map_or(doubled, |bit| doubled + bit)
+        })
+    };
+    sum_of.chunks(bits as usize).map(horner).collect()
+}
+
 #[cfg(test)]
 mod tests;

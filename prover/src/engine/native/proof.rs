@@ -107,12 +107,7 @@ where
     }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
-    // Each on a thread of its own: parts of one would have buckets of their own.
-    let commit = |(piece, blind): (&Vec<C::ScalarExt>, &C::ScalarExt)| {
-        let terms = piece.iter().copied().enumerate();
-        bases.combine(terms, [*blind, C::ScalarExt::ZERO], rayon::current_num_threads().div_ceil(pieces.len()))
-    };
-    let piece_points: Vec<C::CurveExt> = pieces.par_iter().zip(&piece_blinds).map(commit).collect();
+    let piece_points = bases.commit_polynomials(&pieces, &piece_blinds);
     for point in affine(&piece_points) {
         transcript.write_point(point).map_err(plonk::Error::from)?;
     }
