@@ -4,24 +4,36 @@
 use super::Scalar;
 use backend::gates::{Constraint, Gates, Node};
 use plonkish::{Global, Selector};
+use simd::Vector;
 use std::collections::HashMap;
 
 /// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
 pub const LANE: usize = 64;
 
+/// Vectors of so many rows.
+pub const fn lane<F, V: Vector<F>>() -> usize {
+    LANE / V::LANES
+}
+
 /// Where an instruction reads from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operand {
     Register(usize),
-    /// A column, and the rotation.
+    /// A column, and the rotation, by whole vectors.
     Column(Global, i32),
 }
 
 #[derive(Clone, Debug)]
-enum Instruction<F> {
+enum Instruction<V> {
     Constant {
         to: usize,
-        value: F,
+        value: V,
+    },
+    /// Reads a column at a rotation that is not by whole vectors.
+    Shift {
+        to: usize,
+        column: Global,
+        rotation: i32,
     },
     Add {
         to: usize,
@@ -41,7 +53,7 @@ enum Instruction<F> {
     Scale {
         to: usize,
         a: Operand,
-        by: F,
+        by: V,
     },
     /// Adds a gate's value, times its weight, to the sum of those of its selector.
     Weigh {
@@ -53,29 +65,47 @@ enum Instruction<F> {
     /// Adds that sum, times the selector, to an output.
     Emit {
         output: usize,
-        selector: Option<Factor<F>>,
+        selector: Option<Factor<V>>,
         sum: usize,
     },
 }
 
 /// A selector: its fixed column, and the values that it does not select.
 #[derive(Clone, Debug)]
-struct Factor<F> {
+struct Factor<V> {
     column: usize,
-    others: Vec<F>,
+    others: Vec<V>,
 }
 
 /// Gates, compiled.
 #[derive(Clone, Debug)]
-pub struct Program<F> {
-    instructions: Vec<Instruction<F>>,
+pub struct Program<V> {
+    instructions: Vec<Instruction<V>>,
     registers: usize,
 }
 
 /// The columns that a program reads, as far as some rows and their neighbours reach.
-pub trait Columns<F>: Sync {
-    /// The values of a column on `LANE` rows from `row` on, rotated.
-    fn lane(&self, column: Global, row: usize, rotation: i32) -> &[F];
+pub trait Columns<V>: Sync {
+    /// The values of a column on `LANE` rows from a vector on, rotated; and the vector after them.
+    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V];
+}
+
+/// A rotation: whole vectors, then elements on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Whole vectors.
+    pub vectors: isize,
+    /// Elements, fewer than a vector has.
+    pub elements: usize,
+}
+
+impl Rotation {
+    /// By some rows.
+    #[inline(always)]
+    pub fn of<F, V: Vector<F>>(rows: i32) -> Self {
+        let elements = rows.rem_euclid(V::LANES as i32);
+        Rotation { vectors: ((rows - elements) >> V::LOG_LANES) as isize, elements: elements as usize }
+    }
 }
 
 /// Gates of one selector and one output: number and node of each.
@@ -100,9 +130,16 @@ impl Registers {
     }
 }
 
-impl<F: Scalar> Program<F> {
+impl<V> Program<V> {
     /// Compiles some constraints: of each its number, which its weight goes by, and the output that it is added to.
-    pub fn new(gates: &Gates<F>, constraints: impl IntoIterator<Item = (usize, usize)>) -> Self {
+    pub fn new<F: Scalar>(
+        machine: V::Machine,
+        gates: &Gates<F>,
+        constraints: impl IntoIterator<Item = (usize, usize)>,
+    ) -> Self
+    where
+        V: Vector<F>,
+    {
         // Gates of one selector and output are weighed together, so that the selector is multiplied with once.
         let mut groups: Vec<Group> = vec![];
         let mut group_of = HashMap::new();
@@ -114,10 +151,13 @@ impl<F: Scalar> Program<F> {
             }
             groups[group].gates.push((number, node));
         }
-        Self::assemble(&gates.nodes, &groups)
+        Self::assemble(machine, &gates.nodes, &groups)
     }
 
-    fn assemble(nodes: &[Node<F>], groups: &[Group]) -> Self {
+    fn assemble<F: Scalar>(machine: V::Machine, nodes: &[Node<F>], groups: &[Group]) -> Self
+    where
+        V: Vector<F>,
+    {
         let mut uses = vec![0usize; nodes.len()];
         groups.iter().flat_map(|group| &group.gates).for_each(|&(_, node)| uses[node] += 1);
         // Operands stand before what uses them; nodes that nothing needs use nothing.
@@ -126,7 +166,8 @@ impl<F: Scalar> Program<F> {
                 nodes[node].operands().for_each(|operand| uses[operand] += 1);
             }
         }
-        let mut assembly = Assembly {
+        let mut assembly = Assembly::<F, V> {
+            machine,
             nodes,
             uses,
             place: vec![None; nodes.len()],
@@ -142,7 +183,10 @@ impl<F: Scalar> Program<F> {
                 assembly.used(node);
             }
             if let Some(sum) = sum {
-                let selector = selector.map(|s| Factor { column: s.column, others: s.others().collect() });
+                let selector = selector.map(|s| Factor {
+                    column: s.column,
+                    others: s.others().map(|other: F| V::splat(machine, &other)).collect(),
+                });
                 assembly.instructions.push(Instruction::Emit { output: *output, selector, sum });
                 assembly.registers.free.push(sum);
             }
@@ -151,98 +195,120 @@ impl<F: Scalar> Program<F> {
     }
 
     /// Room for running.
-    pub fn registers(&self) -> Vec<Vec<F>> {
-        vec![vec![F::ZERO; LANE]; self.registers]
+    pub fn registers<F: Scalar>(&self, machine: V::Machine) -> Vec<Vec<V>>
+    where
+        V: Vector<F>,
+    {
+        vec![vec![V::splat(machine, &F::ZERO); lane::<F, V>()]; self.registers]
     }
 
-    /// Adds the weighed gates on `LANE` rows from `row` on to `outputs`, each of `LANE` values.
-    pub fn run(
+    /// Adds the weighed gates on `LANE` rows from a vector on to `outputs`, each of as many values.
+    #[inline(always)]
+    pub fn run<F: Scalar>(
         &self,
-        columns: &impl Columns<F>,
-        row: usize,
-        weights: &[F],
-        registers: &mut [Vec<F>],
-        outputs: &mut [F],
-    ) {
+        columns: &impl Columns<V>,
+        vector: usize,
+        weights: &[V],
+        registers: &mut [Vec<V>],
+        outputs: &mut [V],
+    ) where
+        V: Vector<F>,
+    {
         for instruction in &self.instructions {
             // The target leaves its place while others are read; no instruction reads its own target.
-            let (Instruction::Constant { to, .. }
-            | Instruction::Add { to, .. }
-            | Instruction::Subtract { to, .. }
-            | Instruction::Multiply { to, .. }
-            | Instruction::Scale { to, .. }
-            | Instruction::Weigh { to, .. }
-            | Instruction::Emit { sum: to, .. }) = instruction;
-            let mut target = std::mem::take(&mut registers[*to]);
-            let read = |operand: &Operand| -> &[F] {
+            let mut target = std::mem::take(&mut registers[instruction.target()]);
+            let read = |operand: &Operand| -> &[V] {
                 match operand {
                     Operand::Register(register) => &registers[*register],
-                    Operand::Column(column, rotation) => columns.lane(*column, row, *rotation),
+                    Operand::Column(column, rotation) => columns.lane(*column, vector, Rotation::of::<F, V>(*rotation)),
                 }
             };
             match instruction {
                 Instruction::Constant { value, .. } => target.fill(*value),
-                Instruction::Add { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a + b),
-                Instruction::Subtract { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a - b),
-                Instruction::Multiply { a, b, .. } => combine(&mut target, read(a), read(b), |a, b| *a * b),
+                Instruction::Shift { column, rotation, .. } => {
+                    let rotation = Rotation::of::<F, V>(*rotation);
+                    let values = columns.lane(*column, vector, rotation);
+                    for (to, pair) in target.iter_mut().zip(values.windows(2)) {
+                        *to = pair[0].shifted(pair[1], rotation.elements);
+                    }
+                }
+                Instruction::Add { a, b, .. } => {
+                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                        *to = *a + *b;
+                    }
+                }
+                Instruction::Subtract { a, b, .. } => {
+                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                        *to = *a - *b;
+                    }
+                }
+                Instruction::Multiply { a, b, .. } => {
+                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                        *to = *a * *b;
+                    }
+                }
                 Instruction::Scale { a, by, .. } => {
-                    target.iter_mut().zip(read(a)).for_each(|(to, a)| *to = *a * by);
+                    for (to, a) in target.iter_mut().zip(read(a)) {
+                        *to = *a * *by;
+                    }
                 }
                 Instruction::Weigh { a, gate, first, .. } => {
-                    let weight = &weights[*gate];
-                    let values = target.iter_mut().zip(read(a));
-                    if *first {
-                        values.for_each(|(to, a)| *to = *a * weight);
-                    } else {
-                        values.for_each(|(to, a)| *to += &(*a * weight));
+                    let weight = weights[*gate];
+                    for (to, a) in target.iter_mut().zip(read(a)) {
+                        let weighed = *a * weight;
+                        *to = if *first { weighed } else { *to + weighed };
                     }
                 }
                 Instruction::Emit { output, selector, .. } => {
-                    let output = outputs[output * LANE..(output + 1) * LANE].iter_mut().zip(&target);
+                    let lane = lane::<F, V>();
+                    let output = outputs[output * lane..(output + 1) * lane].iter_mut();
                     match selector {
-                        None => output.for_each(|(out, sum)| *out += sum),
+                        None => {
+                            for (out, sum) in output.zip(&target) {
+                                *out = *out + *sum;
+                            }
+                        }
                         Some(Factor { column, others }) => {
-                            let cells = columns.lane(Global::Fixed(*column), row, 0);
-                            output.zip(cells).for_each(|((out, sum), cell)| {
-                                *out += &others.iter().fold(*sum * cell, |product, other| product * (*other - cell));
-                            });
+                            let cells = columns.lane(Global::Fixed(*column), vector, Rotation::of::<F, V>(0));
+                            for ((out, sum), cell) in output.zip(&target).zip(cells) {
+                                let mut selected = *sum * *cell;
+                                for other in others {
+                                    selected = selected * (*other - *cell);
+                                }
+                                *out = *out + selected;
+                            }
                         }
                     }
                 }
             }
-            registers[*to] = target;
+            registers[instruction.target()] = target;
         }
     }
 }
 
-fn combine<F: Scalar>(to: &mut [F], a: &[F], b: &[F], f: impl Fn(&F, &F) -> F) {
-    for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
-        *to = f(a, b);
-    }
-}
-
-struct Assembly<'n, F> {
+struct Assembly<'n, F, V: Vector<F>> {
+    machine: V::Machine,
     nodes: &'n [Node<F>],
     /// Uses that are still to come.
     uses: Vec<usize>,
     place: Vec<Option<usize>>,
     registers: Registers,
-    instructions: Vec<Instruction<F>>,
+    instructions: Vec<Instruction<V>>,
 }
 
-impl<F: Scalar> Assembly<'_, F> {
+impl<F: Scalar, V: Vector<F>> Assembly<'_, F, V> {
     /// Computes a node, unless it is computed already, and says where it is.
     fn compute(&mut self, node: usize) -> Operand {
-        if let Node::Cell(column, rotation) = self.nodes[node] {
-            return Operand::Column(column, rotation);
-        }
         if let Some(register) = self.place[node] {
             return Operand::Register(register);
         }
         let of = |this: &mut Self, (a, b): (usize, usize)| (this.compute(a), this.compute(b));
         let instruction = match self.nodes[node] {
-            Node::Cell(column, rotation) => return Operand::Column(column, rotation),
-            Node::Constant(value) => Instruction::Constant { to: 0, value },
+            Node::Cell(column, rotation) if Rotation::of::<F, V>(rotation).elements == 0 => {
+                return Operand::Column(column, rotation);
+            }
+            Node::Cell(column, rotation) => Instruction::Shift { to: 0, column, rotation },
+            Node::Constant(value) => Instruction::Constant { to: 0, value: V::splat(self.machine, &value) },
             Node::Add(a, b) => {
                 let (a, b) = of(self, (a, b));
                 Instruction::Add { to: 0, a, b }
@@ -255,7 +321,7 @@ impl<F: Scalar> Assembly<'_, F> {
                 let (a, b) = of(self, (a, b));
                 Instruction::Multiply { to: 0, a, b }
             }
-            Node::Scale(a, by) => Instruction::Scale { to: 0, a: self.compute(a), by },
+            Node::Scale(a, by) => Instruction::Scale { to: 0, a: self.compute(a), by: V::splat(self.machine, &by) },
         };
         // Taken before the operands' registers are free, so that it is none of theirs.
         let register = self.registers.take();
@@ -275,10 +341,11 @@ impl<F: Scalar> Assembly<'_, F> {
     }
 }
 
-impl<F> Instruction<F> {
+impl<V> Instruction<V> {
     fn to(mut self, register: usize) -> Self {
         match &mut self {
             Instruction::Constant { to, .. }
+            | Instruction::Shift { to, .. }
             | Instruction::Add { to, .. }
             | Instruction::Subtract { to, .. }
             | Instruction::Multiply { to, .. }
@@ -287,6 +354,19 @@ impl<F> Instruction<F> {
             | Instruction::Emit { sum: to, .. } => *to = register,
         }
         self
+    }
+
+    fn target(&self) -> usize {
+        match self {
+            Instruction::Constant { to, .. }
+            | Instruction::Shift { to, .. }
+            | Instruction::Add { to, .. }
+            | Instruction::Subtract { to, .. }
+            | Instruction::Multiply { to, .. }
+            | Instruction::Scale { to, .. }
+            | Instruction::Weigh { to, .. }
+            | Instruction::Emit { sum: to, .. } => *to,
+        }
     }
 }
 
@@ -298,25 +378,72 @@ mod tests {
     use pasta_curves::Fp;
     use plonkish::Expr;
     use proptest::prelude::*;
+    use simd::{One, elements, vectors};
 
     const ROWS: usize = 2 * LANE;
-    /// Rows before and after that rotations reach.
-    const REACH: usize = 2;
+    /// Rows before and after that rotations reach, by whole vectors.
+    const REACH: usize = 16;
 
-    struct Grid {
-        advice: Vec<Vec<Fp>>,
-        fixed: Vec<Vec<Fp>>,
+    struct Grid<V> {
+        advice: Vec<Vec<V>>,
+        fixed: Vec<Vec<V>>,
+        /// Vectors that rotations reach.
+        reach: usize,
+        lane: usize,
     }
 
-    impl Columns<Fp> for Grid {
-        fn lane(&self, column: Global, row: usize, rotation: i32) -> &[Fp] {
-            let first = (REACH + row).wrapping_add_signed(rotation as isize);
+    impl<V: Sync> Columns<V> for Grid<V> {
+        fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V] {
+            let first = (self.reach + vector).wrapping_add_signed(rotation.vectors);
             match column {
-                Global::Advice(column) => &self.advice[column][first..first + LANE],
-                Global::Fixed(column) => &self.fixed[column][first..first + LANE],
+                Global::Advice(column) => &self.advice[column][first..=first + self.lane],
+                Global::Fixed(column) => &self.fixed[column][first..first + self.lane],
                 Global::Uniform(_) => unreachable!("expressions of the test read none"),
             }
         }
+    }
+
+    /// Runs constraints, of each of which the output is given, and compares with what expressions say row by row.
+    fn check<V: Vector<Fp>>(
+        machine: V::Machine,
+        constraints: &[(Expr<Fp, Global>, Option<Selector>, usize)],
+        seed: u64,
+    ) -> Result<(), TestCaseError> {
+        let value = |i: usize| (Fp::from(seed) + Fp::from(i as u64 + 1)).square().square() + Fp::from(3);
+        let column = |c: usize| (0..ROWS + 2 * REACH).map(|row| value(1000 * c + row)).collect::<Vec<_>>();
+        let (advice, fixed): (Vec<_>, Vec<_>) = ((0..3).map(column).collect(), (3..5).map(column).collect());
+        let loaded = |columns: &[Vec<Fp>]| columns.iter().map(|column| vectors(machine, column)).collect();
+        let lane = lane::<Fp, V>();
+        let grid = Grid { advice: loaded(&advice), fixed: loaded(&fixed), reach: REACH / V::LANES, lane };
+        let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
+        let splat: Vec<V> = weights.iter().map(|weight| V::splat(machine, weight)).collect();
+        let gates = Gates::new(constraints.iter().map(|(poly, selector, _)| (*selector, poly.clone())));
+        let program = Program::<V>::new(machine, &gates, constraints.iter().map(|c| c.2).enumerate());
+        let mut registers = program.registers(machine);
+        for first in [0, LANE] {
+            let mut found = vec![V::splat(machine, &Fp::ONE); 2 * lane];
+            program.run(&grid, first / V::LANES, &splat, &mut registers, &mut found);
+            let found = elements(machine, &found);
+            for row in 0..LANE {
+                let cell = |column: Global, rotation: i32| {
+                    let row = (REACH + first + row).wrapping_add_signed(rotation as isize);
+                    match column {
+                        Global::Advice(column) => advice[column][row],
+                        Global::Fixed(column) => fixed[column][row],
+                        Global::Uniform(_) => unreachable!("expressions of the test read none"),
+                    }
+                };
+                for output in 0..2 {
+                    let of_output = constraints.iter().zip(&weights).filter(|(constraint, _)| constraint.2 == output);
+                    let sum = of_output.fold(Fp::ONE, |sum, ((poly, selector, _), weight)| {
+                        let selector = selector.map_or(Fp::ONE, |selector| selector.poly().eval(&cell));
+                        sum + *weight * selector * poly.eval(&cell)
+                    });
+                    prop_assert_eq!(found[output * LANE + row], sum);
+                }
+            }
+        }
+        Ok(())
     }
 
     proptest! {
@@ -325,28 +452,10 @@ mod tests {
             constraints in prop::collection::vec((expression(), prop::option::of(selector()), 0..2usize), 1..6),
             seed in any::<u64>(),
         ) {
-            let value = |i: usize| (Fp::from(seed) + Fp::from(i as u64 + 1)).square().square() + Fp::from(3);
-            let column = |c: usize| (0..ROWS + 2 * REACH).map(|row| value(1000 * c + row)).collect::<Vec<_>>();
-            let grid = Grid { advice: (0..3).map(column).collect(), fixed: (3..5).map(column).collect() };
-            let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
-            let outputs: Vec<usize> = constraints.iter().map(|c| c.2).collect();
-            let gates = Gates::new(constraints.iter().map(|(poly, selector, _)| (*selector, poly.clone())));
-            let program = Program::new(&gates, outputs.iter().copied().enumerate());
-            let mut registers = program.registers();
-            for first in [0, LANE] {
-                let mut found = vec![Fp::ONE; 2 * LANE];
-                program.run(&grid, first, &weights, &mut registers, &mut found);
-                for row in 0..LANE {
-                    let cell = |column: Global, rotation: i32| grid.lane(column, first, rotation)[row];
-                    for output in 0..2 {
-                        let of_output = constraints.iter().zip(&weights).zip(&outputs).filter(|(_, o)| **o == output);
-                        let sum = of_output.fold(Fp::ONE, |sum, (((poly, selector, _), weight), _)| {
-                            let selector = selector.map_or(Fp::ONE, |selector| selector.poly().eval(&cell));
-                            sum + *weight * selector * poly.eval(&cell)
-                        });
-                        prop_assert_eq!(found[output * LANE + row], sum);
-                    }
-                }
+            check::<Fp>(One, &constraints, seed)?;
+            #[cfg(target_arch = "x86_64")]
+            if let Some(machine) = simd::Ifma::try_new() {
+                check::<simd::Wide<Fp>>(machine, &constraints, seed)?;
             }
         }
     }
@@ -358,7 +467,7 @@ mod tests {
         let product = || x(0) * x(1);
         let selector = Some(Selector { column: 0, value: 1, values: 1 });
         let gates = Gates::new([(selector, product() - x(2)), (selector, product() * product() + Expr::int(0))]);
-        let program = Program::new(&gates, [(0, 0), (1, 0)]);
+        let program = Program::<Fp>::new(One, &gates, [(0, 0), (1, 0)]);
         // A product, a difference, a square; two gates are weighed, and the selector comes once.
         assert_eq!(program.instructions.len(), 3 + 2 + 1);
         assert!(program.registers <= 4);

@@ -10,11 +10,21 @@ use backend::keys::Shape;
 use backend::queries::Queries;
 use plonkish::{Global, Plan};
 use rayon::prelude::*;
+use simd::{One, Vector, vectors};
+
+/// A circuit, ready to be proven with what this processor has.
+pub enum NativeKey<F: Scalar> {
+    /// Element by element.
+    One(Key<F, F>),
+    /// By vectors of eight.
+    #[cfg(target_arch = "x86_64")]
+    Wide(Key<F, simd::Wide<F>>),
+}
 
 /// A circuit, ready to be proven.
-pub struct NativeKey<F> {
+pub struct Key<F, V: Vector<F>> {
     /// Rows, and a coset for each piece of the quotient.
-    pub domain: Domain<F>,
+    pub domain: Domain<F, V>,
     /// What proofs open.
     pub queries: Queries,
     /// Advice columns.
@@ -28,26 +38,26 @@ pub struct NativeKey<F> {
     /// Values that are the same on every usable row.
     pub uniform: usize,
     /// Coefficients of the column that is 1 on every usable row.
-    pub usable: Vec<F>,
+    pub usable: Vec<V>,
     /// Coefficients of the fixed columns, in the order of halo2's.
-    pub fixed: Vec<Vec<F>>,
+    pub fixed: Vec<Vec<V>>,
     /// Values of the permutation's columns.
     pub sigma_values: Vec<Vec<F>>,
     /// Their coefficients.
-    pub sigma: Vec<Vec<F>>,
+    pub sigma: Vec<Vec<V>>,
     /// For each coset, what is evaluated there.
-    pub parts: Vec<Part<F>>,
+    pub parts: Vec<Part<V>>,
     /// Rows before and after a row that constraints read.
     pub reach: (usize, usize),
     /// Fixed columns on each coset.
-    pub cosets: Vec<FixedCoset<F>>,
+    pub cosets: Vec<FixedCoset<V>>,
 }
 
 /// The constraints that are evaluated on a coset: a polynomial of degree d·(n − 1) is known from its values on d − 1 cosets
 /// once it is divided by X^n − 1, so that gates of low degree are not evaluated on all.
-pub struct Part<F> {
+pub struct Part<V> {
     /// The program. Output i adds up constraints that take i cosets more than those before this one.
-    pub program: Program<F>,
+    pub program: Program<V>,
     /// Which advice columns it reads.
     pub advice: Vec<bool>,
     /// Whether it reads a value that is the same on every row.
@@ -56,19 +66,19 @@ pub struct Part<F> {
 }
 
 /// Fixed columns on a coset; empty if nothing reads them there.
-pub struct FixedCoset<F> {
+pub struct FixedCoset<V> {
     /// Fixed columns.
-    pub fixed: Vec<Vec<F>>,
+    pub fixed: Vec<Vec<V>>,
     /// The permutation's.
-    pub sigma: Vec<Vec<F>>,
+    pub sigma: Vec<Vec<V>>,
     /// 1 on every usable row.
-    pub usable: Vec<F>,
+    pub usable: Vec<V>,
     /// 1 on the first row.
-    pub first: Vec<F>,
+    pub first: Vec<V>,
     /// 1 on the last row in use, to which permutation products lead.
-    pub last: Vec<F>,
+    pub last: Vec<V>,
     /// 1 on the rows before that.
-    pub active: Vec<F>,
+    pub active: Vec<V>,
 }
 
 /// Cosets that a constraint of this degree takes.
@@ -79,7 +89,31 @@ pub fn cosets_of(degree: usize) -> usize {
 impl<F: Scalar> NativeKey<F> {
     /// Prepares a plan, of which `shape` is the shape.
     pub fn new(plan: &Plan<F>, shape: &Shape) -> Self {
-        let (domain, queries) = (Domain::new(plan.k, shape.quotient_pieces), Queries::of(plan));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = simd::Ifma::try_new() {
+            return NativeKey::Wide(Key::new(machine, plan, shape));
+        }
+        Self::plain(plan, shape)
+    }
+
+    /// The same, element by element on any processor.
+    pub fn plain(plan: &Plan<F>, shape: &Shape) -> Self {
+        NativeKey::One(Key::new(One, plan, shape))
+    }
+
+    /// Bytes of its columns: coefficients, and values on rows and cosets. Programs and roots of unity are left out.
+    pub fn bytes(&self) -> usize {
+        match self {
+            NativeKey::One(key) => key.bytes(),
+            #[cfg(target_arch = "x86_64")]
+            NativeKey::Wide(key) => key.bytes(),
+        }
+    }
+}
+
+impl<F: Scalar, V: Vector<F>> Key<F, V> {
+    fn new(machine: V::Machine, plan: &Plan<F>, shape: &Shape) -> Self {
+        let (domain, queries) = (Domain::new(machine, plan.k, shape.quotient_pieces), Queries::of(plan));
         let rows = domain.rows();
         let gates = Gates::of(plan);
         let degrees = gates.degrees();
@@ -95,15 +129,15 @@ impl<F: Scalar> NativeKey<F> {
                 Global::Fixed(column) => fixed[column] = true,
                 Global::Uniform(_) => uniform = true,
             });
-            let program = Program::new(&gates, here.map(|(number, cosets)| (number, cosets - 1 - coset)));
+            let program = Program::new(machine, &gates, here.map(|(number, cosets)| (number, cosets - 1 - coset)));
             Part { program, advice, uniform, fixed }
         };
-        let parts: Vec<Part<F>> = (0..shape.quotient_pieces).into_par_iter().map(part).collect();
+        let parts: Vec<Part<V>> = (0..shape.quotient_pieces).into_par_iter().map(part).collect();
         let sigma_values = permutation::columns(plan, &queries, &domain);
         let last = rows - shape.blinding_rows;
         let ones = |from: usize, to: usize| [vec![F::ZERO; from], vec![F::ONE; to - from]].concat();
         let lagrange = [ones(0, plan.usable), ones(0, 1), ones(last, last + 1), ones(0, last)];
-        let columns = Columns::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
+        let columns = Columns::<F, V>::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
         let cosets = (0..shape.quotient_pieces)
             .map(|coset| {
                 let lagrange = [parts[coset].uniform, coset < cosets_of(2), coset < cosets_of(3), true];
@@ -119,7 +153,7 @@ impl<F: Scalar> NativeKey<F> {
         let mut sigma = fixed.split_off(plan.fixed.len());
         let usable = sigma.swap_remove(sigma_values.len());
         sigma.truncate(sigma_values.len());
-        NativeKey {
+        Key {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
             chunk: shape.permutation_chunk(),
@@ -137,16 +171,16 @@ impl<F: Scalar> NativeKey<F> {
         }
     }
 
-    /// Bytes of its columns: coefficients, and values on rows and cosets. Programs and roots of unity are left out.
-    pub fn bytes(&self) -> usize {
-        let all = [&self.fixed, &self.sigma_values, &self.sigma].into_iter().flatten();
-        let of_coset = |coset: &FixedCoset<F>| {
+    fn bytes(&self) -> usize {
+        let all = [&self.fixed, &self.sigma].into_iter().flatten();
+        let of_coset = |coset: &FixedCoset<V>| {
             let columns: usize = coset.fixed.iter().chain(&coset.sigma).map(Vec::len).sum();
             columns + coset.usable.len() + coset.first.len() + coset.last.len() + coset.active.len()
         };
-        let values =
+        let vectors =
             self.usable.len() + all.map(Vec::len).sum::<usize>() + self.cosets.iter().map(of_coset).sum::<usize>();
-        values * size_of::<F>()
+        let values: usize = self.sigma_values.iter().map(Vec::len).sum();
+        vectors * size_of::<V>() + values * size_of::<F>()
     }
 
     /// Columns of the permutation: that of the instance's values, if it is copied from, then advice columns.
@@ -167,43 +201,45 @@ impl<F: Scalar> NativeKey<F> {
 }
 
 /// Columns that are the same in all proofs.
-struct Columns<F> {
+struct Columns<F, V> {
     /// Of those that have few.
     steps: Vec<Option<Steps<F>>>,
-    coefficients: Vec<Vec<F>>,
+    coefficients: Vec<Vec<V>>,
 }
 
-impl<F: Scalar> Columns<F> {
+impl<F: Scalar, V: Vector<F>> Columns<F, V> {
     /// Columns of these first values.
-    fn new<'v>(domain: &Domain<F>, values: impl Iterator<Item = &'v Vec<F>>) -> Self {
+    fn new<'v>(domain: &Domain<F, V>, values: impl Iterator<Item = &'v Vec<F>>) -> Self {
         let shared = runs::Coefficients::new(domain);
-        let column = |values: &Vec<F>| match runs::steps(values, domain.rows()) {
+        let column = |work: &mut Vec<V>, values: &Vec<F>| match runs::steps(values, domain.rows()) {
             Some(steps) => {
-                let coefficients = shared.of(&steps);
+                let coefficients = vectors(domain.machine, &shared.of(&steps));
                 (Some(steps), coefficients)
             }
             None => {
                 let mut column = values.to_vec();
                 column.resize(domain.rows(), F::ZERO);
-                domain.interpolate(&mut column);
+                let mut column = vectors(domain.machine, &column);
+                domain.interpolate(&mut column, work);
                 (None, column)
             }
         };
-        let (steps, coefficients) = values.collect::<Vec<_>>().into_par_iter().map(column).unzip();
+        let values = values.collect::<Vec<_>>().into_par_iter();
+        let (steps, coefficients) = values.map_init(Vec::new, column).unzip();
         Columns { steps, coefficients }
     }
 
     /// The values of those that are read on a coset; of the others, none.
-    fn evaluate(&self, domain: &Domain<F>, coset: usize, read: &[bool]) -> Vec<Vec<F>> {
+    fn evaluate(&self, domain: &Domain<F, V>, coset: usize, read: &[bool]) -> Vec<Vec<V>> {
         let shared = runs::Values::new(domain, coset);
         let columns = self.steps.par_iter().zip(&self.coefficients).zip(read);
-        let evaluate = |work: &mut Vec<F>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<F>), &bool)| match (
+        let evaluate = |work: &mut Vec<V>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<V>), &bool)| match (
             read, steps,
         ) {
             (false, _) => vec![],
-            (true, Some(steps)) => shared.of(steps),
+            (true, Some(steps)) => vectors(domain.machine, &shared.of(steps)),
             (true, None) => {
-                let mut values = vec![F::ZERO; domain.rows()];
+                let mut values = coefficients.clone();
                 domain.evaluate(coset, coefficients, work, &mut values);
                 values
             }

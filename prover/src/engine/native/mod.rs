@@ -39,16 +39,17 @@ use crate::key::ProverKey;
 use backend::challenge;
 use backend::curve::{Params, Point, ProofWriter};
 use backend::ports::refuse_identity;
-use ff::{FromUniformBytes, WithSmallOrderMulGroup};
+use ff::WithSmallOrderMulGroup;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::Transcript;
 use pasta_curves::arithmetic::VartimeField;
 use rayon::prelude::*;
+use simd::Modulus;
 
 /// A field that circuits are proven over.
-pub trait Scalar: plonkish::Field + WithSmallOrderMulGroup<3> + FromUniformBytes<64> + VartimeField + Ord {}
+pub trait Scalar: plonkish::Field + WithSmallOrderMulGroup<3> + Modulus + VartimeField + Ord {}
 
-impl<F: plonkish::Field + WithSmallOrderMulGroup<3> + FromUniformBytes<64> + VartimeField + Ord> Scalar for F {}
+impl<F: plonkish::Field + WithSmallOrderMulGroup<3> + Modulus + VartimeField + Ord> Scalar for F {}
 
 /// The engine that proves plans directly.
 #[derive(Clone, Copy, Debug, Default)]

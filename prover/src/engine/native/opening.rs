@@ -15,6 +15,7 @@ use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use pasta_curves::arithmetic::{CurveAffine, VartimeField};
 use rand_core::Rng;
 use rayon::prelude::*;
+use simd::{Vector, elements, scale_add};
 use std::io;
 
 /// Rounds of the inner-product argument before the bases are folded: each costs a multiplication over all of them, and
@@ -25,9 +26,9 @@ const ROUNDS_UNFOLDED: usize = 4;
 const SLICE: usize = 128;
 
 /// A polynomial that is opened.
-pub struct Opened<'p, F> {
+pub struct Opened<'p, F, V> {
     /// Its coefficients.
-    pub coefficients: &'p [F],
+    pub coefficients: &'p [V],
     /// The blind of its commitment.
     pub blind: F,
     /// Rotations of x at which it is opened.
@@ -43,9 +44,9 @@ struct Set<F> {
 }
 
 /// Appends the opening of polynomials, each of which comes once, in the order in which halo2 asks for them first.
-pub fn open<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
-    (bases, domain): (&Bases<C>, &Domain<C::ScalarExt>),
-    polynomials: &[Opened<'_, C::ScalarExt>],
+pub fn open<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
+    (bases, domain): (&Bases<C>, &Domain<C::ScalarExt, V>),
+    polynomials: &[Opened<'_, C::ScalarExt, V>],
     x: C::ScalarExt,
     transcript: &mut T,
     rng: &mut impl Rng,
@@ -82,8 +83,8 @@ where
 }
 
 /// Adds up polynomials that are opened at the same points: halo2 orders the sets by the first polynomial of each.
-fn sets<F: Scalar>(domain: &Domain<F>, polynomials: &[Opened<'_, F>], x_1: F) -> Vec<Set<F>> {
-    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F>>)> = vec![];
+fn sets<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, polynomials: &[Opened<'_, F, V>], x_1: F) -> Vec<Set<F>> {
+    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F, V>>)> = vec![];
     for polynomial in polynomials {
         let row = |rotation: &i32| i64::from(*rotation).rem_euclid(domain.rows() as i64) as usize;
         let mut points: Vec<usize> = polynomial.rotations.iter().map(row).collect();
@@ -94,14 +95,18 @@ fn sets<F: Scalar>(domain: &Domain<F>, polynomials: &[Opened<'_, F>], x_1: F) ->
             None => members.push((points, vec![polynomial])),
         }
     }
-    let add = |(points, members): (Vec<usize>, Vec<&Opened<'_, F>>)| {
+    let (machine, slice) = (domain.machine, SLICE / V::LANES);
+    let weight = V::splat(machine, &x_1);
+    let add = |(points, members): (Vec<usize>, Vec<&Opened<'_, F, V>>)| {
         let mut coefficients = vec![F::ZERO; domain.rows()];
-        coefficients.par_chunks_mut(SLICE).enumerate().for_each(|(number, slice)| {
-            let first = number * SLICE;
+        coefficients.par_chunks_mut(SLICE).enumerate().for_each(|(number, out)| {
+            let first = number * slice;
+            let vectors = out.len() / V::LANES;
+            let mut sums = vec![V::splat(machine, &F::ZERO); vectors];
             for member in &members {
-                let part = &member.coefficients[first..first + slice.len()];
-                slice.iter_mut().zip(part).for_each(|(sum, x)| *sum = *sum * x_1 + x);
+                scale_add(machine, &mut sums, weight, &member.coefficients[first..first + vectors]);
             }
+            out.copy_from_slice(&elements(machine, &sums));
         });
         let blind = members.iter().fold(F::ZERO, |blind, member| blind * x_1 + member.blind);
         Set { points, coefficients, blind }

@@ -3,16 +3,17 @@
 
 use super::Scalar;
 use super::domain::Domain;
-use super::key::NativeKey;
+use super::key::Key;
 use backend::permutation::{Cycles, powers};
 use backend::queries::Queries;
 use pasta_curves::arithmetic::VartimeBatchInvert;
 use plonkish::Plan;
 use rand_core::Rng;
 use rayon::prelude::*;
+use simd::Vector;
 
 /// The permutation's columns: cell (i, j) holds δ^i'·ω^j', where (i', j') follows it in its cycle.
-pub fn columns<F: Scalar>(plan: &Plan<F>, queries: &Queries, domain: &Domain<F>) -> Vec<Vec<F>> {
+pub fn columns<F: Scalar, V: Vector<F>>(plan: &Plan<F>, queries: &Queries, domain: &Domain<F, V>) -> Vec<Vec<F>> {
     let cycles = Cycles::of(plan, queries);
     let (shifts, omegas) = (powers(F::DELTA, cycles.next().len()), powers(domain.omega, domain.rows()));
     let value = |&(column, row): &(usize, usize)| shifts[column] * omegas[row];
@@ -21,8 +22,8 @@ pub fn columns<F: Scalar>(plan: &Plan<F>, queries: &Queries, domain: &Domain<F>)
 
 /// The permutation's products of an instance, with the blinds of their commitments. `columns[i]` are the values of its
 /// i-th column.
-pub fn products<F: Scalar>(
-    key: &NativeKey<F>,
+pub fn products<F: Scalar, V: Vector<F>>(
+    key: &Key<F, V>,
     columns: &[&[F]],
     (beta, gamma): (F, F),
     rng: &mut impl Rng,

@@ -2,8 +2,7 @@
 
 use super::Scalar;
 use super::columns::{Columns, commit_columns};
-use super::domain::inner_product;
-use super::key::NativeKey;
+use super::key::{Key, NativeKey};
 use super::opening::{self, Opened};
 use super::permutation;
 use super::quotient;
@@ -11,7 +10,6 @@ use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
 use backend::curve::affine;
-use backend::permutation::powers;
 use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk;
@@ -20,18 +18,19 @@ use pasta_curves::arithmetic::CurveAffine;
 use plonkish::RESERVED_ROWS;
 use rand_core::Rng;
 use rayon::prelude::*;
+use simd::{Vector, elements, inner_product, scaled, vectors};
 use std::collections::BTreeMap;
 
 /// An instance's columns as polynomials, by their coefficients.
-pub struct Polynomials<F> {
+pub struct Polynomials<F, V> {
     /// Instance columns: the instance's values, then those that are the same on every usable row.
-    pub instance: Vec<Vec<F>>,
+    pub instance: Vec<Vec<V>>,
     /// The latter.
     pub uniform: Vec<F>,
     /// Advice columns.
-    pub advice: Vec<Vec<F>>,
+    pub advice: Vec<Vec<V>>,
     /// Permutation products.
-    pub products: Vec<Vec<F>>,
+    pub products: Vec<Vec<V>>,
 }
 
 /// Writes a proof of instances to a transcript that knows the key. What is random is drawn in halo2's order, so that
@@ -47,7 +46,25 @@ pub fn create_proof<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C
 where
     C::ScalarExt: Scalar,
 {
-    let rows = key.domain.rows();
+    match key {
+        NativeKey::One(key) => create(bases, key, instances, transcript, rng, cancel),
+        #[cfg(target_arch = "x86_64")]
+        NativeKey::Wide(key) => create(bases, key, instances, transcript, rng, cancel),
+    }
+}
+
+fn create<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
+    bases: &Bases<C>,
+    key: &Key<C::ScalarExt, V>,
+    instances: Vec<Columns<C>>,
+    transcript: &mut T,
+    rng: &mut impl Rng,
+    cancel: &Cancel,
+) -> Result<(), ProveError>
+where
+    C::ScalarExt: Scalar,
+{
+    let (rows, machine) = (key.domain.rows(), key.domain.machine);
     let one = C::ScalarExt::ONE;
     let usable = rows - RESERVED_ROWS;
     let of_uniform: Vec<Vec<Vec<_>>> =
@@ -66,20 +83,20 @@ where
     let beta = *transcript.squeeze_challenge_scalar::<()>();
     let gamma = *transcript.squeeze_challenge_scalar::<()>();
 
-    let (mut polynomials, mut product_blinds) = (vec![], vec![]);
+    let (mut publics, mut products, mut product_blinds) = (vec![], vec![], vec![]);
     for instance in &instances {
         let mut column = instance.instance.clone();
         column.resize(rows, C::ScalarExt::ZERO);
         let of_advice = key.queries.permuted.iter().map(|&c| &instance.advice[c][..]);
         let of_publics = key.queries.copies_publics().then_some(&column[..]);
         let columns: Vec<&[C::ScalarExt]> = of_publics.into_iter().chain(of_advice).collect();
-        let (products, blinds): (Vec<_>, Vec<_>) =
+        let (of_instance, blinds): (Vec<_>, Vec<_>) =
             permutation::products(key, &columns, (beta, gamma), rng).into_iter().unzip();
+        products.push(of_instance);
         product_blinds.extend(blinds);
-        let uniform = instance.uniform.clone();
-        polynomials.push(Polynomials { instance: vec![column], uniform, advice: vec![], products });
+        publics.push(column);
     }
-    let of_products = polynomials.iter().flat_map(|p| &p.products).zip(&product_blinds);
+    let of_products = products.iter().flatten().zip(&product_blinds);
     let of_products: Vec<_> = of_products.map(|(column, blind)| (&column[..], *blind)).collect();
     let product_points = commit_columns(bases, &of_products, cancel)?;
     for point in product_points {
@@ -90,22 +107,33 @@ where
     write_point::<C, E, T>(transcript, bases.commit_polynomial(&random, &random_blind))?;
     let y = *transcript.squeeze_challenge_scalar::<()>();
 
-    let mut blinds = vec![];
-    for (polynomials, instance) in polynomials.iter_mut().zip(instances) {
-        polynomials.advice = instance.advice;
+    let (mut blinds, mut polynomials) = (vec![], vec![]);
+    let interpolated = |columns: Vec<Vec<C::ScalarExt>>| -> Result<Vec<Vec<V>>, ProveError> {
+        let interpolate = |work: &mut Vec<V>, values: Vec<C::ScalarExt>| {
+            cancel.check()?;
+            let mut column = vectors(machine, &values);
+            key.domain.interpolate(&mut column, work);
+            Ok(column)
+        };
+        columns.into_par_iter().map_init(Vec::new, interpolate).collect()
+    };
+    for ((instance, column), products) in instances.into_iter().zip(publics).zip(products) {
+        let mut of_instance = interpolated(vec![column])?;
+        for value in &instance.uniform {
+            let mut column = key.usable.clone();
+            scaled(machine, &mut column, V::splat(machine, value), &key.usable);
+            of_instance.push(column);
+        }
+        polynomials.push(Polynomials {
+            instance: of_instance,
+            uniform: instance.uniform,
+            advice: interpolated(instance.advice)?,
+            products: interpolated(products)?,
+        });
         blinds.push(instance.blinds);
     }
-    let values = polynomials.iter_mut().flat_map(|p| p.instance.iter_mut().chain(&mut p.advice).chain(&mut p.products));
-    values.collect::<Vec<_>>().into_par_iter().try_for_each(|values| {
-        cancel.check()?;
-        key.domain.interpolate(values);
-        Ok::<(), ProveError>(())
-    })?;
-    for polynomials in &mut polynomials {
-        let of_value = |value: &C::ScalarExt| key.usable.iter().map(|one| *one * value).collect();
-        polynomials.instance.extend(polynomials.uniform.iter().map(of_value));
-    }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
+    let pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements(machine, piece)).collect();
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let piece_points = bases.commit_polynomials(&pieces, &piece_blinds);
     for point in affine(&piece_points) {
@@ -119,19 +147,20 @@ where
     });
     let quotient_blind = piece_blinds.iter().rev().fold(C::ScalarExt::ZERO, |sum, blind| sum * xn + blind);
 
+    let (quotient, random): (Vec<V>, Vec<V>) = (vectors(machine, &quotient), vectors(machine, &random));
     let opened = Openings { key, polynomials: &polynomials, random: &random };
     for value in opened.evaluate(x) {
         transcript.write_scalar(value).map_err(plonk::Error::from)?;
     }
     let blinds = Blinds { advice: &blinds, products: &product_blinds, random: random_blind, quotient: quotient_blind };
-    opening::open((bases, &key.domain), &opened.all(&quotient, &blinds), x, transcript, rng, cancel)
+    opening::open::<C, E, T, V>((bases, &key.domain), &opened.all(&quotient, &blinds), x, transcript, rng, cancel)
 }
 
 /// The polynomials of a proof, as they are opened.
-struct Openings<'p, F> {
-    key: &'p NativeKey<F>,
-    polynomials: &'p [Polynomials<F>],
-    random: &'p [F],
+struct Openings<'p, F, V: Vector<F>> {
+    key: &'p Key<F, V>,
+    polynomials: &'p [Polynomials<F, V>],
+    random: &'p [V],
 }
 
 /// Blinds of their commitments.
@@ -142,7 +171,7 @@ struct Blinds<'p, F> {
     quotient: F,
 }
 
-impl<'p, F: Scalar> Openings<'p, F> {
+impl<'p, F: Scalar, V: Vector<F>> Openings<'p, F, V> {
     /// Rotations at which a product is opened: all but the last one of an instance at the last row in use too.
     fn of_product(&self, product: usize) -> Vec<i32> {
         let end = -(self.key.blinding as i32 + 1);
@@ -152,7 +181,7 @@ impl<'p, F: Scalar> Openings<'p, F> {
     /// The evaluations that a proof has, in order.
     fn evaluate(&self, x: F) -> Vec<F> {
         let (key, queries) = (self.key, &self.key.queries);
-        let mut wanted: Vec<(&[F], i32)> = vec![];
+        let mut wanted: Vec<(&[V], i32)> = vec![];
         for polynomials in self.polynomials {
             wanted.extend(queries.instance.iter().map(|&column| (&polynomials.instance[column][..], 0)));
         }
@@ -165,16 +194,19 @@ impl<'p, F: Scalar> Openings<'p, F> {
         for (number, product) in self.polynomials.iter().flat_map(|p| p.products.iter().enumerate()) {
             wanted.extend(self.of_product(number).into_iter().map(|rotation| (&product[..], rotation)));
         }
-        let mut at: BTreeMap<i32, Vec<F>> = wanted.iter().map(|&(_, rotation)| (rotation, vec![])).collect();
-        at.par_iter_mut()
-            .for_each(|(rotation, at)| *at = powers(x * key.domain.rotation(*rotation), key.domain.rows()));
-        wanted.into_par_iter().map(|(polynomial, rotation)| inner_product(polynomial, &at[&rotation])).collect()
+        let (domain, machine) = (&self.key.domain, self.key.domain.machine);
+        let mut at: BTreeMap<i32, Vec<V>> = wanted.iter().map(|&(_, rotation)| (rotation, vec![])).collect();
+        at.par_iter_mut().for_each(|(rotation, at)| {
+            *at = simd::powers(machine, x * domain.rotation(*rotation), domain.vectors());
+        });
+        let evaluate = |(polynomial, rotation): (&[V], i32)| inner_product(machine, polynomial, &at[&rotation]);
+        wanted.into_par_iter().map(evaluate).collect()
     }
 
     /// All polynomials, in the order in which halo2 opens them first.
-    fn all(&self, quotient: &'p [F], blinds: &Blinds<'_, F>) -> Vec<Opened<'p, F>> {
+    fn all(&self, quotient: &'p [V], blinds: &Blinds<'_, F>) -> Vec<Opened<'p, F, V>> {
         let (key, queries) = (self.key, &self.key.queries);
-        let opened = |coefficients: &'p [F], blind: F, rotations: Vec<i32>| Opened { coefficients, blind, rotations };
+        let opened = |coefficients: &'p [V], blind: F, rotations: Vec<i32>| Opened { coefficients, blind, rotations };
         let mut all = vec![];
         let advice = queries.rotations();
         for (number, polynomials) in self.polynomials.iter().enumerate() {

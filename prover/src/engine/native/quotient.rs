@@ -5,14 +5,15 @@
 
 use super::Scalar;
 use super::domain::Domain;
-use super::expressions::{Columns, LANE};
-use super::key::{FixedCoset, NativeKey, cosets_of};
+use super::expressions::{Columns, LANE, Rotation, lane};
+use super::key::{FixedCoset, Key, cosets_of};
 use super::proof::Polynomials;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::permutation::powers;
 use plonkish::Global;
 use rayon::prelude::*;
+use simd::{Kernel, Vector, add_scaled, scaled};
 
 /// β, γ and y.
 #[derive(Clone, Copy)]
@@ -26,28 +27,31 @@ pub struct Challenges<F> {
 }
 
 /// The pieces of the quotient.
-pub fn pieces<F: Scalar>(
-    key: &NativeKey<F>,
-    instances: &[Polynomials<F>],
+pub fn pieces<F: Scalar, V: Vector<F>>(
+    key: &Key<F, V>,
+    instances: &[Polynomials<F, V>],
     challenges: &Challenges<F>,
     cancel: &Cancel,
-) -> Result<Vec<Vec<F>>, ProveError> {
+) -> Result<Vec<Vec<V>>, ProveError> {
     let (rows, count) = (key.domain.rows(), key.parts.len());
     assert!(rows.is_multiple_of(LANE), "a circuit has at least {LANE} rows");
     let weights = Weights::new(key, challenges.y);
     // `values[class][coset]`, of constraints that take class + 1 cosets.
-    let mut values: Vec<Vec<Vec<F>>> = vec![vec![]; count];
+    let mut values: Vec<Vec<Vec<V>>> = vec![vec![]; count];
     let mut room = Evaluations::new(key);
+    let lane = lane::<F, V>();
     for (coset, fixed) in key.cosets.iter().enumerate() {
         let classes = count - coset;
-        let sums = OnCoset { key, coset, fixed, challenges, weights: &weights }.sum(instances, &mut room, cancel)?;
+        let on_coset = OnCoset { key, coset, fixed, challenges: Splat::new(key, challenges), weights: &weights };
+        let sums = on_coset.sum(instances, &mut room, cancel)?;
         for class in 0..classes {
-            let lane = |sums: &[F]| sums[class * LANE..(class + 1) * LANE].to_vec();
-            values[coset + class].push(sums.chunks_exact(classes * LANE).flat_map(lane).collect());
+            let of_class = |sums: &[V]| sums[class * lane..(class + 1) * lane].to_vec();
+            values[coset + class].push(sums.chunks_exact(classes * lane).flat_map(of_class).collect());
         }
     }
     cancel.check()?;
-    let mut pieces = vec![vec![F::ZERO; rows]; count];
+    let zero = V::splat(key.domain.machine, &F::ZERO);
+    let mut pieces = vec![vec![zero; key.domain.vectors()]; count];
     for of_cosets in values {
         interpolate(&key.domain, of_cosets, &mut pieces);
     }
@@ -56,25 +60,26 @@ pub fn pieces<F: Scalar>(
 
 /// Adds the quotient of a polynomial, known on some cosets, to `pieces`. On coset c, where X^n is c^n, a
 /// quotient of pieces h₀, h₁, … is the polynomial h₀ + c^n·h₁ + c^2n·h₂ + … of degree below n.
-fn interpolate<F: Scalar>(domain: &Domain<F>, of_cosets: Vec<Vec<F>>, pieces: &mut [Vec<F>]) {
+fn interpolate<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, of_cosets: Vec<Vec<V>>, pieces: &mut [Vec<V>]) {
     let nodes: Vec<F> = domain.cosets[..of_cosets.len()].iter().map(|coset| coset.power).collect();
     let inverse = vandermonde_inverse(&nodes);
-    let remainders: Vec<Vec<F>> = of_cosets
+    let remainders: Vec<Vec<V>> = of_cosets
         .into_par_iter()
         .enumerate()
-        .map(|(coset, mut values)| {
-            domain.interpolate_scaled(coset, &mut values);
+        .map_init(Vec::new, |work, (coset, mut values)| {
+            domain.interpolate_scaled(coset, &mut values, work);
             values
         })
         .collect();
-    for (piece, factors) in pieces.iter_mut().zip(&inverse) {
+    let machine = domain.machine;
+    pieces.par_iter_mut().zip(&inverse).for_each(|(piece, factors)| {
         for ((remainder, factor), node) in remainders.iter().zip(factors).zip(&nodes) {
             // The scale that interpolation left out, and X^n − 1, which is not zero on a coset.
             let divisor = (*node - F::ONE).invert_vartime().unwrap_or(F::ZERO);
             let factor = *factor * domain.scale() * divisor;
-            piece.par_iter_mut().zip(remainder).with_min_len(256).for_each(|(x, r)| *x += &(factor * r));
+            add_scaled(machine, piece, V::splat(machine, &factor), remainder);
         }
-    }
+    });
 }
 
 /// For each power, how much the value at each of the nodes contributes to its coefficient.
@@ -102,93 +107,108 @@ fn vandermonde_inverse<F: Scalar>(nodes: &[F]) -> Vec<Vec<F>> {
 }
 
 /// Powers of y, by constraint: those that stand earlier have the higher ones.
-struct Weights<F> {
+struct Weights<V> {
     /// Of gates and ports.
-    gates: Vec<F>,
+    gates: Vec<V>,
     /// That the first product begins with 1.
-    first: F,
+    first: V,
     /// That the last one ends with 0 or 1.
-    last: F,
+    last: V,
     /// That each other product begins where the one before it ends.
-    joined: Vec<F>,
+    joined: Vec<V>,
     /// That products grow as they should.
-    grown: Vec<F>,
+    grown: Vec<V>,
     /// By which the sum of earlier instances is multiplied.
-    instance: F,
+    instance: V,
 }
 
-impl<F: Scalar> Weights<F> {
-    fn new(key: &NativeKey<F>, y: F) -> Self {
+impl<V> Weights<V> {
+    fn new<F: Scalar>(key: &Key<F, V>, y: F) -> Self
+    where
+        V: Vector<F>,
+    {
         let products = key.products();
         // Without products there is nothing to say of them.
         let (ends, joins) = if products > 0 { (2, products - 1) } else { (0, 0) };
         let count = key.constraints + ends + joins + products;
-        let powers = powers(y, count + 1);
+        let powers: Vec<V> = powers(y, count + 1).iter().map(|power| V::splat(key.domain.machine, power)).collect();
         let mut descending = powers[..count].iter().rev().copied();
-        let mut take = |count: usize| descending.by_ref().take(count).collect::<Vec<F>>();
+        let mut take = |count: usize| descending.by_ref().take(count).collect::<Vec<V>>();
         let (gates, ends) = (take(key.constraints), take(ends));
         let (joined, grown) = (take(joins), take(products));
-        let end = |i: usize| ends.get(i).copied().unwrap_or(F::ZERO);
+        let zero = V::splat(key.domain.machine, &F::ZERO);
+        let end = |i: usize| ends.get(i).copied().unwrap_or(zero);
         Weights { gates, first: end(0), last: end(1), joined, grown, instance: powers[count] }
     }
 }
 
-/// The columns of an instance on a coset. Rows are repeated at both ends, so that rotated ones are next to each other.
-struct Evaluations<F> {
+/// The columns of an instance on a coset. Vectors are repeated at both ends, so that rotated ones are next to each other.
+struct Evaluations<V> {
     stride: usize,
     before: usize,
     /// Advice columns, permutation products, the instance's values, values that are the same on every row.
-    values: Vec<F>,
+    values: Vec<V>,
 }
 
-impl<F: Scalar> Evaluations<F> {
-    fn new(key: &NativeKey<F>) -> Self {
+impl<V> Evaluations<V> {
+    fn new<F: Scalar>(key: &Key<F, V>) -> Self
+    where
+        V: Vector<F>,
+    {
         let (before, after) = key.reach;
-        let stride = before + key.domain.rows() + after;
-        Evaluations { stride, before, values: vec![F::ZERO; stride * (key.advice + key.products() + 1 + key.uniform)] }
+        // A rotation that is not by whole vectors reads one more.
+        let (before, after) = (before.div_ceil(V::LANES), after.div_ceil(V::LANES) + 1);
+        let stride = before + key.domain.vectors() + after;
+        let zero = V::splat(key.domain.machine, &F::ZERO);
+        Evaluations { stride, before, values: vec![zero; stride * (key.advice + key.products() + 1 + key.uniform)] }
     }
 
     /// Evaluates what is read on a coset.
-    fn fill(
+    fn fill<F: Scalar>(
         &mut self,
-        key: &NativeKey<F>,
+        key: &Key<F, V>,
         coset: usize,
-        instance: &Polynomials<F>,
+        instance: &Polynomials<F, V>,
         cancel: &Cancel,
-    ) -> Result<(), ProveError> {
-        let (rows, before) = (key.domain.rows(), self.before);
+    ) -> Result<(), ProveError>
+    where
+        V: Vector<F>,
+    {
+        let (vectors, before) = (key.domain.vectors(), self.before);
         let read = &key.parts[coset].advice;
-        let evaluate = |work: &mut Vec<F>, (number, out): (usize, &mut [F])| {
+        let evaluate = |work: &mut Vec<V>, (number, out): (usize, &mut [V])| {
             if read.get(number) == Some(&false) {
                 return Ok(());
             }
             cancel.check()?;
-            let values = &mut out[before..before + rows];
+            let values = &mut out[before..before + vectors];
             match number.checked_sub(key.uniform_from()) {
                 // That it is the same on every usable row says all of it.
                 Some(uniform) => {
-                    let ones = values.iter_mut().zip(&key.cosets[coset].usable);
-                    ones.for_each(|(out, one)| *out = *one * instance.uniform[uniform]);
+                    let value = V::splat(key.domain.machine, &instance.uniform[uniform]);
+                    scaled(key.domain.machine, values, value, &key.cosets[coset].usable);
                 }
                 None => key.domain.evaluate(coset, instance.column(key, number), work, values),
             }
-            out.copy_within(rows..rows + before, 0);
-            let end = before + rows;
+            out.copy_within(vectors..vectors + before, 0);
+            let end = before + vectors;
             out.copy_within(before..before + (out.len() - end), end);
             Ok(())
         };
         self.values.par_chunks_exact_mut(self.stride).enumerate().map_init(Vec::new, evaluate).collect()
     }
 
-    fn lane(&self, column: usize, row: usize, rotation: i32) -> &[F] {
-        let first = (column * self.stride + self.before + row).wrapping_add_signed(rotation as isize);
-        &self.values[first..first + LANE]
+    /// `LANE` rows of a column from a vector on, rotated by whole vectors; and the vector after them.
+    #[inline(always)]
+    fn lane(&self, column: usize, vector: usize, rotation: isize, lane: usize) -> &[V] {
+        let first = (column * self.stride + self.before + vector).wrapping_add_signed(rotation);
+        &self.values[first..first + lane + 1]
     }
 }
 
-impl<F: Scalar> Polynomials<F> {
+impl<F: Scalar, V: Vector<F>> Polynomials<F, V> {
     /// Coefficients of a column, in the order of [`Evaluations`].
-    fn column(&self, key: &NativeKey<F>, number: usize) -> &[F] {
+    fn column(&self, key: &Key<F, V>, number: usize) -> &[V] {
         match number.checked_sub(key.advice) {
             None => &self.advice[number],
             Some(product) => self.products.get(product).unwrap_or(&self.instance[0]),
@@ -196,128 +216,185 @@ impl<F: Scalar> Polynomials<F> {
     }
 }
 
-struct Read<'a, F> {
+struct Read<'a, V> {
+    lane: usize,
     uniform_from: usize,
-    fixed: &'a FixedCoset<F>,
-    room: &'a Evaluations<F>,
+    fixed: &'a FixedCoset<V>,
+    room: &'a Evaluations<V>,
 }
 
-impl<F: Scalar> Columns<F> for Read<'_, F> {
-    fn lane(&self, column: Global, row: usize, rotation: i32) -> &[F] {
+impl<V: Sync> Columns<V> for Read<'_, V> {
+    #[inline(always)]
+    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V] {
         match column {
-            Global::Advice(column) => self.room.lane(column, row, rotation),
-            Global::Fixed(column) => &self.fixed.fixed[column][row..row + LANE],
-            Global::Uniform(number) => self.room.lane(self.uniform_from + number, row, 0),
+            Global::Advice(column) => self.room.lane(column, vector, rotation.vectors, self.lane),
+            Global::Fixed(column) => &self.fixed.fixed[column][vector..vector + self.lane],
+            Global::Uniform(number) => self.room.lane(self.uniform_from + number, vector, 0, self.lane),
         }
     }
 }
 
-/// Constraints on one coset.
-struct OnCoset<'a, F> {
-    key: &'a NativeKey<F>,
-    coset: usize,
-    fixed: &'a FixedCoset<F>,
-    challenges: &'a Challenges<F>,
-    weights: &'a Weights<F>,
+/// Challenges, 0 and 1.
+#[derive(Clone, Copy)]
+struct Splat<V> {
+    beta: V,
+    gamma: V,
+    zero: V,
+    one: V,
 }
 
-impl<F: Scalar> OnCoset<'_, F> {
+impl<V> Splat<V> {
+    fn new<F: Scalar>(key: &Key<F, V>, challenges: &Challenges<F>) -> Self
+    where
+        V: Vector<F>,
+    {
+        let splat = |x| V::splat(key.domain.machine, &x);
+        let Challenges { beta, gamma, .. } = *challenges;
+        Splat { beta: splat(beta), gamma: splat(gamma), zero: splat(F::ZERO), one: splat(F::ONE) }
+    }
+}
+
+/// Constraints on one coset.
+struct OnCoset<'a, F, V: Vector<F>> {
+    key: &'a Key<F, V>,
+    coset: usize,
+    fixed: &'a FixedCoset<V>,
+    challenges: Splat<V>,
+    weights: &'a Weights<V>,
+}
+
+impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
     /// The weighed sums of the constraints of all instances: for each `LANE` rows, those of each class.
     fn sum(
         &self,
-        instances: &[Polynomials<F>],
-        room: &mut Evaluations<F>,
+        instances: &[Polynomials<F, V>],
+        room: &mut Evaluations<V>,
         cancel: &Cancel,
-    ) -> Result<Vec<F>, ProveError> {
-        let (rows, classes) = (self.key.domain.rows(), self.key.parts.len() - self.coset);
-        let mut sums = vec![F::ZERO; rows * classes];
+    ) -> Result<Vec<V>, ProveError> {
+        let (lane, classes) = (lane::<F, V>(), self.key.parts.len() - self.coset);
+        let machine = self.key.domain.machine;
+        let mut sums = vec![V::splat(machine, &F::ZERO); self.key.domain.vectors() * classes];
         let factors = self.permutation_factors();
         let program = &self.key.parts[self.coset].program;
         for (number, instance) in instances.iter().enumerate() {
             room.fill(self.key, self.coset, instance, cancel)?;
-            let columns = Read { uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
-            let add = |registers: &mut Vec<Vec<F>>, (lane, sums): (usize, &mut [F])| {
+            let columns = Read { lane, uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
+            let add = |registers: &mut Vec<Vec<V>>, (part, sums): (usize, &mut [V])| {
                 cancel.check()?;
-                if number > 0 {
-                    sums.iter_mut().for_each(|sum| *sum *= &self.weights.instance);
-                }
-                program.run(&columns, lane * LANE, &self.weights.gates, registers, sums);
-                self.permutation(room, lane * LANE, &factors, sums);
+                let (on_coset, columns, factors, vector) = (self, &columns, &factors[..], part * lane);
+                V::run(machine, Add { on_coset, columns, factors, vector, weigh: number > 0, registers, sums });
                 Ok(())
             };
-            let lanes = sums.par_chunks_exact_mut(classes * LANE).enumerate();
-            lanes.map_init(|| program.registers(), add).collect::<Result<(), ProveError>>()?;
+            let parts = sums.par_chunks_exact_mut(classes * lane).enumerate();
+            parts.map_init(|| program.registers(machine), add).collect::<Result<(), ProveError>>()?;
         }
         Ok(sums)
     }
 
     /// For each column of the permutation β·σ + γ and δ^i·β·X + γ, to which an instance adds the column.
-    fn permutation_factors(&self) -> Vec<[Vec<F>; 2]> {
-        let Challenges { beta, gamma, .. } = *self.challenges;
+    fn permutation_factors(&self) -> Vec<[Vec<V>; 2]> {
+        let Splat { beta, gamma, .. } = self.challenges;
         let domain = &self.key.domain;
-        let points = powers(domain.omega, domain.rows());
+        let points: Vec<V> = simd::powers(domain.machine, domain.omega, domain.vectors());
         let shifts = powers(F::DELTA, self.key.permuted());
-        let of = |(sigma, shift): (&Vec<F>, &F)| {
-            let step = beta * shift * domain.cosets[self.coset].shift;
-            let left = sigma.iter().map(|sigma| beta * sigma + gamma).collect();
-            [left, points.iter().map(|point| step * point + gamma).collect()]
+        let of = |(sigma, shift): (&Vec<V>, &F)| {
+            let step = beta * V::splat(domain.machine, &(*shift * domain.cosets[self.coset].shift));
+            [(beta, &sigma[..]), (step, &points[..])].map(|(by, of)| {
+                let mut factors = vec![gamma; of.len()];
+                add_scaled(domain.machine, &mut factors, by, of);
+                factors
+            })
         };
         self.fixed.sigma.par_iter().zip(&shifts).map(of).collect()
     }
 
     /// Adds the permutation's constraints of an instance on `LANE` rows.
-    fn permutation(&self, room: &Evaluations<F>, row: usize, factors: &[[Vec<F>; 2]], sums: &mut [F]) {
+    #[inline(always)]
+    fn permutation(&self, room: &Evaluations<V>, vector: usize, factors: &[[Vec<V>; 2]], sums: &mut [V]) {
         let (key, weights) = (self.key, self.weights);
         let products = key.products();
         if products == 0 {
             return;
         }
-        let product = |number: usize, rotation: i32| room.lane(key.advice + number, row, rotation);
-        let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * LANE);
+        let lane = lane::<F, V>();
+        let here = |column: usize| room.lane(column, vector, 0, lane);
+        let end = Rotation::of::<F, V>(-(key.blinding as i32 + 1));
+        let next = Rotation::of::<F, V>(1);
+        let rotated =
+            |number: usize, rotation: Rotation| room.lane(key.advice + number, vector, rotation.vectors, lane);
+        let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * lane);
         if let Some(at) = class(2) {
-            let first = &self.fixed.first[row..row + LANE];
-            let end = -(key.blinding as i32 + 1);
-            for lane in 0..LANE {
-                let mut sum = weights.first * (F::ONE - product(0, 0)[lane]);
+            let first = here(key.advice);
+            for i in 0..lane {
+                let mut sum = weights.first * (self.challenges.one - first[i]);
                 for (number, weight) in (1..products).zip(&weights.joined) {
-                    sum += &(*weight * (product(number, 0)[lane] - product(number - 1, end)[lane]));
+                    let before = rotated(number - 1, end);
+                    let before = before[i].shifted(before[i + 1], end.elements);
+                    sum = sum + *weight * (here(key.advice + number)[i] - before);
                 }
-                sums[at + lane] += &(sum * first[lane]);
+                sums[at + i] = sums[at + i] + sum * self.fixed.first[vector + i];
             }
         }
         if let Some(at) = class(3) {
-            let (last, values) = (&self.fixed.last[row..row + LANE], product(products - 1, 0));
-            for lane in 0..LANE {
-                let value = values[lane];
-                sums[at + lane] += &(weights.last * last[lane] * (value.square() - value));
+            let values = here(key.advice + products - 1);
+            for i in 0..lane {
+                let value = values[i];
+                let last = weights.last * self.fixed.last[vector + i];
+                sums[at + i] = sums[at + i] + last * (value * value - value);
             }
         }
         let Some(at) = class(key.chunk + 2) else { return };
-        let mut total = [F::ZERO; LANE];
-        for (number, weight) in weights.grown.iter().enumerate() {
-            let (mut left, mut right) = ([F::ZERO; LANE], [F::ZERO; LANE]);
-            left.copy_from_slice(product(number, 1));
-            right.copy_from_slice(product(number, 0));
-            let first = number * key.chunk;
-            for column in first..(first + key.chunk).min(key.permuted()) {
-                let values = match column.checked_sub(usize::from(key.queries.copies_publics())) {
-                    Some(permuted) => room.lane(key.queries.permuted[permuted], row, 0),
-                    None => room.lane(key.advice + products, row, 0),
-                };
-                let [with_sigma, with_own] = &factors[column];
-                let factors = with_sigma[row..row + LANE].iter().zip(&with_own[row..row + LANE]);
-                for ((lane, value), (sigma, own)) in values.iter().enumerate().zip(factors) {
-                    left[lane] *= &(*value + sigma);
-                    right[lane] *= &(*value + own);
+        let uses_publics = usize::from(key.queries.copies_publics());
+        let of_column = |column: usize| match column.checked_sub(uses_publics) {
+            Some(permuted) => here(key.queries.permuted[permuted]),
+            None => here(key.advice + products),
+        };
+        for i in 0..lane {
+            let mut total = self.challenges.zero;
+            for (number, weight) in weights.grown.iter().enumerate() {
+                let after = rotated(number, next);
+                let (mut left, mut right) =
+                    (after[i].shifted(after[i + 1], next.elements), here(key.advice + number)[i]);
+                let first = number * key.chunk;
+                for column in first..(first + key.chunk).min(key.permuted()) {
+                    let value = of_column(column)[i];
+                    let [with_sigma, with_own] = &factors[column];
+                    left = left * (value + with_sigma[vector + i]);
+                    right = right * (value + with_own[vector + i]);
                 }
+                total = total + *weight * (left - right);
             }
-            for lane in 0..LANE {
-                total[lane] += &(*weight * (left[lane] - right[lane]));
+            sums[at + i] = sums[at + i] + total * self.fixed.active[vector + i];
+        }
+    }
+}
+
+/// Adds the constraints of an instance on `LANE` rows from a vector on.
+struct Add<'a, F, V: Vector<F>> {
+    on_coset: &'a OnCoset<'a, F, V>,
+    columns: &'a Read<'a, V>,
+    /// Of the permutation.
+    factors: &'a [[Vec<V>; 2]],
+    vector: usize,
+    /// Whether earlier instances are weighed first.
+    weigh: bool,
+    registers: &'a mut [Vec<V>],
+    sums: &'a mut [V],
+}
+
+impl<F: Scalar, V: Vector<F>> Kernel for Add<'_, F, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Add { on_coset, columns, factors, vector, weigh, registers, sums } = self;
+        if weigh {
+            for sum in sums.iter_mut() {
+                *sum = *sum * on_coset.weights.instance;
             }
         }
-        let active = &self.fixed.active[row..row + LANE];
-        for lane in 0..LANE {
-            sums[at + lane] += &(total[lane] * active[lane]);
-        }
+        let program = &on_coset.key.parts[on_coset.coset].program;
+        program.run::<F>(columns, vector, &on_coset.weights.gates, registers, sums);
+        on_coset.permutation(columns.room, vector, factors, sums);
     }
 }

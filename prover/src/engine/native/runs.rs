@@ -12,6 +12,7 @@ use super::Scalar;
 use super::domain::Domain;
 use backend::permutation::powers;
 use pasta_curves::arithmetic::VartimeBatchInvert;
+use simd::Vector;
 
 /// Columns of more steps are transformed.
 const MOST: usize = 40;
@@ -45,7 +46,7 @@ pub struct Coefficients<F> {
 
 impl<F: Scalar> Coefficients<F> {
     /// Of a domain.
-    pub fn new(domain: &Domain<F>) -> Self {
+    pub fn new<V: Vector<F>>(domain: &Domain<F, V>) -> Self {
         let (rows, omegas) = (domain.rows(), powers(domain.omega, domain.rows()));
         let mut divisors: Vec<F> = (1..rows).map(|j| F::ONE - omegas[rows - j]).collect();
         divisors.iter_mut().batch_invert_vartime();
@@ -77,7 +78,7 @@ pub struct Values<F> {
 
 impl<F: Scalar> Values<F> {
     /// On a coset.
-    pub fn new(domain: &Domain<F>, coset: usize) -> Self {
+    pub fn new<V: Vector<F>>(domain: &Domain<F, V>, coset: usize) -> Self {
         let (rows, coset) = (domain.rows(), &domain.cosets[coset]);
         let mut terms: Vec<F> = powers(domain.omega, rows).iter().map(|omega| coset.shift * omega - F::ONE).collect();
         terms.iter_mut().batch_invert_vartime();
@@ -123,6 +124,7 @@ mod tests {
     use ff::Field;
     use pasta_curves::Fp;
     use proptest::prelude::*;
+    use simd::One;
 
     proptest! {
         #[test]
@@ -130,7 +132,7 @@ mod tests {
             runs in prop::collection::vec((0..4u64, any::<bool>(), 1..9usize), 0..14),
             length in 0..33usize,
         ) {
-            let domain = Domain::<Fp>::new(5, 3);
+            let domain = Domain::<Fp, Fp>::new(One, 5, 3);
             let of_run = |(value, negative, length): (u64, bool, usize)| {
                 vec![if negative { -Fp::from(value) } else { Fp::from(value) }; length]
             };
@@ -138,7 +140,7 @@ mod tests {
             column.truncate(length);
             let Some(steps) = steps(&column, 32) else { return Ok(()) };
             column.resize(32, Fp::ZERO);
-            domain.interpolate(&mut column);
+            domain.interpolate(&mut column, &mut vec![]);
             prop_assert_eq!(&Coefficients::new(&domain).of(&steps), &column);
             for coset in 0..3 {
                 let mut values = vec![Fp::ZERO; 32];

@@ -151,29 +151,37 @@ where
 /// Rows that hide each column of an instance, and the blinds of their commitments.
 type Hiding<F> = (Vec<Vec<F>>, Vec<F>);
 
-struct Made<C: CurveAffine> {
+struct Made<C: CurveAffine>
+where
+    C::ScalarExt: super::Scalar,
+{
     params: Params<C>,
     plan: Arc<Plan<C::ScalarExt>>,
     vk: VerifyingKey<C>,
     shape: Shape,
     key: NativeKey<C::ScalarExt>,
+    /// The same for any processor.
+    plain: NativeKey<C::ScalarExt>,
 }
 
 impl<C: CurveAffine> Made<C>
 where
-    C::ScalarExt: super::Scalar + FromUniformBytes<64>,
+    C::ScalarExt: super::Scalar,
 {
     fn new(plan: Arc<Plan<C::ScalarExt>>) -> Self {
         let params = Params::<C>::new(K);
         let circuit = PlanCircuit { plan: plan.clone(), witness: None };
         let vk = with_plan(&plan, || keygen_vk(&params, &circuit)).unwrap();
         let shape = Shape::of(&plan).unwrap();
-        let key = NativeKey::new(&plan, &shape);
-        Made { params, plan, vk, shape, key }
+        let (key, plain) = (NativeKey::new(&plan, &shape), NativeKey::plain(&plan, &shape));
+        Made { params, plan, vk, shape, key, plain }
     }
 
     fn prove(&self, witnesses: &[Witness<C::ScalarExt>], instances: &[Vec<C::ScalarExt>], seed: u64) -> Vec<u8> {
-        self.prove_tampered(witnesses, instances, seed, usize::MAX)
+        let proof = self.prove_tampered(&self.key, witnesses, instances, seed, usize::MAX);
+        // Whatever the processor has, proofs are the same.
+        assert!(proof == self.prove_tampered(&self.plain, witnesses, instances, seed, usize::MAX));
+        proof
     }
 
     /// For each instance, what hides its advice columns, and their blinds. Ports have zeros.
@@ -191,6 +199,7 @@ where
     /// As a cheater proves who goes on honestly after one wrong item.
     fn prove_tampered(
         &self,
+        key: &NativeKey<C::ScalarExt>,
         witnesses: &[Witness<C::ScalarExt>],
         instances: &[Vec<C::ScalarExt>],
         seed: u64,
@@ -209,7 +218,7 @@ where
         let mut transcript = Tampering::<C> { inner: Blake2bWrite::init(vec![]), written: 0, wrong };
         self.vk.hash_into(&mut transcript).unwrap();
         let mut rng = ChaCha20Rng::seed_from_u64(seed + 1);
-        create_proof(&bases, &self.key, columns, &mut transcript, &mut rng, &never).unwrap();
+        create_proof(&bases, key, columns, &mut transcript, &mut rng, &never).unwrap();
         transcript.inner.finalize()
     }
 
@@ -257,7 +266,7 @@ fn filled<F: plonkish::Field>(toy: &Toy<F>, count: usize) -> (Vec<Witness<F>>, V
 
 fn proves<C: CurveAffine>(has: Has, count: usize)
 where
-    C::ScalarExt: super::Scalar + FromUniformBytes<64>,
+    C::ScalarExt: super::Scalar,
 {
     let toy = circuit::<C::ScalarExt>(has);
     let made = Made::<C>::new(toy.plan.clone());
@@ -299,9 +308,9 @@ fn a_proof_with_one_wrong_item_is_refused() {
     let made = Made::<EqAffine>::new(toy.plan.clone());
     let (witnesses, instances) = filled(&toy, 1);
     let items = made.shape.proof_length(1) / 32;
-    assert!(made.accepts(&made.prove_tampered(&witnesses, &instances, 3, items), &instances));
+    assert!(made.accepts(&made.prove_tampered(&made.key, &witnesses, &instances, 3, items), &instances));
     for wrong in 0..items {
-        let proof = made.prove_tampered(&witnesses, &instances, 3, wrong);
+        let proof = made.prove_tampered(&made.key, &witnesses, &instances, 3, wrong);
         assert!(!made.accepts(&proof, &instances), "item {wrong} of {items}");
     }
 }
