@@ -1,33 +1,97 @@
 //! The commitment scheme's bases, prepared for many commitments.
 
-use crate::curve::affine;
-use crate::fixed_base::{FixedBases, Scratch};
+use crate::curve::{PastaCurve, affine};
+#[cfg(target_arch = "x86_64")]
+use crate::fixed_base::Packed;
+use crate::fixed_base::{Affine, FixedBases, Form, Scratch};
 use crate::generators::{Generators, NoPoints};
-use ff::{Field, PrimeField};
+use ff::Field;
 use group::Group;
-use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
+use simd::One;
 
 /// Commits to columns and polynomials as halo2's parameters do.
 #[derive(Clone, Debug)]
-pub struct Bases<C: CurveAffine> {
+pub struct Bases<C: PastaCurve> {
     rows: usize,
+    sets: Sets<C>,
+}
+
+/// The bases, as this processor adds points up.
+#[derive(Clone, Debug)]
+enum Sets<C: PastaCurve> {
+    One(Set<C, Affine<C::Base>>),
+    #[cfg(target_arch = "x86_64")]
+    Wide(Set<C, Packed<C::Base>>),
+}
+
+/// Does the same with either kind.
+macro_rules! with {
+    ($sets:expr, $set:ident => $body:expr) => {
+        match $sets {
+            Sets::One($set) => $body,
+            #[cfg(target_arch = "x86_64")]
+            Sets::Wide($set) => $body,
+        }
+    };
+}
+
+#[derive(Clone, Debug)]
+struct Set<C: PastaCurve, P: Form<C>> {
     /// G₀, G₁, …, then W and U.
-    coefficients: FixedBases<C>,
+    coefficients: FixedBases<C, P>,
     /// Of the Lagrange basis, then W.
-    lagrange: FixedBases<C>,
+    lagrange: FixedBases<C, P>,
     /// Sums of the first 1, 2, … bases of the Lagrange basis, then W.
-    sums: FixedBases<C>,
+    sums: FixedBases<C, P>,
 }
 
 /// Room for a multiplication, to be used again.
-pub type Room<C> = Scratch<<C as CurveAffine>::Base>;
+#[derive(Debug)]
+pub struct Room<C: PastaCurve> {
+    one: Scratch<C, Affine<C::Base>>,
+    #[cfg(target_arch = "x86_64")]
+    wide: Scratch<C, Packed<C::Base>>,
+}
 
-impl<C: CurveAffine> Bases<C> {
+impl<C: PastaCurve> Default for Room<C> {
+    fn default() -> Self {
+        Room {
+            one: Scratch::default(),
+            #[cfg(target_arch = "x86_64")]
+            wide: Scratch::default(),
+        }
+    }
+}
+
+impl<C: PastaCurve, P: Form<C>> Set<C, P> {
+    fn new(machine: P::Machine, [coefficients, lagrange, sums]: &[Vec<C>; 3], c: u32) -> Self {
+        let bases = |points: &[C]| FixedBases::new(machine, points, c);
+        Set { coefficients: bases(coefficients), lagrange: bases(lagrange), sums: bases(sums) }
+    }
+
+    fn from_coordinates(machine: P::Machine, k: u32, bytes: &[u8]) -> Result<Self, NoPoints> {
+        let (mut rest, c) = (bytes, window(k));
+        let mut next = |bases: usize| {
+            let length = FixedBases::<C, P>::encoded_length(bases, c);
+            let (own, others) = rest.split_at_checked(length).ok_or(NoPoints)?;
+            rest = others;
+            FixedBases::from_coordinates(machine, bases, c, own)
+        };
+        let [coefficients, lagrange, sums] = sizes(k);
+        let set = Set { coefficients: next(coefficients)?, lagrange: next(lagrange)?, sums: next(sums)? };
+        if rest.is_empty() { Ok(set) } else { Err(NoPoints) }
+    }
+
+    fn coordinates(&self) -> Vec<u8> {
+        [&self.coefficients, &self.lagrange, &self.sums].map(FixedBases::coordinates).concat()
+    }
+}
+
+impl<C: PastaCurve> Bases<C> {
     /// Prepares the bases of parameters.
     pub fn new(generators: &Generators<C>) -> Self {
         let Generators { k, coefficients, lagrange, w, u } = generators;
-        let c = window(*k);
         let sums: Vec<C::CurveExt> = lagrange
             .iter()
             .scan(C::CurveExt::identity(), |sum, base| {
@@ -35,42 +99,28 @@ impl<C: CurveAffine> Bases<C> {
                 Some(*sum)
             })
             .collect();
-        Bases {
-            rows: 1 << k,
-            coefficients: FixedBases::new(&[coefficients, &[*w, *u][..]].concat(), c),
-            lagrange: FixedBases::new(&[lagrange, &[*w][..]].concat(), c),
-            sums: FixedBases::new(&[affine(&sums), vec![*w]].concat(), c),
-        }
+        let points = [
+            [coefficients, &[*w, *u][..]].concat(),
+            [lagrange, &[*w][..]].concat(),
+            [affine(&sums), vec![*w]].concat(),
+        ];
+        Bases { rows: 1 << k, sets: Sets::new(&points, window(*k)) }
     }
 
     /// Both coordinates of all multiples that are prepared, so that they need not be made again.
-    pub fn coordinates(&self) -> Vec<u8>
-    where
-        C::Base: PrimeField<Repr = [u8; 32]>,
-    {
-        [&self.coefficients, &self.lagrange, &self.sums].map(FixedBases::coordinates).concat()
+    pub fn coordinates(&self) -> Vec<u8> {
+        with!(&self.sets, set => set.coordinates())
     }
 
     /// Length of [`Bases::coordinates`] for 2^k rows.
     pub fn encoded_length(k: u32) -> usize {
-        sizes(k).map(|bases| FixedBases::<C>::encoded_length(bases, window(k))).iter().sum()
+        let length = |bases| FixedBases::<C, Affine<C::Base>>::encoded_length(bases, window(k));
+        sizes(k).map(length).iter().sum()
     }
 
     /// From what [`Bases::coordinates`] gives. Whether the multiples are multiples is not checked.
-    pub fn from_coordinates(k: u32, bytes: &[u8]) -> Result<Self, NoPoints>
-    where
-        C::Base: PrimeField<Repr = [u8; 32]>,
-    {
-        let (mut rest, c) = (bytes, window(k));
-        let mut next = |bases: usize| {
-            let (own, others) = rest.split_at_checked(FixedBases::<C>::encoded_length(bases, c)).ok_or(NoPoints)?;
-            rest = others;
-            FixedBases::from_coordinates(bases, c, own)
-        };
-        let [coefficients, lagrange, sums] = sizes(k);
-        let bases =
-            Bases { rows: 1 << k, coefficients: next(coefficients)?, lagrange: next(lagrange)?, sums: next(sums)? };
-        if rest.is_empty() { Ok(bases) } else { Err(NoPoints) }
+    pub fn from_coordinates(k: u32, bytes: &[u8]) -> Result<Self, NoPoints> {
+        Ok(Bases { rows: 1 << k, sets: Sets::from_coordinates(k, bytes)? })
     }
 
     /// Rows of a column.
@@ -90,9 +140,14 @@ impl<C: CurveAffine> Bases<C> {
         let count = |of: &[C::ScalarExt]| of.iter().filter(|x| !x.is_zero_vartime()).count();
         let (filled, changes) = (count(values), count(&steps));
         // A column with long runs of one value is cheaper by its steps: Σ vᵢ·Gᵢ = Σ (vᵢ − vᵢ₊₁)·(G₀ + … + Gᵢ).
-        let (bases, scalars) =
-            if 8 * changes < 7 * filled { (&self.sums, &steps[..]) } else { (&self.lagrange, values) };
-        bases.multiply(scalars.iter().enumerate().chain([(self.rows, blind)]), room)
+        let by_steps = 8 * changes < 7 * filled;
+        let scalars = if by_steps { &steps[..] } else { values };
+        let terms = scalars.iter().enumerate().chain([(self.rows, blind)]);
+        match &self.sets {
+            Sets::One(set) => set.of_column(by_steps).multiply(terms, &mut room.one),
+            #[cfg(target_arch = "x86_64")]
+            Sets::Wide(set) => set.of_column(by_steps).multiply(terms, &mut room.wide),
+        }
     }
 
     /// Commits to a polynomial, given by its first coefficients, on all threads.
@@ -116,7 +171,7 @@ impl<C: CurveAffine> Bases<C> {
     /// # Panics
     /// If there are no factors.
     pub fn fold(&self, factors: &[C::ScalarExt]) -> Vec<C> {
-        self.coefficients.fold(self.rows, factors)
+        with!(&self.sets, set => set.coefficients.fold(self.rows, factors))
     }
 
     /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, in some parts, each on a thread of its own.
@@ -127,7 +182,31 @@ impl<C: CurveAffine> Bases<C> {
         parts: usize,
     ) -> C::CurveExt {
         let terms: Vec<_> = terms.into_iter().chain([(self.rows, w), (self.rows + 1, u)]).collect();
-        self.coefficients.multiply_in_parts(&terms, parts)
+        with!(&self.sets, set => set.coefficients.multiply_in_parts(&terms, parts))
+    }
+}
+
+impl<C: PastaCurve> Sets<C> {
+    fn new(points: &[Vec<C>; 3], c: u32) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = simd::Ifma::try_new() {
+            return Sets::Wide(Set::new(machine, points, c));
+        }
+        Sets::One(Set::new(One, points, c))
+    }
+
+    fn from_coordinates(k: u32, bytes: &[u8]) -> Result<Self, NoPoints> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = simd::Ifma::try_new() {
+            return Ok(Sets::Wide(Set::from_coordinates(machine, k, bytes)?));
+        }
+        Ok(Sets::One(Set::from_coordinates(One, k, bytes)?))
+    }
+}
+
+impl<C: PastaCurve, P: Form<C>> Set<C, P> {
+    fn of_column(&self, by_steps: bool) -> &FixedBases<C, P> {
+        if by_steps { &self.sums } else { &self.lagrange }
     }
 }
 

@@ -10,6 +10,7 @@ use group::{Curve, CurveAffine};
 use halo2_proofs::poly::{EvaluationDomain, commitment};
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255};
 use plonkish::RESERVED_ROWS;
+use simd::Modulus;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The field of every cell.
@@ -20,6 +21,11 @@ pub type Point = pasta_curves::EqAffine;
 
 /// Sums of commitments.
 pub type PointSum = pasta_curves::Eq;
+
+/// A curve of the Pasta cycle.
+pub trait PastaCurve: pasta_curves::arithmetic::CurveAffine<Base: Modulus, ScalarExt: Modulus> {}
+
+impl<C: pasta_curves::arithmetic::CurveAffine<Base: Modulus, ScalarExt: Modulus>> PastaCurve for C {}
 
 /// Commitments that take longer than to prepare the bases and commit with them.
 const WORTH_PREPARING: usize = 100;

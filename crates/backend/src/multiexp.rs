@@ -6,10 +6,11 @@
 //!
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
-use crate::fixed_base::{Affine, Digits, Sums, sums_of_bits, weighted_sum};
+use crate::curve::PastaCurve;
+use crate::fixed_base::{Affine, Digits, Form, Sums, sums_of_bits, weighted_sum};
 use group::Group;
-use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
+use simd::One;
 
 /// Fewer terms are multiplied one by one.
 const FEW: usize = 4;
@@ -18,28 +19,32 @@ const MANY: usize = 1024;
 /// Fewer buckets than this are weighed by the bits of their numbers.
 const FEW_BUCKETS: u32 = 64;
 
-/// A bucket's number, and the sum of what is in it.
-type Bucket<C> = (u32, Affine<<C as CurveAffine>::Base>);
-
 /// Σ scalarᵢ · pointᵢ. Points at infinity add nothing.
-pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
+pub fn multiexp<C: PastaCurve>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
     if terms.len() < FEW {
         return terms.iter().fold(C::CurveExt::identity(), |sum, (scalar, point)| sum + *point * *scalar);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(machine) = simd::Ifma::try_new() {
+        return multiply::<C, crate::fixed_base::Packed<C::Base>>(machine, terms);
+    }
+    multiply::<C, Affine<C::Base>>(One, terms)
+}
+
+fn multiply<C: PastaCurve, P: Form<C>>(machine: P::Machine, terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
     let c = window(terms.len());
     let digits = Digits::new(c);
     // Of each window, the digits that are not zero: bucket, then the term, and lowest the sign.
     let mut found: Vec<Vec<(u32, u32)>> = vec![vec![]; digits.windows()];
     let mut points = Vec::with_capacity(terms.len());
-    for (scalar, point) in terms {
-        let Some(point) = Affine::of(point) else { continue };
+    for (scalar, point) in terms.iter().filter(|(_, point)| !bool::from(point.is_identity())) {
         let number = points.len() as u32;
-        points.push(point);
+        points.push(*point);
         digits.of(scalar, |window, digit, negative| found[window].push((digit, number << 1 | u32::from(negative))));
     }
-    let most = digits.most();
+    let (points, most) = (P::load(machine, &points), digits.most());
     let of_windows = |found: &mut [Vec<(u32, u32)>]| -> Vec<C::CurveExt> {
-        let (mut sums, mut sum_of) = (Sums::default(), vec![]);
+        let (mut sums, mut sum_of) = (Sums::<C, P>::default(), vec![]);
         for (window, found) in (0..).zip(found.iter_mut()) {
             found.sort_unstable();
             for bucket in found.chunk_by(|a, b| a.0 == b.0) {
@@ -47,18 +52,18 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
                     let point = points[(term >> 1) as usize];
                     if term & 1 == 1 { point.negated() } else { point }
                 };
-                sums.add_group(window * (most + 1) + bucket[0].0, bucket.iter().map(point), &mut sum_of);
+                sums.add_group(machine, window * (most + 1) + bucket[0].0, bucket.iter().map(point), &mut sum_of);
             }
         }
-        sums.finish(&mut sum_of);
+        sums.finish(machine, &mut sum_of);
         let mut buckets = vec![vec![]; found.len()];
         for (bucket, sum) in sum_of {
             buckets[(bucket / (most + 1)) as usize].push((bucket % (most + 1), sum));
         }
         if most < FEW_BUCKETS {
-            return by_bits::<C>(&buckets, c, &mut sums);
+            return by_bits(machine, &buckets, c, &mut sums);
         }
-        buckets.iter().map(|buckets| weighted_sum::<C>(buckets, most, &mut sums)).collect()
+        buckets.iter().map(|buckets| weighted_sum(machine, buckets, most, &mut sums)).collect()
     };
     let together = if terms.len() < MANY { digits.windows().div_ceil(2 * rayon::current_num_threads()) } else { 1 };
     let windows: Vec<Vec<C::CurveExt>> = found.par_chunks_mut(together).map(of_windows).collect();
@@ -70,13 +75,18 @@ pub fn multiexp<C: CurveAffine>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
 }
 
 /// Σ j · Bⱼ of each window of buckets, j of `bits` bits: of each bit the sum of the buckets that have it, then bit by bit.
-fn by_bits<C: CurveAffine>(windows: &[Vec<Bucket<C>>], bits: u32, sums: &mut Sums<C::Base>) -> Vec<C::CurveExt> {
+fn by_bits<C: PastaCurve, P: Form<C>>(
+    machine: P::Machine,
+    windows: &[Vec<(u32, P)>],
+    bits: u32,
+    sums: &mut Sums<C, P>,
+) -> Vec<C::CurveExt> {
     let mut members = vec![];
     for buckets in windows {
         let with = |bit: u32| buckets.iter().filter(move |(j, _)| j >> bit & 1 == 1).map(|&(_, sum)| sum).collect();
         members.extend((0..bits).map(with));
     }
-    sums_of_bits::<C>(members, bits, sums)
+    sums_of_bits(machine, members, bits, sums)
 }
 
 /// Bits of a window. A window costs an addition for each term, and two for each bucket; where buckets are few, one for each of
@@ -98,7 +108,7 @@ mod tests {
     use pasta_curves::{EpAffine, EqAffine};
     use proptest::prelude::*;
 
-    fn check<C: CurveAffine>(kinds: &[(u8, u8, u64)]) {
+    fn check<C: PastaCurve>(kinds: &[(u8, u8, u64)]) {
         let scalar = |kind: u8, number: u64| match kind {
             0 => C::ScalarExt::ZERO,
             1 => C::ScalarExt::from(number),
@@ -117,6 +127,7 @@ mod tests {
         let (scalars, points): (Vec<_>, Vec<_>) = terms.iter().copied().unzip();
         let expected = if terms.is_empty() { C::CurveExt::identity() } else { best_multiexp(&scalars, &points) };
         assert_eq!(multiexp(&terms), expected);
+        assert_eq!(multiply::<C, Affine<C::Base>>(One, &terms), expected);
     }
 
     proptest! {

@@ -20,4 +20,4 @@ pub use column::{add_scaled, elements, inner_product, powers, scale_add, scaled,
 pub use modulus::Modulus;
 pub use vector::{Kernel, One, Vector};
 #[cfg(target_arch = "x86_64")]
-pub use wide::{Ifma, Wide};
+pub use wide::{Ifma, Pair, Wide};

@@ -1,8 +1,7 @@
 //! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
 
-use super::{Affine, FixedBases, Sums, sums_of_bits};
-use crate::curve::affine;
-use pasta_curves::arithmetic::CurveAffine;
+use super::{FixedBases, Form, Sums, sums_of_bits};
+use crate::curve::{PastaCurve, affine};
 use rayon::prelude::*;
 
 /// Bits that digits of factors are apart at least: those in use are 1, 3, 5 and 7.
@@ -21,7 +20,7 @@ struct Digit {
     place: usize,
 }
 
-impl<C: CurveAffine> FixedBases<C> {
+impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
     /// `Σ_t factors[t] · base(i + t·len)` for each i below `len`, which is the first `of` bases over the factors.
     ///
     /// All folded bases have the same digits: those of one bit and magnitude are added up, then those of one bit, and bits
@@ -50,15 +49,15 @@ impl<C: CurveAffine> FixedBases<C> {
 
     fn fold_some(&self, bases: std::ops::Range<usize>, groups: &[&[Digit]]) -> Vec<C> {
         let bits = self.digits.bits() + DIGIT_BITS;
-        let (mut sums, mut by_group) = (Sums::default(), vec![]);
+        let (mut sums, mut by_group) = (Sums::<C, P>::default(), vec![]);
         for (number, base) in bases.clone().enumerate() {
             for (group, digits) in groups.iter().enumerate() {
                 let points = digits.iter().map(|digit| self.multiples[digit.place + 2 * base]);
-                sums.add_group((number * groups.len() + group) as u32, points, &mut by_group);
+                sums.add_group(self.machine, (number * groups.len() + group) as u32, points, &mut by_group);
             }
         }
-        sums.finish(&mut by_group);
-        let mut members: Vec<Vec<Affine<C::Base>>> = vec![vec![]; bases.len() * bits as usize];
+        sums.finish(self.machine, &mut by_group);
+        let mut members: Vec<Vec<P>> = vec![vec![]; bases.len() * bits as usize];
         for (place, sum) in by_group {
             let (number, digits) = (place as usize / groups.len(), groups[place as usize % groups.len()]);
             let Digit { bit, magnitude, .. } = digits[0];
@@ -66,6 +65,6 @@ impl<C: CurveAffine> FixedBases<C> {
                 members[number * bits as usize + (bit + shift) as usize].push(sum);
             }
         }
-        affine(&sums_of_bits::<C>(members, bits, &mut sums))
+        affine(&sums_of_bits(self.machine, members, bits, &mut sums))
     }
 }

@@ -7,59 +7,64 @@
 //!
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
+mod affine;
 mod digits;
 mod fold;
+#[cfg(target_arch = "x86_64")]
+mod packed;
 mod sums;
 
-use crate::curve::affine;
+use crate::curve::{PastaCurve, affine};
 use crate::generators::{self, NoPoints};
+pub(crate) use affine::Affine;
 pub(crate) use digits::Digits;
-use ff::PrimeField;
 use group::Group;
-use pasta_curves::arithmetic::CurveAffine;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use packed::Packed;
 use rayon::prelude::*;
-pub(crate) use sums::{Affine, Sums};
+pub(crate) use sums::{Form, Sums};
 
 /// Terms that are not worth a part of their own.
 const LEAST: usize = 128;
 
-/// Bases and their multiples.
+/// Bases and their multiples, in the form in which they are added up.
 #[derive(Clone, Debug)]
-pub struct FixedBases<C: CurveAffine> {
+pub(crate) struct FixedBases<C: PastaCurve, P: Form<C>> {
+    machine: P::Machine,
     len: usize,
     digits: Digits<C::ScalarExt>,
     /// 2^(c·w) times base i stands at 2·(w · len + i), its negative after it: to negate takes longer than to read.
-    multiples: Vec<Affine<C::Base>>,
+    multiples: Vec<P>,
 }
 
 /// What a multiplication needs beside its inputs: kept, so that it is allocated once for many.
 #[derive(Debug)]
-pub struct Scratch<B> {
+pub(crate) struct Scratch<C: PastaCurve, P: Form<C>> {
     /// Bucket, then base and window, and lowest the sign.
     found: Vec<(u32, u32)>,
     /// First place of each bucket in `sorted`.
     starts: Vec<u32>,
     sorted: Vec<u32>,
-    sums: Sums<B>,
+    sums: Sums<C, P>,
     /// Sum of each bucket that has one.
-    buckets: Vec<(u32, Affine<B>)>,
+    buckets: Vec<(u32, P)>,
 }
 
-impl<B> Default for Scratch<B> {
+impl<C: PastaCurve, P: Form<C>> Default for Scratch<C, P> {
     fn default() -> Self {
         Scratch { found: vec![], starts: vec![], sorted: vec![], sums: Sums::default(), buckets: vec![] }
     }
 }
 
-impl<C: CurveAffine> FixedBases<C> {
+impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
     /// Prepares bases, of which none is the point at infinity, for windows of `c` bits (2 to 16). It takes
     /// `128 · ⌈255/c⌉` bytes and 255 doublings for each.
     ///
     /// # Panics
     /// If a base is the point at infinity, `c` is out of range, or there are 2^24 bases or more.
-    pub fn new(bases: &[C], c: u32) -> Self {
-        let (len, digits) = (bases.len(), Digits::new(c));
-        assert!(len < 1 << 24, "so many bases have no index");
+    pub fn new(machine: P::Machine, bases: &[C], c: u32) -> Self {
+        let (len, digits) = (bases.len(), Digits::<C::ScalarExt>::new(c));
+        assert!(bases.iter().all(|base| !bool::from(base.is_identity())), "no base is the point at infinity");
         let multiples_of = |base: &C| -> Vec<C::CurveExt> {
             let mut multiples = vec![base.to_curve()];
             for _ in 1..digits.windows() {
@@ -68,17 +73,20 @@ impl<C: CurveAffine> FixedBases<C> {
             }
             multiples
         };
-        let of_chunk = |bases: &[C]| -> Vec<Affine<C::Base>> {
-            let points: Vec<C::CurveExt> = bases.iter().flat_map(multiples_of).collect();
-            affine(&points).iter().map(|point| Affine::of(point).expect("no base is the point at infinity")).collect()
-        };
-        let by_base: Vec<Affine<C::Base>> = bases.par_chunks(64).flat_map_iter(of_chunk).collect();
-        let (windows, at) = (digits.windows(), |i: usize, w: usize| by_base[i * digits.windows() + w]);
-        let multiples = (0..windows)
-            .flat_map(|w| (0..len).map(move |i| (i, w)))
-            .flat_map(|(i, w)| [at(i, w), at(i, w).negated()])
-            .collect();
-        FixedBases { len, digits, multiples }
+        let of_chunk =
+            |bases: &[C]| -> Vec<C> { affine(&bases.iter().flat_map(multiples_of).collect::<Vec<C::CurveExt>>()) };
+        let by_base: Vec<C> = bases.par_chunks(64).flat_map_iter(of_chunk).collect();
+        let at = |(i, w): (usize, usize)| by_base[i * digits.windows() + w];
+        let multiples: Vec<C> = (0..digits.windows()).flat_map(|w| (0..len).map(move |i| (i, w))).map(at).collect();
+        Self::of_multiples(machine, len, c, &multiples)
+    }
+
+    fn of_multiples(machine: P::Machine, len: usize, c: u32, multiples: &[C]) -> Self {
+        assert!(len < 1 << 24, "so many bases have no index");
+        let with_negatives =
+            |points: &[C]| P::load(machine, points).into_iter().flat_map(|point| [point, point.negated()]);
+        let multiples = multiples.par_chunks(1024).flat_map_iter(with_negatives).collect();
+        FixedBases { machine, len, digits: Digits::new(c), multiples }
     }
 
     /// Length of [`FixedBases::coordinates`] of so many bases and windows of `c` bits.
@@ -87,28 +95,20 @@ impl<C: CurveAffine> FixedBases<C> {
     }
 
     /// Both coordinates of the multiples.
-    pub fn coordinates(&self) -> Vec<u8>
-    where
-        C::Base: PrimeField<Repr = [u8; 32]>,
-    {
-        self.multiples.iter().step_by(2).flat_map(Affine::coordinates).collect()
+    pub fn coordinates(&self) -> Vec<u8> {
+        let multiples: Vec<P> = self.multiples.iter().step_by(2).copied().collect();
+        P::points(self.machine, &multiples).iter().flat_map(generators::coordinates).collect()
     }
 
     /// From what [`FixedBases::coordinates`] gives: points on the curve, at least.
-    pub fn from_coordinates(bases: usize, c: u32, bytes: &[u8]) -> Result<Self, NoPoints>
-    where
-        C::Base: PrimeField<Repr = [u8; 32]>,
-    {
+    pub fn from_coordinates(machine: P::Machine, bases: usize, c: u32, bytes: &[u8]) -> Result<Self, NoPoints> {
         let (points, rest) = bytes.as_chunks::<64>();
         if bytes.len() != Self::encoded_length(bases, c) || !rest.is_empty() {
             return Err(NoPoints);
         }
-        let both = |bytes: &[u8; 64]| {
-            let point = Affine::of(&generators::point::<C>(bytes)?)?;
-            Some([point, point.negated()])
-        };
-        let multiples: Option<Vec<_>> = points.par_iter().with_min_len(1024).map(both).collect();
-        Ok(FixedBases { len: bases, digits: Digits::new(c), multiples: multiples.ok_or(NoPoints)?.into_flattened() })
+        let point = |bytes: &[u8; 64]| generators::point::<C>(bytes).filter(|point| !bool::from(point.is_identity()));
+        let multiples: Option<Vec<C>> = points.par_iter().with_min_len(1024).map(point).collect();
+        Ok(Self::of_multiples(machine, bases, c, &multiples.ok_or(NoPoints)?))
     }
 
     /// Σ scalarᵢ · baseᵢ over pairs of a base's index and a scalar, on this thread.
@@ -118,7 +118,7 @@ impl<C: CurveAffine> FixedBases<C> {
     pub fn multiply<'s>(
         &self,
         terms: impl IntoIterator<Item = (usize, &'s C::ScalarExt)>,
-        scratch: &mut Scratch<C::Base>,
+        scratch: &mut Scratch<C, P>,
     ) -> C::CurveExt {
         let Scratch { found, starts, sorted, sums, buckets } = scratch;
         let most = self.digits.most() as usize;
@@ -149,12 +149,12 @@ impl<C: CurveAffine> FixedBases<C> {
             let end = end as usize;
             if begin < end {
                 let point = |&multiple: &u32| self.multiples[multiple as usize];
-                sums.add_group(bucket, sorted[begin..end].iter().map(point), buckets);
+                sums.add_group(self.machine, bucket, sorted[begin..end].iter().map(point), buckets);
             }
             begin = end;
         }
-        sums.finish(buckets);
-        weighted_sum::<C>(buckets, most as u32, sums)
+        sums.finish(self.machine, buckets);
+        weighted_sum(self.machine, buckets, most as u32, sums)
     }
 
     /// The same in some parts, each on a thread of its own.
@@ -172,10 +172,11 @@ impl<C: CurveAffine> FixedBases<C> {
 
 /// Σ j · Bⱼ: with j = h·2^l + r, this is Σ r · (sum of all Bⱼ of this r) + 2^l · Σ h · (sum of all Bⱼ of this h), which
 /// takes two additions for each bucket that is in use, and few that share no inversion.
-pub(crate) fn weighted_sum<C: CurveAffine>(
-    buckets: &[(u32, Affine<C::Base>)],
+pub(crate) fn weighted_sum<C: PastaCurve, P: Form<C>>(
+    machine: P::Machine,
+    buckets: &[(u32, P)],
     most: u32,
-    sums: &mut Sums<C::Base>,
+    sums: &mut Sums<C, P>,
 ) -> C::CurveExt {
     let low_bits = most.ilog2() / 2;
     let low = (1u32 << low_bits) - 1;
@@ -188,15 +189,14 @@ pub(crate) fn weighted_sum<C: CurveAffine>(
         buckets.iter().for_each(|&(bucket, point)| members[part(bucket) as usize].push(point));
         let mut parts = vec![];
         for (number, members) in members.into_iter().enumerate().skip(1).filter(|(_, members)| !members.is_empty()) {
-            sums.add_group(number as u32, members.into_iter(), &mut parts);
+            sums.add_group(machine, number as u32, members.into_iter(), &mut parts);
         }
-        sums.finish(&mut parts);
-        let mut of_part = vec![None; count as usize];
-        parts.into_iter().for_each(|(number, point)| of_part[number as usize] = Some(point));
+        sums.finish(machine, &mut parts);
+        let of_part = by_number(machine, &parts, count as usize);
         let (mut running, mut weighted) = (C::CurveExt::identity(), C::CurveExt::identity());
         for point in of_part.into_iter().skip(1).rev() {
             if let Some(point) = point {
-                running += point.to_curve::<C>();
+                running += point;
             }
             weighted += running;
         }
@@ -209,24 +209,34 @@ pub(crate) fn weighted_sum<C: CurveAffine>(
 }
 
 /// Σ 2^i · Sᵢ over each `bits` groups in turn, Sᵢ being the sum of a group's members.
-pub(crate) fn sums_of_bits<C: CurveAffine>(
-    groups: Vec<Vec<Affine<C::Base>>>,
+pub(crate) fn sums_of_bits<C: PastaCurve, P: Form<C>>(
+    machine: P::Machine,
+    groups: Vec<Vec<P>>,
     bits: u32,
-    sums: &mut Sums<C::Base>,
+    sums: &mut Sums<C, P>,
 ) -> Vec<C::CurveExt> {
-    let (mut of_group, mut sum_of) = (vec![], vec![None; groups.len()]);
+    let (mut of_group, count) = (vec![], groups.len());
     for (number, members) in groups.into_iter().enumerate().filter(|(_, members)| !members.is_empty()) {
-        sums.add_group(number as u32, members.into_iter(), &mut of_group);
+        sums.add_group(machine, number as u32, members.into_iter(), &mut of_group);
     }
-    sums.finish(&mut of_group);
-    of_group.into_iter().for_each(|(number, sum)| sum_of[number as usize] = Some(sum.to_affine::<C>()));
+    sums.finish(machine, &mut of_group);
     let horner = |of_bits: &[Option<C>]| {
         of_bits.iter().rev().fold(C::CurveExt::identity(), |sum, bit| {
             let doubled = sum.double();
             bit.map_or(doubled, |bit| doubled + bit)
         })
     };
-    sum_of.chunks(bits as usize).map(horner).collect()
+    by_number(machine, &of_group, count).chunks(bits as usize).map(horner).collect()
+}
+
+/// Sums by the numbers of their groups.
+fn by_number<C: PastaCurve, P: Form<C>>(machine: P::Machine, sums: &[(u32, P)], count: usize) -> Vec<Option<C>> {
+    let points: Vec<P> = sums.iter().map(|&(_, sum)| sum).collect();
+    let mut numbered = vec![None; count];
+    for (&(number, _), point) in sums.iter().zip(P::points(machine, &points)) {
+        numbered[number as usize] = Some(point);
+    }
+    numbered
 }
 
 #[cfg(test)]

@@ -3,25 +3,41 @@ use ff::{Field, PrimeField};
 use group::{Curve, CurveAffine as _};
 use halo2_proofs::arithmetic::best_multiexp;
 use pasta_curves::arithmetic::CurveExt;
-use pasta_curves::{EpAffine, EqAffine, Fp};
+use pasta_curves::{EpAffine, Eq, EqAffine, Fp};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use simd::One;
 
-fn bases<C: CurveAffine>(n: usize) -> Vec<C> {
+fn bases<C: PastaCurve>(n: usize) -> Vec<C> {
     let hasher = C::CurveExt::hash_to_curve("bases of a test");
     (0..n).map(|i| hasher(&i.to_le_bytes()).to_affine()).collect()
 }
 
-fn product<C: CurveAffine>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) -> C::CurveExt {
-    let fixed = FixedBases::new(bases, c);
+/// The same by points in every form that this processor adds up.
+fn product<C: PastaCurve>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) -> C::CurveExt {
+    let product = product_of::<C, Affine<C::Base>>(One, bases, c, scalars);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(machine) = simd::Ifma::try_new() {
+        assert_eq!(product_of::<C, Packed<C::Base>>(machine, bases, c, scalars), product);
+    }
+    product
+}
+
+fn product_of<C: PastaCurve, P: Form<C>>(
+    machine: P::Machine,
+    bases: &[C],
+    c: u32,
+    scalars: &[C::ScalarExt],
+) -> C::CurveExt {
+    let fixed = FixedBases::<C, P>::new(machine, bases, c);
     let terms: Vec<(usize, C::ScalarExt)> = scalars.iter().copied().enumerate().collect();
     let all = fixed.multiply_in_parts(&terms, 3);
     assert_eq!(fixed.multiply(scalars.iter().enumerate(), &mut Scratch::default()), all);
     all
 }
 
-fn agrees<C: CurveAffine>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) {
+fn agrees<C: PastaCurve>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) {
     assert_eq!(product(bases, c, scalars), best_multiexp(scalars, bases), "window {c}");
 }
 
@@ -76,7 +92,7 @@ fn sums_vanish() {
 
 #[test]
 fn many_terms_fill_blocks_and_both_curves_serve() {
-    fn check<C: CurveAffine>() {
+    fn check<C: PastaCurve>() {
         let (mut rng, bases) = (ChaCha20Rng::seed_from_u64(3), bases::<C>(700));
         let scalars: Vec<C::ScalarExt> = (0..700).map(|_| C::ScalarExt::random(&mut rng)).collect();
         for c in [6, 13] {
@@ -93,14 +109,14 @@ fn many_terms_fill_blocks_and_both_curves_serve() {
 #[test]
 #[should_panic(expected = "no base 2")]
 fn there_is_no_such_base() {
-    let fixed = FixedBases::new(&bases::<EqAffine>(2), 8);
+    let fixed = FixedBases::<EqAffine, Affine<_>>::new(One, &bases::<EqAffine>(2), 8);
     fixed.multiply([(2, &Fp::ONE)], &mut Scratch::default());
 }
 
 #[test]
 #[should_panic(expected = "no base is the point at infinity")]
 fn a_base_at_infinity_is_refused() {
-    FixedBases::new(&[EqAffine::identity()], 8);
+    FixedBases::<EqAffine, Affine<_>>::new(One, &[EqAffine::identity()], 8);
 }
 
 proptest! {
@@ -111,12 +127,40 @@ proptest! {
         let few = bases::<EqAffine>(7);
         let bases: Vec<EqAffine> = (0..41).map(|i| if i % 3 == 0 { -few[i % 7] } else { few[i % 7] }).collect();
         let len = 40 / factors.len();
-        let folded = FixedBases::new(&bases, c).fold(40, &factors);
+        let folded = FixedBases::<EqAffine, Affine<_>>::new(One, &bases, c).fold(40, &factors);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(machine) = simd::Ifma::try_new() {
+            let wide = FixedBases::<EqAffine, Packed<_>>::new(machine, &bases, c).fold(40, &factors);
+            prop_assert_eq!(&wide, &folded);
+        }
         prop_assert_eq!(folded.len(), len);
         for (i, folded) in folded.iter().enumerate() {
             let of_base: Vec<EqAffine> = (0..factors.len()).map(|t| bases[i + t * len]).collect();
-            let expected = of_base.iter().zip(&factors).fold(<EqAffine as CurveAffine>::CurveExt::identity(), |sum, (base, factor)| sum + *base * *factor);
+            let expected = of_base.iter().zip(&factors).fold(Eq::identity(), |sum, (base, factor)| sum + *base * *factor);
             prop_assert_eq!(folded.to_curve(), expected);
         }
     }
+}
+
+/// Points are the same after they have been in another form, and so are their negatives.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn points_are_packed_and_unpacked() {
+    fn check<C: PastaCurve>() {
+        let Some(machine) = simd::Ifma::try_new() else {
+            eprintln!("not tested: this processor has no AVX-512 IFMA");
+            return;
+        };
+        for count in [1, 7, 8, 21] {
+            let points = bases::<C>(count);
+            let packed = <Packed<C::Base> as Form<C>>::load(machine, &points);
+            let unpacked = |of: &[Packed<C::Base>]| -> Vec<C> { Packed::points(machine, of) };
+            assert_eq!(unpacked(&packed), points);
+            let negated: Vec<Packed<C::Base>> = packed.iter().map(Form::<C>::negated).collect();
+            let opposite: Vec<C> = points.iter().map(|point| -*point).collect();
+            assert_eq!(unpacked(&negated), opposite);
+        }
+    }
+    check::<EqAffine>();
+    check::<EpAffine>();
 }

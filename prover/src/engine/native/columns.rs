@@ -5,12 +5,12 @@ use crate::engine::Cancel;
 use crate::engine::draws::hidden;
 use crate::error::ProveError;
 use backend::bases::{Bases, Room};
+use backend::curve::PastaCurve;
 use backend::curve::affine;
-use pasta_curves::arithmetic::CurveAffine;
 use rayon::prelude::*;
 
 /// An instance's columns by their values, committed to. Nobody has checked that they keep to the circuit.
-pub struct Columns<C: CurveAffine> {
+pub struct Columns<C: PastaCurve> {
     /// The instance's values.
     pub instance: Vec<C::ScalarExt>,
     /// Values that are the same on every usable row.
@@ -23,7 +23,7 @@ pub struct Columns<C: CurveAffine> {
     pub points: Vec<C>,
 }
 
-impl<C: CurveAffine> Columns<C>
+impl<C: PastaCurve> Columns<C>
 where
     C::ScalarExt: Scalar,
 {
@@ -55,7 +55,7 @@ where
 }
 
 /// Commits to columns and their blinds, on all threads.
-pub fn commit_columns<C: CurveAffine>(
+pub fn commit_columns<C: PastaCurve>(
     bases: &Bases<C>,
     columns: &[(&[C::ScalarExt], C::ScalarExt)],
     cancel: &Cancel,

@@ -7,12 +7,13 @@ use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
+use backend::curve::PastaCurve;
 use backend::multiexp::multiexp;
 use backend::permutation::powers;
 use ff::Field;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
-use pasta_curves::arithmetic::{CurveAffine, VartimeField};
+use pasta_curves::arithmetic::VartimeField;
 use rand_core::Rng;
 use rayon::prelude::*;
 use simd::{Vector, elements, scale_add};
@@ -44,7 +45,7 @@ struct Set<F> {
 }
 
 /// Appends the opening of polynomials, each of which comes once, in the order in which halo2 asks for them first.
-pub fn open<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
+pub fn open<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
     (bases, domain): (&Bases<C>, &Domain<C::ScalarExt, V>),
     polynomials: &[Opened<'_, C::ScalarExt, V>],
     x: C::ScalarExt,
@@ -136,7 +137,7 @@ fn divided<F: Scalar>(mut coefficients: Vec<F>, point: F) -> Vec<F> {
 ///
 /// Bases are folded once, after some rounds: until then a round is a multiplication over the bases as they are, which
 /// are prepared, and after that over those that are left, with scalars that carry the challenges since.
-pub fn open_at<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+pub fn open_at<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
     (polynomial, blind): (Vec<C::ScalarExt>, C::ScalarExt),
     at: Vec<C::ScalarExt>,

@@ -9,12 +9,12 @@ use super::quotient;
 use crate::engine::Cancel;
 use crate::error::ProveError;
 use backend::bases::Bases;
+use backend::curve::PastaCurve;
 use backend::curve::affine;
 use ff::Field;
 use group::Curve;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
-use pasta_curves::arithmetic::CurveAffine;
 use plonkish::RESERVED_ROWS;
 use rand_core::Rng;
 use rayon::prelude::*;
@@ -35,7 +35,7 @@ pub struct Polynomials<F, V> {
 
 /// Writes a proof of instances to a transcript that knows the key. What is random is drawn in halo2's order, so that
 /// from the same randomness both make the same proof.
-pub fn create_proof<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+pub fn create_proof<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     bases: &Bases<C>,
     key: &NativeKey<C::ScalarExt>,
     instances: Vec<Columns<C>>,
@@ -53,7 +53,7 @@ where
     }
 }
 
-fn create<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
+fn create<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
     bases: &Bases<C>,
     key: &Key<C::ScalarExt, V>,
     instances: Vec<Columns<C>>,
@@ -231,7 +231,7 @@ impl<'p, F: Scalar, V: Vector<F>> Openings<'p, F, V> {
 }
 
 /// Writes a point.
-pub(super) fn write_point<C: CurveAffine, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
+pub(super) fn write_point<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>>(
     transcript: &mut T,
     point: C::CurveExt,
 ) -> Result<(), ProveError> {

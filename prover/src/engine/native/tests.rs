@@ -5,6 +5,7 @@ use crate::engine::Cancel;
 use crate::engine::draws::Draws;
 use crate::engine::script::ScriptedRng;
 use backend::bases::Bases;
+use backend::curve::PastaCurve;
 use backend::generators::Generators;
 use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::Shape;
@@ -13,7 +14,6 @@ use group::{Curve, Group};
 use halo2_proofs::plonk::{SingleVerifier, VerifyingKey, keygen_pk, keygen_vk, verify_proof};
 use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255, Transcript, TranscriptWrite};
-use pasta_curves::arithmetic::CurveAffine;
 use pasta_curves::{EpAffine, EqAffine, Fp};
 use plonkish::{Builder, Challenge, Declared, Expr, Interval, Kind, LANES, Plan, Witness, field};
 use rand_chacha::ChaCha20Rng;
@@ -97,7 +97,7 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
 }
 
 /// A transcript one of whose items is not what the prover wrote: challenges are drawn from what stands in the proof.
-struct Tampering<C: CurveAffine>
+struct Tampering<C: PastaCurve>
 where
     C::ScalarExt: FromUniformBytes<64>,
 {
@@ -106,7 +106,7 @@ where
     wrong: usize,
 }
 
-impl<C: CurveAffine> Tampering<C>
+impl<C: PastaCurve> Tampering<C>
 where
     C::ScalarExt: FromUniformBytes<64>,
 {
@@ -116,7 +116,7 @@ where
     }
 }
 
-impl<C: CurveAffine> Transcript<C, Challenge255<C>> for Tampering<C>
+impl<C: PastaCurve> Transcript<C, Challenge255<C>> for Tampering<C>
 where
     C::ScalarExt: FromUniformBytes<64>,
 {
@@ -133,7 +133,7 @@ where
     }
 }
 
-impl<C: CurveAffine> TranscriptWrite<C, Challenge255<C>> for Tampering<C>
+impl<C: PastaCurve> TranscriptWrite<C, Challenge255<C>> for Tampering<C>
 where
     C::ScalarExt: FromUniformBytes<64>,
 {
@@ -151,7 +151,7 @@ where
 /// Rows that hide each column of an instance, and the blinds of their commitments.
 type Hiding<F> = (Vec<Vec<F>>, Vec<F>);
 
-struct Made<C: CurveAffine>
+struct Made<C: PastaCurve>
 where
     C::ScalarExt: super::Scalar,
 {
@@ -164,7 +164,7 @@ where
     plain: NativeKey<C::ScalarExt>,
 }
 
-impl<C: CurveAffine> Made<C>
+impl<C: PastaCurve> Made<C>
 where
     C::ScalarExt: super::Scalar,
 {
@@ -264,7 +264,7 @@ fn filled<F: plonkish::Field>(toy: &Toy<F>, count: usize) -> (Vec<Witness<F>>, V
     (vec![witness; count], vec![instance; count])
 }
 
-fn proves<C: CurveAffine>(has: Has, count: usize)
+fn proves<C: PastaCurve>(has: Has, count: usize)
 where
     C::ScalarExt: super::Scalar,
 {
