@@ -1,20 +1,19 @@
-//! Columns of elements as vectors, one after the other.
+//! Columns of elements as packed vectors, one after the other.
 
 use crate::modulus::Modulus;
 use crate::vector::{Kernel, Vector};
-use std::marker::PhantomData;
 
 /// Elements, as many as vectors hold; zeros in the end if they do not fill the last one.
-pub fn vectors<F, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V> {
+pub fn vectors<F, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V::Packed> {
     let mut vectors = Vec::with_capacity(elements.len().div_ceil(V::LANES));
-    V::run(machine, Load { machine, elements, vectors: &mut vectors });
+    V::run(machine, Load::<F, V> { machine, elements, vectors: &mut vectors });
     vectors
 }
 
 struct Load<'a, F, V: Vector<F>> {
     machine: V::Machine,
     elements: &'a [F],
-    vectors: &'a mut Vec<V>,
+    vectors: &'a mut Vec<V::Packed>,
 }
 
 impl<F, V: Vector<F>> Kernel for Load<'_, F, V> {
@@ -23,20 +22,21 @@ impl<F, V: Vector<F>> Kernel for Load<'_, F, V> {
     #[inline(always)]
     fn run(self) {
         for chunk in self.elements.chunks(V::LANES) {
-            self.vectors.push(V::load(self.machine, chunk));
+            self.vectors.push(V::load(self.machine, chunk).pack());
         }
     }
 }
 
 /// The elements of vectors.
-pub fn elements<F: Modulus, V: Vector<F>>(machine: V::Machine, vectors: &[V]) -> Vec<F> {
+pub fn elements<F: Modulus, V: Vector<F>>(machine: V::Machine, vectors: &[V::Packed]) -> Vec<F> {
     let mut elements = vec![F::ZERO; vectors.len() * V::LANES];
-    V::run(machine, Store { vectors, elements: &mut elements });
+    V::run(machine, Store::<F, V> { machine, vectors, elements: &mut elements });
     elements
 }
 
-struct Store<'a, F, V> {
-    vectors: &'a [V],
+struct Store<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    vectors: &'a [V::Packed],
     elements: &'a mut [F],
 }
 
@@ -46,13 +46,13 @@ impl<F, V: Vector<F>> Kernel for Store<'_, F, V> {
     #[inline(always)]
     fn run(self) {
         for (vector, elements) in self.vectors.iter().zip(self.elements.chunks_exact_mut(V::LANES)) {
-            vector.store(elements);
+            V::unpack(self.machine, vector).store(elements);
         }
     }
 }
 
 /// 1, x, x², … in as many vectors.
-pub fn powers<F: Modulus, V: Vector<F>>(machine: V::Machine, x: F, count: usize) -> Vec<V> {
+pub fn powers<F: Modulus, V: Vector<F>>(machine: V::Machine, x: F, count: usize) -> Vec<V::Packed> {
     let mut first = vec![F::ONE; V::LANES];
     for i in 1..V::LANES {
         first[i] = first[i - 1] * x;
@@ -60,16 +60,15 @@ pub fn powers<F: Modulus, V: Vector<F>>(machine: V::Machine, x: F, count: usize)
     let step = first[V::LANES - 1] * x;
     let mut powers = Vec::with_capacity(count);
     let (power, step) = (V::load(machine, &first), V::splat(machine, &step));
-    V::run(machine, Powers { power, step, count, powers: &mut powers, field: PhantomData });
+    V::run(machine, Powers::<F, V> { power, step, count, powers: &mut powers });
     powers
 }
 
-struct Powers<'a, F, V> {
+struct Powers<'a, F, V: Vector<F>> {
     power: V,
     step: V,
     count: usize,
-    powers: &'a mut Vec<V>,
-    field: PhantomData<F>,
+    powers: &'a mut Vec<V::Packed>,
 }
 
 impl<F, V: Vector<F>> Kernel for Powers<'_, F, V> {
@@ -79,25 +78,25 @@ impl<F, V: Vector<F>> Kernel for Powers<'_, F, V> {
     fn run(self) {
         let mut power = self.power;
         for _ in 0..self.count {
-            self.powers.push(power);
+            self.powers.push(power.pack());
             power = power * self.step;
         }
     }
 }
 
 /// Σ aᵢ·bᵢ over the elements.
-pub fn inner_product<F: Modulus, V: Vector<F>>(machine: V::Machine, a: &[V], b: &[V]) -> F {
+pub fn inner_product<F: Modulus, V: Vector<F>>(machine: V::Machine, a: &[V::Packed], b: &[V::Packed]) -> F {
     let mut sums = vec![F::ZERO; V::LANES];
     let zero = V::splat(machine, &F::ZERO);
-    V::run(machine, SumOfProducts { zero, a, b, field: PhantomData }).store(&mut sums);
+    V::run(machine, SumOfProducts::<F, V> { machine, zero, a, b }).store(&mut sums);
     sums.into_iter().sum()
 }
 
-struct SumOfProducts<'a, F, V> {
+struct SumOfProducts<'a, F, V: Vector<F>> {
+    machine: V::Machine,
     zero: V,
-    a: &'a [V],
-    b: &'a [V],
-    field: PhantomData<F>,
+    a: &'a [V::Packed],
+    b: &'a [V::Packed],
 }
 
 impl<F, V: Vector<F>> Kernel for SumOfProducts<'_, F, V> {
@@ -107,7 +106,7 @@ impl<F, V: Vector<F>> Kernel for SumOfProducts<'_, F, V> {
     fn run(self) -> V {
         let mut sum = self.zero;
         for (a, b) in self.a.iter().zip(self.b) {
-            sum = sum + *a * *b;
+            sum = sum + V::unpack(self.machine, a) * V::unpack(self.machine, b);
         }
         sum
     }
@@ -124,12 +123,12 @@ enum Step {
     Scaled,
 }
 
-struct Linear<'a, F, V> {
+struct Linear<'a, F, V: Vector<F>> {
+    machine: V::Machine,
     step: Step,
-    x: &'a mut [V],
+    x: &'a mut [V::Packed],
     factor: V,
-    y: &'a [V],
-    field: PhantomData<F>,
+    y: &'a [V::Packed],
 }
 
 impl<F, V: Vector<F>> Kernel for Linear<'_, F, V> {
@@ -137,30 +136,32 @@ impl<F, V: Vector<F>> Kernel for Linear<'_, F, V> {
 
     #[inline(always)]
     fn run(self) {
-        let factor = self.factor;
-        for (x, y) in self.x.iter_mut().zip(self.y) {
-            *x = match self.step {
-                Step::AddScaled => *x + factor * *y,
-                Step::ScaleAdd => *x * factor + *y,
-                Step::Scaled => *y * factor,
+        let Linear { machine, step, x, factor, y } = self;
+        for (x, y) in x.iter_mut().zip(y) {
+            let y = V::unpack(machine, y);
+            let result = match step {
+                Step::AddScaled => V::unpack(machine, x) + factor * y,
+                Step::ScaleAdd => V::unpack(machine, x) * factor + y,
+                Step::Scaled => y * factor,
             };
+            *x = result.pack();
         }
     }
 }
 
 /// Adds to each vector the product of another with a factor.
-pub fn add_scaled<F, V: Vector<F>>(machine: V::Machine, sums: &mut [V], factor: V, terms: &[V]) {
-    V::run(machine, Linear { step: Step::AddScaled, x: sums, factor, y: terms, field: PhantomData });
+pub fn add_scaled<F, V: Vector<F>>(machine: V::Machine, sums: &mut [V::Packed], factor: V, terms: &[V::Packed]) {
+    V::run(machine, Linear::<F, V> { machine, step: Step::AddScaled, x: sums, factor, y: terms });
 }
 
 /// Multiplies each vector by a factor and adds another.
-pub fn scale_add<F, V: Vector<F>>(machine: V::Machine, sums: &mut [V], factor: V, terms: &[V]) {
-    V::run(machine, Linear { step: Step::ScaleAdd, x: sums, factor, y: terms, field: PhantomData });
+pub fn scale_add<F, V: Vector<F>>(machine: V::Machine, sums: &mut [V::Packed], factor: V, terms: &[V::Packed]) {
+    V::run(machine, Linear::<F, V> { machine, step: Step::ScaleAdd, x: sums, factor, y: terms });
 }
 
 /// Writes the product of each vector with a factor.
-pub fn scaled<F, V: Vector<F>>(machine: V::Machine, out: &mut [V], factor: V, of: &[V]) {
-    V::run(machine, Linear { step: Step::Scaled, x: out, factor, y: of, field: PhantomData });
+pub fn scaled<F, V: Vector<F>>(machine: V::Machine, out: &mut [V::Packed], factor: V, of: &[V::Packed]) {
+    V::run(machine, Linear::<F, V> { machine, step: Step::Scaled, x: out, factor, y: of });
 }
 
 #[cfg(test)]
@@ -173,17 +174,18 @@ mod tests {
     fn check<V: Vector<Fp>>(machine: V::Machine) {
         let x = Fp::MULTIPLICATIVE_GENERATOR;
         let expected: Vec<Fp> = (0..40).map(|i| x.pow_vartime([i])).collect();
-        let powers: Vec<V> = powers(machine, x, 40 / V::LANES);
-        assert_eq!(elements(machine, &powers), expected);
+        let powers = powers::<Fp, V>(machine, x, 40 / V::LANES);
+        let elements = |of: &[V::Packed]| elements::<Fp, V>(machine, of);
+        assert_eq!(elements(&powers), expected);
         let sum = expected.iter().map(Fp::square).sum::<Fp>();
-        assert_eq!(inner_product(machine, &powers, &powers), sum);
-        let padded = elements(machine, &vectors::<Fp, V>(machine, &expected[..13]));
+        assert_eq!(inner_product::<Fp, V>(machine, &powers, &powers), sum);
+        let padded = elements(&vectors::<Fp, V>(machine, &expected[..13]));
         assert_eq!(padded[..13], expected[..13]);
         assert!(padded[13..].iter().all(|x| *x == Fp::ZERO));
         let (by, mut sums) = (V::splat(machine, &x), powers.clone());
-        let each = |sums: &[V], f: fn(Fp, Fp) -> Fp| {
+        let each = |sums: &[V::Packed], f: fn(Fp, Fp) -> Fp| {
             let expected: Vec<Fp> = expected.iter().map(|power| f(*power, Fp::MULTIPLICATIVE_GENERATOR)).collect();
-            assert_eq!(elements(machine, sums), expected);
+            assert_eq!(elements(sums), expected);
         };
         add_scaled(machine, &mut sums, by, &powers);
         each(&sums, |power, x| power + x * power);

@@ -16,6 +16,9 @@ pub trait Vector<F>:
     /// Shows that the processor has what these vectors take.
     type Machine: Copy + Send + Sync + Debug + 'static;
 
+    /// The same elements in as little memory as they take.
+    type Packed: Copy + Send + Sync + Debug + 'static;
+
     /// Computes with vectors.
     fn run<K: Kernel>(machine: Self::Machine, kernel: K) -> K::Output;
 
@@ -30,6 +33,12 @@ pub trait Vector<F>:
 
     /// Writes the first elements.
     fn store(self, elements: &mut [F]);
+
+    /// The elements, to be kept.
+    fn pack(self) -> Self::Packed;
+
+    /// Elements that were kept.
+    fn unpack(machine: Self::Machine, packed: &Self::Packed) -> Self;
 
     /// The element at a place, everywhere.
     fn broadcast(self, lane: usize) -> Self;
@@ -60,6 +69,7 @@ pub struct One;
 impl<F: Modulus> Vector<F> for F {
     const LOG_LANES: u32 = 0;
     type Machine = One;
+    type Packed = F;
 
     #[inline(always)]
     fn run<K: Kernel>(_: One, kernel: K) -> K::Output {
@@ -83,6 +93,16 @@ impl<F: Modulus> Vector<F> for F {
     #[inline(always)]
     fn store(self, elements: &mut [F]) {
         elements.iter_mut().take(1).for_each(|element| *element = self);
+    }
+
+    #[inline(always)]
+    fn pack(self) -> F {
+        self
+    }
+
+    #[inline(always)]
+    fn unpack(_: One, packed: &F) -> F {
+        *packed
     }
 
     #[inline(always)]

@@ -205,7 +205,7 @@ pub type Pair = [u64; 8];
 impl<F: Modulus> Wide<F> {
     /// The first and the second elements of eight pairs.
     #[inline(always)]
-    pub fn unpack(machine: Ifma, pairs: &[Pair; 8]) -> [Self; 2] {
+    pub fn unpack_pairs(machine: Ifma, pairs: &[Pair; 8]) -> [Self; 2] {
         let mut rows = [machine.set(0); 8];
         for (row, pair) in rows.iter_mut().zip(pairs) {
             *row = cast(*pair);
@@ -234,7 +234,7 @@ impl<F: Modulus> Wide<F> {
 
     /// Pairs of these elements, the first of each from `self`.
     #[inline(always)]
-    pub fn pack(self, second: Self) -> [Pair; 8] {
+    pub fn pack_pairs(self, second: Self) -> [Pair; 8] {
         let machine = self.machine;
         let (a, b) = (self.canonical().words(), second.canonical().words());
         let columns = [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]];
@@ -331,6 +331,7 @@ impl<F: Modulus> Mul for Wide<F> {
 impl<F: Modulus> Vector<F> for Wide<F> {
     const LOG_LANES: u32 = 3;
     type Machine = Ifma;
+    type Packed = [__m512i; 4];
 
     #[inline(always)]
     fn run<K: Kernel>(machine: Ifma, kernel: K) -> K::Output {
@@ -385,6 +386,16 @@ impl<F: Modulus> Vector<F> for Wide<F> {
             ];
             *element = F::from_repr(bytes(&words)).into_option().unwrap_or(F::ZERO);
         }
+    }
+
+    #[inline(always)]
+    fn pack(self) -> [__m512i; 4] {
+        self.words()
+    }
+
+    #[inline(always)]
+    fn unpack(machine: Ifma, packed: &[__m512i; 4]) -> Self {
+        Self::from_words(machine, packed)
     }
 
     #[inline(always)]
@@ -565,11 +576,14 @@ mod tests {
             let Some(machine) = machine() else { return Ok(()) };
             let [a, b, c] = p.map(|elements| Wide::load(machine, &elements));
             for (x, y) in [(a, b), (a + b, b - c), (a - a, c - b - c), (a + a + a, a * b)] {
-                let pairs = x.pack(y);
-                let [first, second] = Wide::<Fp>::unpack(machine, &pairs);
+                let pairs = x.pack_pairs(y);
+                let [first, second] = Wide::<Fp>::unpack_pairs(machine, &pairs);
                 prop_assert_eq!((stored(first), stored(second)), (stored(x), stored(y)));
                 // Of one element one pair.
-                prop_assert_eq!((x + y - y).pack(y - x + x), pairs);
+                prop_assert_eq!((x + y - y).pack_pairs(y - x + x), pairs);
+                for vector in [x, y] {
+                    prop_assert_eq!(stored(Wide::<Fp>::unpack(machine, &vector.pack())), stored(vector));
+                }
                 let (left, right) = (stored(x), stored(y));
                 prop_assert_eq!(first.any_equal(second), left.iter().zip(&right).any(|(a, b)| a == b));
             }

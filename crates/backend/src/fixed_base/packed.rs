@@ -184,7 +184,7 @@ impl<B: Modulus> Kernel for Pack<'_, B> {
 
     #[inline(always)]
     fn run(self) -> [Pair; LANES] {
-        Wide::load(self.machine, self.x).pack(Wide::load(self.machine, self.y))
+        Wide::load(self.machine, self.x).pack_pairs(Wide::load(self.machine, self.y))
     }
 }
 
@@ -199,7 +199,7 @@ impl<B: Modulus> Kernel for Unpack<'_, B> {
 
     #[inline(always)]
     fn run(self) -> [[B; LANES]; 2] {
-        let [x, y] = Wide::<B>::unpack(self.machine, self.pairs);
+        let [x, y] = Wide::<B>::unpack_pairs(self.machine, self.pairs);
         let mut elements = [[B::ZERO; LANES]; 2];
         x.store(&mut elements[0]);
         y.store(&mut elements[1]);
@@ -237,8 +237,8 @@ impl<B: Modulus> Kernel for Denominators<'_, B> {
         let mut product = Wide::splat(self.machine, &B::ONE);
         for additions in self.additions.chunks(LANES) {
             let [a, b] = gathered(self.points, additions);
-            let [a, _] = Wide::unpack(self.machine, &a);
-            let [b, _] = Wide::unpack(self.machine, &b);
+            let [a, _] = Wide::unpack_pairs(self.machine, &a);
+            let [b, _] = Wide::unpack_pairs(self.machine, &b);
             if a.any_equal(b) {
                 return None;
             }
@@ -269,13 +269,13 @@ impl<B: Modulus> Kernel for Add<'_, B> {
         let mut inverse = self.inverse;
         for (additions, [denominator, before]) in self.additions.chunks(LANES).zip(self.denominators).rev() {
             let [a, b] = gathered(self.points, additions);
-            let [x, y] = Wide::<B>::unpack(self.machine, &a);
-            let [other_x, other_y] = Wide::<B>::unpack(self.machine, &b);
+            let [x, y] = Wide::<B>::unpack_pairs(self.machine, &a);
+            let [other_x, other_y] = Wide::<B>::unpack_pairs(self.machine, &b);
             let slope = (other_y - y) * (inverse * *before);
             inverse = inverse * *denominator;
             let sum_x = slope * slope - x - other_x;
             let sum_y = slope * (x - sum_x) - y;
-            for (addition, pair) in additions.iter().zip(sum_x.pack(sum_y)) {
+            for (addition, pair) in additions.iter().zip(sum_x.pack_pairs(sum_y)) {
                 self.next[addition.to as usize].pair = pair;
             }
         }

@@ -7,8 +7,7 @@
 
 use super::Scalar;
 use rayon::prelude::*;
-use simd::{Kernel, Vector, scaled, vectors};
-use std::marker::PhantomData;
+use simd::{Kernel, Vector};
 
 /// The most elements that a vector has.
 const MOST_LANES: usize = 8;
@@ -107,15 +106,13 @@ impl<F: Scalar, V: Vector<F>> Domain<F, V> {
     }
 
     /// Turns the values on the domain into coefficients. `work` is room.
-    pub fn interpolate(&self, values: &mut [V], work: &mut Vec<V>) {
-        self.coefficients_by(values, &self.inverse, work);
-        scaled(self.machine, values, V::splat(self.machine, &self.scale), work);
+    pub fn interpolate(&self, values: &mut [V::Packed], work: &mut Vec<V>) {
+        self.coefficients_by(values, (&self.inverse, self.scale), work);
     }
 
     /// Turns the values on a coset into n times the coefficients of the polynomial of degree below n.
-    pub fn interpolate_scaled(&self, coset: usize, values: &mut [V], work: &mut Vec<V>) {
-        self.coefficients_by(values, &self.cosets[coset].inverse, work);
-        values.copy_from_slice(work);
+    pub fn interpolate_scaled(&self, coset: usize, values: &mut [V::Packed], work: &mut Vec<V>) {
+        self.coefficients_by(values, (&self.cosets[coset].inverse, F::ONE), work);
     }
 
     /// n^(−1), which [`Self::interpolate_scaled`] leaves out.
@@ -123,29 +120,31 @@ impl<F: Scalar, V: Vector<F>> Domain<F, V> {
         self.scale
     }
 
-    fn coefficients_by(&self, values: &[V], twiddles: &Twiddles<V>, work: &mut Vec<V>) {
+    fn coefficients_by(&self, values: &mut [V::Packed], (twiddles, scale): (&Twiddles<V>, F), work: &mut Vec<V>) {
         assert_eq!(values.len(), self.vectors());
-        work.clear();
-        work.extend_from_slice(values);
-        V::run(self.machine, Backward { values, twiddles, out: work, field: PhantomData::<F> });
+        let (machine, zero) = (self.machine, V::splat(self.machine, &F::ZERO));
+        work.resize(self.vectors(), zero);
+        let scale = V::splat(machine, &scale);
+        V::run(machine, Backward::<F, V> { machine, values, twiddles, scale, work });
     }
 
     /// The values of a polynomial on a coset: `out[i]` at c·ω^i. `work` is room.
-    pub fn evaluate(&self, coset: usize, coefficients: &[V], work: &mut Vec<V>, out: &mut [V]) {
+    pub fn evaluate(&self, coset: usize, coefficients: &[V::Packed], work: &mut Vec<V>, out: &mut [V::Packed]) {
         assert_eq!((coefficients.len(), out.len()), (self.vectors(), self.vectors()));
-        work.clear();
-        work.extend_from_slice(coefficients);
+        let (machine, zero) = (self.machine, V::splat(self.machine, &F::ZERO));
+        work.resize(self.vectors(), zero);
         let twiddles = &self.cosets[coset].forward;
-        V::run(self.machine, Forward { work, twiddles, out, field: PhantomData::<F> });
+        V::run(machine, Forward::<F, V> { machine, coefficients, work, twiddles, out });
     }
 }
 
 /// From coefficients to values; `work` holds anything afterwards.
-struct Forward<'a, F, V> {
+struct Forward<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    coefficients: &'a [V::Packed],
     work: &'a mut [V],
     twiddles: &'a Twiddles<V>,
-    out: &'a mut [V],
-    field: PhantomData<F>,
+    out: &'a mut [V::Packed],
 }
 
 impl<F, V: Vector<F>> Kernel for Forward<'_, F, V> {
@@ -153,7 +152,10 @@ impl<F, V: Vector<F>> Kernel for Forward<'_, F, V> {
 
     #[inline(always)]
     fn run(self) {
-        let Forward { work, twiddles, out, .. } = self;
+        let Forward { machine, coefficients, work, twiddles, out } = self;
+        for (to, coefficient) in work.iter_mut().zip(coefficients) {
+            *to = V::unpack(machine, coefficient);
+        }
         let mut half = work.len() / 2;
         while half > 0 {
             let level = work.len() / (2 * half);
@@ -188,18 +190,19 @@ impl<F, V: Vector<F>> Kernel for Forward<'_, F, V> {
             }
             let to = reversed(block, bits);
             for (l, row) in rows.iter().enumerate() {
-                out[(reversed(l, V::LOG_LANES) << bits) + to] = *row;
+                out[(reversed(l, V::LOG_LANES) << bits) + to] = row.pack();
             }
         }
     }
 }
 
-/// From values to n times the coefficients, in `out`; by the inverse twiddles.
-struct Backward<'a, F, V> {
-    values: &'a [V],
+/// From values to n times the coefficients, by the inverse twiddles; these are scaled, and take the place of the values.
+struct Backward<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    values: &'a mut [V::Packed],
     twiddles: &'a Twiddles<V>,
-    out: &'a mut [V],
-    field: PhantomData<F>,
+    scale: V,
+    work: &'a mut [V],
 }
 
 impl<F, V: Vector<F>> Kernel for Backward<'_, F, V> {
@@ -207,14 +210,14 @@ impl<F, V: Vector<F>> Kernel for Backward<'_, F, V> {
 
     #[inline(always)]
     fn run(self) {
-        let Backward { values, twiddles, out, .. } = self;
+        let Backward { machine, values, twiddles, scale, work } = self;
         let (blocks, bits) = blocks::<F, V>(values.len());
         for block in 0..blocks {
             let from = reversed(block, bits);
-            let mut square = [values[from]; MOST_LANES];
+            let mut square = [scale; MOST_LANES];
             let rows = &mut square[..V::LANES];
             for (l, row) in rows.iter_mut().enumerate() {
-                *row = values[(reversed(l, V::LOG_LANES) << bits) + from];
+                *row = V::unpack(machine, &values[(reversed(l, V::LOG_LANES) << bits) + from]);
             }
             let mut half = 1;
             while half < V::LANES {
@@ -230,13 +233,13 @@ impl<F, V: Vector<F>> Kernel for Backward<'_, F, V> {
             }
             V::transpose(rows);
             for (i, row) in rows.iter().enumerate() {
-                out[(reversed(i, V::LOG_LANES) << bits) + block] = *row;
+                work[(reversed(i, V::LOG_LANES) << bits) + block] = *row;
             }
         }
         let mut half = 1;
-        while half < out.len() {
-            let level = out.len() / (2 * half);
-            for (block, pair) in out.chunks_exact_mut(2 * half).enumerate() {
+        while half < work.len() {
+            let level = work.len() / (2 * half);
+            for (block, pair) in work.chunks_exact_mut(2 * half).enumerate() {
                 let (low, high) = pair.split_at_mut(half);
                 if block == 0 && twiddles.begin_with_one {
                     // Of the domain itself, a sixth of the products.
@@ -251,6 +254,9 @@ impl<F, V: Vector<F>> Kernel for Backward<'_, F, V> {
                 }
             }
             half *= 2;
+        }
+        for (value, coefficient) in values.iter_mut().zip(work) {
+            *value = (*coefficient * scale).pack();
         }
     }
 }
@@ -306,11 +312,8 @@ impl<V> Twiddles<V> {
                 }
             }
         }
-        Twiddles {
-            between: vectors(machine, &all[..1 << (k - s)]),
-            within: vectors(machine, &within),
-            begin_with_one: shift == F::ONE,
-        }
+        let loaded = |all: &[F]| all.chunks(V::LANES).map(|chunk| V::load(machine, chunk)).collect();
+        Twiddles { between: loaded(&all[..1 << (k - s)]), within: loaded(&within), begin_with_one: shift == F::ONE }
     }
 
     #[inline(always)]
@@ -349,7 +352,7 @@ mod tests {
     use pasta_curves::{Fp, Fq};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
-    use simd::{One, elements};
+    use simd::{One, elements, vectors};
 
     fn check<F: Scalar>(k: u32, cosets: usize) {
         check_with::<F, F>(One, k, cosets);
@@ -366,9 +369,10 @@ mod tests {
         let coefficients: Vec<F> = (0..rows).map(|_| F::random(&mut rng)).collect();
         let at = |x: F| eval_polynomial(&coefficients, x);
         let values: Vec<F> = (0..rows).map(|i| at(domain.rotation(i as i32))).collect();
+        let elements = |of: &[V::Packed]| elements::<F, V>(machine, of);
         let (mut values, mut work) = (vectors::<F, V>(machine, &values), vec![]);
         domain.interpolate(&mut values, &mut work);
-        assert_eq!(elements(machine, &values), coefficients);
+        assert_eq!(elements(&values), coefficients);
         let of_coefficients = values;
         assert_eq!(domain.rotation(-1) * domain.omega, F::ONE);
         assert_eq!(domain.cosets.len(), cosets);
@@ -378,11 +382,11 @@ mod tests {
             assert!(domain.cosets[..number].iter().all(|other| other.power != coset.power));
             let mut values = of_coefficients.clone();
             domain.evaluate(number, &of_coefficients, &mut work, &mut values);
-            for (i, value) in elements(machine, &values).iter().enumerate() {
+            for (i, value) in elements(&values).iter().enumerate() {
                 assert_eq!(*value, at(coset.shift * domain.rotation(i as i32)));
             }
             domain.interpolate_scaled(number, &mut values, &mut work);
-            let values = elements(machine, &values);
+            let values = elements(&values);
             assert!(values.iter().map(|x| *x * domain.scale()).eq(coefficients.iter().copied()));
         }
         let x = F::random(&mut rng);

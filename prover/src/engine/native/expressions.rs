@@ -15,50 +15,42 @@ pub const fn lane<F, V: Vector<F>>() -> usize {
     LANE / V::LANES
 }
 
-/// Where an instruction reads from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operand {
-    Register(usize),
-    /// A column, and the rotation, by whole vectors.
-    Column(Global, i32),
-}
-
 #[derive(Clone, Debug)]
 enum Instruction<V> {
     Constant {
         to: usize,
         value: V,
     },
-    /// Reads a column at a rotation that is not by whole vectors.
-    Shift {
+    /// Reads a column at a rotation.
+    Read {
         to: usize,
         column: Global,
         rotation: i32,
     },
     Add {
         to: usize,
-        a: Operand,
-        b: Operand,
+        a: usize,
+        b: usize,
     },
     Subtract {
         to: usize,
-        a: Operand,
-        b: Operand,
+        a: usize,
+        b: usize,
     },
     Multiply {
         to: usize,
-        a: Operand,
-        b: Operand,
+        a: usize,
+        b: usize,
     },
     Scale {
         to: usize,
-        a: Operand,
+        a: usize,
         by: V,
     },
     /// Adds a gate's value, times its weight, to the sum of those of its selector.
     Weigh {
         to: usize,
-        a: Operand,
+        a: usize,
         gate: usize,
         first: bool,
     },
@@ -85,9 +77,10 @@ pub struct Program<V> {
 }
 
 /// The columns that a program reads, as far as some rows and their neighbours reach.
-pub trait Columns<V>: Sync {
-    /// The values of a column on `LANE` rows from a vector on, rotated; and the vector after them.
-    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V];
+pub trait Columns<P>: Sync {
+    /// The values of a column on `LANE` rows from a vector on, rotated by whole vectors; and the vector after them, unless
+    /// the column is read at no rotation.
+    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[P];
 }
 
 /// A rotation: whole vectors, then elements on from there.
@@ -105,6 +98,13 @@ impl Rotation {
     pub fn of<F, V: Vector<F>>(rows: i32) -> Self {
         let elements = rows.rem_euclid(V::LANES as i32);
         Rotation { vectors: ((rows - elements) >> V::LOG_LANES) as isize, elements: elements as usize }
+    }
+
+    /// The vector at the place to which whole vectors lead.
+    #[inline(always)]
+    pub fn read<F, V: Vector<F>>(self, machine: V::Machine, values: &[V::Packed]) -> V {
+        let vector = V::unpack(machine, &values[0]);
+        if self.elements == 0 { vector } else { vector.shifted(V::unpack(machine, &values[1]), self.elements) }
     }
 }
 
@@ -206,78 +206,68 @@ impl<V> Program<V> {
     #[inline(always)]
     pub fn run<F: Scalar>(
         &self,
-        columns: &impl Columns<V>,
+        machine: V::Machine,
+        columns: &impl Columns<V::Packed>,
         vector: usize,
         weights: &[V],
         registers: &mut [Vec<V>],
-        outputs: &mut [V],
+        outputs: &mut [V::Packed],
     ) where
         V: Vector<F>,
     {
         for instruction in &self.instructions {
             // The target leaves its place while others are read; no instruction reads its own target.
             let mut target = std::mem::take(&mut registers[instruction.target()]);
-            let read = |operand: &Operand| -> &[V] {
-                match operand {
-                    Operand::Register(register) => &registers[*register],
-                    Operand::Column(column, rotation) => columns.lane(*column, vector, Rotation::of::<F, V>(*rotation)),
-                }
-            };
             match instruction {
                 Instruction::Constant { value, .. } => target.fill(*value),
-                Instruction::Shift { column, rotation, .. } => {
+                Instruction::Read { column, rotation, .. } => {
                     let rotation = Rotation::of::<F, V>(*rotation);
                     let values = columns.lane(*column, vector, rotation);
-                    for (to, pair) in target.iter_mut().zip(values.windows(2)) {
-                        *to = pair[0].shifted(pair[1], rotation.elements);
+                    for (i, to) in target.iter_mut().enumerate() {
+                        *to = rotation.read(machine, &values[i..]);
                     }
                 }
                 Instruction::Add { a, b, .. } => {
-                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                    for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a + *b;
                     }
                 }
                 Instruction::Subtract { a, b, .. } => {
-                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                    for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a - *b;
                     }
                 }
                 Instruction::Multiply { a, b, .. } => {
-                    for ((to, a), b) in target.iter_mut().zip(read(a)).zip(read(b)) {
+                    for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a * *b;
                     }
                 }
                 Instruction::Scale { a, by, .. } => {
-                    for (to, a) in target.iter_mut().zip(read(a)) {
+                    for (to, a) in target.iter_mut().zip(&registers[*a]) {
                         *to = *a * *by;
                     }
                 }
                 Instruction::Weigh { a, gate, first, .. } => {
                     let weight = weights[*gate];
-                    for (to, a) in target.iter_mut().zip(read(a)) {
+                    for (to, a) in target.iter_mut().zip(&registers[*a]) {
                         let weighed = *a * weight;
                         *to = if *first { weighed } else { *to + weighed };
                     }
                 }
                 Instruction::Emit { output, selector, .. } => {
                     let lane = lane::<F, V>();
-                    let output = outputs[output * lane..(output + 1) * lane].iter_mut();
-                    match selector {
-                        None => {
-                            for (out, sum) in output.zip(&target) {
-                                *out = *out + *sum;
-                            }
-                        }
-                        Some(Factor { column, others }) => {
+                    for (i, sum) in target.iter().enumerate() {
+                        let mut selected = *sum;
+                        if let Some(Factor { column, others }) = selector {
                             let cells = columns.lane(Global::Fixed(*column), vector, Rotation::of::<F, V>(0));
-                            for ((out, sum), cell) in output.zip(&target).zip(cells) {
-                                let mut selected = *sum * *cell;
-                                for other in others {
-                                    selected = selected * (*other - *cell);
-                                }
-                                *out = *out + selected;
+                            let cell = V::unpack(machine, &cells[i]);
+                            selected = selected * cell;
+                            for other in others {
+                                selected = selected * (*other - cell);
                             }
                         }
+                        let out = &mut outputs[output * lane + i];
+                        *out = (V::unpack(machine, out) + selected).pack();
                     }
                 }
             }
@@ -297,17 +287,14 @@ struct Assembly<'n, F, V: Vector<F>> {
 }
 
 impl<F: Scalar, V: Vector<F>> Assembly<'_, F, V> {
-    /// Computes a node, unless it is computed already, and says where it is.
-    fn compute(&mut self, node: usize) -> Operand {
+    /// Computes a node, unless it is computed already, and says in which register it is.
+    fn compute(&mut self, node: usize) -> usize {
         if let Some(register) = self.place[node] {
-            return Operand::Register(register);
+            return register;
         }
         let of = |this: &mut Self, (a, b): (usize, usize)| (this.compute(a), this.compute(b));
         let instruction = match self.nodes[node] {
-            Node::Cell(column, rotation) if Rotation::of::<F, V>(rotation).elements == 0 => {
-                return Operand::Column(column, rotation);
-            }
-            Node::Cell(column, rotation) => Instruction::Shift { to: 0, column, rotation },
+            Node::Cell(column, rotation) => Instruction::Read { to: 0, column, rotation },
             Node::Constant(value) => Instruction::Constant { to: 0, value: V::splat(self.machine, &value) },
             Node::Add(a, b) => {
                 let (a, b) = of(self, (a, b));
@@ -328,7 +315,7 @@ impl<F: Scalar, V: Vector<F>> Assembly<'_, F, V> {
         self.instructions.push(instruction.to(register));
         self.nodes[node].operands().for_each(|operand| self.used(operand));
         self.place[node] = Some(register);
-        Operand::Register(register)
+        register
     }
 
     fn used(&mut self, node: usize) {
@@ -345,7 +332,7 @@ impl<V> Instruction<V> {
     fn to(mut self, register: usize) -> Self {
         match &mut self {
             Instruction::Constant { to, .. }
-            | Instruction::Shift { to, .. }
+            | Instruction::Read { to, .. }
             | Instruction::Add { to, .. }
             | Instruction::Subtract { to, .. }
             | Instruction::Multiply { to, .. }
@@ -359,7 +346,7 @@ impl<V> Instruction<V> {
     fn target(&self) -> usize {
         match self {
             Instruction::Constant { to, .. }
-            | Instruction::Shift { to, .. }
+            | Instruction::Read { to, .. }
             | Instruction::Add { to, .. }
             | Instruction::Subtract { to, .. }
             | Instruction::Multiply { to, .. }
@@ -384,16 +371,16 @@ mod tests {
     /// Rows before and after that rotations reach, by whole vectors.
     const REACH: usize = 16;
 
-    struct Grid<V> {
-        advice: Vec<Vec<V>>,
-        fixed: Vec<Vec<V>>,
+    struct Grid<P> {
+        advice: Vec<Vec<P>>,
+        fixed: Vec<Vec<P>>,
         /// Vectors that rotations reach.
         reach: usize,
         lane: usize,
     }
 
-    impl<V: Sync> Columns<V> for Grid<V> {
-        fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V] {
+    impl<P: Sync> Columns<P> for Grid<P> {
+        fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[P] {
             let first = (self.reach + vector).wrapping_add_signed(rotation.vectors);
             match column {
                 Global::Advice(column) => &self.advice[column][first..=first + self.lane],
@@ -412,7 +399,7 @@ mod tests {
         let value = |i: usize| (Fp::from(seed) + Fp::from(i as u64 + 1)).square().square() + Fp::from(3);
         let column = |c: usize| (0..ROWS + 2 * REACH).map(|row| value(1000 * c + row)).collect::<Vec<_>>();
         let (advice, fixed): (Vec<_>, Vec<_>) = ((0..3).map(column).collect(), (3..5).map(column).collect());
-        let loaded = |columns: &[Vec<Fp>]| columns.iter().map(|column| vectors(machine, column)).collect();
+        let loaded = |columns: &[Vec<Fp>]| columns.iter().map(|column| vectors::<Fp, V>(machine, column)).collect();
         let lane = lane::<Fp, V>();
         let grid = Grid { advice: loaded(&advice), fixed: loaded(&fixed), reach: REACH / V::LANES, lane };
         let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
@@ -421,9 +408,9 @@ mod tests {
         let program = Program::<V>::new(machine, &gates, constraints.iter().map(|c| c.2).enumerate());
         let mut registers = program.registers(machine);
         for first in [0, LANE] {
-            let mut found = vec![V::splat(machine, &Fp::ONE); 2 * lane];
-            program.run(&grid, first / V::LANES, &splat, &mut registers, &mut found);
-            let found = elements(machine, &found);
+            let mut found = vec![V::splat(machine, &Fp::ONE).pack(); 2 * lane];
+            program.run(machine, &grid, first / V::LANES, &splat, &mut registers, &mut found);
+            let found = elements::<Fp, V>(machine, &found);
             for row in 0..LANE {
                 let cell = |column: Global, rotation: i32| {
                     let row = (REACH + first + row).wrapping_add_signed(rotation as isize);
@@ -468,8 +455,8 @@ mod tests {
         let selector = Some(Selector { column: 0, value: 1, values: 1 });
         let gates = Gates::new([(selector, product() - x(2)), (selector, product() * product() + Expr::int(0))]);
         let program = Program::<Fp>::new(One, &gates, [(0, 0), (1, 0)]);
-        // A product, a difference, a square; two gates are weighed, and the selector comes once.
-        assert_eq!(program.instructions.len(), 3 + 2 + 1);
+        // Three cells; a product, a difference, a square; two gates are weighed, and the selector comes once.
+        assert_eq!(program.instructions.len(), 3 + 3 + 2 + 1);
         assert!(program.registers <= 4);
     }
 }

@@ -38,19 +38,19 @@ pub struct Key<F, V: Vector<F>> {
     /// Values that are the same on every usable row.
     pub uniform: usize,
     /// Coefficients of the column that is 1 on every usable row.
-    pub usable: Vec<V>,
+    pub usable: Vec<V::Packed>,
     /// Coefficients of the fixed columns, in the order of halo2's.
-    pub fixed: Vec<Vec<V>>,
+    pub fixed: Vec<Vec<V::Packed>>,
     /// Values of the permutation's columns.
     pub sigma_values: Vec<Vec<F>>,
     /// Their coefficients.
-    pub sigma: Vec<Vec<V>>,
+    pub sigma: Vec<Vec<V::Packed>>,
     /// For each coset, what is evaluated there.
     pub parts: Vec<Part<V>>,
     /// Rows before and after a row that constraints read.
     pub reach: (usize, usize),
     /// Fixed columns on each coset.
-    pub cosets: Vec<FixedCoset<V>>,
+    pub cosets: Vec<FixedCoset<V::Packed>>,
 }
 
 /// The constraints that are evaluated on a coset: a polynomial of degree d·(n − 1) is known from its values on d − 1 cosets
@@ -66,19 +66,19 @@ pub struct Part<V> {
 }
 
 /// Fixed columns on a coset; empty if nothing reads them there.
-pub struct FixedCoset<V> {
+pub struct FixedCoset<P> {
     /// Fixed columns.
-    pub fixed: Vec<Vec<V>>,
+    pub fixed: Vec<Vec<P>>,
     /// The permutation's.
-    pub sigma: Vec<Vec<V>>,
+    pub sigma: Vec<Vec<P>>,
     /// 1 on every usable row.
-    pub usable: Vec<V>,
+    pub usable: Vec<P>,
     /// 1 on the first row.
-    pub first: Vec<V>,
+    pub first: Vec<P>,
     /// 1 on the last row in use, to which permutation products lead.
-    pub last: Vec<V>,
+    pub last: Vec<P>,
     /// 1 on the rows before that.
-    pub active: Vec<V>,
+    pub active: Vec<P>,
 }
 
 /// Cosets that a constraint of this degree takes.
@@ -173,14 +173,14 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
 
     fn bytes(&self) -> usize {
         let all = [&self.fixed, &self.sigma].into_iter().flatten();
-        let of_coset = |coset: &FixedCoset<V>| {
+        let of_coset = |coset: &FixedCoset<V::Packed>| {
             let columns: usize = coset.fixed.iter().chain(&coset.sigma).map(Vec::len).sum();
             columns + coset.usable.len() + coset.first.len() + coset.last.len() + coset.active.len()
         };
         let vectors =
             self.usable.len() + all.map(Vec::len).sum::<usize>() + self.cosets.iter().map(of_coset).sum::<usize>();
         let values: usize = self.sigma_values.iter().map(Vec::len).sum();
-        vectors * size_of::<V>() + values * size_of::<F>()
+        vectors * size_of::<V::Packed>() + values * size_of::<F>()
     }
 
     /// Columns of the permutation: that of the instance's values, if it is copied from, then advice columns.
@@ -201,10 +201,10 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
 }
 
 /// Columns that are the same in all proofs.
-struct Columns<F, V> {
+struct Columns<F, V: Vector<F>> {
     /// Of those that have few.
     steps: Vec<Option<Steps<F>>>,
-    coefficients: Vec<Vec<V>>,
+    coefficients: Vec<Vec<V::Packed>>,
 }
 
 impl<F: Scalar, V: Vector<F>> Columns<F, V> {
@@ -213,13 +213,13 @@ impl<F: Scalar, V: Vector<F>> Columns<F, V> {
         let shared = runs::Coefficients::new(domain);
         let column = |work: &mut Vec<V>, values: &Vec<F>| match runs::steps(values, domain.rows()) {
             Some(steps) => {
-                let coefficients = vectors(domain.machine, &shared.of(&steps));
+                let coefficients = vectors::<F, V>(domain.machine, &shared.of(&steps));
                 (Some(steps), coefficients)
             }
             None => {
                 let mut column = values.to_vec();
                 column.resize(domain.rows(), F::ZERO);
-                let mut column = vectors(domain.machine, &column);
+                let mut column = vectors::<F, V>(domain.machine, &column);
                 domain.interpolate(&mut column, work);
                 (None, column)
             }
@@ -230,20 +230,21 @@ impl<F: Scalar, V: Vector<F>> Columns<F, V> {
     }
 
     /// The values of those that are read on a coset; of the others, none.
-    fn evaluate(&self, domain: &Domain<F, V>, coset: usize, read: &[bool]) -> Vec<Vec<V>> {
+    fn evaluate(&self, domain: &Domain<F, V>, coset: usize, read: &[bool]) -> Vec<Vec<V::Packed>> {
         let shared = runs::Values::new(domain, coset);
         let columns = self.steps.par_iter().zip(&self.coefficients).zip(read);
-        let evaluate = |work: &mut Vec<V>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<V>), &bool)| match (
-            read, steps,
-        ) {
-            (false, _) => vec![],
-            (true, Some(steps)) => vectors(domain.machine, &shared.of(steps)),
-            (true, None) => {
-                let mut values = coefficients.clone();
-                domain.evaluate(coset, coefficients, work, &mut values);
-                values
-            }
-        };
+        let evaluate =
+            |work: &mut Vec<V>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<V::Packed>), &bool)| match (
+                read, steps,
+            ) {
+                (false, _) => vec![],
+                (true, Some(steps)) => vectors::<F, V>(domain.machine, &shared.of(steps)),
+                (true, None) => {
+                    let mut values = coefficients.clone();
+                    domain.evaluate(coset, coefficients, work, &mut values);
+                    values
+                }
+            };
         columns.map_init(Vec::new, evaluate).collect()
     }
 }

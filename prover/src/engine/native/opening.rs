@@ -27,9 +27,9 @@ const ROUNDS_UNFOLDED: usize = 4;
 const SLICE: usize = 128;
 
 /// A polynomial that is opened.
-pub struct Opened<'p, F, V> {
+pub struct Opened<'p, F, P> {
     /// Its coefficients.
-    pub coefficients: &'p [V],
+    pub coefficients: &'p [P],
     /// The blind of its commitment.
     pub blind: F,
     /// Rotations of x at which it is opened.
@@ -47,7 +47,7 @@ struct Set<F> {
 /// Appends the opening of polynomials, each of which comes once, in the order in which halo2 asks for them first.
 pub fn open<C: PastaCurve, E: EncodedChallenge<C>, T: TranscriptWrite<C, E>, V: Vector<C::ScalarExt>>(
     (bases, domain): (&Bases<C>, &Domain<C::ScalarExt, V>),
-    polynomials: &[Opened<'_, C::ScalarExt, V>],
+    polynomials: &[Opened<'_, C::ScalarExt, V::Packed>],
     x: C::ScalarExt,
     transcript: &mut T,
     rng: &mut impl Rng,
@@ -84,8 +84,12 @@ where
 }
 
 /// Adds up polynomials that are opened at the same points: halo2 orders the sets by the first polynomial of each.
-fn sets<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, polynomials: &[Opened<'_, F, V>], x_1: F) -> Vec<Set<F>> {
-    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F, V>>)> = vec![];
+fn sets<F: Scalar, V: Vector<F>>(
+    domain: &Domain<F, V>,
+    polynomials: &[Opened<'_, F, V::Packed>],
+    x_1: F,
+) -> Vec<Set<F>> {
+    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F, V::Packed>>)> = vec![];
     for polynomial in polynomials {
         let row = |rotation: &i32| i64::from(*rotation).rem_euclid(domain.rows() as i64) as usize;
         let mut points: Vec<usize> = polynomial.rotations.iter().map(row).collect();
@@ -98,16 +102,16 @@ fn sets<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, polynomials: &[Opened<'_
     }
     let (machine, slice) = (domain.machine, SLICE / V::LANES);
     let weight = V::splat(machine, &x_1);
-    let add = |(points, members): (Vec<usize>, Vec<&Opened<'_, F, V>>)| {
+    let add = |(points, members): (Vec<usize>, Vec<&Opened<'_, F, V::Packed>>)| {
         let mut coefficients = vec![F::ZERO; domain.rows()];
         coefficients.par_chunks_mut(SLICE).enumerate().for_each(|(number, out)| {
             let first = number * slice;
             let vectors = out.len() / V::LANES;
-            let mut sums = vec![V::splat(machine, &F::ZERO); vectors];
+            let mut sums = vec![V::splat(machine, &F::ZERO).pack(); vectors];
             for member in &members {
-                scale_add(machine, &mut sums, weight, &member.coefficients[first..first + vectors]);
+                scale_add::<F, V>(machine, &mut sums, weight, &member.coefficients[first..first + vectors]);
             }
-            out.copy_from_slice(&elements(machine, &sums));
+            out.copy_from_slice(&elements::<F, V>(machine, &sums));
         });
         let blind = members.iter().fold(F::ZERO, |blind, member| blind * x_1 + member.blind);
         Set { points, coefficients, blind }

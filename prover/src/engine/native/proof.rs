@@ -22,15 +22,15 @@ use simd::{Vector, elements, inner_product, scaled, vectors};
 use std::collections::BTreeMap;
 
 /// An instance's columns as polynomials, by their coefficients.
-pub struct Polynomials<F, V> {
+pub struct Polynomials<F, V: Vector<F>> {
     /// Instance columns: the instance's values, then those that are the same on every usable row.
-    pub instance: Vec<Vec<V>>,
+    pub instance: Vec<Vec<V::Packed>>,
     /// The latter.
     pub uniform: Vec<F>,
     /// Advice columns.
-    pub advice: Vec<Vec<V>>,
+    pub advice: Vec<Vec<V::Packed>>,
     /// Permutation products.
-    pub products: Vec<Vec<V>>,
+    pub products: Vec<Vec<V::Packed>>,
 }
 
 /// Writes a proof of instances to a transcript that knows the key. What is random is drawn in halo2's order, so that
@@ -108,10 +108,10 @@ where
     let y = *transcript.squeeze_challenge_scalar::<()>();
 
     let (mut blinds, mut polynomials) = (vec![], vec![]);
-    let interpolated = |columns: Vec<Vec<C::ScalarExt>>| -> Result<Vec<Vec<V>>, ProveError> {
+    let interpolated = |columns: Vec<Vec<C::ScalarExt>>| -> Result<Vec<Vec<V::Packed>>, ProveError> {
         let interpolate = |work: &mut Vec<V>, values: Vec<C::ScalarExt>| {
             cancel.check()?;
-            let mut column = vectors(machine, &values);
+            let mut column = vectors::<C::ScalarExt, V>(machine, &values);
             key.domain.interpolate(&mut column, work);
             Ok(column)
         };
@@ -121,7 +121,7 @@ where
         let mut of_instance = interpolated(vec![column])?;
         for value in &instance.uniform {
             let mut column = key.usable.clone();
-            scaled(machine, &mut column, V::splat(machine, value), &key.usable);
+            scaled::<C::ScalarExt, V>(machine, &mut column, V::splat(machine, value), &key.usable);
             of_instance.push(column);
         }
         polynomials.push(Polynomials {
@@ -133,7 +133,7 @@ where
         blinds.push(instance.blinds);
     }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
-    let pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements(machine, piece)).collect();
+    let pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements::<_, V>(machine, piece)).collect();
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
     let piece_points = bases.commit_polynomials(&pieces, &piece_blinds);
     for point in affine(&piece_points) {
@@ -147,7 +147,7 @@ where
     });
     let quotient_blind = piece_blinds.iter().rev().fold(C::ScalarExt::ZERO, |sum, blind| sum * xn + blind);
 
-    let (quotient, random): (Vec<V>, Vec<V>) = (vectors(machine, &quotient), vectors(machine, &random));
+    let [quotient, random] = [&quotient, &random].map(|values| vectors::<C::ScalarExt, V>(machine, values));
     let opened = Openings { key, polynomials: &polynomials, random: &random };
     for value in opened.evaluate(x) {
         transcript.write_scalar(value).map_err(plonk::Error::from)?;
@@ -160,7 +160,7 @@ where
 struct Openings<'p, F, V: Vector<F>> {
     key: &'p Key<F, V>,
     polynomials: &'p [Polynomials<F, V>],
-    random: &'p [V],
+    random: &'p [V::Packed],
 }
 
 /// Blinds of their commitments.
@@ -181,7 +181,7 @@ impl<'p, F: Scalar, V: Vector<F>> Openings<'p, F, V> {
     /// The evaluations that a proof has, in order.
     fn evaluate(&self, x: F) -> Vec<F> {
         let (key, queries) = (self.key, &self.key.queries);
-        let mut wanted: Vec<(&[V], i32)> = vec![];
+        let mut wanted: Vec<(&[V::Packed], i32)> = vec![];
         for polynomials in self.polynomials {
             wanted.extend(queries.instance.iter().map(|&column| (&polynomials.instance[column][..], 0)));
         }
@@ -195,18 +195,20 @@ impl<'p, F: Scalar, V: Vector<F>> Openings<'p, F, V> {
             wanted.extend(self.of_product(number).into_iter().map(|rotation| (&product[..], rotation)));
         }
         let (domain, machine) = (&self.key.domain, self.key.domain.machine);
-        let mut at: BTreeMap<i32, Vec<V>> = wanted.iter().map(|&(_, rotation)| (rotation, vec![])).collect();
+        let mut at: BTreeMap<i32, Vec<V::Packed>> = wanted.iter().map(|&(_, rotation)| (rotation, vec![])).collect();
         at.par_iter_mut().for_each(|(rotation, at)| {
-            *at = simd::powers(machine, x * domain.rotation(*rotation), domain.vectors());
+            *at = simd::powers::<F, V>(machine, x * domain.rotation(*rotation), domain.vectors());
         });
-        let evaluate = |(polynomial, rotation): (&[V], i32)| inner_product(machine, polynomial, &at[&rotation]);
+        let evaluate =
+            |(polynomial, rotation): (&[V::Packed], i32)| inner_product::<F, V>(machine, polynomial, &at[&rotation]);
         wanted.into_par_iter().map(evaluate).collect()
     }
 
     /// All polynomials, in the order in which halo2 opens them first.
-    fn all(&self, quotient: &'p [V], blinds: &Blinds<'_, F>) -> Vec<Opened<'p, F, V>> {
+    fn all(&self, quotient: &'p [V::Packed], blinds: &Blinds<'_, F>) -> Vec<Opened<'p, F, V::Packed>> {
         let (key, queries) = (self.key, &self.key.queries);
-        let opened = |coefficients: &'p [V], blind: F, rotations: Vec<i32>| Opened { coefficients, blind, rotations };
+        let opened =
+            |coefficients: &'p [V::Packed], blind: F, rotations: Vec<i32>| Opened { coefficients, blind, rotations };
         let mut all = vec![];
         let advice = queries.rotations();
         for (number, polynomials) in self.polynomials.iter().enumerate() {

@@ -32,25 +32,25 @@ pub fn pieces<F: Scalar, V: Vector<F>>(
     instances: &[Polynomials<F, V>],
     challenges: &Challenges<F>,
     cancel: &Cancel,
-) -> Result<Vec<Vec<V>>, ProveError> {
+) -> Result<Vec<Vec<V::Packed>>, ProveError> {
     let (rows, count) = (key.domain.rows(), key.parts.len());
     assert!(rows.is_multiple_of(LANE), "a circuit has at least {LANE} rows");
     let weights = Weights::new(key, challenges.y);
     // `values[class][coset]`, of constraints that take class + 1 cosets.
-    let mut values: Vec<Vec<Vec<V>>> = vec![vec![]; count];
-    let mut room = Evaluations::new(key);
+    let mut values: Vec<Vec<Vec<V::Packed>>> = vec![vec![]; count];
+    let mut room = Evaluations::<F, V>::new(key);
     let lane = lane::<F, V>();
     for (coset, fixed) in key.cosets.iter().enumerate() {
         let classes = count - coset;
         let on_coset = OnCoset { key, coset, fixed, challenges: Splat::new(key, challenges), weights: &weights };
         let sums = on_coset.sum(instances, &mut room, cancel)?;
         for class in 0..classes {
-            let of_class = |sums: &[V]| sums[class * lane..(class + 1) * lane].to_vec();
+            let of_class = |sums: &[V::Packed]| sums[class * lane..(class + 1) * lane].to_vec();
             values[coset + class].push(sums.chunks_exact(classes * lane).flat_map(of_class).collect());
         }
     }
     cancel.check()?;
-    let zero = V::splat(key.domain.machine, &F::ZERO);
+    let zero = V::splat(key.domain.machine, &F::ZERO).pack();
     let mut pieces = vec![vec![zero; key.domain.vectors()]; count];
     for of_cosets in values {
         interpolate(&key.domain, of_cosets, &mut pieces);
@@ -60,10 +60,14 @@ pub fn pieces<F: Scalar, V: Vector<F>>(
 
 /// Adds the quotient of a polynomial, known on some cosets, to `pieces`. On coset c, where X^n is c^n, a
 /// quotient of pieces h₀, h₁, … is the polynomial h₀ + c^n·h₁ + c^2n·h₂ + … of degree below n.
-fn interpolate<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, of_cosets: Vec<Vec<V>>, pieces: &mut [Vec<V>]) {
+fn interpolate<F: Scalar, V: Vector<F>>(
+    domain: &Domain<F, V>,
+    of_cosets: Vec<Vec<V::Packed>>,
+    pieces: &mut [Vec<V::Packed>],
+) {
     let nodes: Vec<F> = domain.cosets[..of_cosets.len()].iter().map(|coset| coset.power).collect();
     let inverse = vandermonde_inverse(&nodes);
-    let remainders: Vec<Vec<V>> = of_cosets
+    let remainders: Vec<Vec<V::Packed>> = of_cosets
         .into_par_iter()
         .enumerate()
         .map_init(Vec::new, |work, (coset, mut values)| {
@@ -77,7 +81,7 @@ fn interpolate<F: Scalar, V: Vector<F>>(domain: &Domain<F, V>, of_cosets: Vec<Ve
             // The scale that interpolation left out, and X^n − 1, which is not zero on a coset.
             let divisor = (*node - F::ONE).invert_vartime().unwrap_or(F::ZERO);
             let factor = *factor * domain.scale() * divisor;
-            add_scaled(machine, piece, V::splat(machine, &factor), remainder);
+            add_scaled::<F, V>(machine, piece, V::splat(machine, &factor), remainder);
         }
     });
 }
@@ -143,40 +147,34 @@ impl<V> Weights<V> {
 }
 
 /// The columns of an instance on a coset. Vectors are repeated at both ends, so that rotated ones are next to each other.
-struct Evaluations<V> {
+struct Evaluations<F, V: Vector<F>> {
     stride: usize,
     before: usize,
     /// Advice columns, permutation products, the instance's values, values that are the same on every row.
-    values: Vec<V>,
+    values: Vec<V::Packed>,
 }
 
-impl<V> Evaluations<V> {
-    fn new<F: Scalar>(key: &Key<F, V>) -> Self
-    where
-        V: Vector<F>,
-    {
+impl<F: Scalar, V: Vector<F>> Evaluations<F, V> {
+    fn new(key: &Key<F, V>) -> Self {
         let (before, after) = key.reach;
         // A rotation that is not by whole vectors reads one more.
         let (before, after) = (before.div_ceil(V::LANES), after.div_ceil(V::LANES) + 1);
         let stride = before + key.domain.vectors() + after;
-        let zero = V::splat(key.domain.machine, &F::ZERO);
+        let zero = V::splat(key.domain.machine, &F::ZERO).pack();
         Evaluations { stride, before, values: vec![zero; stride * (key.advice + key.products() + 1 + key.uniform)] }
     }
 
     /// Evaluates what is read on a coset.
-    fn fill<F: Scalar>(
+    fn fill(
         &mut self,
         key: &Key<F, V>,
         coset: usize,
         instance: &Polynomials<F, V>,
         cancel: &Cancel,
-    ) -> Result<(), ProveError>
-    where
-        V: Vector<F>,
-    {
+    ) -> Result<(), ProveError> {
         let (vectors, before) = (key.domain.vectors(), self.before);
         let read = &key.parts[coset].advice;
-        let evaluate = |work: &mut Vec<V>, (number, out): (usize, &mut [V])| {
+        let evaluate = |work: &mut Vec<V>, (number, out): (usize, &mut [V::Packed])| {
             if read.get(number) == Some(&false) {
                 return Ok(());
             }
@@ -186,7 +184,7 @@ impl<V> Evaluations<V> {
                 // That it is the same on every usable row says all of it.
                 Some(uniform) => {
                     let value = V::splat(key.domain.machine, &instance.uniform[uniform]);
-                    scaled(key.domain.machine, values, value, &key.cosets[coset].usable);
+                    scaled::<F, V>(key.domain.machine, values, value, &key.cosets[coset].usable);
                 }
                 None => key.domain.evaluate(coset, instance.column(key, number), work, values),
             }
@@ -200,15 +198,15 @@ impl<V> Evaluations<V> {
 
     /// `LANE` rows of a column from a vector on, rotated by whole vectors; and the vector after them.
     #[inline(always)]
-    fn lane(&self, column: usize, vector: usize, rotation: isize, lane: usize) -> &[V] {
+    fn lane(&self, column: usize, vector: usize, rotation: isize) -> &[V::Packed] {
         let first = (column * self.stride + self.before + vector).wrapping_add_signed(rotation);
-        &self.values[first..first + lane + 1]
+        &self.values[first..=first + lane::<F, V>()]
     }
 }
 
 impl<F: Scalar, V: Vector<F>> Polynomials<F, V> {
     /// Coefficients of a column, in the order of [`Evaluations`].
-    fn column(&self, key: &Key<F, V>, number: usize) -> &[V] {
+    fn column(&self, key: &Key<F, V>, number: usize) -> &[V::Packed] {
         match number.checked_sub(key.advice) {
             None => &self.advice[number],
             Some(product) => self.products.get(product).unwrap_or(&self.instance[0]),
@@ -216,20 +214,19 @@ impl<F: Scalar, V: Vector<F>> Polynomials<F, V> {
     }
 }
 
-struct Read<'a, V> {
-    lane: usize,
+struct Read<'a, F, V: Vector<F>> {
     uniform_from: usize,
-    fixed: &'a FixedCoset<V>,
-    room: &'a Evaluations<V>,
+    fixed: &'a FixedCoset<V::Packed>,
+    room: &'a Evaluations<F, V>,
 }
 
-impl<V: Sync> Columns<V> for Read<'_, V> {
+impl<F: Scalar, V: Vector<F>> Columns<V::Packed> for Read<'_, F, V> {
     #[inline(always)]
-    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V] {
+    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V::Packed] {
         match column {
-            Global::Advice(column) => self.room.lane(column, vector, rotation.vectors, self.lane),
-            Global::Fixed(column) => &self.fixed.fixed[column][vector..vector + self.lane],
-            Global::Uniform(number) => self.room.lane(self.uniform_from + number, vector, 0, self.lane),
+            Global::Advice(column) => self.room.lane(column, vector, rotation.vectors),
+            Global::Fixed(column) => &self.fixed.fixed[column][vector..vector + lane::<F, V>()],
+            Global::Uniform(number) => self.room.lane(self.uniform_from + number, vector, 0),
         }
     }
 }
@@ -258,7 +255,7 @@ impl<V> Splat<V> {
 struct OnCoset<'a, F, V: Vector<F>> {
     key: &'a Key<F, V>,
     coset: usize,
-    fixed: &'a FixedCoset<V>,
+    fixed: &'a FixedCoset<V::Packed>,
     challenges: Splat<V>,
     weights: &'a Weights<V>,
 }
@@ -268,18 +265,18 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
     fn sum(
         &self,
         instances: &[Polynomials<F, V>],
-        room: &mut Evaluations<V>,
+        room: &mut Evaluations<F, V>,
         cancel: &Cancel,
-    ) -> Result<Vec<V>, ProveError> {
+    ) -> Result<Vec<V::Packed>, ProveError> {
         let (lane, classes) = (lane::<F, V>(), self.key.parts.len() - self.coset);
         let machine = self.key.domain.machine;
-        let mut sums = vec![V::splat(machine, &F::ZERO); self.key.domain.vectors() * classes];
+        let mut sums = vec![V::splat(machine, &F::ZERO).pack(); self.key.domain.vectors() * classes];
         let factors = self.permutation_factors();
         let program = &self.key.parts[self.coset].program;
         for (number, instance) in instances.iter().enumerate() {
             room.fill(self.key, self.coset, instance, cancel)?;
-            let columns = Read { lane, uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
-            let add = |registers: &mut Vec<Vec<V>>, (part, sums): (usize, &mut [V])| {
+            let columns = Read { uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
+            let add = |registers: &mut Vec<Vec<V>>, (part, sums): (usize, &mut [V::Packed])| {
                 cancel.check()?;
                 let (on_coset, columns, factors, vector) = (self, &columns, &factors[..], part * lane);
                 V::run(machine, Add { on_coset, columns, factors, vector, weigh: number > 0, registers, sums });
@@ -292,16 +289,16 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
     }
 
     /// For each column of the permutation β·σ + γ and δ^i·β·X + γ, to which an instance adds the column.
-    fn permutation_factors(&self) -> Vec<[Vec<V>; 2]> {
+    fn permutation_factors(&self) -> Vec<[Vec<V::Packed>; 2]> {
         let Splat { beta, gamma, .. } = self.challenges;
         let domain = &self.key.domain;
-        let points: Vec<V> = simd::powers(domain.machine, domain.omega, domain.vectors());
+        let points = simd::powers::<F, V>(domain.machine, domain.omega, domain.vectors());
         let shifts = powers(F::DELTA, self.key.permuted());
-        let of = |(sigma, shift): (&Vec<V>, &F)| {
+        let of = |(sigma, shift): (&Vec<V::Packed>, &F)| {
             let step = beta * V::splat(domain.machine, &(*shift * domain.cosets[self.coset].shift));
             [(beta, &sigma[..]), (step, &points[..])].map(|(by, of)| {
-                let mut factors = vec![gamma; of.len()];
-                add_scaled(domain.machine, &mut factors, by, of);
+                let mut factors = vec![gamma.pack(); of.len()];
+                add_scaled::<F, V>(domain.machine, &mut factors, by, of);
                 factors
             })
         };
@@ -310,76 +307,92 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
 
     /// Adds the permutation's constraints of an instance on `LANE` rows.
     #[inline(always)]
-    fn permutation(&self, room: &Evaluations<V>, vector: usize, factors: &[[Vec<V>; 2]], sums: &mut [V]) {
-        let (key, weights) = (self.key, self.weights);
+    fn permutation(
+        &self,
+        room: &Evaluations<F, V>,
+        vector: usize,
+        factors: &[[Vec<V::Packed>; 2]],
+        sums: &mut [V::Packed],
+    ) {
+        let (key, weights, machine) = (self.key, self.weights, self.key.domain.machine);
         let products = key.products();
         if products == 0 {
             return;
         }
-        let lane = lane::<F, V>();
-        let here = |column: usize| room.lane(column, vector, 0, lane);
         let end = Rotation::of::<F, V>(-(key.blinding as i32 + 1));
-        let next = Rotation::of::<F, V>(1);
-        let rotated =
-            |number: usize, rotation: Rotation| room.lane(key.advice + number, vector, rotation.vectors, lane);
-        let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * lane);
+        let (here, next) = (Rotation::of::<F, V>(0), Rotation::of::<F, V>(1));
+        let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * lane::<F, V>());
+        let product = At { machine, room, first: key.advice, vector };
         if let Some(at) = class(2) {
-            let first = here(key.advice);
-            for i in 0..lane {
-                let mut sum = weights.first * (self.challenges.one - first[i]);
+            for i in 0..lane::<F, V>() {
+                let mut sum = weights.first * (self.challenges.one - product.read(0, here, i));
                 for (number, weight) in (1..products).zip(&weights.joined) {
-                    let before = rotated(number - 1, end);
-                    let before = before[i].shifted(before[i + 1], end.elements);
-                    sum = sum + *weight * (here(key.advice + number)[i] - before);
+                    sum = sum + *weight * (product.read(number, here, i) - product.read(number - 1, end, i));
                 }
-                sums[at + i] = sums[at + i] + sum * self.fixed.first[vector + i];
+                let first = V::unpack(machine, &self.fixed.first[vector + i]);
+                sums[at + i] = (V::unpack(machine, &sums[at + i]) + sum * first).pack();
             }
         }
         if let Some(at) = class(3) {
-            let values = here(key.advice + products - 1);
-            for i in 0..lane {
-                let value = values[i];
-                let last = weights.last * self.fixed.last[vector + i];
-                sums[at + i] = sums[at + i] + last * (value * value - value);
+            for i in 0..lane::<F, V>() {
+                let value = product.read(products - 1, here, i);
+                let last = weights.last * V::unpack(machine, &self.fixed.last[vector + i]);
+                sums[at + i] = (V::unpack(machine, &sums[at + i]) + last * (value * value - value)).pack();
             }
         }
         let Some(at) = class(key.chunk + 2) else { return };
         let uses_publics = usize::from(key.queries.copies_publics());
-        let of_column = |column: usize| match column.checked_sub(uses_publics) {
-            Some(permuted) => here(key.queries.permuted[permuted]),
-            None => here(key.advice + products),
-        };
-        for i in 0..lane {
+        let columns = At { machine, room, first: 0, vector };
+        for i in 0..lane::<F, V>() {
             let mut total = self.challenges.zero;
             for (number, weight) in weights.grown.iter().enumerate() {
-                let after = rotated(number, next);
-                let (mut left, mut right) =
-                    (after[i].shifted(after[i + 1], next.elements), here(key.advice + number)[i]);
+                let (mut left, mut right) = (product.read(number, next, i), product.read(number, here, i));
                 let first = number * key.chunk;
                 for column in first..(first + key.chunk).min(key.permuted()) {
-                    let value = of_column(column)[i];
+                    let place = match column.checked_sub(uses_publics) {
+                        Some(permuted) => key.queries.permuted[permuted],
+                        None => key.advice + products,
+                    };
+                    let value = columns.read(place, here, i);
                     let [with_sigma, with_own] = &factors[column];
-                    left = left * (value + with_sigma[vector + i]);
-                    right = right * (value + with_own[vector + i]);
+                    left = left * (value + V::unpack(machine, &with_sigma[vector + i]));
+                    right = right * (value + V::unpack(machine, &with_own[vector + i]));
                 }
                 total = total + *weight * (left - right);
             }
-            sums[at + i] = sums[at + i] + total * self.fixed.active[vector + i];
+            let active = V::unpack(machine, &self.fixed.active[vector + i]);
+            sums[at + i] = (V::unpack(machine, &sums[at + i]) + total * active).pack();
         }
+    }
+}
+
+/// Columns from one on, from a vector on.
+struct At<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    room: &'a Evaluations<F, V>,
+    first: usize,
+    vector: usize,
+}
+
+impl<F: Scalar, V: Vector<F>> At<'_, F, V> {
+    #[inline(always)]
+    fn read(&self, column: usize, rotation: Rotation, i: usize) -> V {
+        let values = self.room.lane(self.first + column, self.vector, rotation.vectors);
+        rotation.read(self.machine, &values[i..])
     }
 }
 
 /// Adds the constraints of an instance on `LANE` rows from a vector on.
 struct Add<'a, F, V: Vector<F>> {
     on_coset: &'a OnCoset<'a, F, V>,
-    columns: &'a Read<'a, V>,
+    columns: &'a Read<'a, F, V>,
     /// Of the permutation.
-    factors: &'a [[Vec<V>; 2]],
+    factors: &'a [[Vec<V::Packed>; 2]],
     vector: usize,
     /// Whether earlier instances are weighed first.
     weigh: bool,
     registers: &'a mut [Vec<V>],
-    sums: &'a mut [V],
+    sums: &'a mut [V::Packed],
 }
 
 impl<F: Scalar, V: Vector<F>> Kernel for Add<'_, F, V> {
@@ -388,13 +401,14 @@ impl<F: Scalar, V: Vector<F>> Kernel for Add<'_, F, V> {
     #[inline(always)]
     fn run(self) {
         let Add { on_coset, columns, factors, vector, weigh, registers, sums } = self;
+        let machine = on_coset.key.domain.machine;
         if weigh {
             for sum in sums.iter_mut() {
-                *sum = *sum * on_coset.weights.instance;
+                *sum = (V::unpack(machine, sum) * on_coset.weights.instance).pack();
             }
         }
         let program = &on_coset.key.parts[on_coset.coset].program;
-        program.run::<F>(columns, vector, &on_coset.weights.gates, registers, sums);
+        program.run::<F>(machine, columns, vector, &on_coset.weights.gates, registers, sums);
         on_coset.permutation(columns.room, vector, factors, sums);
     }
 }
