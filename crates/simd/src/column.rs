@@ -27,6 +27,40 @@ impl<F, V: Vector<F>> Kernel for Load<'_, F, V> {
     }
 }
 
+/// Elements as vectors to compute with, as [`vectors`] has them.
+pub fn loaded<F, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V> {
+    unpacked(machine, &vectors::<F, V>(machine, elements))
+}
+
+/// Of each element a vector of it alone.
+pub fn splats<F: Modulus, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V> {
+    let repeated: Vec<F> = elements.iter().flat_map(|element| std::iter::repeat_n(*element, V::LANES)).collect();
+    loaded(machine, &repeated)
+}
+
+fn unpacked<F, V: Vector<F>>(machine: V::Machine, packed: &[V::Packed]) -> Vec<V> {
+    let mut vectors = Vec::with_capacity(packed.len());
+    V::run(machine, Unpack::<F, V> { machine, packed, vectors: &mut vectors });
+    vectors
+}
+
+struct Unpack<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    packed: &'a [V::Packed],
+    vectors: &'a mut Vec<V>,
+}
+
+impl<F, V: Vector<F>> Kernel for Unpack<'_, F, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for packed in self.packed {
+            self.vectors.push(V::unpack(self.machine, packed));
+        }
+    }
+}
+
 /// The elements of vectors.
 pub fn elements<F: Modulus, V: Vector<F>>(machine: V::Machine, vectors: &[V::Packed]) -> Vec<F> {
     let mut elements = vec![F::ZERO; vectors.len() * V::LANES];
@@ -182,6 +216,10 @@ mod tests {
         let padded = elements(&vectors::<Fp, V>(machine, &expected[..13]));
         assert_eq!(padded[..13], expected[..13]);
         assert!(padded[13..].iter().all(|x| *x == Fp::ZERO));
+        assert_eq!(loaded::<Fp, V>(machine, &expected).len(), powers.len());
+        for (splat, element) in splats::<Fp, V>(machine, &expected).into_iter().zip(&expected) {
+            assert_eq!(elements(&[splat.pack()]), vec![*element; V::LANES]);
+        }
         let (by, mut sums) = (V::splat(machine, &x), powers.clone());
         let each = |sums: &[V::Packed], f: fn(Fp, Fp) -> Fp| {
             let expected: Vec<Fp> = expected.iter().map(|power| f(*power, Fp::MULTIPLICATIVE_GENERATOR)).collect();

@@ -16,7 +16,7 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-pub use column::{add_scaled, elements, inner_product, powers, scale_add, scaled, vectors};
+pub use column::{add_scaled, elements, inner_product, loaded, powers, scale_add, scaled, splats, vectors};
 pub use modulus::Modulus;
 pub use vector::{Kernel, One, Vector};
 #[cfg(target_arch = "x86_64")]

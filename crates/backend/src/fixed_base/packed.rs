@@ -3,8 +3,7 @@
 use super::affine::Affine;
 use super::sums::{Form, Members, Sums};
 use crate::curve::PastaCurve;
-use ff::Field;
-use pasta_curves::arithmetic::VartimeBatchInvert;
+use pasta_curves::arithmetic::{VartimeBatchInvert, VartimeField};
 use simd::{Ifma, Kernel, Modulus, One, Pair, Vector, Wide};
 use std::fmt;
 use std::marker::PhantomData;
@@ -116,14 +115,10 @@ impl<C: PastaCurve> Form<C> for Packed<C::Base> {
             from += len;
         }
         denominators.clear();
-        let Some(product) = machine.run(Denominators { machine, points, additions, denominators }) else {
+        let Some(inverse) = machine.run(Denominators { machine, points, additions, denominators }) else {
             return add_any_pairs(machine, sums, out);
         };
-        let mut of_lanes = [C::Base::ZERO; LANES];
-        product.store(&mut of_lanes);
-        of_lanes.iter_mut().batch_invert_vartime();
         next.resize(to as usize, Packed::new([0; 8]));
-        let inverse = Wide::load(machine, &of_lanes);
         machine.run(Add { machine, points, additions, denominators, inverse, next });
         let (mut from, mut to, mut kept) = (0, 0, 0);
         for number in 0..groups.len() {
@@ -220,7 +215,7 @@ fn gathered<B>(points: &[Packed<B>], additions: &[Addition]) -> [[Pair; LANES]; 
     pairs
 }
 
-/// Fills in denominators and products of those before; gives the product of all. Nothing if some points of a pair are equal or
+/// Fills in denominators and products of those before; gives the inverse of the product of all. Nothing if some points of a pair are equal or
 /// opposite.
 struct Denominators<'a, B> {
     machine: Ifma,
@@ -229,7 +224,7 @@ struct Denominators<'a, B> {
     denominators: &'a mut Vec<[Wide<B>; 2]>,
 }
 
-impl<B: Modulus> Kernel for Denominators<'_, B> {
+impl<B: Modulus + VartimeField> Kernel for Denominators<'_, B> {
     type Output = Option<Wide<B>>;
 
     #[inline(always)]
@@ -246,7 +241,10 @@ impl<B: Modulus> Kernel for Denominators<'_, B> {
             self.denominators.push([denominator, product]);
             product = product * denominator;
         }
-        Some(product)
+        let mut of_lanes = [B::ZERO; LANES];
+        product.store(&mut of_lanes);
+        of_lanes.iter_mut().batch_invert_vartime();
+        Some(Wide::load(self.machine, &of_lanes))
     }
 }
 

@@ -7,10 +7,13 @@
 
 use super::Scalar;
 use rayon::prelude::*;
-use simd::{Kernel, Vector};
+use simd::{Kernel, Vector, loaded};
 
 /// The most elements that a vector has.
 const MOST_LANES: usize = 8;
+
+/// Vectors that the nearest cache holds.
+const PART: usize = 64;
 
 /// The domain {1, ω, …, ω^(n−1)} of n = 2^k rows, and some cosets c·{1, ω, …}, on which X^n is c^n.
 #[derive(Clone, Debug)]
@@ -156,17 +159,12 @@ impl<F, V: Vector<F>> Kernel for Forward<'_, F, V> {
         for (to, coefficient) in work.iter_mut().zip(coefficients) {
             *to = V::unpack(machine, coefficient);
         }
-        let mut half = work.len() / 2;
-        while half > 0 {
-            let level = work.len() / (2 * half);
-            for (block, pair) in work.chunks_exact_mut(2 * half).enumerate() {
-                let twiddle = twiddles.between::<F>(level + block);
-                let (low, high) = pair.split_at_mut(half);
-                for (u, v) in low.iter_mut().zip(high) {
-                    split(u, v, twiddle);
-                }
-            }
-            half /= 2;
+        // What is split into parts that the nearest cache holds is split further part by part.
+        let parts = (work.len() / PART).max(1);
+        let part = work.len() / parts;
+        split_levels::<F, V>(work, twiddles, 1, part);
+        for (number, work) in work.chunks_exact_mut(part).enumerate() {
+            split_levels::<F, V>(work, twiddles, parts + number, 1);
         }
         let (blocks, bits) = blocks::<F, V>(work.len());
         for block in 0..blocks {
@@ -236,28 +234,55 @@ impl<F, V: Vector<F>> Kernel for Backward<'_, F, V> {
                 work[(reversed(i, V::LOG_LANES) << bits) + block] = *row;
             }
         }
-        let mut half = 1;
-        while half < work.len() {
-            let level = work.len() / (2 * half);
-            for (block, pair) in work.chunks_exact_mut(2 * half).enumerate() {
-                let (low, high) = pair.split_at_mut(half);
-                if block == 0 && twiddles.begin_with_one {
-                    // Of the domain itself, a sixth of the products.
-                    for (u, v) in low.iter_mut().zip(high) {
-                        (*u, *v) = (*u + *v, *u - *v);
-                    }
-                    continue;
-                }
-                let twiddle = twiddles.between::<F>(level + block);
-                for (u, v) in low.iter_mut().zip(high) {
-                    join(u, v, twiddle);
-                }
-            }
-            half *= 2;
+        let parts = (work.len() / PART).max(1);
+        let part = work.len() / parts;
+        for (number, work) in work.chunks_exact_mut(part).enumerate() {
+            join_levels::<F, V>(work, twiddles, parts + number, 1);
         }
+        join_levels::<F, V>(work, twiddles, 1, part);
         for (value, coefficient) in values.iter_mut().zip(work) {
             *value = (*coefficient * scale).pack();
         }
+    }
+}
+
+/// Splits what stands at a node (the root is 1, and below node i are 2i and 2i + 1) until it is `least` vectors long.
+#[inline(always)]
+fn split_levels<F, V: Vector<F>>(work: &mut [V], twiddles: &Twiddles<V>, node: usize, least: usize) {
+    let (mut first, mut half) = (node, work.len() / 2);
+    while half >= least {
+        for (block, pair) in work.chunks_exact_mut(2 * half).enumerate() {
+            let twiddle = twiddles.between::<F>(first + block);
+            let (low, high) = pair.split_at_mut(half);
+            for (u, v) in low.iter_mut().zip(high) {
+                split(u, v, twiddle);
+            }
+        }
+        (first, half) = (2 * first, half / 2);
+    }
+}
+
+/// The inverse of that, from pieces of `least` vectors on.
+#[inline(always)]
+fn join_levels<F, V: Vector<F>>(work: &mut [V], twiddles: &Twiddles<V>, node: usize, least: usize) {
+    let mut half = least;
+    while half < work.len() {
+        let first = node * (work.len() / (2 * half));
+        for (block, pair) in work.chunks_exact_mut(2 * half).enumerate() {
+            let (low, high) = pair.split_at_mut(half);
+            if twiddles.begin_with_one && (first + block).is_power_of_two() {
+                // Of the domain itself, a sixth of the products.
+                for (u, v) in low.iter_mut().zip(high) {
+                    (*u, *v) = (*u + *v, *u - *v);
+                }
+                continue;
+            }
+            let twiddle = twiddles.between::<F>(first + block);
+            for (u, v) in low.iter_mut().zip(high) {
+                join(u, v, twiddle);
+            }
+        }
+        half *= 2;
     }
 }
 
@@ -312,8 +337,11 @@ impl<V> Twiddles<V> {
                 }
             }
         }
-        let loaded = |all: &[F]| all.chunks(V::LANES).map(|chunk| V::load(machine, chunk)).collect();
-        Twiddles { between: loaded(&all[..1 << (k - s)]), within: loaded(&within), begin_with_one: shift == F::ONE }
+        Twiddles {
+            between: loaded(machine, &all[..1 << (k - s)]),
+            within: loaded(machine, &within),
+            begin_with_one: shift == F::ONE,
+        }
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::error::ProveError;
 use backend::permutation::powers;
 use plonkish::Global;
 use rayon::prelude::*;
-use simd::{Kernel, Vector, add_scaled, scaled};
+use simd::{Kernel, Vector, add_scaled, scaled, splats};
 
 /// β, γ and y.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ impl<V> Weights<V> {
         // Without products there is nothing to say of them.
         let (ends, joins) = if products > 0 { (2, products - 1) } else { (0, 0) };
         let count = key.constraints + ends + joins + products;
-        let powers: Vec<V> = powers(y, count + 1).iter().map(|power| V::splat(key.domain.machine, power)).collect();
+        let powers: Vec<V> = splats(key.domain.machine, &powers(y, count + 1));
         let mut descending = powers[..count].iter().rev().copied();
         let mut take = |count: usize| descending.by_ref().take(count).collect::<Vec<V>>();
         let (gates, ends) = (take(key.constraints), take(ends));
