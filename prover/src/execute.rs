@@ -6,6 +6,7 @@ use crate::step::{Progress, StepProver, TaskStage};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
 use backend::Witness;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -33,9 +34,13 @@ struct Taken<'q> {
 }
 
 impl Queue {
-    fn new(cells: Vec<usize>) -> Self {
+    /// Tasks of so many cells. The largest is taken first, lest it be left alone in the end; then some before all others.
+    fn new(cells: Vec<usize>, first: &Range<usize>) -> Self {
         let limit = cells.iter().max().map_or(0, |most| most + CELLS_BESIDE);
-        Queue { state: Mutex::new(((0..cells.len()).collect(), 0)), given_back: Condvar::new(), cells, limit }
+        let largest = (0..cells.len()).rev().max_by_key(|&task| cells[task]);
+        let mut order: Vec<usize> = (0..cells.len()).collect();
+        order.sort_by_key(|task| (Some(*task) != largest, !first.contains(task)));
+        Queue { state: Mutex::new((order, 0)), given_back: Condvar::new(), cells, limit }
     }
 
     /// The first task that waits and for which there is room, or comes to be; none once none waits.
@@ -62,6 +67,22 @@ impl Drop for Taken<'_> {
         locked(&self.queue.state).1 -= self.queue.cells[self.number];
         self.queue.given_back.notify_all();
     }
+}
+
+/// What is done with the proofs of some tasks, while others are still under way.
+pub(crate) struct Then<'t> {
+    /// The tasks: they come first.
+    pub tasks: Range<usize>,
+    /// Called once with their proofs, in their order.
+    pub with: &'t mut (dyn FnMut(Vec<Vec<u8>>) -> Result<(), ProveError> + Send),
+}
+
+/// Proofs so far, by the numbers of their tasks.
+type Done = Vec<(usize, Vec<u8>)>;
+
+/// Those of some tasks, in order; none unless all are there.
+fn all_of(done: &Done, tasks: &Range<usize>) -> Option<Vec<Vec<u8>>> {
+    tasks.clone().map(|task| done.iter().find(|(number, _)| *number == task).map(|(_, proof)| proof.clone())).collect()
 }
 
 /// Stops all tasks of a list if one panics, or who is told of them does.
@@ -124,17 +145,43 @@ impl StepProver<'_> {
         inputs: &Inputs,
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Vec<u8>>, ProveError> {
+        self.execute_then(tasks, inputs, progress, Then { tasks: 0..0, with: &mut |_| Ok(()) })
+    }
+
+    /// The same; once some of them are done, something is done with their proofs.
+    pub(crate) fn execute_then(
+        &self,
+        tasks: &[Task],
+        inputs: &Inputs,
+        progress: &mut Progress<'_>,
+        then: Then<'_>,
+    ) -> Result<Vec<Vec<u8>>, ProveError> {
         let stage_of = |task: usize, stage| TaskStage { task, segment: tasks[task].segment, stage };
         if rayon::current_thread_index().is_some() {
             // A thread of the pool that waited for tasks would be missing to them.
             let execute = |(number, task): (usize, &Task)| {
                 self.execute(task, inputs, &mut |stage| progress(stage_of(number, stage)))
             };
-            return tasks.iter().enumerate().map(execute).collect();
+            let proofs = tasks.iter().enumerate().map(execute).collect::<Result<Vec<_>, _>>()?;
+            (then.with)(proofs[then.tasks].to_vec())?;
+            return Ok(proofs);
         }
         let prover = self.clone().with_cancel(self.cancel.within());
-        let queue = Queue::new(tasks.iter().map(|task| self.cells(task)).collect());
-        let (failed, done) = (Mutex::new(None), Mutex::new(vec![]));
+        let queue = Queue::new(tasks.iter().map(|task| self.cells(task)).collect(), &then.tasks);
+        let (failed, done) = (Mutex::new(None), Mutex::new(Done::new()));
+        let (of_then, then) = (then.tasks, Mutex::new(Some(then.with)));
+        // Whoever comes last of these tasks goes on with their proofs.
+        let proven = |number: usize, proof: Vec<u8>| {
+            let proofs = {
+                let mut done = locked(&done);
+                done.push((number, proof));
+                if of_then.contains(&number) { all_of(&done, &of_then) } else { None }
+            };
+            match proofs.and_then(|proofs| Some((locked(&then).take()?, proofs))) {
+                Some((with, proofs)) => with(proofs),
+                None => Ok(()),
+            }
+        };
         let some = |tell: Sender<TaskStage>| {
             let _stop = StopOnPanic(&prover.cancel);
             while let Some(taken) = queue.take() {
@@ -143,12 +190,10 @@ impl StepProver<'_> {
                     // Who is told may be gone: then nobody asks for the proofs.
                     let _ = tell.send(stage_of(number, stage));
                 };
-                match prover.execute(&tasks[number], inputs, &mut told) {
-                    Ok(proof) => locked(&done).push((number, proof)),
-                    Err(error) => {
-                        locked(&failed).get_or_insert(error);
-                        prover.cancel.cancel();
-                    }
+                let proof = prover.execute(&tasks[number], inputs, &mut told);
+                if let Err(error) = proof.and_then(|proof| proven(number, proof)) {
+                    locked(&failed).get_or_insert(error);
+                    prover.cancel.cancel();
                 }
             }
         };
@@ -189,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_task_waits_for_room_alone() {
-        let queue = Queue::new([8, 8, 1, 2].map(|cells| cells * CELLS_BESIDE).into());
+        let queue = Queue::new([8, 8, 1, 2].map(|cells| cells * CELLS_BESIDE).into(), &(0..0));
         let large = queue.take().unwrap();
         let small = queue.take().unwrap();
         assert_eq!((large.number, small.number), (0, 2));
@@ -202,5 +247,19 @@ mod tests {
         drop(small);
         assert_eq!(queue.take().unwrap().number, 3);
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn some_tasks_come_first() {
+        let queue = Queue::new(vec![1, 3, 1, 2, 1, 3], &(2..4));
+        let order: Vec<usize> = (0..6).map(|_| queue.take().unwrap().number).collect();
+        assert_eq!(order, [1, 2, 3, 0, 4, 5]);
+    }
+
+    #[test]
+    fn proofs_are_handed_on_when_all_are_there() {
+        let done: Done = [3, 0, 2].map(|number: usize| (number, vec![number as u8])).into();
+        assert_eq!(all_of(&done, &(2..4)), Some(vec![vec![2], vec![3]]));
+        assert_eq!(all_of(&done, &(1..4)), None);
     }
 }

@@ -4,6 +4,7 @@ use crate::blinding::{PortBlinding, derive_wire};
 use crate::canonical::prove_canonical;
 use crate::engine::{Cancel, Engine, Native, Stage};
 use crate::error::ProveError;
+use crate::execute::Then;
 use crate::key::ProverKey;
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
@@ -419,14 +420,21 @@ impl<'a> StepProver<'a> {
         let domain = Run::update_domain(&id, at.step, &digest);
         let update = self.update_tasks(&domain, state, &sum, &hyper)?;
         let of_update = add(update.tasks, update.inputs);
-        let mut proofs = self.execute_all(&tasks, &inputs, progress)?;
-        let updates = proofs.split_off(of_update.start);
-        let after = self.assemble_state(at.before, &tasks[of_update], &updates)?;
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         let mut moved = state.clone();
         circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
         let gradients: Vec<&Gradients> = computed.iter().map(|(_, _, gradients)| gradients).collect();
-        let canonical = self.outputs(&gradients, &moved, &after)?;
+        let mut shown = None;
+        // What follows from the update's proofs is computed while gradients are still being proven.
+        let mut show = |updates: Vec<Vec<u8>>| {
+            let after = self.assemble_state(at.before, &tasks[of_update.clone()], &updates)?;
+            shown = Some((self.outputs(&gradients, &moved, &after)?, after));
+            Ok(())
+        };
+        let then = Then { tasks: of_update.clone(), with: &mut show };
+        let mut proofs = self.execute_then(&tasks, &inputs, progress, then)?;
+        let updates = proofs.split_off(of_update.start);
+        let (canonical, after) = shown.ok_or(ProveError::NoInstances)?;
         // Nothing can fail from here on: the state moves with its proofs, or not at all.
         *state = moved;
         let mut proofs = proofs.into_iter();
