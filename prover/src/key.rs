@@ -7,7 +7,7 @@ use backend::curve::{F, Params, Point};
 use backend::halo2::{PlanCircuit, with_plan};
 use backend::keys::{Shape, VerifyingKey, stock_key};
 use halo2_proofs::plonk::{self, ProvingKey};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What proofs of one plan are made with.
 pub struct ProverKey {
@@ -18,6 +18,8 @@ pub struct ProverKey {
     native: NativeKey<F>,
     /// Made when it is asked for: the native engine does without.
     halo2: OnceLock<ProvingKey<Point>>,
+    /// Held by who makes it: others wait rather than make it too.
+    making: Mutex<()>,
 }
 
 impl ProverKey {
@@ -32,7 +34,7 @@ impl ProverKey {
             return Err(ProveError::Mismatch { what: "the verifying key" });
         }
         let native = NativeKey::new(plan, &of_plan);
-        Ok(ProverKey { plan: plan.clone(), verifying, native, halo2: OnceLock::new() })
+        Ok(ProverKey { plan: plan.clone(), verifying, native, halo2: OnceLock::new(), making: Mutex::new(()) })
     }
 
     /// Makes both keys of a plan whose instances hold exactly the public values that it reads.
@@ -47,6 +49,7 @@ impl ProverKey {
 
     /// halo2's own key, made when it is asked for first.
     pub fn halo2(&self, params: &Params) -> Result<&ProvingKey<Point>, ProveError> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = self.halo2.get() {
             return Ok(key);
         }

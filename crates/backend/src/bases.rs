@@ -91,20 +91,7 @@ impl<C: PastaCurve, P: Form<C>> Set<C, P> {
 impl<C: PastaCurve> Bases<C> {
     /// Prepares the bases of parameters.
     pub fn new(generators: &Generators<C>) -> Self {
-        let Generators { k, coefficients, lagrange, w, u } = generators;
-        let sums: Vec<C::CurveExt> = lagrange
-            .iter()
-            .scan(C::CurveExt::identity(), |sum, base| {
-                *sum += *base;
-                Some(*sum)
-            })
-            .collect();
-        let points = [
-            [coefficients, &[*w, *u][..]].concat(),
-            [lagrange, &[*w][..]].concat(),
-            [affine(&sums), vec![*w]].concat(),
-        ];
-        Bases { rows: 1 << k, sets: Sets::new(&points, window(*k)) }
+        Bases { rows: 1 << generators.k, sets: Sets::new(&points(generators), window(generators.k)) }
     }
 
     /// Both coordinates of all multiples that are prepared, so that they need not be made again.
@@ -189,7 +176,7 @@ impl<C: PastaCurve> Bases<C> {
 impl<C: PastaCurve> Sets<C> {
     fn new(points: &[Vec<C>; 3], c: u32) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(machine) = simd::Ifma::try_new() {
+        if let Some(machine) = simd::Ifma::detect() {
             return Sets::Wide(Set::new(machine, points, c));
         }
         Sets::One(Set::new(One, points, c))
@@ -197,7 +184,7 @@ impl<C: PastaCurve> Sets<C> {
 
     fn from_coordinates(k: u32, bytes: &[u8]) -> Result<Self, NoPoints> {
         #[cfg(target_arch = "x86_64")]
-        if let Some(machine) = simd::Ifma::try_new() {
+        if let Some(machine) = simd::Ifma::detect() {
             return Ok(Sets::Wide(Set::from_coordinates(machine, k, bytes)?));
         }
         Ok(Sets::One(Set::from_coordinates(One, k, bytes)?))
@@ -208,6 +195,19 @@ impl<C: PastaCurve, P: Form<C>> Set<C, P> {
     fn of_column(&self, by_steps: bool) -> &FixedBases<C, P> {
         if by_steps { &self.sums } else { &self.lagrange }
     }
+}
+
+/// G₀, G₁, … with W and U; the Lagrange basis with W; the sums of its first 1, 2, … with W.
+fn points<C: PastaCurve>(generators: &Generators<C>) -> [Vec<C>; 3] {
+    let Generators { coefficients, lagrange, w, u, .. } = generators;
+    let sums: Vec<C::CurveExt> = lagrange
+        .iter()
+        .scan(C::CurveExt::identity(), |sum, base| {
+            *sum += *base;
+            Some(*sum)
+        })
+        .collect();
+    [[coefficients, &[*w, *u][..]].concat(), [lagrange, &[*w][..]].concat(), [affine(&sums), vec![*w]].concat()]
 }
 
 /// Digits of one bit more than there are rows: about as many buckets as there are points in a window.
@@ -225,6 +225,7 @@ fn sizes(k: u32) -> [usize; 3] {
 mod tests {
     use super::*;
     use crate::curve::{F, PointSum, columns_domain};
+    use ff::PrimeField;
     use group::GroupEncoding;
     use halo2_proofs::poly::commitment::{Blind, Params};
     use proptest::prelude::*;
@@ -244,19 +245,46 @@ mod tests {
         })
     }
 
+    /// As a processor without vectors has them.
+    fn plain(generators: &Generators<crate::curve::Point>) -> Bases<crate::curve::Point> {
+        let set = Set::new(One, &points(generators), window(generators.k));
+        Bases { rows: 1 << generators.k, sets: Sets::One(set) }
+    }
+
+    /// What is kept on disk serves every processor.
+    #[test]
+    fn coordinates_are_the_same_for_every_processor() {
+        let generators = Generators::of(&Params::<crate::curve::Point>::new(6));
+        let (bases, plain) = (Bases::new(&generators), plain(&generators));
+        let bytes = plain.coordinates();
+        assert_eq!(bases.coordinates(), bytes);
+        assert_eq!(bytes.len(), Bases::<crate::curve::Point>::encoded_length(6));
+        let read = Bases::<crate::curve::Point>::from_coordinates(6, &bytes).unwrap();
+        assert_eq!(read.coordinates(), bytes);
+        let factors = [F::from(3), -F::from(5), F::ONE, F::DELTA];
+        for other in [&bases, &read] {
+            assert_eq!(other.fold(&factors), plain.fold(&factors));
+        }
+        assert_eq!(Bases::<crate::curve::Point>::from_coordinates(6, &bytes[1..]).err(), Some(NoPoints));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn commitments_are_those_of_halo2(values in column(), blind in any::<u64>()) {
             let params = Params::<crate::curve::Point>::new(6);
-            let bases = Bases::new(&Generators::of(&params));
+            let generators = Generators::of(&params);
+            let (bases, plain) = (Bases::new(&generators), plain(&generators));
             let (domain, blind) = (columns_domain(6), F::from(blind));
             let mut all = values.clone();
             all.resize(64, F::ZERO);
             let column = params.commit_lagrange(&domain.lagrange_from_vec(all.clone()), Blind(blind));
             let polynomial = params.commit(&domain.coeff_from_vec(all), Blind(blind));
-            prop_assert_eq!(bases.commit_column(&values, &blind, &mut Room::<crate::curve::Point>::default()), column);
-            prop_assert_eq!(bases.commit_polynomial(&values, &blind), polynomial);
+            for bases in [bases, plain] {
+                let mut room = Room::<crate::curve::Point>::default();
+                prop_assert_eq!(bases.commit_column(&values, &blind, &mut room), column);
+                prop_assert_eq!(bases.commit_polynomial(&values, &blind), polynomial);
+            }
         }
     }
 

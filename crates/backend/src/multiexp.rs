@@ -25,7 +25,7 @@ pub fn multiexp<C: PastaCurve>(terms: &[(C::ScalarExt, C)]) -> C::CurveExt {
         return terms.iter().fold(C::CurveExt::identity(), |sum, (scalar, point)| sum + *point * *scalar);
     }
     #[cfg(target_arch = "x86_64")]
-    if let Some(machine) = simd::Ifma::try_new() {
+    if let Some(machine) = simd::Ifma::detect() {
         return multiply::<C, crate::fixed_base::Packed<C::Base>>(machine, terms);
     }
     multiply::<C, Affine<C::Base>>(One, terms)

@@ -237,7 +237,7 @@ mod tests {
     fn columns_are_those_of_elements() {
         check::<Fp>(One);
         #[cfg(target_arch = "x86_64")]
-        if let Some(machine) = crate::Ifma::try_new() {
+        if let Some(machine) = crate::Ifma::detect() {
             check::<crate::Wide<Fp>>(machine);
         }
     }

@@ -1,6 +1,6 @@
 //! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
 
-use super::{FixedBases, Form, Sums, sums_of_bits};
+use super::{FixedBases, Form, Sums, signed, sums_of_bits};
 use crate::curve::{PastaCurve, affine};
 use rayon::prelude::*;
 
@@ -18,6 +18,7 @@ struct Digit {
     magnitude: u32,
     /// Place of the multiple of folded base 0.
     place: usize,
+    negative: bool,
 }
 
 impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
@@ -35,8 +36,8 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         let mut digits = vec![];
         for (t, factor) in factors.iter().enumerate() {
             self.digits.sparse(factor, WIDTH, |bit, magnitude, negative| {
-                let place = 2 * (bit / c * self.len + t * len) + usize::from(negative);
-                digits.push(Digit { bit: (bit % c) as u32, magnitude, place });
+                let place = bit / c * self.len + t * len;
+                digits.push(Digit { bit: (bit % c) as u32, magnitude, place, negative });
             });
         }
         digits.sort_unstable_by_key(|digit| (digit.bit, digit.magnitude));
@@ -52,7 +53,8 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         let (mut sums, mut by_group) = (Sums::<C, P>::default(), vec![]);
         for (number, base) in bases.clone().enumerate() {
             for (group, digits) in groups.iter().enumerate() {
-                let points = digits.iter().map(|digit| self.multiples[digit.place + 2 * base]);
+                let points =
+                    digits.iter().map(|digit| signed::<C, P>(&self.multiples[digit.place + base], digit.negative));
                 sums.add_group(self.machine, (number * groups.len() + group) as u32, points, &mut by_group);
             }
         }

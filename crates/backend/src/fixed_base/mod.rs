@@ -33,7 +33,7 @@ pub(crate) struct FixedBases<C: PastaCurve, P: Form<C>> {
     machine: P::Machine,
     len: usize,
     digits: Digits<C::ScalarExt>,
-    /// 2^(c·w) times base i stands at 2·(w · len + i), its negative after it: to negate takes longer than to read.
+    /// 2^(c·w) times base i stands at w · len + i.
     multiples: Vec<P>,
 }
 
@@ -58,7 +58,7 @@ impl<C: PastaCurve, P: Form<C>> Default for Scratch<C, P> {
 
 impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
     /// Prepares bases, of which none is the point at infinity, for windows of `c` bits (2 to 16). It takes
-    /// `128 · ⌈255/c⌉` bytes and 255 doublings for each.
+    /// `64 · ⌈255/c⌉` bytes and 255 doublings for each.
     ///
     /// # Panics
     /// If a base is the point at infinity, `c` is out of range, or there are 2^24 bases or more.
@@ -83,9 +83,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
 
     fn of_multiples(machine: P::Machine, len: usize, c: u32, multiples: &[C]) -> Self {
         assert!(len < 1 << 24, "so many bases have no index");
-        let with_negatives =
-            |points: &[C]| P::load(machine, points).into_iter().flat_map(|point| [point, point.negated()]);
-        let multiples = multiples.par_chunks(1024).flat_map_iter(with_negatives).collect();
+        let multiples = multiples.par_chunks(1024).flat_map_iter(|points| P::load(machine, points)).collect();
         FixedBases { machine, len, digits: Digits::new(c), multiples }
     }
 
@@ -96,8 +94,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
 
     /// Both coordinates of the multiples.
     pub fn coordinates(&self) -> Vec<u8> {
-        let multiples: Vec<P> = self.multiples.iter().step_by(2).copied().collect();
-        P::points(self.machine, &multiples).iter().flat_map(generators::coordinates).collect()
+        P::points(self.machine, &self.multiples).iter().flat_map(generators::coordinates).collect()
     }
 
     /// From what [`FixedBases::coordinates`] gives: points on the curve, at least.
@@ -148,7 +145,8 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         for (bucket, &end) in (0..).zip(&starts[..=most]).skip(1) {
             let end = end as usize;
             if begin < end {
-                let point = |&multiple: &u32| self.multiples[multiple as usize];
+                let point =
+                    |&multiple: &u32| signed::<C, P>(&self.multiples[(multiple >> 1) as usize], multiple & 1 == 1);
                 sums.add_group(self.machine, bucket, sorted[begin..end].iter().map(point), buckets);
             }
             begin = end;
@@ -168,6 +166,12 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         let size = terms.len().div_ceil(parts).max(LEAST);
         terms.par_chunks(size).map(of_part).reduce(C::CurveExt::identity, |a, b| a + b)
     }
+}
+
+/// A point or its negative.
+#[inline]
+fn signed<C: PastaCurve, P: Form<C>>(point: &P, negative: bool) -> P {
+    if negative { point.negated() } else { *point }
 }
 
 /// Σ j · Bⱼ: with j = h·2^l + r, this is Σ r · (sum of all Bⱼ of this r) + 2^l · Σ h · (sum of all Bⱼ of this h), which

@@ -88,6 +88,7 @@ impl<C: PastaCurve> Form<C> for Packed<C::Base> {
         points
     }
 
+    #[inline]
     fn negated(&self) -> Self {
         let mut pair = self.pair;
         // y is not zero: the order is odd.

@@ -18,7 +18,7 @@ fn bases<C: PastaCurve>(n: usize) -> Vec<C> {
 fn product<C: PastaCurve>(bases: &[C], c: u32, scalars: &[C::ScalarExt]) -> C::CurveExt {
     let product = product_of::<C, Affine<C::Base>>(One, bases, c, scalars);
     #[cfg(target_arch = "x86_64")]
-    if let Some(machine) = simd::Ifma::try_new() {
+    if let Some(machine) = simd::Ifma::detect() {
         assert_eq!(product_of::<C, Packed<C::Base>>(machine, bases, c, scalars), product);
     }
     product
@@ -129,7 +129,7 @@ proptest! {
         let len = 40 / factors.len();
         let folded = FixedBases::<EqAffine, Affine<_>>::new(One, &bases, c).fold(40, &factors);
         #[cfg(target_arch = "x86_64")]
-        if let Some(machine) = simd::Ifma::try_new() {
+        if let Some(machine) = simd::Ifma::detect() {
             let wide = FixedBases::<EqAffine, Packed<_>>::new(machine, &bases, c).fold(40, &factors);
             prop_assert_eq!(&wide, &folded);
         }
@@ -147,7 +147,7 @@ proptest! {
 #[cfg(target_arch = "x86_64")]
 fn points_are_packed_and_unpacked() {
     fn check<C: PastaCurve>() {
-        let Some(machine) = simd::Ifma::try_new() else {
+        let Some(machine) = simd::Ifma::detect() else {
             eprintln!("not tested: this processor has no AVX-512 IFMA");
             return;
         };

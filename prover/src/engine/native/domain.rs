@@ -385,7 +385,7 @@ mod tests {
     fn check<F: Scalar>(k: u32, cosets: usize) {
         check_with::<F, F>(One, k, cosets);
         #[cfg(target_arch = "x86_64")]
-        if let (Some(machine), 6..) = (simd::Ifma::try_new(), k) {
+        if let (Some(machine), 6..) = (simd::Ifma::detect(), k) {
             check_with::<F, simd::Wide<F>>(machine, k, cosets);
         }
     }

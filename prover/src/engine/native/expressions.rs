@@ -441,7 +441,7 @@ mod tests {
         ) {
             check::<Fp>(One, &constraints, seed)?;
             #[cfg(target_arch = "x86_64")]
-            if let Some(machine) = simd::Ifma::try_new() {
+            if let Some(machine) = simd::Ifma::detect() {
                 check::<simd::Wide<Fp>>(machine, &constraints, seed)?;
             }
         }

@@ -7,12 +7,13 @@
 //! | part | here |
 //! |---|---|
 //! | commitments | over bases whose multiples are known ([`backend::bases`]); phase 1 is committed to once |
+//! | arithmetic | on vectors of elements ([`simd`]): whichever the processor has, proofs are the same |
 //! | `domain` | transforms of 2^k values, on cosets without a multiplication of their own |
 //! | `expressions` | gates as a program; equal parts are computed once |
 //! | `permutation` | one inversion for each product column |
 //! | `quotient` | one coset and one instance at a time; gates of low degree on fewer cosets |
 //! | `runs` | selectors are not transformed |
-//! | `opening` | bases are not folded |
+//! | `opening` | bases are folded once |
 
 mod columns;
 mod domain;
