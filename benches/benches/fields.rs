@@ -3,14 +3,14 @@
 
 use backend::curve::F;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ff::Field;
+use ff::PrimeField;
 use simd::{One, Vector, add_scaled, elements, scaled, vectors};
 
 /// Elements of a column: few enough for the nearest cache.
 const ELEMENTS: usize = 256;
 
 fn of<V: Vector<F>>(c: &mut Criterion, name: &str, machine: V::Machine) {
-    let column: Vec<F> = std::iter::successors(Some(F::DELTA), |x| Some(x.square())).take(ELEMENTS).collect();
+    let column: Vec<F> = std::iter::successors(Some(F::DELTA), |x| Some(*x * x)).take(ELEMENTS).collect();
     let (packed, factor) = (vectors::<F, V>(machine, &column), V::splat(machine, &column[7]));
     let mut out = packed.clone();
     let mut group = c.benchmark_group(name);

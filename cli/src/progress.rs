@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 /// Share of a proof's time after which phase 1 is committed to, phase 2 filled, the advice columns written, the
 /// permutation's products, the quotient and the evaluations written, and the opening done. Between those of layers of
 /// `nano` and of `micro`, by the native engine.
-const COMMITTED: f64 = 0.05;
-const FILLED: f64 = 0.07;
-const ADVICE: f64 = 0.21;
-const PRODUCTS: f64 = 0.24;
-const QUOTIENT: f64 = 0.83;
-const EVALUATED: f64 = 0.87;
-const OPENED: f64 = 0.98;
+const COMMITTED: f64 = 0.14;
+const FILLED: f64 = 0.20;
+const ADVICE: f64 = 0.42;
+const PRODUCTS: f64 = 0.48;
+const QUOTIENT: f64 = 0.86;
+const EVALUATED: f64 = 0.88;
+const OPENED: f64 = 0.97;
 
 /// The share of a proof of so many instances that is done, and the largest that may be done before more is told.
 fn share(shape: &Shape, instances: usize, stage: Stage) -> (f64, f64) {

@@ -33,21 +33,21 @@ impl Work {
     /// Of a circuit.
     pub const fn of(kind: SegmentKind) -> Self {
         match kind {
-            SegmentKind::Layer | SegmentKind::Head => Work { column: 21.6, proof: 695.0 },
-            SegmentKind::Update => Work { column: 17.8, proof: 289.0 },
+            SegmentKind::Layer | SegmentKind::Head => Work { column: 21.5, proof: 520.0 },
+            SegmentKind::Update => Work { column: 12.5, proof: 400.0 },
         }
     }
 }
 
 /// The opening of a step's, or of a genesis proof's, commitments, in the same.
-pub const OPENING: f64 = 289.0;
+pub const OPENING: f64 = 400.0;
 
 /// What a process holds before it proves, bytes for each row of its circuits: parameters with prepared bases.
 const BASE_MEMORY: f64 = 113.0 * 256.0;
 /// What the keys hold for each cell of the circuits, bytes.
 const MEMORY_OF_A_KEYS_CELL: f64 = 0.46 * 256.0;
 /// What a proof holds for each of its cells at its peak, bytes: values and coefficients.
-const MEMORY_OF_A_CELL: f64 = 0.26 * 256.0;
+const MEMORY_OF_A_CELL: f64 = 0.28 * 256.0;
 
 /// Proofs of the small circuit of which the median counts.
 const PROOFS: usize = 3;

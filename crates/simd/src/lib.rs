@@ -18,6 +18,6 @@ mod wide;
 
 pub use column::{add_scaled, elements, inner_product, loaded, powers, scale_add, scaled, splats, vectors};
 pub use modulus::Modulus;
-pub use vector::{Kernel, One, Vector};
+pub use vector::{Kernel, MOST_LANES, One, Vector};
 #[cfg(target_arch = "x86_64")]
 pub use wide::{Ifma, Pair, Wide};

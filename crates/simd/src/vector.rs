@@ -4,6 +4,9 @@ use crate::modulus::Modulus;
 use std::fmt::Debug;
 use std::ops::{Add, Mul, Sub};
 
+/// The most elements that a vector has.
+pub const MOST_LANES: usize = 8;
+
 /// Elements of a field side by side: each operation acts on all of them.
 pub trait Vector<F>:
     Copy + Send + Sync + Debug + 'static + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>

@@ -8,6 +8,7 @@ use backend::bases::{Bases, Room};
 use backend::curve::PastaCurve;
 use backend::curve::affine;
 use rayon::prelude::*;
+use std::slice::ChunksExact;
 
 /// An instance's columns by their values, committed to. Nobody has checked that they keep to the circuit.
 pub struct Columns<C: PastaCurve> {
@@ -15,8 +16,9 @@ pub struct Columns<C: PastaCurve> {
     pub instance: Vec<C::ScalarExt>,
     /// Values that are the same on every usable row.
     pub uniform: Vec<C::ScalarExt>,
-    /// Whole advice columns: a proof has all of them.
-    pub advice: Vec<Vec<C::ScalarExt>>,
+    /// Whole advice columns, one after the other: one piece of memory, which is given back at once.
+    advice: Vec<C::ScalarExt>,
+    rows: usize,
     /// Blinds of all commitments.
     pub blinds: Vec<C::ScalarExt>,
     /// Commitments to the advice columns so far.
@@ -29,7 +31,12 @@ where
 {
     /// No columns yet, and the blinds that they are to have.
     pub fn new(blinds: Vec<C::ScalarExt>) -> Self {
-        Columns { instance: vec![], uniform: vec![], advice: vec![], blinds, points: vec![] }
+        Columns { instance: vec![], uniform: vec![], advice: vec![], rows: 0, blinds, points: vec![] }
+    }
+
+    /// The advice columns: a proof has all of them.
+    pub fn advice(&self) -> ChunksExact<'_, C::ScalarExt> {
+        self.advice.chunks_exact(self.rows.max(1))
     }
 
     /// Adds columns, given by the values of their first rows, and what hides each of them on its last rows; commits to
@@ -46,10 +53,15 @@ where
     ) -> Result<(), ProveError> {
         let fits = |(values, hiding): (&Vec<_>, &Vec<_>)| values.len() + hiding.len() <= bases.rows();
         assert!(values.len() == hiding.len() && values.iter().zip(hiding).all(fits), "columns and what hides them");
-        let first = self.advice.len();
-        self.advice.extend(values.iter().zip(hiding).map(|(values, hiding)| hidden(values, hiding, bases.rows())));
-        let columns = self.advice[first..].iter().map(Vec::as_slice).zip(self.blinds[first..].iter().copied());
-        self.points.extend(commit_columns(bases, &columns.collect::<Vec<_>>(), cancel)?);
+        self.rows = bases.rows();
+        self.advice.reserve_exact(self.blinds.len() * self.rows - self.advice.len());
+        for (values, hiding) in values.iter().zip(hiding) {
+            self.advice.extend(hidden(values, hiding, self.rows));
+        }
+        let first = self.points.len();
+        let columns = self.advice().skip(first).zip(self.blinds[first..].iter().copied());
+        let points = commit_columns(bases, &columns.collect::<Vec<_>>(), cancel)?;
+        self.points.extend(points);
         Ok(())
     }
 }

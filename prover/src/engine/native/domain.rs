@@ -7,10 +7,7 @@
 
 use super::Scalar;
 use rayon::prelude::*;
-use simd::{Kernel, Vector, loaded};
-
-/// The most elements that a vector has.
-const MOST_LANES: usize = 8;
+use simd::{Kernel, MOST_LANES, Vector, loaded};
 
 /// Vectors that the nearest cache holds.
 const PART: usize = 64;

@@ -42,7 +42,7 @@ pub struct Key<F, V: Vector<F>> {
     /// Coefficients of the fixed columns, in the order of halo2's.
     pub fixed: Vec<Vec<V::Packed>>,
     /// Values of the permutation's columns.
-    pub sigma_values: Vec<Vec<F>>,
+    pub sigma_values: Vec<Vec<V::Packed>>,
     /// Their coefficients.
     pub sigma: Vec<Vec<V::Packed>>,
     /// For each coset, what is evaluated there.
@@ -153,6 +153,7 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
         let mut sigma = fixed.split_off(plan.fixed.len());
         let usable = sigma.swap_remove(sigma_values.len());
         sigma.truncate(sigma_values.len());
+        let sigma_values = sigma_values.par_iter().map(|values| vectors::<F, V>(machine, values)).collect();
         Key {
             advice: plan.advice.len(),
             blinding: shape.blinding_rows - 1,
@@ -172,15 +173,14 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
     }
 
     fn bytes(&self) -> usize {
-        let all = [&self.fixed, &self.sigma].into_iter().flatten();
+        let all = [&self.fixed, &self.sigma, &self.sigma_values].into_iter().flatten();
         let of_coset = |coset: &FixedCoset<V::Packed>| {
             let columns: usize = coset.fixed.iter().chain(&coset.sigma).map(Vec::len).sum();
             columns + coset.usable.len() + coset.first.len() + coset.last.len() + coset.active.len()
         };
         let vectors =
             self.usable.len() + all.map(Vec::len).sum::<usize>() + self.cosets.iter().map(of_coset).sum::<usize>();
-        let values: usize = self.sigma_values.iter().map(Vec::len).sum();
-        vectors * size_of::<V::Packed>() + values * size_of::<F>()
+        vectors * size_of::<V::Packed>()
     }
 
     /// Columns of the permutation: that of the instance's values, if it is copied from, then advice columns.
@@ -232,20 +232,16 @@ impl<F: Scalar, V: Vector<F>> Columns<F, V> {
     /// The values of those that are read on a coset; of the others, none.
     fn evaluate(&self, domain: &Domain<F, V>, coset: usize, read: &[bool]) -> Vec<Vec<V::Packed>> {
         let shared = runs::Values::new(domain, coset);
-        let columns = self.steps.par_iter().zip(&self.coefficients).zip(read);
-        let evaluate =
-            |work: &mut Vec<V>, ((steps, coefficients), read): ((&Option<Steps<F>>, &Vec<V::Packed>), &bool)| match (
-                read, steps,
-            ) {
-                (false, _) => vec![],
-                (true, Some(steps)) => vectors::<F, V>(domain.machine, &shared.of(steps)),
-                (true, None) => {
-                    let mut values = coefficients.clone();
-                    domain.evaluate(coset, coefficients, work, &mut values);
-                    values
-                }
-            };
-        columns.map_init(Vec::new, evaluate).collect()
+        let evaluate = |work: &mut Vec<V>, column: usize| match &self.steps[column] {
+            _ if !read[column] => vec![],
+            Some(steps) => vectors::<F, V>(domain.machine, &shared.of(steps)),
+            None => {
+                let mut values = self.coefficients[column].clone();
+                domain.evaluate(coset, &self.coefficients[column], work, &mut values);
+                values
+            }
+        };
+        (0..self.steps.len()).into_par_iter().map_init(Vec::new, evaluate).collect()
     }
 }
 

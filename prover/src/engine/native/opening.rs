@@ -89,7 +89,9 @@ fn sets<F: Scalar, V: Vector<F>>(
     polynomials: &[Opened<'_, F, V::Packed>],
     x_1: F,
 ) -> Vec<Set<F>> {
-    let mut members: Vec<(Vec<usize>, Vec<&Opened<'_, F, V::Packed>>)> = vec![];
+    // By the points of each set.
+    type Members<'o, 'p, F, P> = Vec<(Vec<usize>, Vec<&'o Opened<'p, F, P>>)>;
+    let mut members: Members<'_, '_, F, V::Packed> = vec![];
     for polynomial in polynomials {
         let row = |rotation: &i32| i64::from(*rotation).rem_euclid(domain.rows() as i64) as usize;
         let mut points: Vec<usize> = polynomial.rotations.iter().map(row).collect();

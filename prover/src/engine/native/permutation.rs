@@ -10,7 +10,7 @@ use pasta_curves::arithmetic::VartimeBatchInvert;
 use plonkish::Plan;
 use rand_core::Rng;
 use rayon::prelude::*;
-use simd::Vector;
+use simd::{Kernel, MOST_LANES, Vector, elements, splats};
 
 /// The permutation's columns: cell (i, j) holds δ^i'·ω^j', where (i', j') follows it in its cycle.
 pub fn columns<F: Scalar, V: Vector<F>>(plan: &Plan<F>, queries: &Queries, domain: &Domain<F, V>) -> Vec<Vec<F>> {
@@ -24,32 +24,34 @@ pub fn columns<F: Scalar, V: Vector<F>>(plan: &Plan<F>, queries: &Queries, domai
 /// i-th column.
 pub fn products<F: Scalar, V: Vector<F>>(
     key: &Key<F, V>,
-    columns: &[&[F]],
+    columns: &[&[V::Packed]],
     (beta, gamma): (F, F),
     rng: &mut impl Rng,
 ) -> Vec<(Vec<F>, F)> {
-    let rows = key.domain.rows();
-    let omegas = powers(key.domain.omega, rows);
-    let shifts = powers(F::DELTA, columns.len());
-    // Of each product and row, the factor by which the product grows.
+    let (rows, machine) = (key.domain.rows(), key.domain.machine);
+    let omegas = simd::powers::<F, V>(machine, key.domain.omega, key.domain.vectors());
+    let shifts: Vec<F> = powers(F::DELTA, columns.len()).iter().map(|shift| beta * shift).collect();
+    let (shifts, omegas) = (&splats::<F, V>(machine, &shifts)[..], &omegas[..]);
+    let [beta, gamma, one] = [beta, gamma, F::ONE].map(|x| V::splat(machine, &x));
     let growth = |product: usize| {
         let first = product * key.chunk;
         let members = first..(first + key.chunk).min(columns.len());
-        let mut factors = vec![F::ONE; rows];
-        for column in members.clone() {
-            for ((factor, value), sigma) in factors.iter_mut().zip(columns[column]).zip(&key.sigma_values[column]) {
-                *factor *= &(beta * sigma + gamma + value);
-            }
-        }
-        // Zero with negligible probability: then the product is wrong, and its proof is refused.
-        factors.iter_mut().batch_invert_vartime();
-        for column in members {
-            let shift = beta * shifts[column];
-            for ((factor, value), omega) in factors.iter_mut().zip(columns[column]).zip(&omegas) {
-                *factor *= &(shift * omega + gamma + value);
-            }
-        }
-        factors
+        let (mut denominators, mut growth) = (Vec::with_capacity(omegas.len()), omegas.to_vec());
+        V::run(
+            machine,
+            Growth::<F, V> {
+                machine,
+                columns: &columns[members.clone()],
+                sigma: &key.sigma_values[members.clone()],
+                shifts: &shifts[members],
+                omegas,
+                challenges: [beta, gamma],
+                one,
+                denominators: &mut denominators,
+                growth: &mut growth,
+            },
+        );
+        elements::<F, V>(machine, &growth)
     };
     let growths: Vec<Vec<F>> = (0..key.products()).into_par_iter().map(growth).collect();
     let (usable, mut last) = (rows - key.blinding, F::ONE);
@@ -65,4 +67,54 @@ pub fn products<F: Scalar, V: Vector<F>>(
         (product, F::random(&mut *rng))
     };
     growths.into_iter().map(accumulate).collect()
+}
+
+/// The factors by which a product grows from row to row.
+struct Growth<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    /// The product's columns, and those of the permutation.
+    columns: &'a [&'a [V::Packed]],
+    sigma: &'a [Vec<V::Packed>],
+    /// β·δ^i.
+    shifts: &'a [V],
+    omegas: &'a [V::Packed],
+    /// β and γ.
+    challenges: [V; 2],
+    one: V,
+    /// Room: denominators, and the products of those before.
+    denominators: &'a mut Vec<[V; 2]>,
+    growth: &'a mut [V::Packed],
+}
+
+impl<F: Scalar, V: Vector<F>> Kernel for Growth<'_, F, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (machine, [beta, gamma]) = (self.machine, self.challenges);
+        let mut product = self.one;
+        for i in 0..self.growth.len() {
+            let mut denominator = self.one;
+            for (values, sigma) in self.columns.iter().zip(self.sigma) {
+                let value = V::unpack(machine, &values[i]);
+                denominator = denominator * (beta * V::unpack(machine, &sigma[i]) + gamma + value);
+            }
+            self.denominators.push([denominator, product]);
+            product = product * denominator;
+        }
+        // Zero with negligible probability: then the product is wrong, and its proof is refused.
+        let mut of_lanes = [F::ZERO; MOST_LANES];
+        product.store(&mut of_lanes[..V::LANES]);
+        of_lanes[..V::LANES].iter_mut().batch_invert_vartime();
+        let mut inverse = V::load(machine, &of_lanes[..V::LANES]);
+        for (i, [denominator, before]) in self.denominators.iter().enumerate().rev() {
+            let mut factor = inverse * *before;
+            inverse = inverse * *denominator;
+            let omega = V::unpack(machine, &self.omegas[i]);
+            for (values, shift) in self.columns.iter().zip(self.shifts) {
+                factor = factor * (*shift * omega + gamma + V::unpack(machine, &values[i]));
+            }
+            self.growth[i] = factor.pack();
+        }
+    }
 }

@@ -83,18 +83,26 @@ where
     let beta = *transcript.squeeze_challenge_scalar::<()>();
     let gamma = *transcript.squeeze_challenge_scalar::<()>();
 
-    let (mut publics, mut products, mut product_blinds) = (vec![], vec![], vec![]);
-    for instance in &instances {
+    let (mut polynomials, mut blinds) = (vec![], vec![]);
+    let (mut products, mut product_blinds) = (vec![], vec![]);
+    for instance in instances {
+        cancel.check()?;
         let mut column = instance.instance.clone();
         column.resize(rows, C::ScalarExt::ZERO);
-        let of_advice = key.queries.permuted.iter().map(|&c| &instance.advice[c][..]);
-        let of_publics = key.queries.copies_publics().then_some(&column[..]);
-        let columns: Vec<&[C::ScalarExt]> = of_publics.into_iter().chain(of_advice).collect();
-        let (of_instance, blinds): (Vec<_>, Vec<_>) =
-            permutation::products(key, &columns, (beta, gamma), rng).into_iter().unzip();
+        let publics = vectors::<C::ScalarExt, V>(machine, &column);
+        let columns = instance.advice().collect::<Vec<_>>();
+        let advice: Vec<Vec<V::Packed>> =
+            columns.into_par_iter().map(|column| vectors::<C::ScalarExt, V>(machine, column)).collect();
+        let of_advice = key.queries.permuted.iter().map(|&c| &advice[c][..]);
+        let of_publics = key.queries.copies_publics().then_some(&publics[..]);
+        let permuted: Vec<&[V::Packed]> = of_publics.into_iter().chain(of_advice).collect();
+        let (of_instance, their_blinds): (Vec<_>, Vec<_>) =
+            permutation::products(key, &permuted, (beta, gamma), rng).into_iter().unzip();
         products.push(of_instance);
-        product_blinds.extend(blinds);
-        publics.push(column);
+        product_blinds.extend(their_blinds);
+        blinds.push(instance.blinds);
+        let uniform = instance.uniform;
+        polynomials.push(Polynomials { instance: vec![publics], uniform, advice, products: vec![] });
     }
     let of_products = products.iter().flatten().zip(&product_blinds);
     let of_products: Vec<_> = of_products.map(|(column, blind)| (&column[..], *blind)).collect();
@@ -107,30 +115,25 @@ where
     write_point::<C, E, T>(transcript, bases.commit_polynomial(&random, &random_blind))?;
     let y = *transcript.squeeze_challenge_scalar::<()>();
 
-    let (mut blinds, mut polynomials) = (vec![], vec![]);
-    let interpolated = |columns: Vec<Vec<C::ScalarExt>>| -> Result<Vec<Vec<V::Packed>>, ProveError> {
-        let interpolate = |work: &mut Vec<V>, values: Vec<C::ScalarExt>| {
+    for (polynomials, products) in polynomials.iter_mut().zip(products) {
+        polynomials.products = products.par_iter().map(|column| vectors::<C::ScalarExt, V>(machine, column)).collect();
+    }
+    let values = polynomials.iter_mut().flat_map(|p| p.instance.iter_mut().chain(&mut p.advice).chain(&mut p.products));
+    values
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map_init(Vec::new, |work, values| {
             cancel.check()?;
-            let mut column = vectors::<C::ScalarExt, V>(machine, &values);
-            key.domain.interpolate(&mut column, work);
-            Ok(column)
-        };
-        columns.into_par_iter().map_init(Vec::new, interpolate).collect()
-    };
-    for ((instance, column), products) in instances.into_iter().zip(publics).zip(products) {
-        let mut of_instance = interpolated(vec![column])?;
-        for value in &instance.uniform {
+            key.domain.interpolate(values, work);
+            Ok(())
+        })
+        .collect::<Result<(), ProveError>>()?;
+    for polynomials in &mut polynomials {
+        for value in &polynomials.uniform {
             let mut column = key.usable.clone();
             scaled::<C::ScalarExt, V>(machine, &mut column, V::splat(machine, value), &key.usable);
-            of_instance.push(column);
+            polynomials.instance.push(column);
         }
-        polynomials.push(Polynomials {
-            instance: of_instance,
-            uniform: instance.uniform,
-            advice: interpolated(instance.advice)?,
-            products: interpolated(products)?,
-        });
-        blinds.push(instance.blinds);
     }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
     let pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements::<_, V>(machine, piece)).collect();

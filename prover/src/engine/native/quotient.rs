@@ -348,13 +348,13 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
             for (number, weight) in weights.grown.iter().enumerate() {
                 let (mut left, mut right) = (product.read(number, next, i), product.read(number, here, i));
                 let first = number * key.chunk;
-                for column in first..(first + key.chunk).min(key.permuted()) {
+                let after = (first + key.chunk).min(key.permuted());
+                for (column, [with_sigma, with_own]) in (first..after).zip(&factors[first..after]) {
                     let place = match column.checked_sub(uses_publics) {
                         Some(permuted) => key.queries.permuted[permuted],
                         None => key.advice + products,
                     };
                     let value = columns.read(place, here, i);
-                    let [with_sigma, with_own] = &factors[column];
                     left = left * (value + V::unpack(machine, &with_sigma[vector + i]));
                     right = right * (value + V::unpack(machine, &with_own[vector + i]));
                 }
