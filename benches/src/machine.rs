@@ -22,6 +22,9 @@ pub struct Machine {
     pub rustc: Option<String>,
     /// Whether the field's arithmetic is in assembly.
     pub asm: bool,
+    /// Whether proofs are made with vectors of AVX-512 IFMA; documents from before there were such do not say.
+    #[serde(default)]
+    pub ifma: bool,
 }
 
 impl Machine {
@@ -45,6 +48,7 @@ impl Machine {
             os,
             rustc: said("rustc", &["--version"]),
             asm: cfg!(feature = "asm"),
+            ifma: has_ifma(),
         }
     }
 }
@@ -53,8 +57,17 @@ impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (threads, asm) =
             (if self.threads == 1 { "thread" } else { "threads" }, if self.asm { ", `asm`" } else { "" });
-        write!(f, "{}, {} {threads}, {}{asm}", self.processor, self.threads, self.arch)
+        let ifma = if self.ifma { ", AVX-512 IFMA" } else { "" };
+        write!(f, "{}, {} {threads}, {}{asm}{ifma}", self.processor, self.threads, self.arch)
     }
+}
+
+fn has_ifma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = simd::Ifma::detect().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
 }
 
 /// Machine and commit, in a line.

@@ -50,6 +50,7 @@ fn results() -> Results {
             os: "A system".into(),
             rustc: None,
             asm: true,
+            ifma: false,
         },
         command: vec!["results".into()],
         setting: "Batch 1".into(),
