@@ -121,12 +121,12 @@ pub fn peak_memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Processor time of all threads that this process has, where the system tells: unlike the clock's, it does not count
+/// Processor time of all threads that this process has had, where the system tells: unlike the clock's, it does not count
 /// what other processes take.
 pub fn processor_time() -> Option<Duration> {
-    let of = |task: fs::DirEntry| -> Option<u64> {
-        fs::read_to_string(task.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
-    };
-    let nanos: Option<u64> = fs::read_dir("/proc/self/task").ok()?.map(|task| of(task.ok()?)).sum();
-    nanos.map(Duration::from_nanos)
+    #[cfg(unix)]
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).try_into().ok();
+    #[cfg(not(unix))]
+    let time = None;
+    time
 }

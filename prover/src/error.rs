@@ -4,6 +4,7 @@ use crate::input_digest::InputDigest;
 use backend::ports::PortError;
 use halo2_proofs::plonk;
 use plonkish::{Violation, WitnessError};
+use rayon::ThreadPoolBuildError;
 
 /// Why a proof could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,9 @@ pub enum ProveError {
     /// Tensors or commitments of a state or of gradients have no canonical commitments.
     #[error("commitments: {0}")]
     Commitments(PortError),
+    /// The operating system gave no threads.
+    #[error("threads: {0}")]
+    Threads(ThreadPoolBuildError),
     /// The operating system gave no randomness.
     #[error("the operating system returned no randomness")]
     NoRandomness,

@@ -1,4 +1,5 @@
-//! Tasks done in this process: two at a time, so that while one waits for few threads the other keeps the rest busy.
+//! Tasks done in this process: two at a time, so that while one waits for few threads the other keeps the rest busy. They have
+//! a pool of threads of their own: what else the process does is not kept waiting for a list of proofs.
 
 use crate::engine::{Cancel, ProofInstance, Stage, Watch, prove_with};
 use crate::error::ProveError;
@@ -6,9 +7,10 @@ use crate::step::{Progress, StepProver, TaskStage};
 use crate::task::{Inputs, InstanceInputs, Task, TaskInstance};
 use backend::Witness;
 use rayon::prelude::*;
+use rayon::{Scope, ThreadPoolBuilder};
 use std::ops::Range;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Cells of advice columns that may be under way beside the largest task of a list, so that two at a time take little more
@@ -18,13 +20,19 @@ pub const CELLS_BESIDE: usize = 1 << 21;
 /// Tasks that are under way at a time.
 const AT_ONCE: usize = 2;
 
-/// Tasks that wait, and the cells of those under way.
+/// Tasks that wait, and those under way.
 struct Queue {
-    state: Mutex<(Vec<usize>, usize)>,
-    given_back: Condvar,
+    state: Mutex<State>,
     /// Of each task.
     cells: Vec<usize>,
     limit: usize,
+}
+
+struct State {
+    waiting: Vec<usize>,
+    under_way: usize,
+    /// Of those under way.
+    cells: usize,
 }
 
 /// A task that was taken; its cells are given back when it is dropped.
@@ -38,34 +46,32 @@ impl Queue {
     fn new(cells: Vec<usize>, first: &Range<usize>) -> Self {
         let limit = cells.iter().max().map_or(0, |most| most + CELLS_BESIDE);
         let largest = (0..cells.len()).rev().max_by_key(|&task| cells[task]);
-        let mut order: Vec<usize> = (0..cells.len()).collect();
-        order.sort_by_key(|task| (Some(*task) != largest, !first.contains(task)));
-        Queue { state: Mutex::new((order, 0)), given_back: Condvar::new(), cells, limit }
+        let mut waiting: Vec<usize> = (0..cells.len()).collect();
+        waiting.sort_by_key(|task| (Some(*task) != largest, !first.contains(task)));
+        Queue { state: Mutex::new(State { waiting, under_way: 0, cells: 0 }), cells, limit }
     }
 
-    /// The first task that waits and for which there is room, or comes to be; none once none waits.
+    /// The first task that waits and for which there is room now. While none is under way there is room for any, so that who
+    /// finds none leaves the rest to those who have one.
     fn take(&self) -> Option<Taken<'_>> {
         let mut state = locked(&self.state);
-        loop {
-            let (waiting, under_way) = &mut *state;
-            if waiting.is_empty() {
-                return None;
-            }
-            let fits = |&task: &usize| *under_way == 0 || *under_way + self.cells[task] <= self.limit;
-            if let Some(place) = waiting.iter().position(fits) {
-                let number = waiting.remove(place);
-                *under_way += self.cells[number];
-                return Some(Taken { queue: self, number });
-            }
-            state = self.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let fits = |&task: &usize| match state.under_way {
+            0 => true,
+            under_way => under_way < AT_ONCE && state.cells + self.cells[task] <= self.limit,
+        };
+        let place = state.waiting.iter().position(fits)?;
+        let number = state.waiting.remove(place);
+        state.under_way += 1;
+        state.cells += self.cells[number];
+        Some(Taken { queue: self, number })
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        locked(&self.queue.state).1 -= self.queue.cells[self.number];
-        self.queue.given_back.notify_all();
+        let mut state = locked(&self.queue.state);
+        state.under_way -= 1;
+        state.cells -= self.queue.cells[self.number];
     }
 }
 
@@ -73,7 +79,7 @@ impl Drop for Taken<'_> {
 pub(crate) struct Then<'t> {
     /// The tasks: they come first.
     pub tasks: Range<usize>,
-    /// Called once with their proofs, in their order.
+    /// Called once with their proofs, in their order; not if there are none.
     pub with: &'t mut (dyn FnMut(Vec<Vec<u8>>) -> Result<(), ProveError> + Send),
 }
 
@@ -83,6 +89,28 @@ type Done = Vec<(usize, Vec<u8>)>;
 /// Those of some tasks, in order; none unless all are there.
 fn all_of(done: &Done, tasks: &Range<usize>) -> Option<Vec<Vec<u8>>> {
     tasks.clone().map(|task| done.iter().find(|(number, _)| *number == task).map(|(_, proof)| proof.clone())).collect()
+}
+
+/// Who does some of the tasks of a list.
+#[derive(Clone, Copy)]
+struct Worker<'s> {
+    queue: &'s Queue,
+    execute: &'s (dyn Fn(usize, &Sender<TaskStage>) + Sync),
+    cancel: &'s Cancel,
+}
+
+impl<'s> Worker<'s> {
+    /// Does a task, if there is room for one. Another is looked for beside it and once it is done, by whichever thread comes to
+    /// it: one that waits for a part of its own task is to return to that before long.
+    fn go_on(self, scope: &Scope<'s>, tell: Sender<TaskStage>) {
+        let Some(taken) = self.queue.take() else { return };
+        let _stop = StopOnPanic(self.cancel);
+        let theirs = tell.clone();
+        scope.spawn(move |scope| self.go_on(scope, theirs));
+        (self.execute)(taken.number, &tell);
+        drop(taken);
+        scope.spawn(move |scope| self.go_on(scope, tell));
+    }
 }
 
 /// Stops all tasks of a list if one panics, or who is told of them does.
@@ -163,7 +191,9 @@ impl StepProver<'_> {
                 self.execute(task, inputs, &mut |stage| progress(stage_of(number, stage)))
             };
             let proofs = tasks.iter().enumerate().map(execute).collect::<Result<Vec<_>, _>>()?;
-            (then.with)(proofs[then.tasks].to_vec())?;
+            if !then.tasks.is_empty() {
+                (then.with)(proofs[then.tasks].to_vec())?;
+            }
             return Ok(proofs);
         }
         let prover = self.clone().with_cancel(self.cancel.within());
@@ -178,34 +208,31 @@ impl StepProver<'_> {
                 if of_then.contains(&number) { all_of(&done, &of_then) } else { None }
             };
             match proofs.and_then(|proofs| Some((locked(&then).take()?, proofs))) {
-                Some((with, proofs)) => with(proofs),
+                Some((with, proofs)) => {
+                    prover.cancel.check()?;
+                    with(proofs)
+                }
                 None => Ok(()),
             }
         };
-        let some = |tell: Sender<TaskStage>| {
-            let _stop = StopOnPanic(&prover.cancel);
-            while let Some(taken) = queue.take() {
-                let number = taken.number;
-                let mut told = |stage| {
-                    // Who is told may be gone: then nobody asks for the proofs.
-                    let _ = tell.send(stage_of(number, stage));
-                };
-                let proof = prover.execute(&tasks[number], inputs, &mut told);
-                if let Err(error) = proof.and_then(|proof| proven(number, proof)) {
-                    locked(&failed).get_or_insert(error);
-                    prover.cancel.cancel();
-                }
+        let execute = |number: usize, tell: &Sender<TaskStage>| {
+            let mut told = |stage| {
+                // Who is told may be gone: then nobody asks for the proofs.
+                let _ = tell.send(stage_of(number, stage));
+            };
+            let proof = prover.execute(&tasks[number], inputs, &mut told);
+            if let Err(error) = proof.and_then(|proof| proven(number, proof)) {
+                locked(&failed).get_or_insert(error);
+                prover.cancel.cancel();
             }
         };
-        // Threads beside the pool's: what else the pool does is not kept waiting for a list of proofs.
+        let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
+        let pool = pool.map_err(ProveError::Threads)?;
         thread::scope(|scope| {
             let _stop = StopOnPanic(&prover.cancel);
             let (tell, told) = mpsc::channel();
-            for _ in 0..AT_ONCE.min(tasks.len()) {
-                let tell = tell.clone();
-                scope.spawn(|| some(tell));
-            }
-            drop(tell);
+            let worker = Worker { queue: &queue, execute: &execute, cancel: &prover.cancel };
+            scope.spawn(move || pool.scope(|scope| worker.go_on(scope, tell)));
             told.into_iter().for_each(progress);
         });
         if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -233,18 +260,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_waits_for_room_alone() {
+    fn tasks_are_under_way_as_far_as_there_is_room() {
         let queue = Queue::new([8, 8, 1, 2].map(|cells| cells * CELLS_BESIDE).into(), &(0..0));
         let large = queue.take().unwrap();
         let small = queue.take().unwrap();
         assert_eq!((large.number, small.number), (0, 2));
-        thread::scope(|scope| {
-            let next = scope.spawn(|| queue.take().map(|taken| taken.number));
-            drop(large);
-            // Beside the small one there is no room for what is larger than the limit leaves.
-            assert_eq!(next.join().unwrap(), Some(1));
-        });
+        assert!(queue.take().is_none(), "there are two");
+        drop(large);
+        // Beside the small one there is no room for what is larger than the limit leaves.
+        let next = queue.take().unwrap();
+        assert_eq!(next.number, 1);
         drop(small);
+        assert!(queue.take().is_none(), "it does not fit beside the large one");
+        drop(next);
         assert_eq!(queue.take().unwrap().number, 3);
         assert!(queue.take().is_none());
     }

@@ -242,6 +242,9 @@ impl<B: Modulus + VartimeField> Kernel for Denominators<'_, B> {
             self.denominators.push([denominator, product]);
             product = product * denominator;
         }
+        if self.additions.is_empty() {
+            return Some(product);
+        }
         let mut of_lanes = [B::ZERO; LANES];
         product.store(&mut of_lanes);
         of_lanes.iter_mut().batch_invert_vartime();

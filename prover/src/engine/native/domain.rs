@@ -424,6 +424,8 @@ mod tests {
             check::<Fp>(k, 4);
         }
         check::<Fq>(7, 1);
+        // In parts.
+        check::<Fp>(10, 2);
         check::<Fp>(4, 7);
     }
 

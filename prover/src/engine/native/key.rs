@@ -90,7 +90,7 @@ impl<F: Scalar> NativeKey<F> {
     /// Prepares a plan, of which `shape` is the shape.
     pub fn new(plan: &Plan<F>, shape: &Shape) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(machine) = simd::Ifma::detect() {
+        if let (Some(machine), 6..) = (simd::Ifma::detect(), plan.k) {
             return NativeKey::Wide(Key::new(machine, plan, shape));
         }
         Self::plain(plan, shape)
