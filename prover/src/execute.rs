@@ -1,5 +1,6 @@
 //! Tasks done in this process: two at a time, so that while one waits for few threads the other keeps the rest busy. They have
-//! a pool of threads of their own: what else the process does is not kept waiting for a list of proofs.
+//! a pool of threads of their own: what else the process does is not kept waiting for a list of proofs. Called on a thread of a
+//! pool, they are done there one after the other.
 
 use crate::engine::{Cancel, ProofInstance, Stage, Watch, prove_with};
 use crate::error::ProveError;
@@ -91,7 +92,7 @@ fn all_of(done: &Done, tasks: &Range<usize>) -> Option<Vec<Vec<u8>>> {
     tasks.clone().map(|task| done.iter().find(|(number, _)| *number == task).map(|(_, proof)| proof.clone())).collect()
 }
 
-/// Who does some of the tasks of a list.
+/// What it takes to take a task and do it.
 #[derive(Clone, Copy)]
 struct Worker<'s> {
     queue: &'s Queue,
@@ -101,7 +102,7 @@ struct Worker<'s> {
 
 impl<'s> Worker<'s> {
     /// Does a task, if there is room for one. Another is looked for beside it and once it is done, by whichever thread comes to
-    /// it: one that waits for a part of its own task is to return to that before long.
+    /// it. That may be one that waits for a part of its own task: it goes back to that after one more task, not after all.
     fn go_on(self, scope: &Scope<'s>, tell: Sender<TaskStage>) {
         let Some(taken) = self.queue.take() else { return };
         let _stop = StopOnPanic(self.cancel);
@@ -167,6 +168,7 @@ impl StepProver<'_> {
     }
 
     /// Does tasks; gives their proofs in the same order. The first that fails stops the others. Progress is told on this thread.
+    /// On a thread of a pool they are done one after the other, by that pool.
     pub fn execute_all(
         &self,
         tasks: &[Task],
@@ -186,7 +188,7 @@ impl StepProver<'_> {
     ) -> Result<Vec<Vec<u8>>, ProveError> {
         let stage_of = |task: usize, stage| TaskStage { task, segment: tasks[task].segment, stage };
         if rayon::current_thread_index().is_some() {
-            // A thread of the pool that waited for tasks would be missing to them.
+            // A pool beside one whose thread waits would take more threads than there are to be.
             let execute = |(number, task): (usize, &Task)| {
                 self.execute(task, inputs, &mut |stage| progress(stage_of(number, stage)))
             };

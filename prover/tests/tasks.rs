@@ -282,7 +282,7 @@ fn a_list_of_tasks_can_be_stopped() {
     assert!(matches!(prover.execute(&tasks[0], &inputs, &mut quiet), Err(ProveError::Cancelled)));
 }
 
-/// Two halves of a list may be under way at once: proofs come in the order of their tasks, every task is told of, and the
+/// Two tasks may be under way at once: proofs come in the order of their tasks, every task is told of, and the
 /// first that fails stops all and is what is said.
 #[test]
 fn tasks_are_done_side_by_side() {
@@ -309,7 +309,7 @@ fn tasks_are_done_side_by_side() {
     // The last task's inputs are missing.
     let refused = one.execute_all(&tasks, &inputs, &mut |_| {}).unwrap_err();
     assert!(!matches!(refused, ProveError::Cancelled), "{refused}");
-    // One after another on a thread of the pool, which would be missing to the others.
+    // One after another on a thread of a pool.
     let within = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let again = within.install(|| one.execute_all(&tasks[2..], &all, &mut |_| {}));
     assert_eq!(again.unwrap().len(), 2);

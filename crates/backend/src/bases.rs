@@ -161,7 +161,7 @@ impl<C: PastaCurve> Bases<C> {
         with!(&self.sets, set => set.coefficients.fold(self.rows, factors))
     }
 
-    /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, in some parts, each on a thread of its own.
+    /// Σ sᵢ·Gᵢ + w·W + u·U over pairs of a number and a scalar, in some parts, side by side.
     pub fn combine(
         &self,
         terms: impl IntoIterator<Item = (usize, C::ScalarExt)>,
@@ -210,7 +210,7 @@ fn points<C: PastaCurve>(generators: &Generators<C>) -> [Vec<C>; 3] {
     [[coefficients, &[*w, *u][..]].concat(), [lagrange, &[*w][..]].concat(), [affine(&sums), vec![*w]].concat()]
 }
 
-/// Digits of one bit more than there are rows: about as many buckets as there are points in a window.
+/// Digits of k + 1 bits, so that there are about as many buckets as rows.
 fn window(k: u32) -> u32 {
     (k + 1).clamp(6, 14)
 }

@@ -29,36 +29,32 @@ impl<F, V: Vector<F>> Kernel for Load<'_, F, V> {
 
 /// Elements as vectors to compute with, as [`vectors`] has them.
 pub fn loaded<F, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V> {
-    unpacked(machine, &vectors::<F, V>(machine, elements))
+    let mut vectors = Vec::with_capacity(elements.len().div_ceil(V::LANES));
+    V::run(machine, LoadUnpacked::<F, V> { machine, elements, vectors: &mut vectors });
+    vectors
+}
+
+struct LoadUnpacked<'a, F, V: Vector<F>> {
+    machine: V::Machine,
+    elements: &'a [F],
+    vectors: &'a mut Vec<V>,
+}
+
+impl<F, V: Vector<F>> Kernel for LoadUnpacked<'_, F, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for chunk in self.elements.chunks(V::LANES) {
+            self.vectors.push(V::load(self.machine, chunk));
+        }
+    }
 }
 
 /// Of each element a vector of it alone.
 pub fn splats<F: Modulus, V: Vector<F>>(machine: V::Machine, elements: &[F]) -> Vec<V> {
     let repeated: Vec<F> = elements.iter().flat_map(|element| std::iter::repeat_n(*element, V::LANES)).collect();
     loaded(machine, &repeated)
-}
-
-fn unpacked<F, V: Vector<F>>(machine: V::Machine, packed: &[V::Packed]) -> Vec<V> {
-    let mut vectors = Vec::with_capacity(packed.len());
-    V::run(machine, Unpack::<F, V> { machine, packed, vectors: &mut vectors });
-    vectors
-}
-
-struct Unpack<'a, F, V: Vector<F>> {
-    machine: V::Machine,
-    packed: &'a [V::Packed],
-    vectors: &'a mut Vec<V>,
-}
-
-impl<F, V: Vector<F>> Kernel for Unpack<'_, F, V> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for packed in self.packed {
-            self.vectors.push(V::unpack(self.machine, packed));
-        }
-    }
 }
 
 /// The elements of vectors.

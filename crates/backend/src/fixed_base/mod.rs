@@ -155,7 +155,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         weighted_sum(self.machine, buckets, most as u32, sums)
     }
 
-    /// The same in some parts, each on a thread of its own.
+    /// The same in some parts, side by side.
     ///
     /// # Panics
     /// If there is no such base.
@@ -170,7 +170,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
 
 /// A point or its negative.
 #[inline]
-fn signed<C: PastaCurve, P: Form<C>>(point: &P, negative: bool) -> P {
+pub(crate) fn signed<C: PastaCurve, P: Form<C>>(point: &P, negative: bool) -> P {
     if negative { point.negated() } else { *point }
 }
 

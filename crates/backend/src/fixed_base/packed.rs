@@ -216,8 +216,8 @@ fn gathered<B>(points: &[Packed<B>], additions: &[Addition]) -> [[Pair; LANES]; 
     pairs
 }
 
-/// Fills in denominators and products of those before; gives the inverse of the product of all. Nothing if some points of a pair are equal or
-/// opposite.
+/// Fills in denominators and products of those before; gives the inverse of the product of all. Nothing if some points of a
+/// pair are equal or opposite.
 struct Denominators<'a, B> {
     machine: Ifma,
     points: &'a [Packed<B>],

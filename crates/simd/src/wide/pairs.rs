@@ -54,7 +54,7 @@ impl<F: Modulus> Wide<F> {
         pairs
     }
 
-    /// Whether any two elements at the same place, both unpacked, are equal.
+    /// Whether any two elements at the same place are equal, both from [`Self::unpack_pairs`], and so below p.
     #[inline(always)]
     pub fn any_equal(self, other: Self) -> bool {
         let mut equal = u8::MAX;

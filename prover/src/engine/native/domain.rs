@@ -9,7 +9,7 @@ use super::Scalar;
 use rayon::prelude::*;
 use simd::{Kernel, MOST_LANES, Vector, loaded};
 
-/// Vectors that the nearest cache holds.
+/// Vectors of eight elements that the nearest cache holds.
 const PART: usize = 64;
 
 /// The domain {1, ω, …, ω^(n−1)} of n = 2^k rows, and some cosets c·{1, ω, …}, on which X^n is c^n.

@@ -58,10 +58,11 @@ pub struct Key<F, V: Vector<F>> {
 pub struct Part<V> {
     /// The program. Output i adds up constraints that take i cosets more than those before this one.
     pub program: Program<V>,
-    /// Which advice columns it reads.
+    /// Which advice columns are read on this coset, the permutation's included.
     pub advice: Vec<bool>,
     /// Whether it reads a value that is the same on every row.
     uniform: bool,
+    /// Which fixed columns it reads.
     fixed: Vec<bool>,
 }
 

@@ -7,7 +7,7 @@
 //! | part | here |
 //! |---|---|
 //! | commitments | over bases whose multiples are known ([`backend::bases`]); phase 1 is committed to once |
-//! | arithmetic | on vectors of elements ([`simd`]): whichever the processor has, proofs are the same |
+//! | columns | as vectors of elements ([`simd`]), whichever the processor has: proofs are the same. The opening's own polynomials are not |
 //! | `domain` | transforms of 2^k values, on cosets without a multiplication of their own |
 //! | `expressions` | gates as a program; equal parts are computed once |
 //! | `permutation` | one inversion for each product column |

@@ -181,7 +181,7 @@ impl<F: Scalar, V: Vector<F>> Evaluations<F, V> {
             cancel.check()?;
             let values = &mut out[before..before + vectors];
             match number.checked_sub(key.uniform_from()) {
-                // That it is the same on every usable row says all of it.
+                // The value times the column that is 1 on usable rows. Where no gate reads one, there is none of these.
                 Some(uniform) => {
                     let value = V::splat(key.domain.machine, &instance.uniform[uniform]);
                     scaled::<F, V>(key.domain.machine, values, value, &key.cosets[coset].usable);
@@ -366,7 +366,7 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
     }
 }
 
-/// Columns from one on, from a vector on.
+/// Reads columns, numbered from `first` on, at a vector and those after it.
 struct At<'a, F, V: Vector<F>> {
     machine: V::Machine,
     room: &'a Evaluations<F, V>,
