@@ -86,6 +86,10 @@ impl<C: PastaCurve, P: Form<C>> Set<C, P> {
     fn coordinates(&self) -> Vec<u8> {
         [&self.coefficients, &self.lagrange, &self.sums].map(FixedBases::coordinates).concat()
     }
+
+    fn of_column(&self, by_steps: bool) -> &FixedBases<C, P> {
+        if by_steps { &self.sums } else { &self.lagrange }
+    }
 }
 
 impl<C: PastaCurve> Bases<C> {
@@ -188,12 +192,6 @@ impl<C: PastaCurve> Sets<C> {
             return Ok(Sets::Wide(Set::from_coordinates(machine, k, bytes)?));
         }
         Ok(Sets::One(Set::from_coordinates(One, k, bytes)?))
-    }
-}
-
-impl<C: PastaCurve, P: Form<C>> Set<C, P> {
-    fn of_column(&self, by_steps: bool) -> &FixedBases<C, P> {
-        if by_steps { &self.sums } else { &self.lagrange }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Points by their coordinates, added up one by one.
 
-use super::sums::{Form, Members, Sums};
+use super::sums::{Form, Members, Sums, coordinates};
 use crate::curve::PastaCurve;
 use ff::Field;
 use pasta_curves::arithmetic::VartimeField;
@@ -34,11 +34,8 @@ impl<C: PastaCurve> Form<C> for Affine<C::Base> {
     const BLOCK: usize = 2048;
 
     fn load(_: One, points: &[C]) -> Vec<Self> {
-        let of = |point: &C| {
-            let coordinates = point.coordinates().into_option().expect("a point other than the one at infinity");
-            Affine { x: *coordinates.x(), y: *coordinates.y() }
-        };
-        points.iter().map(of).collect()
+        let of = |[x, y]: [C::Base; 2]| Affine { x, y };
+        points.iter().map(coordinates).map(of).collect()
     }
 
     fn points(_: One, of: &[Self]) -> Vec<C> {

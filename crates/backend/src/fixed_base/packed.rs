@@ -1,7 +1,7 @@
 //! Points by their coordinates in words, added up eight at a time.
 
 use super::affine::Affine;
-use super::sums::{Form, Members, Sums};
+use super::sums::{Form, Members, Sums, coordinates};
 use crate::curve::PastaCurve;
 use pasta_curves::arithmetic::{VartimeBatchInvert, VartimeField};
 use simd::{Ifma, Kernel, Modulus, One, Pair, Vector, Wide};
@@ -60,14 +60,10 @@ impl<C: PastaCurve> Form<C> for Packed<C::Base> {
     const BLOCK: usize = 4096;
 
     fn load(machine: Ifma, points: &[C]) -> Vec<Self> {
-        let of = |point: &C| {
-            let coordinates = point.coordinates().into_option().expect("a point other than the one at infinity");
-            [*coordinates.x(), *coordinates.y()]
-        };
         let mut packed = vec![];
         for chunk in points.chunks(LANES) {
-            let coordinates: Vec<[C::Base; 2]> = chunk.iter().map(of).collect();
-            let of_axis = |axis: usize| coordinates.iter().map(|both| both[axis]).collect::<Vec<_>>();
+            let both: Vec<[C::Base; 2]> = chunk.iter().map(coordinates).collect();
+            let of_axis = |axis: usize| both.iter().map(|point| point[axis]).collect::<Vec<_>>();
             let pairs = machine.run(Pack { machine, x: &of_axis(0), y: &of_axis(1) });
             packed.extend(pairs.into_iter().take(chunk.len()).map(Packed::new));
         }

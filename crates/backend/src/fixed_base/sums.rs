@@ -33,6 +33,15 @@ pub(crate) trait Form<C: PastaCurve>: Copy + Send + Sync + Debug + 'static {
     fn add_pairs(machine: Self::Machine, sums: &mut Sums<C, Self>, out: &mut Vec<(u32, Self)>);
 }
 
+/// Both coordinates of a point.
+///
+/// # Panics
+/// At the point at infinity.
+pub(super) fn coordinates<C: PastaCurve>(point: &C) -> [C::Base; 2] {
+    let coordinates = point.coordinates().into_option().expect("a point other than the one at infinity");
+    [*coordinates.x(), *coordinates.y()]
+}
+
 /// Points of one group, next to each other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Members {

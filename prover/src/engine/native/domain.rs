@@ -364,11 +364,6 @@ fn inverses<F: Scalar>(of: &[F]) -> Vec<F> {
     of.par_iter().map(|x| inverse(*x)).collect()
 }
 
-/// Σ aᵢ·bᵢ.
-pub fn inner_product<F: Scalar>(a: &[F], b: &[F]) -> F {
-    a.iter().zip(b).fold(F::ZERO, |sum, (a, b)| sum + *a * b)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,7 +372,7 @@ mod tests {
     use pasta_curves::{Fp, Fq};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
-    use simd::{One, elements, vectors};
+    use simd::{One, elements, inner_product, vectors};
 
     fn check<F: Scalar>(k: u32, cosets: usize) {
         check_with::<F, F>(One, k, cosets);
@@ -415,7 +410,7 @@ mod tests {
             assert!(values.iter().map(|x| *x * domain.scale()).eq(coefficients.iter().copied()));
         }
         let x = F::random(&mut rng);
-        assert_eq!(inner_product(&coefficients, &powers(x, rows)), at(x));
+        assert_eq!(inner_product::<F, F>(One, &coefficients, &powers(x, rows)), at(x));
     }
 
     #[test]

@@ -15,41 +15,25 @@ pub const fn lane<F, V: Vector<F>>() -> usize {
     LANE / V::LANES
 }
 
+/// What is computed, and the register that it goes to.
 #[derive(Clone, Debug)]
-enum Instruction<V> {
-    Constant {
-        to: usize,
-        value: V,
-    },
+struct Instruction<V> {
+    to: usize,
+    operation: Operation<V>,
+}
+
+/// Operands are registers.
+#[derive(Clone, Debug)]
+enum Operation<V> {
+    Constant(V),
     /// Reads a column at a rotation.
-    Read {
-        to: usize,
-        column: Global,
-        rotation: i32,
-    },
-    Add {
-        to: usize,
-        a: usize,
-        b: usize,
-    },
-    Subtract {
-        to: usize,
-        a: usize,
-        b: usize,
-    },
-    Multiply {
-        to: usize,
-        a: usize,
-        b: usize,
-    },
-    Scale {
-        to: usize,
-        a: usize,
-        by: V,
-    },
+    Read(Global, i32),
+    Add(usize, usize),
+    Subtract(usize, usize),
+    Multiply(usize, usize),
+    Scale(usize, V),
     /// Adds a gate's value, times its weight, to the sum of those of its selector.
     Weigh {
-        to: usize,
         a: usize,
         gate: usize,
         first: bool,
@@ -58,7 +42,6 @@ enum Instruction<V> {
     Emit {
         output: usize,
         selector: Option<Factor<V>>,
-        sum: usize,
     },
 }
 
@@ -179,7 +162,7 @@ impl<V> Program<V> {
             for &(gate, node) in gates {
                 let a = assembly.compute(node);
                 let (to, first) = (*sum.get_or_insert_with(|| assembly.registers.take()), gate == gates[0].0);
-                assembly.instructions.push(Instruction::Weigh { to, a, gate, first });
+                assembly.instructions.push(Instruction { to, operation: Operation::Weigh { a, gate, first } });
                 assembly.used(node);
             }
             if let Some(sum) = sum {
@@ -187,7 +170,8 @@ impl<V> Program<V> {
                     column: s.column,
                     others: s.others().map(|other: F| V::splat(machine, &other)).collect(),
                 });
-                assembly.instructions.push(Instruction::Emit { output: *output, selector, sum });
+                let operation = Operation::Emit { output: *output, selector };
+                assembly.instructions.push(Instruction { to: sum, operation });
                 assembly.registers.free.push(sum);
             }
         }
@@ -215,46 +199,46 @@ impl<V> Program<V> {
     ) where
         V: Vector<F>,
     {
-        for instruction in &self.instructions {
+        for Instruction { to, operation } in &self.instructions {
             // The target leaves its place while others are read; no instruction reads its own target.
-            let mut target = std::mem::take(&mut registers[instruction.target()]);
-            match instruction {
-                Instruction::Constant { value, .. } => target.fill(*value),
-                Instruction::Read { column, rotation, .. } => {
+            let mut target = std::mem::take(&mut registers[*to]);
+            match operation {
+                Operation::Constant(value) => target.fill(*value),
+                Operation::Read(column, rotation) => {
                     let rotation = Rotation::of::<F, V>(*rotation);
                     let values = columns.lane(*column, vector, rotation);
                     for (i, to) in target.iter_mut().enumerate() {
                         *to = rotation.read(machine, &values[i..]);
                     }
                 }
-                Instruction::Add { a, b, .. } => {
+                Operation::Add(a, b) => {
                     for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a + *b;
                     }
                 }
-                Instruction::Subtract { a, b, .. } => {
+                Operation::Subtract(a, b) => {
                     for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a - *b;
                     }
                 }
-                Instruction::Multiply { a, b, .. } => {
+                Operation::Multiply(a, b) => {
                     for ((to, a), b) in target.iter_mut().zip(&registers[*a]).zip(&registers[*b]) {
                         *to = *a * *b;
                     }
                 }
-                Instruction::Scale { a, by, .. } => {
+                Operation::Scale(a, by) => {
                     for (to, a) in target.iter_mut().zip(&registers[*a]) {
                         *to = *a * *by;
                     }
                 }
-                Instruction::Weigh { a, gate, first, .. } => {
+                Operation::Weigh { a, gate, first } => {
                     let weight = weights[*gate];
                     for (to, a) in target.iter_mut().zip(&registers[*a]) {
                         let weighed = *a * weight;
                         *to = if *first { weighed } else { *to + weighed };
                     }
                 }
-                Instruction::Emit { output, selector, .. } => {
+                Operation::Emit { output, selector } => {
                     let lane = lane::<F, V>();
                     for (i, sum) in target.iter().enumerate() {
                         let mut selected = *sum;
@@ -271,7 +255,7 @@ impl<V> Program<V> {
                     }
                 }
             }
-            registers[instruction.target()] = target;
+            registers[*to] = target;
         }
     }
 }
@@ -293,26 +277,26 @@ impl<F: Scalar, V: Vector<F>> Assembly<'_, F, V> {
             return register;
         }
         let of = |this: &mut Self, (a, b): (usize, usize)| (this.compute(a), this.compute(b));
-        let instruction = match self.nodes[node] {
-            Node::Cell(column, rotation) => Instruction::Read { to: 0, column, rotation },
-            Node::Constant(value) => Instruction::Constant { to: 0, value: V::splat(self.machine, &value) },
+        let operation = match self.nodes[node] {
+            Node::Cell(column, rotation) => Operation::Read(column, rotation),
+            Node::Constant(value) => Operation::Constant(V::splat(self.machine, &value)),
             Node::Add(a, b) => {
                 let (a, b) = of(self, (a, b));
-                Instruction::Add { to: 0, a, b }
+                Operation::Add(a, b)
             }
             Node::Subtract(a, b) => {
                 let (a, b) = of(self, (a, b));
-                Instruction::Subtract { to: 0, a, b }
+                Operation::Subtract(a, b)
             }
             Node::Multiply(a, b) => {
                 let (a, b) = of(self, (a, b));
-                Instruction::Multiply { to: 0, a, b }
+                Operation::Multiply(a, b)
             }
-            Node::Scale(a, by) => Instruction::Scale { to: 0, a: self.compute(a), by: V::splat(self.machine, &by) },
+            Node::Scale(a, by) => Operation::Scale(self.compute(a), V::splat(self.machine, &by)),
         };
         // Taken before the operands' registers are free, so that it is none of theirs.
         let register = self.registers.take();
-        self.instructions.push(instruction.to(register));
+        self.instructions.push(Instruction { to: register, operation });
         self.nodes[node].operands().for_each(|operand| self.used(operand));
         self.place[node] = Some(register);
         register
@@ -324,35 +308,6 @@ impl<F: Scalar, V: Vector<F>> Assembly<'_, F, V> {
             && let Some(register) = self.place[node].take()
         {
             self.registers.free.push(register);
-        }
-    }
-}
-
-impl<V> Instruction<V> {
-    fn to(mut self, register: usize) -> Self {
-        match &mut self {
-            Instruction::Constant { to, .. }
-            | Instruction::Read { to, .. }
-            | Instruction::Add { to, .. }
-            | Instruction::Subtract { to, .. }
-            | Instruction::Multiply { to, .. }
-            | Instruction::Scale { to, .. }
-            | Instruction::Weigh { to, .. }
-            | Instruction::Emit { sum: to, .. } => *to = register,
-        }
-        self
-    }
-
-    fn target(&self) -> usize {
-        match self {
-            Instruction::Constant { to, .. }
-            | Instruction::Read { to, .. }
-            | Instruction::Add { to, .. }
-            | Instruction::Subtract { to, .. }
-            | Instruction::Multiply { to, .. }
-            | Instruction::Scale { to, .. }
-            | Instruction::Weigh { to, .. }
-            | Instruction::Emit { sum: to, .. } => *to,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Grigg, Hopwood, eprint 2019/1021).
 
 use super::Scalar;
-use super::domain::{Domain, inner_product};
+use super::domain::Domain;
 use super::proof::write_point;
 use crate::engine::Cancel;
 use crate::error::ProveError;
@@ -16,7 +16,7 @@ use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use pasta_curves::arithmetic::VartimeField;
 use rand_core::Rng;
 use rayon::prelude::*;
-use simd::{Vector, elements, scale_add};
+use simd::{One, Vector, elements, scale_add};
 use std::io;
 
 /// Rounds of the inner-product argument before the bases are folded: each costs a multiplication over all of them, and
@@ -25,6 +25,11 @@ const ROUNDS_UNFOLDED: usize = 4;
 
 /// Coefficients that are added up at a time.
 const SLICE: usize = 128;
+
+/// Σ aᵢ·bᵢ.
+fn inner_product<F: Scalar>(a: &[F], b: &[F]) -> F {
+    simd::inner_product::<F, F>(One, a, b)
+}
 
 /// A polynomial that is opened.
 pub struct Opened<'p, F, P> {

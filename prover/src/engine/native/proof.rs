@@ -18,7 +18,7 @@ use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
 use plonkish::RESERVED_ROWS;
 use rand_core::Rng;
 use rayon::prelude::*;
-use simd::{Vector, elements, inner_product, scaled, vectors};
+use simd::{Vector, elements, inner_product, scale_add, scaled, vectors};
 use std::collections::BTreeMap;
 
 /// An instance's columns as polynomials, by their coefficients.
@@ -136,21 +136,22 @@ where
         }
     }
     let pieces = quotient::pieces(key, &polynomials, &quotient::Challenges { beta, gamma, y }, cancel)?;
-    let pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements::<_, V>(machine, piece)).collect();
+    let of_pieces: Vec<Vec<C::ScalarExt>> = pieces.par_iter().map(|piece| elements::<_, V>(machine, piece)).collect();
     let piece_blinds: Vec<C::ScalarExt> = pieces.iter().map(|_| C::ScalarExt::random(&mut *rng)).collect();
-    let piece_points = bases.commit_polynomials(&pieces, &piece_blinds);
+    let piece_points = bases.commit_polynomials(&of_pieces, &piece_blinds);
     for point in affine(&piece_points) {
         transcript.write_point(point).map_err(plonk::Error::from)?;
     }
 
     let x = *transcript.squeeze_challenge_scalar::<()>();
     let xn = x.pow_vartime([rows as u64]);
-    let quotient = pieces.iter().rev().fold(vec![C::ScalarExt::ZERO; rows], |sum, piece| {
-        sum.iter().zip(piece).map(|(sum, coefficient)| *sum * xn + coefficient).collect()
-    });
+    let mut quotient = vec![V::splat(machine, &C::ScalarExt::ZERO).pack(); key.domain.vectors()];
+    for piece in pieces.iter().rev() {
+        scale_add::<C::ScalarExt, V>(machine, &mut quotient, V::splat(machine, &xn), piece);
+    }
     let quotient_blind = piece_blinds.iter().rev().fold(C::ScalarExt::ZERO, |sum, blind| sum * xn + blind);
 
-    let [quotient, random] = [&quotient, &random].map(|values| vectors::<C::ScalarExt, V>(machine, values));
+    let random = vectors::<C::ScalarExt, V>(machine, &random);
     let opened = Openings { key, polynomials: &polynomials, random: &random };
     for value in opened.evaluate(x) {
         transcript.write_scalar(value).map_err(plonk::Error::from)?;
