@@ -181,7 +181,7 @@ impl<F: Scalar, V: Vector<F>> Evaluations<F, V> {
             cancel.check()?;
             let values = &mut out[before..before + vectors];
             match number.checked_sub(key.uniform_from()) {
-                // The value times the column that is 1 on usable rows. Where no gate reads one, there is none of these.
+                // The value times the column that is 1 on usable rows, which is empty where no gate reads one.
                 Some(uniform) => {
                     let value = V::splat(key.domain.machine, &instance.uniform[uniform]);
                     scaled::<F, V>(key.domain.machine, values, value, &key.cosets[coset].usable);
