@@ -260,6 +260,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::{StepKeys, UpdateTasks};
+    use backend::curve::{DEFAULT_K, Params};
+    use circuits::model::{Config, Gradients, Spec, State};
+    use circuits::ops::sgd::Hyper;
+    use circuits::statements::Domain;
 
     #[test]
     fn tasks_are_under_way_as_far_as_there_is_room() {
@@ -291,5 +296,36 @@ mod tests {
         let done: Done = [3, 0, 2].map(|number: usize| (number, vec![number as u8])).into();
         assert_eq!(all_of(&done, &(2..4)), Some(vec![vec![2], vec![3]]));
         assert_eq!(all_of(&done, &(1..4)), None);
+    }
+
+    /// Whether tasks are done side by side or, on a thread of a pool, one after the other.
+    #[test]
+    fn what_follows_from_proofs_may_fail() {
+        let mut config = Config::NANO;
+        (config.vocab, config.hidden, config.mlp) = (16, 8, 12);
+        (config.layers, config.heads, config.context) = (2, 2, 4);
+        let (params, spec) = (Params::new(DEFAULT_K), Spec::new(config));
+        let keys = StepKeys::generate(&params, &spec).unwrap();
+        let state = State::init(&spec.config, 3);
+        let prover = StepProver::new(&params, &keys, &spec).with_instances_per_proof(1);
+        let gradients = Gradients::zeros(&spec.config);
+        let tasks_of = prover.update_tasks(&Domain::new("a test", &[]), &state, &gradients, &Hyper::IDENTITY);
+        let UpdateTasks { tasks, inputs } = tasks_of.unwrap();
+        assert_eq!(tasks.len(), 3);
+        let execute = |proofs: &mut Vec<usize>| {
+            let mut with = |of_tasks: Vec<Vec<u8>>| {
+                proofs.push(of_tasks.len());
+                Err(ProveError::Mismatch { what: "the state" })
+            };
+            prover.execute_then(&tasks, &inputs, &mut |_| {}, Then { tasks: 0..1, with: &mut with })
+        };
+        let (mut beside, mut alone) = (vec![], vec![]);
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for result in [execute(&mut beside), pool.install(|| execute(&mut alone))] {
+            assert!(matches!(result, Err(ProveError::Mismatch { what: "the state" })), "{result:?}");
+        }
+        assert_eq!((beside, alone), (vec![1], vec![1]));
+        // The prover itself was not stopped.
+        assert!(prover.cancel.check().is_ok());
     }
 }
