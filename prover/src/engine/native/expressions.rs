@@ -7,12 +7,12 @@ use plonkish::{Global, Selector};
 use simd::Vector;
 use std::collections::HashMap;
 
-/// Rows that an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
-pub const LANE: usize = 64;
+/// Rows of a strip, which an instruction runs over: enough to hide what an instruction costs, few enough for the nearest cache.
+pub const STRIP: usize = 64;
 
-/// Vectors of so many rows.
-pub const fn lane<F, V: Vector<F>>() -> usize {
-    LANE / V::LANES
+/// Vectors of a strip.
+pub const fn strip<F, V: Vector<F>>() -> usize {
+    STRIP / V::LANES
 }
 
 /// What is computed, and the register that it goes to.
@@ -60,10 +60,10 @@ pub struct Program<V> {
 }
 
 /// The columns that a program reads, as far as some rows and their neighbours reach.
-pub trait Columns<P>: Sync {
-    /// The values of a column on `LANE` rows from a vector on, rotated by whole vectors; and the vector after them, unless
+pub trait Strips<P>: Sync {
+    /// The values of a column on `STRIP` rows from a vector on, rotated by whole vectors; and the vector after them, unless
     /// the column is read at no rotation.
-    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[P];
+    fn strip(&self, column: Global, vector: usize, rotation: Rotation) -> &[P];
 }
 
 /// A rotation: whole vectors, then elements on from there.
@@ -183,15 +183,15 @@ impl<V> Program<V> {
     where
         V: Vector<F>,
     {
-        vec![vec![V::splat(machine, &F::ZERO); lane::<F, V>()]; self.registers]
+        vec![vec![V::splat(machine, &F::ZERO); strip::<F, V>()]; self.registers]
     }
 
-    /// Adds the weighed gates on `LANE` rows from a vector on to `outputs`, each of as many values.
+    /// Adds the weighed gates on `STRIP` rows from a vector on to `outputs`, each of as many values.
     #[inline(always)]
     pub fn run<F: Scalar>(
         &self,
         machine: V::Machine,
-        columns: &impl Columns<V::Packed>,
+        columns: &impl Strips<V::Packed>,
         vector: usize,
         weights: &[V],
         registers: &mut [Vec<V>],
@@ -206,7 +206,7 @@ impl<V> Program<V> {
                 Operation::Constant(value) => target.fill(*value),
                 Operation::Read(column, rotation) => {
                     let rotation = Rotation::of::<F, V>(*rotation);
-                    let values = columns.lane(*column, vector, rotation);
+                    let values = columns.strip(*column, vector, rotation);
                     for (i, to) in target.iter_mut().enumerate() {
                         *to = rotation.read(machine, &values[i..]);
                     }
@@ -239,18 +239,18 @@ impl<V> Program<V> {
                     }
                 }
                 Operation::Emit { output, selector } => {
-                    let lane = lane::<F, V>();
+                    let strip = strip::<F, V>();
                     for (i, sum) in target.iter().enumerate() {
                         let mut selected = *sum;
                         if let Some(Factor { column, others }) = selector {
-                            let cells = columns.lane(Global::Fixed(*column), vector, Rotation::of::<F, V>(0));
+                            let cells = columns.strip(Global::Fixed(*column), vector, Rotation::of::<F, V>(0));
                             let cell = V::unpack(machine, &cells[i]);
                             selected = selected * cell;
                             for other in others {
                                 selected = selected * (*other - cell);
                             }
                         }
-                        let out = &mut outputs[output * lane + i];
+                        let out = &mut outputs[output * strip + i];
                         *out = (V::unpack(machine, out) + selected).pack();
                     }
                 }
@@ -322,7 +322,7 @@ mod tests {
     use proptest::prelude::*;
     use simd::{One, elements, vectors};
 
-    const ROWS: usize = 2 * LANE;
+    const ROWS: usize = 2 * STRIP;
     /// Rows before and after that rotations reach, by whole vectors.
     const REACH: usize = 16;
 
@@ -331,15 +331,15 @@ mod tests {
         fixed: Vec<Vec<P>>,
         /// Vectors that rotations reach.
         reach: usize,
-        lane: usize,
+        strip: usize,
     }
 
-    impl<P: Sync> Columns<P> for Grid<P> {
-        fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[P] {
+    impl<P: Sync> Strips<P> for Grid<P> {
+        fn strip(&self, column: Global, vector: usize, rotation: Rotation) -> &[P] {
             let first = (self.reach + vector).wrapping_add_signed(rotation.vectors);
             match column {
-                Global::Advice(column) => &self.advice[column][first..=first + self.lane],
-                Global::Fixed(column) => &self.fixed[column][first..first + self.lane],
+                Global::Advice(column) => &self.advice[column][first..=first + self.strip],
+                Global::Fixed(column) => &self.fixed[column][first..first + self.strip],
                 Global::Uniform(_) => unreachable!("expressions of the test read none"),
             }
         }
@@ -355,18 +355,18 @@ mod tests {
         let column = |c: usize| (0..ROWS + 2 * REACH).map(|row| value(1000 * c + row)).collect::<Vec<_>>();
         let (advice, fixed): (Vec<_>, Vec<_>) = ((0..3).map(column).collect(), (3..5).map(column).collect());
         let loaded = |columns: &[Vec<Fp>]| columns.iter().map(|column| vectors::<Fp, V>(machine, column)).collect();
-        let lane = lane::<Fp, V>();
-        let grid = Grid { advice: loaded(&advice), fixed: loaded(&fixed), reach: REACH / V::LANES, lane };
+        let strip = strip::<Fp, V>();
+        let grid = Grid { advice: loaded(&advice), fixed: loaded(&fixed), reach: REACH / V::LANES, strip };
         let weights: Vec<Fp> = (0..constraints.len()).map(|i| value(9000 + i)).collect();
         let splat: Vec<V> = weights.iter().map(|weight| V::splat(machine, weight)).collect();
         let gates = Gates::new(constraints.iter().map(|(poly, selector, _)| (*selector, poly.clone())));
         let program = Program::<V>::new(machine, &gates, constraints.iter().map(|c| c.2).enumerate());
         let mut registers = program.registers(machine);
-        for first in [0, LANE] {
-            let mut found = vec![V::splat(machine, &Fp::ONE).pack(); 2 * lane];
+        for first in [0, STRIP] {
+            let mut found = vec![V::splat(machine, &Fp::ONE).pack(); 2 * strip];
             program.run(machine, &grid, first / V::LANES, &splat, &mut registers, &mut found);
             let found = elements::<Fp, V>(machine, &found);
-            for row in 0..LANE {
+            for row in 0..STRIP {
                 let cell = |column: Global, rotation: i32| {
                     let row = (REACH + first + row).wrapping_add_signed(rotation as isize);
                     match column {
@@ -381,7 +381,7 @@ mod tests {
                         let selector = selector.map_or(Fp::ONE, |selector| selector.poly().eval(&cell));
                         sum + *weight * selector * poly.eval(&cell)
                     });
-                    prop_assert_eq!(found[output * LANE + row], sum);
+                    prop_assert_eq!(found[output * STRIP + row], sum);
                 }
             }
         }

@@ -138,7 +138,7 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
         let last = rows - shape.blinding_rows;
         let ones = |from: usize, to: usize| [vec![F::ZERO; from], vec![F::ONE; to - from]].concat();
         let lagrange = [ones(0, plan.usable), ones(0, 1), ones(last, last + 1), ones(0, last)];
-        let columns = Columns::<F, V>::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
+        let columns = FixedColumns::<F, V>::new(&domain, plan.fixed.iter().chain(&sigma_values).chain(&lagrange));
         let cosets = (0..shape.quotient_pieces)
             .map(|coset| {
                 let lagrange = [parts[coset].uniform, coset < cosets_of(2), coset < cosets_of(3), true];
@@ -202,13 +202,13 @@ impl<F: Scalar, V: Vector<F>> Key<F, V> {
 }
 
 /// Columns that are the same in all proofs.
-struct Columns<F, V: Vector<F>> {
+struct FixedColumns<F, V: Vector<F>> {
     /// Of those that have few.
     steps: Vec<Option<Steps<F>>>,
     coefficients: Vec<Vec<V::Packed>>,
 }
 
-impl<F: Scalar, V: Vector<F>> Columns<F, V> {
+impl<F: Scalar, V: Vector<F>> FixedColumns<F, V> {
     /// Columns of these first values.
     fn new<'v>(domain: &Domain<F, V>, values: impl Iterator<Item = &'v Vec<F>>) -> Self {
         let shared = runs::Coefficients::new(domain);
@@ -227,7 +227,7 @@ impl<F: Scalar, V: Vector<F>> Columns<F, V> {
         };
         let values = values.collect::<Vec<_>>().into_par_iter();
         let (steps, coefficients) = values.map_init(Vec::new, column).unzip();
-        Columns { steps, coefficients }
+        FixedColumns { steps, coefficients }
     }
 
     /// The values of those that are read on a coset; of the others, none.

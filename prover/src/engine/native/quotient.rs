@@ -5,7 +5,7 @@
 
 use super::Scalar;
 use super::domain::Domain;
-use super::expressions::{Columns, LANE, Rotation, lane};
+use super::expressions::{Rotation, STRIP, Strips, strip};
 use super::key::{FixedCoset, Key, cosets_of};
 use super::proof::Polynomials;
 use crate::engine::Cancel;
@@ -34,19 +34,19 @@ pub fn pieces<F: Scalar, V: Vector<F>>(
     cancel: &Cancel,
 ) -> Result<Vec<Vec<V::Packed>>, ProveError> {
     let (rows, count) = (key.domain.rows(), key.parts.len());
-    assert!(rows.is_multiple_of(LANE), "a circuit has at least {LANE} rows");
+    assert!(rows.is_multiple_of(STRIP), "a circuit has at least {STRIP} rows");
     let weights = Weights::new(key, challenges.y);
     // `values[class][coset]`, of constraints that take class + 1 cosets.
     let mut values: Vec<Vec<Vec<V::Packed>>> = vec![vec![]; count];
     let mut room = Evaluations::<F, V>::new(key);
-    let lane = lane::<F, V>();
+    let strip = strip::<F, V>();
     for (coset, fixed) in key.cosets.iter().enumerate() {
         let classes = count - coset;
         let on_coset = OnCoset { key, coset, fixed, challenges: Splat::new(key, challenges), weights: &weights };
         let sums = on_coset.sum(instances, &mut room, cancel)?;
         for class in 0..classes {
-            let of_class = |sums: &[V::Packed]| sums[class * lane..(class + 1) * lane].to_vec();
-            values[coset + class].push(sums.chunks_exact(classes * lane).flat_map(of_class).collect());
+            let of_class = |sums: &[V::Packed]| sums[class * strip..(class + 1) * strip].to_vec();
+            values[coset + class].push(sums.chunks_exact(classes * strip).flat_map(of_class).collect());
         }
     }
     cancel.check()?;
@@ -196,11 +196,11 @@ impl<F: Scalar, V: Vector<F>> Evaluations<F, V> {
         self.values.par_chunks_exact_mut(self.stride).enumerate().map_init(Vec::new, evaluate).collect()
     }
 
-    /// `LANE` rows of a column from a vector on, rotated by whole vectors; and the vector after them.
+    /// `STRIP` rows of a column from a vector on, rotated by whole vectors; and the vector after them.
     #[inline(always)]
-    fn lane(&self, column: usize, vector: usize, rotation: isize) -> &[V::Packed] {
+    fn strip(&self, column: usize, vector: usize, rotation: isize) -> &[V::Packed] {
         let first = (column * self.stride + self.before + vector).wrapping_add_signed(rotation);
-        &self.values[first..=first + lane::<F, V>()]
+        &self.values[first..=first + strip::<F, V>()]
     }
 }
 
@@ -220,13 +220,13 @@ struct Read<'a, F, V: Vector<F>> {
     room: &'a Evaluations<F, V>,
 }
 
-impl<F: Scalar, V: Vector<F>> Columns<V::Packed> for Read<'_, F, V> {
+impl<F: Scalar, V: Vector<F>> Strips<V::Packed> for Read<'_, F, V> {
     #[inline(always)]
-    fn lane(&self, column: Global, vector: usize, rotation: Rotation) -> &[V::Packed] {
+    fn strip(&self, column: Global, vector: usize, rotation: Rotation) -> &[V::Packed] {
         match column {
-            Global::Advice(column) => self.room.lane(column, vector, rotation.vectors),
-            Global::Fixed(column) => &self.fixed.fixed[column][vector..vector + lane::<F, V>()],
-            Global::Uniform(number) => self.room.lane(self.uniform_from + number, vector, 0),
+            Global::Advice(column) => self.room.strip(column, vector, rotation.vectors),
+            Global::Fixed(column) => &self.fixed.fixed[column][vector..vector + strip::<F, V>()],
+            Global::Uniform(number) => self.room.strip(self.uniform_from + number, vector, 0),
         }
     }
 }
@@ -261,14 +261,14 @@ struct OnCoset<'a, F, V: Vector<F>> {
 }
 
 impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
-    /// The weighed sums of the constraints of all instances: for each `LANE` rows, those of each class.
+    /// The weighed sums of the constraints of all instances: for each `STRIP` rows, those of each class.
     fn sum(
         &self,
         instances: &[Polynomials<F, V>],
         room: &mut Evaluations<F, V>,
         cancel: &Cancel,
     ) -> Result<Vec<V::Packed>, ProveError> {
-        let (lane, classes) = (lane::<F, V>(), self.key.parts.len() - self.coset);
+        let (strip, classes) = (strip::<F, V>(), self.key.parts.len() - self.coset);
         let machine = self.key.domain.machine;
         let mut sums = vec![V::splat(machine, &F::ZERO).pack(); self.key.domain.vectors() * classes];
         let factors = self.permutation_factors();
@@ -278,11 +278,14 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
             let columns = Read { uniform_from: self.key.uniform_from(), fixed: self.fixed, room };
             let add = |registers: &mut Vec<Vec<V>>, (part, sums): (usize, &mut [V::Packed])| {
                 cancel.check()?;
-                let (on_coset, columns, factors, vector) = (self, &columns, &factors[..], part * lane);
-                V::run(machine, Add { on_coset, columns, factors, vector, weigh: number > 0, registers, sums });
+                let (on_coset, columns, factors, vector) = (self, &columns, &factors[..], part * strip);
+                V::run(
+                    machine,
+                    AddConstraints { on_coset, columns, factors, vector, weigh: number > 0, registers, sums },
+                );
                 Ok(())
             };
-            let parts = sums.par_chunks_exact_mut(classes * lane).enumerate();
+            let parts = sums.par_chunks_exact_mut(classes * strip).enumerate();
             parts.map_init(|| program.registers(machine), add).collect::<Result<(), ProveError>>()?;
         }
         Ok(sums)
@@ -305,7 +308,7 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
         self.fixed.sigma.par_iter().zip(&shifts).map(of).collect()
     }
 
-    /// Adds the permutation's constraints of an instance on `LANE` rows.
+    /// Adds the permutation's constraints of an instance on `STRIP` rows.
     #[inline(always)]
     fn permutation(
         &self,
@@ -321,10 +324,11 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
         }
         let end = Rotation::of::<F, V>(-(key.blinding as i32 + 1));
         let (here, next) = (Rotation::of::<F, V>(0), Rotation::of::<F, V>(1));
-        let class = |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * lane::<F, V>());
+        let class =
+            |degree: usize| (cosets_of(degree) - 1).checked_sub(self.coset).map(|class| class * strip::<F, V>());
         let product = At { machine, room, first: key.advice, vector };
         if let Some(at) = class(2) {
-            for i in 0..lane::<F, V>() {
+            for i in 0..strip::<F, V>() {
                 let mut sum = weights.first * (self.challenges.one - product.read(0, here, i));
                 for (number, weight) in (1..products).zip(&weights.joined) {
                     sum = sum + *weight * (product.read(number, here, i) - product.read(number - 1, end, i));
@@ -334,7 +338,7 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
             }
         }
         if let Some(at) = class(3) {
-            for i in 0..lane::<F, V>() {
+            for i in 0..strip::<F, V>() {
                 let value = product.read(products - 1, here, i);
                 let last = weights.last * V::unpack(machine, &self.fixed.last[vector + i]);
                 sums[at + i] = (V::unpack(machine, &sums[at + i]) + last * (value * value - value)).pack();
@@ -343,7 +347,7 @@ impl<F: Scalar, V: Vector<F>> OnCoset<'_, F, V> {
         let Some(at) = class(key.chunk + 2) else { return };
         let uses_publics = usize::from(key.queries.copies_publics());
         let columns = At { machine, room, first: 0, vector };
-        for i in 0..lane::<F, V>() {
+        for i in 0..strip::<F, V>() {
             let mut total = self.challenges.zero;
             for (number, weight) in weights.grown.iter().enumerate() {
                 let (mut left, mut right) = (product.read(number, next, i), product.read(number, here, i));
@@ -377,13 +381,13 @@ struct At<'a, F, V: Vector<F>> {
 impl<F: Scalar, V: Vector<F>> At<'_, F, V> {
     #[inline(always)]
     fn read(&self, column: usize, rotation: Rotation, i: usize) -> V {
-        let values = self.room.lane(self.first + column, self.vector, rotation.vectors);
+        let values = self.room.strip(self.first + column, self.vector, rotation.vectors);
         rotation.read(self.machine, &values[i..])
     }
 }
 
-/// Adds the constraints of an instance on `LANE` rows from a vector on.
-struct Add<'a, F, V: Vector<F>> {
+/// Adds the constraints of an instance on `STRIP` rows from a vector on.
+struct AddConstraints<'a, F, V: Vector<F>> {
     on_coset: &'a OnCoset<'a, F, V>,
     columns: &'a Read<'a, F, V>,
     /// Of the permutation.
@@ -395,12 +399,12 @@ struct Add<'a, F, V: Vector<F>> {
     sums: &'a mut [V::Packed],
 }
 
-impl<F: Scalar, V: Vector<F>> Kernel for Add<'_, F, V> {
+impl<F: Scalar, V: Vector<F>> Kernel for AddConstraints<'_, F, V> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let Add { on_coset, columns, factors, vector, weigh, registers, sums } = self;
+        let AddConstraints { on_coset, columns, factors, vector, weigh, registers, sums } = self;
         let machine = on_coset.key.domain.machine;
         if weigh {
             for sum in sums.iter_mut() {
