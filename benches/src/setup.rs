@@ -6,7 +6,9 @@ use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
 use circuits::segments::SegmentKind;
 use circuits::statements::domain::Domain;
-use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
+use circuits::statements::{
+    Assigned, Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, corpus_digest,
+};
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
 use prover::blinding::fresh;
@@ -94,7 +96,7 @@ impl<'p> Setup<'p> {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: genesis.clone(),
-            corpus: corpus_digest(&corpus()),
+            data: RunData::Corpus(corpus_digest(&corpus())),
             seed: SEED,
             batch: 1,
             accumulate: 1,
@@ -145,7 +147,8 @@ impl<'p> Setup<'p> {
         let prover = StepProver::new(self.params, &self.keys, &self.spec);
         let mut state = self.state.clone();
         let at = StepOf { run: &self.run, step: STEP, before: &self.before };
-        let proven = prover.step(at, &mut state, &self.batches, progress);
+        let batches: Vec<_> = self.batches.iter().cloned().map(Assigned::from).collect();
+        let proven = prover.step(at, &mut state, &batches, progress);
         proven.expect("an honest step is proven").0
     }
 

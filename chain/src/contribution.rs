@@ -1,11 +1,11 @@
 //! Contributions: gradients at the parent's state, proven and signed.
 
 use crate::address::{Address, SecretKey, Signature};
-use crate::dataset::MerkleProof;
 use crate::hash::hashes;
 use crate::header::{BlockId, ChainId, ContributionsDigest, StateDigest};
 use backend::curve::Point;
 use circuits::statements::codec::{self, CodecError, Encoded};
+use circuits::statements::dataset::MerkleProof;
 use circuits::statements::domain::Domain;
 use circuits::statements::{self, Encoding, poseidon};
 use group::GroupEncoding;

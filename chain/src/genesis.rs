@@ -3,7 +3,6 @@
 use crate::address::Address;
 use crate::amount::{Amount, AmountError};
 use crate::block::digests;
-use crate::dataset::DatasetRoot;
 use crate::hash::hashes;
 use crate::header::{BlockId, BodyDigest, ChainId, Header, LedgerRoot, StateDigest, Summary};
 use crate::ledger::Account;
@@ -15,6 +14,7 @@ use backend::ports::PortError;
 use circuits::model::{Config, ConfigError, Optimizer, Rates, Schedule, tensors};
 use circuits::ops::sgd::{Hyper, HyperError};
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
+use circuits::statements::dataset::DatasetRoot;
 use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments, check_instances};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -7,12 +7,12 @@
 
 pub mod address;
 pub mod amount;
+pub mod assignment;
 pub mod block;
 #[cfg(feature = "full")]
 pub mod chain_state;
 pub mod consensus;
 pub mod contribution;
-pub mod dataset;
 pub mod genesis;
 mod hash;
 pub mod header;

@@ -1,10 +1,10 @@
 //! Proving contributions and updates: what contributors and producers do. The only part of the chain with a prover.
 
 use crate::address::{Address, SecretKey, Signature};
+use crate::assignment::assigned;
 use crate::block::Update;
 use crate::consensus::semantic::Parent;
 use crate::contribution::{Contribution, ContributionId, Seat, encode_points, update_domain};
-use crate::dataset::{Dataset, DatasetError, assigned};
 use crate::genesis::ChainSpec;
 use crate::tensors::GradientTensors;
 use backend::ports::PortError;
@@ -12,6 +12,7 @@ use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, Spec, State};
 use circuits::ops::sgd::{self, HyperError};
 use circuits::statements::codec::CodecError;
+use circuits::statements::dataset::{Dataset, DatasetError};
 use prover::error::ProveError;
 use prover::step::{Progress, StepKeys, StepProver};
 

@@ -20,7 +20,7 @@ fn refused<T: Encoded>() -> String {
 }
 
 /// Optimizers by name, named slots and instances per proof changed most of these; a state whose momentum is its last
-/// movement, with the second half of the genesis proof that shows it, changed two once more.
+/// movement, with the second half of the genesis proof that shows it, changed two once more; data sets changed runs and bundles.
 #[test]
 fn the_version_before_is_refused_by_name() {
     let found = [
@@ -37,8 +37,8 @@ fn the_version_before_is_refused_by_name() {
         refused::<Answer>(),
     ];
     let expected = [
-        "the run has version 1; this program supports 2",
-        "the bundle has version 1; this program supports 2",
+        "the run has version 2; this program supports 3",
+        "the bundle has version 2; this program supports 3",
         "the genesis proof has version 2; this program supports 3",
         "the set of state commitments has version 1; this program supports 2",
         "the model state has version 3; this program supports 4",

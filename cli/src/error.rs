@@ -19,15 +19,15 @@ use chain::address::NoRandomness;
 use chain::amount::{Amount, AmountError};
 use chain::chain_state::ChainError;
 use chain::consensus::BlockError;
-use chain::dataset::DatasetError;
 use chain::genesis::GenesisError;
 use chain::light::CheckpointError;
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::model::file::ModelFileError;
 use circuits::model::{ConfigError, DataError, GenerateError, LossError};
-use circuits::statements::RunError;
 use circuits::statements::codec::CodecError;
+use circuits::statements::dataset::{DatasetError, DatasetRoot};
+use circuits::statements::{AssignError, RunError};
 use prover::error::ProveError;
 use prover::trainer::TrainError;
 use std::io;
@@ -115,7 +115,7 @@ pub enum CliError {
     Loss(#[from] LossError),
     /// No batch can be drawn.
     #[error(transparent)]
-    Data(#[from] DataError),
+    Assigned(#[from] AssignError),
     /// The state is not the one to which the last proof leads.
     #[error(
         "{} is not the state that {} leads to: the next step would be proven from a state that is not the run's. {ADVICE}",
@@ -281,6 +281,9 @@ pub enum FileError {
     /// A corpus cannot be trained on.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set's root is none, or a corpus has no sequence.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// Weights cannot be exchanged.
     #[error(transparent)]
     Weights(#[from] InterchangeError),
@@ -331,6 +334,14 @@ pub enum Rejection {
         expected: u64,
         /// What there is.
         found: u64,
+    },
+    /// The run is on other data than the caller expects.
+    #[error("the run is not on this data set: {found}, not {expected}")]
+    Dataset {
+        /// The root that the caller expects.
+        expected: DatasetRoot,
+        /// What the run names.
+        found: String,
     },
     /// The run does not begin with the given model, or does not end at it.
     #[error("the run does not {what} this model: {}: {reason}", path.display())]

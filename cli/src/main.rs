@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod dataset_root;
 mod default_key;
 mod error;
 mod files;

@@ -116,9 +116,9 @@ pub enum ProveError {
     /// A loss is not one that a statement can name.
     #[error(transparent)]
     Loss(#[from] circuits::model::LossError),
-    /// The corpus has no batches for the model.
-    #[error("corpus: {0}")]
-    Corpus(#[from] circuits::model::DataError),
+    /// The data have no batches for the run.
+    #[error("data: {0}")]
+    Data(#[from] circuits::statements::AssignError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] circuits::statements::RunError),

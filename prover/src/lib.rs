@@ -1,20 +1,21 @@
 //! Training, and proofs of it.
 //!
-//! A [`ProvenRun`] is a training of a model from a first state over a corpus, each step of which is proven:
+//! A [`ProvenRun`] is a training of a model from a first state on a corpus or a data set, each step of which is proven:
 //!
 //! ```no_run
 //! use backend::{curve::DEFAULT_K, parameters};
 //! use circuits::model::{Config, Schedule, Spec, State};
+//! use circuits::statements::TrainingData;
 //! use prover::{ProvenRun, RunOptions, StepKeys};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let params = parameters::load(None, DEFAULT_K)?.params; // Some(directory) keeps them for the next time
 //! let spec = Spec::new(Config::NANO);
 //! let keys = StepKeys::generate(&params, &spec)?;
-//! let corpus = std::fs::read("stories.txt")?;
+//! let data = TrainingData::Corpus(std::fs::read("stories.txt")?);
 //! let options = RunOptions::new(Schedule::constant(&"0.1".parse()?)?);
 //! let first = State::init(&spec.config, 7);
-//! let mut run = ProvenRun::begin((&params, &keys, &spec), first, &corpus, options)?;
+//! let mut run = ProvenRun::begin((&params, &keys, &spec), first, &data, options)?;
 //! let genesis_proof = run.genesis_proof()?;
 //! let bundles = [run.step()?, run.step()?];
 //! # Ok(())

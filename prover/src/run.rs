@@ -4,7 +4,7 @@ use crate::error::ProveError;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Optimizer, Schedule, Spec, State};
-use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
+use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, TrainingData};
 
 /// How a run is trained and proven.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct ProvenRun<'a> {
     params: &'a Params,
     keys: &'a StepKeys,
     spec: &'a Spec,
-    corpus: &'a [u8],
+    data: &'a TrainingData,
     run: Run,
     state: State,
     at: StateCommitments,
@@ -50,14 +50,14 @@ pub struct ProvenRun<'a> {
 }
 
 impl<'a> ProvenRun<'a> {
-    /// Begins a run of a model in `state` over a corpus.
+    /// Begins a run of a model in `state` on a corpus or a data set.
     ///
     /// # Errors
     /// If the state is not one of the model, or the options contradict each other.
     pub fn begin(
         (params, keys, spec): (&'a Params, &'a StepKeys, &'a Spec),
         state: State,
-        corpus: &'a [u8],
+        data: &'a TrainingData,
         options: RunOptions,
     ) -> Result<Self, ProveError> {
         if keys.config != spec.config {
@@ -70,7 +70,7 @@ impl<'a> ProvenRun<'a> {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: at.clone(),
-            corpus: corpus_digest(corpus),
+            data: data.named(),
             seed,
             batch,
             accumulate,
@@ -79,7 +79,7 @@ impl<'a> ProvenRun<'a> {
             optimizer,
         };
         run.check()?;
-        Ok(ProvenRun { params, keys, spec, corpus, run, state, at, step: 0 })
+        Ok(ProvenRun { params, keys, spec, data, run, state, at, step: 0 })
     }
 
     /// What all of its steps have in common.
@@ -124,7 +124,7 @@ impl<'a> ProvenRun<'a> {
 
     /// The same, telling how far it is.
     pub fn step_told(&mut self, progress: &mut Progress<'_>) -> Result<Bundle, ProveError> {
-        let batches = self.run.batches(&self.spec.config, self.corpus, self.step)?;
+        let batches = self.run.assigned(&self.spec.config, self.data, self.step)?;
         let at = StepOf { run: &self.run, step: self.step, before: &self.at };
         let (bundle, after) = self.prover().step(at, &mut self.state, &batches, progress)?;
         self.at = after;

@@ -16,7 +16,8 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, Entering, SegmentKind, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, check_instances,
+    Assigned, Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments,
+    check_instances,
 };
 use group::GroupEncoding;
 use plonkish::{LANES, field};
@@ -389,12 +390,12 @@ impl<'a> StepProver<'a> {
         prove_canonical(self.params, &columns, &points)
     }
 
-    /// Takes and proves a whole step of a run: `batches` holds one batch per contribution. `state` moves on.
+    /// Takes and proves a whole step of a run: `batches` are those assigned, one per contribution. `state` moves on.
     pub fn step(
         &self,
         at: StepOf<'_>,
         state: &mut State,
-        batches: &[Vec<Vec<u8>>],
+        batches: &[Assigned],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
         if self.instances_per_proof != at.run.instances_per_proof {
@@ -413,7 +414,8 @@ impl<'a> StepProver<'a> {
         let mut computed = vec![];
         for (index, batch) in (0..).zip(batches) {
             let domain = Run::contribution_domain(&id, at.step, &digest, index);
-            let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(&domain, state, batch)?;
+            let GradientTasks { tasks, inputs, losses, gradients } =
+                self.gradient_tasks(&domain, state, &batch.sequences)?;
             sum.add(&gradients);
             computed.push((add(tasks, inputs), losses, gradients));
         }
@@ -443,7 +445,8 @@ impl<'a> StepProver<'a> {
             assemble_gradient(losses, &tasks[range], of_contribution)
         };
         let contributions = computed.into_iter().map(assemble).collect();
+        let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
         let (run, before) = (at.run.clone(), at.before.clone());
-        Ok((Bundle { canonical, run, step: at.step, before, contributions, updates }, after))
+        Ok((Bundle { canonical, run, step: at.step, before, contributions, leaves, updates }, after))
     }
 }

@@ -5,6 +5,7 @@ use backend::ports::PortError;
 use circuits::model::{DataError, StateError};
 use circuits::statements::RunError;
 use circuits::statements::codec::CodecError;
+use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Place;
 use plonkish::Challenge;
 use std::fmt;
@@ -216,6 +217,24 @@ pub enum StepError {
         /// The sequence.
         sequence: u32,
     },
+    /// A leaf is not the one of the run's data set that the seed assigns.
+    #[error("{source}: contribution {contribution}, sequence {sequence}")]
+    Leaf {
+        /// The contribution.
+        contribution: u32,
+        /// The sequence.
+        sequence: u32,
+        /// Why.
+        source: DatasetError,
+    },
+    /// The sequence that a head was proven on is not that of the leaf.
+    #[error("a sequence is not that of its leaf: contribution {contribution}, sequence {sequence}")]
+    LeafWire {
+        /// The contribution.
+        contribution: u32,
+        /// The sequence.
+        sequence: u32,
+    },
     /// Proofs fail the final multi-scalar multiplication.
     #[error("{}", invalid(.0))]
     Invalid(Vec<Part>),
@@ -234,8 +253,11 @@ pub enum RunRefused {
     #[error("the keys are not those of the run's configuration")]
     Keys,
     /// The corpus is the one that the run names.
-    #[error("the corpus is not the run's: its digest is not the one that the run names")]
+    #[error("the corpus is not the run's: the run names another digest, or another data set")]
     Corpus,
+    /// The corpus has sequences.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// The corpus can be drawn from.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -1,7 +1,7 @@
 //! Verifying proofs of GradientCoin's circuits. No input makes it panic, and its work depends on nothing but the key
 //! and the number of instances that the caller expects.
 //!
-//! A run is verified from its proofs alone; whoever has the corpus compares the batches too:
+//! A run is verified from its proofs alone; whoever has the corpus that it names compares the batches too:
 //!
 //! ```no_run
 //! use circuits::statements::{Bundle, GenesisProof, Run};

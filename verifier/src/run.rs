@@ -11,7 +11,8 @@ use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
 use crate::step::{StepVerifier, genesis_parts, parts};
 use backend::curve::Params;
 use circuits::model::{Config, State};
-use circuits::statements::{Bundle, GenesisProof, Layouts, Run, StateCommitments, corpus_digest};
+use circuits::statements::dataset::Dataset;
+use circuits::statements::{Bundle, GenesisProof, Layouts, Run, RunData, StateCommitments, corpus_digest};
 
 /// What a step of a run says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub struct VerifiedRun {
     pub steps: Vec<StepSummary>,
     /// Proofs of the steps, openings not counted.
     pub proofs: usize,
-    /// Whether the batches were compared with a corpus.
+    /// Whether the run's data were compared with a corpus: each batch is the one that the seed assigns from it.
     pub corpus: bool,
 }
 
@@ -75,6 +76,9 @@ pub struct RunVerifier<'a> {
     keys: &'a StepVerifier,
     run: &'a Run,
     config: Config,
+    /// Given, and that of the run.
+    compared: bool,
+    /// What batches are compared with; bundles of a run on a data set show theirs.
     corpus: Option<&'a [u8]>,
     batch: Batch<'a>,
     /// Whose the claims in the batch are, in order.
@@ -109,9 +113,15 @@ impl<'a> RunVerifier<'a> {
         if *keys.config() != config {
             return Err(RunRefused::Keys);
         }
-        if corpus.is_some_and(|corpus| corpus_digest(corpus) != run.corpus) {
-            return Err(RunRefused::Corpus);
-        }
+        let compared = corpus.is_some();
+        let corpus = match (corpus, &run.data) {
+            (Some(corpus), RunData::Corpus(digest)) if corpus_digest(corpus) == *digest => Some(corpus),
+            (Some(corpus), RunData::Dataset(root)) if Dataset::new(params, config.context, corpus)?.root() == *root => {
+                None
+            }
+            (Some(_), _) => return Err(RunRefused::Corpus),
+            (None, _) => None,
+        };
         if first == 0 && *before != run.genesis {
             let source = Box::new(StepError::Before { step: 0 });
             return Err(RunRefused::Step { step: 0, source });
@@ -121,6 +131,7 @@ impl<'a> RunVerifier<'a> {
             keys,
             run,
             config,
+            compared,
             corpus,
             batch: Batch::new(params),
             claims: vec![],
@@ -234,7 +245,7 @@ impl<'a> RunVerifier<'a> {
                 after: self.at,
                 steps: self.steps,
                 proofs: self.claims.iter().filter(|claim| is_of_steps(claim)).count(),
-                corpus: self.corpus.is_some(),
+                corpus: self.compared,
             }),
             Err(BatchError::Empty) => Err(RunRefused::Empty),
             Err(BatchError::Invalid(indices)) => {

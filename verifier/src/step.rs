@@ -13,10 +13,11 @@ use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Slot, Spec};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, SegmentKind, head, layer, update};
+use circuits::statements::dataset::Leaf;
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, StateCommitments, check_instances, commit_movement,
-    commit_whole,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, RunData, StateCommitments, check_instances,
+    commit_movement, commit_whole,
 };
 use group::{Curve, CurveAffine, GroupEncoding};
 use plonkish::field;
@@ -156,7 +157,9 @@ impl StepVerifier {
                 count("assigned sequences", run.batch as usize, batch.len())?;
             }
         }
+        shows_assigned(run, number, &bundle.leaves)?;
         let (id, digest) = (run.id()?, before.digest());
+        let mut leaves = bundle.leaves.chunks(run.batch.max(1) as usize);
         let mut checked = vec![];
         for (index, contribution) in (0..).zip(&bundle.contributions) {
             let domain = Run::contribution_domain(&id, number, &digest, index);
@@ -168,6 +171,9 @@ impl StepVerifier {
                 instances_per_proof: run.instances_per_proof,
             };
             let of_contribution = self.contribution(batch, claimed, contribution)?;
+            if let Some(leaves) = leaves.next() {
+                matches_leaves(index, &of_contribution.batches, leaves)?;
+            }
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
                 matches_assigned(params, index, &of_contribution.batches, assigned)?;
             }
@@ -394,6 +400,29 @@ impl StepVerifier {
         let gradients = contributions.iter().flat_map(|c| &c.gradients).flatten();
         let outputs: Vec<Point> = gradients.copied().chain(after).collect();
         batch.add_canonical(&outputs, opening).map_err(refused)
+    }
+}
+
+/// Requires the leaves of a bundle to be those that the seed assigns; a run on a corpus has none.
+fn shows_assigned(run: &Run, step: u64, leaves: &[Leaf]) -> Result<(), StepError> {
+    count("leaves", run.data.leaves(run.batch as usize * run.accumulate as usize), leaves.len())?;
+    let RunData::Dataset(root) = &run.data else { return Ok(()) };
+    let (assigned, mut leaves) = (run.assigned_leaves(root, step), leaves.iter());
+    for (contribution, numbers) in (0..).zip(&assigned) {
+        for ((sequence, &number), leaf) in (0..).zip(numbers).zip(&mut leaves) {
+            let refused = |source| StepError::Leaf { contribution, sequence, source };
+            root.verify(number, &leaf.commitment, &leaf.path).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+/// Requires the commitments of sequences to be leaves, in their order.
+fn matches_leaves(contribution: u32, batches: &[Point], leaves: &[Leaf]) -> Result<(), StepError> {
+    count("sequences", leaves.len(), batches.len())?;
+    match batches.iter().zip(leaves).position(|(port, leaf)| port.to_bytes() != leaf.commitment) {
+        Some(sequence) => Err(StepError::LeafWire { contribution, sequence: sequence as u32 }),
+        None => Ok(()),
     }
 }
 

@@ -19,8 +19,8 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunError, SegmentState,
-    StateCommitments,
+    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError,
+    SegmentState, StateCommitments,
 };
 use ff::Field;
 use group::GroupEncoding;
@@ -59,7 +59,7 @@ fn run(genesis: StateCommitments) -> Run {
         circuits: CIRCUIT_VERSION,
         config: SPEC.config.to_json(),
         genesis,
-        corpus: [0; 32],
+        data: RunData::Corpus([0; 32]),
         seed: 1,
         batch: 1,
         accumulate: 1,
@@ -219,7 +219,8 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let updates = prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap();
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
-    let bundle = Bundle { run: run.clone(), step: 0, before, contributions, updates: vec![updates.bytes], canonical };
+    let (run_of, updates) = (run.clone(), vec![updates.bytes]);
+    let bundle = Bundle { run: run_of, step: 0, before, contributions, leaves: vec![], updates, canonical };
     Forged { run, state, wished, bundle }
 });
 
@@ -340,7 +341,7 @@ fn a_later_bundle_does_not_borrow_the_genesis() {
     let honest = State::init(&SPEC.config, 1);
     let genesis = commit_state(&PARAMS, &SPEC, &honest).unwrap();
     let run = run(genesis.clone());
-    let batch = vec![vec![TOKENS.to_vec()]];
+    let batch = [vec![TOKENS.to_vec()].into()];
     let mut state = honest.clone();
     let (first, _) =
         prover().step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &batch, &mut |_| {}).unwrap();
@@ -604,7 +605,8 @@ fn a_momentum_from_nowhere() {
             all.extend(now.into_iter().flatten().chain(v));
         }
         let canonical = prove_canonical(&PARAMS, &all, &commit_port(&PARAMS, &all).unwrap()).unwrap();
-        Bundle { run: run.clone(), step: number, before, contributions: vec![proven.contribution], updates, canonical }
+        let (run, contributions) = (run.clone(), vec![proven.contribution]);
+        Bundle { run, step: number, before, contributions, leaves: vec![], updates, canonical }
     };
     let one = step(1, &first, &honest, &mid, Some(&second));
     let two = step(2, &second, &mid, &wished, None);

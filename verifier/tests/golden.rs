@@ -10,7 +10,7 @@ use backend::ports::commit_canonical;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{
-    Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, corpus_digest,
+    Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, corpus_digest,
 };
 use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
@@ -46,7 +46,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
-        corpus: corpus_digest(CORPUS),
+        data: RunData::Corpus(corpus_digest(CORPUS)),
         seed: DRAW.seed,
         batch: 1,
         accumulate: 1,
@@ -58,7 +58,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
     let prover = StepProver::new(params, &keys_made, spec);
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
-        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch], &mut |_| {}).unwrap();
+        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch.into()], &mut |_| {}).unwrap();
     let (proof, _) = prover.genesis(&first, &mut |_| {}).unwrap();
     fs::write(fixture("nano-genesis.proof"), encode(&proof).unwrap()).unwrap();
     fs::write(fixture("nano-keys.txt"), keys(verifier)).unwrap();
@@ -117,7 +117,7 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
         verifier.verify(&params, (&other, 0, &genesis), &renamed, None).unwrap_err()
     };
     // The run's identity is in all contexts, the rate in the update's dividends.
-    let refused = as_of(&|run| run.corpus = [7; 32]);
+    let refused = as_of(&|run| run.data = RunData::Corpus([7; 32]));
     assert!(matches!(&refused, StepError::Invalid(parts) if parts.len() == 3), "{refused:?}");
     let refused = as_of(&|run| run.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap());
     assert!(matches!(&refused, StepError::Dividends { segment: 0 }), "{refused:?}");

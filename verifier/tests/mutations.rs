@@ -7,7 +7,7 @@ use backend::curve::CIRCUIT_VERSION;
 use circuits::model::{Config, Optimizer, Schedule, Slot};
 use circuits::statements::codec::{Encoded, decode, encode};
 use circuits::statements::{
-    Bundle, Contribution, Layouts, MAX_INSTANCES_PER_PROOF, Run, SegmentState, StateCommitments,
+    Bundle, Contribution, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, SegmentState, StateCommitments,
 };
 use common::{KEY, ONE, PARAMS};
 use rand_chacha::ChaCha20Rng;
@@ -76,7 +76,7 @@ fn bundle() -> Bundle {
         circuits: CIRCUIT_VERSION,
         config: config.to_json(),
         genesis: state.clone(),
-        corpus: [7; 32],
+        data: RunData::Corpus([7; 32]),
         seed: 1,
         batch: 1,
         accumulate: 1,
@@ -90,6 +90,7 @@ fn bundle() -> Bundle {
         step: 3,
         before: state,
         contributions: vec![contribution],
+        leaves: vec![],
         updates: vec![vec![3; 500]],
         canonical: vec![4; 100],
     }

@@ -4,8 +4,10 @@
 use backend::curve::{DEFAULT_K, Params};
 use backend::parameters;
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
-use circuits::statements::{Bundle, GenesisProof, RunError};
-use prover::{ProveError, ProvenRun, RunOptions, StepKeys};
+use circuits::statements::dataset::{Dataset, DatasetError, DatasetRoot, MerkleProof};
+use circuits::statements::{AssignError, Bundle, GenesisProof, Leaf, RunData, RunError, TrainingData};
+use prover::step::StepOf;
+use prover::{ProveError, ProvenRun, RunOptions, StepKeys, StepProver};
 use std::sync::LazyLock;
 use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
 
@@ -38,14 +40,21 @@ const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
 
 /// A step of one sequence, so many instances in a proof.
 fn proven(instances_per_proof: u32) -> Proven {
+    proven_on(&TrainingData::Corpus(CORPUS.to_vec()), instances_per_proof, 1)
+}
+
+/// A step of so many sequences in each of so many contributions.
+fn proven_on(data: &TrainingData, instances_per_proof: u32, sequences: u32) -> Proven {
     let (spec, keys, _) = &*KEYS;
     let options = RunOptions {
         instances_per_proof,
+        batch: sequences,
+        accumulate: sequences,
         optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
         ..RunOptions::new(Schedule::constant(&"0.1".parse().unwrap()).unwrap())
     };
     let first = State::init(&spec.config, 3);
-    let mut run = ProvenRun::begin((&PARAMS, keys, spec), first.clone(), CORPUS, options).unwrap();
+    let mut run = ProvenRun::begin((&PARAMS, keys, spec), first.clone(), data, options).unwrap();
     let genesis = run.genesis_proof().unwrap();
     let bundles = vec![run.step().unwrap()];
     assert_eq!(run.steps(), 1);
@@ -105,5 +114,100 @@ fn the_number_of_instances_in_a_proof_is_part_of_the_statement() {
         none.genesis.instances_per_proof = count;
         let Err(RunRefused::Genesis(error)) = verify(&none) else { panic!("accepted") };
         assert!(matches!(*error, StepError::Run(RunError::Instances(c)) if c == count));
+    }
+}
+
+/// A run on a data set: bundles show that each sequence is the leaf that the seed assigns, to who knows the root alone.
+#[test]
+fn a_run_on_a_data_set_shows_its_batches() {
+    let context = KEYS.0.config.context;
+    let data = Dataset::new(&PARAMS, context, CORPUS).unwrap();
+    let root = data.root();
+    let honest = proven_on(&TrainingData::Dataset(Box::new(data.clone())), 8, 2);
+    assert_eq!((honest.run.data, honest.bundles[0].leaves.len()), (RunData::Dataset(root), 4));
+    let assigned = honest.run.assigned_leaves(&root, 0).concat();
+    assert!(assigned.iter().any(|&leaf| leaf != assigned[0]), "{assigned:?}");
+
+    let alone = |p: &Proven| {
+        let begun = RunVerifier::new(&PARAMS, &KEYS.2, &p.run, None)?.genesis_proof(&p.genesis)?;
+        p.bundles.iter().try_fold(begun, RunVerifier::step)?.finish()
+    };
+    assert!(!alone(&honest).unwrap().corpus);
+    assert!(verify(&honest).unwrap().corpus);
+    // Another corpus is another data set; bytes at the end, which fill no sequence, belong to neither.
+    let mut other = CORPUS.to_vec();
+    let with = |corpus: &[u8]| RunVerifier::new(&PARAMS, &KEYS.2, &honest.run, Some(corpus)).map(drop);
+    other.extend([3, 3, 3]);
+    with(&other).unwrap();
+    other[2] ^= 1;
+    assert!(matches!(with(&other), Err(RunRefused::Corpus)));
+    assert!(matches!(with(&[1; 4]), Err(RunRefused::Dataset(DatasetError::TooShort { .. }))));
+
+    let refused = |alter: &dyn Fn(&mut Bundle)| {
+        let mut altered = honest.clone();
+        alter(&mut altered.bundles[0]);
+        match alone(&altered).unwrap_err() {
+            RunRefused::Step { step: 0, source } => *source,
+            other => panic!("{other}"),
+        }
+    };
+    let count = |error: StepError| matches!(error, StepError::Count { what: "leaves", expected: 4, .. });
+    assert!(count(refused(&|b| b.leaves.clear())));
+    assert!(count(refused(&|b| drop(b.leaves.pop()))));
+    assert!(count(refused(&|b| b.leaves.push(b.leaves[0].clone()))));
+    // The last sequence's leaf is another one of the data set, with the path of the assigned one or with its own.
+    let wrong = |error: StepError| matches!(error, StepError::Leaf { contribution: 1, sequence: 1, .. });
+    let elsewhere = (0..root.leaves()).find(|&leaf| leaf != assigned[3]).unwrap();
+    assert!(wrong(refused(&|b| b.leaves[3] = data.leaf(elsewhere).unwrap())));
+    assert!(wrong(refused(&|b| b.leaves[3].commitment = data.commitment(elsewhere).unwrap())));
+    assert!(wrong(refused(&|b| b.leaves[3].path = data.proof(elsewhere).unwrap())));
+    assert!(wrong(refused(&|b| b.leaves[3].path = MerkleProof(vec![]))));
+    // All leaves are in order, all proofs are valid, but one of them is of other tokens.
+    let (spec, keys, _) = &*KEYS;
+    let mut batches = honest.run.assigned(&spec.config, &TrainingData::Dataset(Box::new(data.clone())), 0).unwrap();
+    batches[1].sequences[0][2] ^= 1;
+    let at = StepOf { run: &honest.run, step: 0, before: &honest.run.genesis };
+    let prover = StepProver::new(&PARAMS, keys, spec);
+    let (cheat, _) = prover.step(at, &mut State::init(&spec.config, 3), &batches, &mut |_| {}).unwrap();
+    let error = refused(&|b| b.clone_from(&cheat));
+    assert!(matches!(error, StepError::LeafWire { contribution: 1, sequence: 0 }), "{error:?}");
+
+    // A root that others made, or of another number of leaves: another run, and another draw.
+    let claimed = |data: RunData| {
+        let mut claimed = honest.clone();
+        claimed.run.data = data;
+        claimed.bundles[0].run.data = data;
+        match alone(&claimed).unwrap_err() {
+            RunRefused::Step { step: 0, source } => *source,
+            other => panic!("{other}"),
+        }
+    };
+    let forged = RunData::Dataset(DatasetRoot::new([9; 32], root.leaves()).unwrap());
+    assert!(matches!(claimed(forged), StepError::Leaf { contribution: 0, sequence: 0, .. }));
+    let fewer = RunData::Dataset(DatasetRoot::new(*root.hash(), 1).unwrap());
+    assert!(matches!(claimed(fewer), StepError::Leaf { contribution: 0, sequence: 0, .. }));
+    let corpus = TrainingData::Corpus(CORPUS.to_vec());
+    assert!(matches!(claimed(corpus.named()), StepError::Count { what: "leaves", expected: 0, found: 4 }));
+
+    // The data that are at hand must be those that the run names.
+    let config = &KEYS.0.config;
+    assert_eq!(honest.run.assigned(config, &corpus, 0), Err(AssignError::Other));
+    let other = TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, &other).unwrap()));
+    assert_eq!(honest.run.assigned(config, &other, 0), Err(AssignError::Other));
+    let same = honest.run.assigned(config, &TrainingData::Dataset(Box::new(data.clone())), 0).unwrap();
+    let leaves: Vec<Leaf> = same.into_iter().flat_map(|batch| batch.leaves).collect();
+    assert_eq!(leaves, honest.bundles[0].leaves);
+}
+
+/// Equal sequences are leaves of their own; one sequence is a data set.
+#[test]
+fn small_data_sets_are_trained_on() {
+    let context = KEYS.0.config.context;
+    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]] {
+        let data = TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, corpus).unwrap()));
+        let p = proven_on(&data, 8, 1);
+        let begun =
+            RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(corpus)).unwrap().genesis_proof(&p.genesis).unwrap();
+        assert!(p.bundles.iter().try_fold(begun, RunVerifier::step).unwrap().finish().unwrap().corpus);
     }
 }

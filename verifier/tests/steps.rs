@@ -5,7 +5,7 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::ops::sgd::Hyper;
-use circuits::statements::{Bundle, MAX_INSTANCES_PER_PROOF, Run};
+use circuits::statements::{Bundle, MAX_INSTANCES_PER_PROOF, Run, RunData};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
@@ -30,7 +30,7 @@ fn valid_proofs_that_do_not_belong_together() {
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
-        corpus: [0; 32],
+        data: RunData::Corpus([0; 32]),
         seed: 1,
         batch: 2,
         accumulate: 1,
@@ -44,8 +44,9 @@ fn valid_proofs_that_do_not_belong_together() {
     let verify = |bundle: &Bundle| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(assigned));
 
     let mut after = state.clone();
-    let (honest, commitments) =
-        prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, assigned, &mut |_| {}).unwrap();
+    let (honest, commitments) = prover
+        .step(StepOf { run: &run, step: 0, before: &genesis }, &mut after, &[batch.clone().into()], &mut |_| {})
+        .unwrap();
     assert_eq!(verify(&honest).unwrap().after, commitments);
     let both = StepVerifier::new(&params, &spec.config).unwrap().with_oracles(&params, &keys.circuits).unwrap();
     assert_eq!(both.verify(&params, (&run, 0, &genesis), &honest, Some(assigned)).unwrap().after, commitments);

@@ -4,7 +4,7 @@ use backend::parameters;
 use benches::setup::{SEED, corpus, recipe, spec};
 use benches::{machine, timing::time};
 use circuits::model::State;
-use circuits::statements::MAX_INSTANCES_PER_PROOF;
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, TrainingData};
 use clap::Parser;
 use prover::trainer::Recipe;
 use prover::{ProvenRun, RunOptions, StepKeys};
@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let (spec, text) = (spec(&arguments.preset), corpus());
     let params = parameters::load(None, spec.config.k())?.params;
+    let data = TrainingData::Corpus(text.clone());
     let keys = StepKeys::generate(&params, &spec)?;
     let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying.clone())?;
     println!("{}; `{}`, batch {}, one step.\n", machine::heading(), arguments.preset, arguments.batch);
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (batch, instances_per_proof) = (arguments.batch, per_proof);
         let options = RunOptions { batch, instances_per_proof, optimizer, ..RunOptions::new(schedule) };
         let first = State::init(&spec.config, SEED);
-        let mut run = ProvenRun::begin((&params, &keys, &spec), first, &text, options)?;
+        let mut run = ProvenRun::begin((&params, &keys, &spec), first, &data, options)?;
         let (proving, bundle) = time(|| run.step());
         let bundle = bundle?;
         let (verifying, verified) =

@@ -1,7 +1,6 @@
 //! Why a block is refused: one variant for each rule.
 
 use crate::address::{Address, SignatureError};
-use crate::dataset::DatasetError;
 use crate::header::LedgerRoot;
 use crate::ledger::LedgerError;
 use crate::tensors::TensorError;
@@ -9,6 +8,7 @@ use crate::transaction::TransactionError;
 use crate::work::CompactTarget;
 use circuits::ops::sgd::HyperError;
 use circuits::statements::codec::CodecError;
+use circuits::statements::dataset::DatasetError;
 use std::convert::Infallible;
 use verifier::{BatchError, StepError};
 

@@ -1,13 +1,14 @@
 //! Rules that need the keys and the parent's model state: signatures, assigned batches, proofs.
 
 use super::SemanticError;
+use crate::assignment::assigned;
 use crate::block::Block;
 use crate::contribution::{Contribution, encode_points, leading_zeros, update_domain};
-use crate::dataset::{MerkleProof, assigned};
 use crate::genesis::ChainSpec;
 use crate::header::{BlockId, StateDigest};
 use backend::curve::Params;
 use circuits::statements::StateCommitments;
+use circuits::statements::dataset::MerkleProof;
 use group::GroupEncoding;
 use std::sync::Arc;
 use verifier::step::{Claimed, ClaimedUpdate};

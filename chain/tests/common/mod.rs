@@ -12,7 +12,6 @@ use chain::block::Block;
 use chain::consensus::SemanticError;
 use chain::consensus::semantic::{self, Checker};
 use chain::contribution::{Contribution, leading_zeros};
-use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, Genesis, KeysDigest, keys_digest};
 use chain::header::{
     BlockId, BodyDigest, ChainId, ContributionsDigest, LedgerRoot, ProofsDigest, StateDigest, TransactionsDigest,
@@ -22,6 +21,7 @@ use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::statements::codec::decode;
+use circuits::statements::dataset::Dataset;
 use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
 use std::sync::LazyLock;
 use verifier::StepVerifier;

@@ -6,14 +6,15 @@ use crate::common::{
     NANO, PARAMS, address, assert_unsealed, flipped, key, key_of, mine, mine_content, resign, restamp, sign, tried_keys,
 };
 use chain::address::{Address, SecretKey, SignatureError};
+use chain::assignment::assigned;
 use chain::block::Block;
 use chain::consensus::semantic::Parent;
 use chain::consensus::{ContextualError, SemanticError, StructuralError, structural};
 use chain::contribution::{Contribution, Seat, TensorsDigest, update_domain};
-use chain::dataset::{DatasetError, assigned};
 use chain::genesis::ChainSpec;
 use chain::header::{BlockId, ContributionsDigest, StateDigest};
 use circuits::ops::sgd::HyperError;
+use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Domain;
 use verifier::step::{Claimed, ClaimedUpdate};
 use verifier::{Batch, BatchError, StepError};

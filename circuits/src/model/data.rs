@@ -51,8 +51,8 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Where sequence `index` starts, among `places > 0` places.
-    fn offset(&self, index: u64, places: u64) -> usize {
+    /// The place of sequence `index` among `places`; of none, the first.
+    pub fn place(&self, index: u64, places: u64) -> u64 {
         let mut state = blake2b_simd::Params::new().hash_length(8).personal(b"gradcoin-batch").to_state();
         for word in [self.seed, self.step, self.contribution, index] {
             state.update(&word.to_le_bytes());
@@ -60,7 +60,7 @@ impl Draw {
         let mut word = [0; 8];
         word.copy_from_slice(state.finalize().as_bytes());
         // Multiply-high: uniform up to places / 2^64.
-        ((u128::from(u64::from_le_bytes(word)) * u128::from(places)) >> 64) as usize
+        ((u128::from(u64::from_le_bytes(word)) * u128::from(places)) >> 64) as u64
     }
 }
 
@@ -72,7 +72,7 @@ pub fn draw_batch(corpus: &[u8], context: usize, batch: usize, draw: Draw) -> Re
     }
     let places = (corpus.len() - context) as u64;
     let sequence = |index| {
-        let start = draw.offset(index, places);
+        let start = draw.place(index, places) as usize;
         corpus[start..start + needed].to_vec()
     };
     Ok((0..batch as u64).map(sequence).collect())

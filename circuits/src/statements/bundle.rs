@@ -1,6 +1,7 @@
 //! What is handed to a verifier: the proofs of a step, and of a first state.
 
 use super::codec::Encoded;
+use super::dataset::Leaf;
 use super::{Domain, Run, RunError, StateCommitments, model_digest};
 use crate::model::Config;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Bundle {
     pub before: StateCommitments,
     /// The gradient, in parts.
     pub contributions: Vec<Contribution>,
+    /// Of a run on a data set: its leaves that the sequences are, ordered by contribution, then sequence.
+    pub leaves: Vec<Leaf>,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
     /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind.
@@ -52,8 +55,8 @@ impl Bundle {
 
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
-    // 2: optimizers by name, instances per proof, named slots.
-    const VERSION: u32 = 2;
+    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "bundle";
 }
 

@@ -13,6 +13,10 @@ pub mod codec;
 #[cfg(feature = "proofs")]
 mod bundle;
 #[cfg(feature = "proofs")]
+mod data;
+#[cfg(feature = "proofs")]
+pub mod dataset;
+#[cfg(feature = "proofs")]
 pub mod domain;
 #[cfg(feature = "proofs")]
 mod layouts;
@@ -27,6 +31,10 @@ mod state;
 
 #[cfg(feature = "proofs")]
 pub use bundle::{Bundle, Contribution, GenesisProof, MAX_INSTANCES_PER_PROOF, check_instances};
+#[cfg(feature = "proofs")]
+pub use data::{AssignError, Assigned, RunData, TrainingData};
+#[cfg(feature = "proofs")]
+pub use dataset::Leaf;
 #[cfg(feature = "proofs")]
 pub use domain::{Domain, Place};
 #[cfg(feature = "proofs")]

@@ -1,8 +1,9 @@
 //! A run: a first model, its data, its optimizer.
 
 use super::codec::{self, CodecError, Encoded};
+use super::data::RunData;
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
-use crate::model::{Config, ConfigError, DataError, Draw, Optimizer, Schedule, draw_batch};
+use crate::model::{Config, ConfigError, Optimizer, Schedule};
 use crate::ops::sgd::{Hyper, HyperError};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,8 @@ pub struct Run {
     pub config: String,
     /// State before the first step.
     pub genesis: StateCommitments,
-    /// Digest of the corpus that batches are drawn from.
-    pub corpus: [u8; 32],
+    /// What batches are drawn from.
+    pub data: RunData,
     /// Seed of the batches.
     pub seed: u64,
     /// B: sequences of a contribution.
@@ -43,8 +44,8 @@ pub struct Run {
 
 impl Encoded for Run {
     const MAGIC: [u8; 8] = *b"GRADRUN\0";
-    // 2: optimizers by name, instances per proof.
-    const VERSION: u32 = 2;
+    // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "run";
 }
 
@@ -94,16 +95,6 @@ pub enum RunError {
 }
 
 impl Run {
-    /// The batches of a step, one for each contribution, which the seed draws from the corpus.
-    ///
-    /// # Errors
-    /// If the corpus is too short.
-    pub fn batches(&self, config: &Config, corpus: &[u8], step: u64) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
-        let draw = |contribution| Draw { seed: self.seed, step, contribution };
-        let batch = |draw| draw_batch(corpus, config.context, self.batch as usize, draw);
-        (0..u64::from(self.accumulate)).map(|contribution| batch(draw(contribution))).collect()
-    }
-
     /// The configuration, after all checks that need no proof.
     pub fn check(&self) -> Result<Config, RunError> {
         if self.circuits != CIRCUIT_VERSION {

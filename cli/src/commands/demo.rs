@@ -9,7 +9,7 @@ use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statements::{Bundle, GenesisProof, Layouts, model_digest};
+use circuits::statements::{Bundle, GenesisProof, Layouts, TrainingData, model_digest};
 use prover::{ProvenRun, RunOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -48,8 +48,8 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     let rate = LEARNING_RATE.parse().map_err(|_| CliError::Usage(format!("{LEARNING_RATE} is not a number")))?;
     let schedule = Schedule::constant(&rate).map_err(|e| CliError::Usage(e.to_string()))?;
     let options = RunOptions { seed: BATCH_SEED, ..RunOptions::new(schedule) };
-    let first = State::init(&spec.config, INIT_SEED);
-    let mut run = ProvenRun::begin((&params, &prover_keys, &spec), first, CORPUS, options)?;
+    let (first, data) = (State::init(&spec.config, INIT_SEED), TrainingData::Corpus(CORPUS.to_vec()));
+    let mut run = ProvenRun::begin((&params, &prover_keys, &spec), first, &data, options)?;
     dir.write_run(run.run())?;
     let groups = Layouts::new(&spec.config).updates().len();
     {

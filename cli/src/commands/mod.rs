@@ -3,6 +3,7 @@
 mod audit;
 mod chain;
 mod completions;
+mod dataset;
 mod demo;
 mod devnet;
 mod estimate;
@@ -30,6 +31,8 @@ pub enum Command {
     Devnet(devnet::Args),
     /// Create a model with random weights
     Init(init::Args),
+    /// Commit to a corpus, sequence by sequence
+    Dataset(dataset::Args),
     /// Train a model, optionally proving every step
     Train(train::Args),
     /// Say what proving a step will take on this machine: time, memory, bytes
@@ -65,6 +68,7 @@ impl Command {
             Command::Demo(args) => demo::run(args, ui),
             Command::Devnet(args) => devnet::run(args, ui),
             Command::Init(args) => init::run(args, ui),
+            Command::Dataset(args) => dataset::run(args, ui),
             Command::Train(args) => train::run(args, ui),
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),

@@ -13,7 +13,7 @@ use backend::curve::Params;
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
 use circuits::model::public_loss;
-use circuits::statements::{Extent, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
+use circuits::statements::{Assigned, Extent, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
 use prover::engine::{Engine, Halo2, Native};
 use prover::estimate::{Pace, StepEstimate};
 use prover::step::{StepOf, StepProver, commit_state};
@@ -43,6 +43,9 @@ pub struct Args {
     /// Corpus: any file; its bytes are the tokens
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     corpus: Option<PathBuf>,
+    /// Train on a data set, to which `dataset commit` committed: its root, or a file that holds it. The corpus must give it
+    #[arg(long, value_name = "ROOT")]
+    dataset: Option<String>,
     /// Total number of steps
     #[arg(long, value_name = "N", required_unless_present = "resume", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     steps: Option<u64>,
@@ -173,14 +176,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 
 impl Session {
     /// The batches of the step in hand, one per contribution. Refuses a learning rate that the update cannot express.
-    fn batches(&self) -> Result<Vec<Vec<Vec<u8>>>, CliError> {
+    fn batches(&self) -> Result<Vec<Assigned>, CliError> {
         let (run, config, step) = (&self.run, &self.trainer.spec.config, self.trainer.step);
         run.hyper(config, step)?;
-        Ok(run.batches(config, &self.corpus, step)?)
+        Ok(run.assigned(config, &self.data, step)?)
     }
 
     /// Takes a step natively; gives its line, without times.
-    fn step(&mut self, batches: &[Vec<Vec<u8>>]) -> Result<LogLine, CliError> {
+    fn step(&mut self, batches: &[Assigned]) -> Result<LogLine, CliError> {
         let rate = self.run.schedule.lr_at(self.trainer.step);
         let log = self.trainer.accumulate(batches)?;
         Ok(LogLine {

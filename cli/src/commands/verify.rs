@@ -3,6 +3,7 @@
 //! Proofs mean something only if the state before them is in range. What shows that is demanded of a run; of a lone bundle,
 //! the verdict is conditional without it.
 
+use crate::dataset_root;
 use crate::error::{CliError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::keys::{How, Keys, Source, Vouched};
@@ -12,7 +13,7 @@ use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
 use circuits::statements::codec::Encoded;
-use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments};
+use circuits::statements::{Bundle, GenesisProof, Run, RunData, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,9 +26,12 @@ mod report;
 pub struct Args {
     /// A run's directory, or one step's bundle
     path: PathBuf,
-    /// The corpus: each batch must be the one that the seed assigns
+    /// The corpus: each batch must be the one that the seed assigns. Of a run on a data set, it must have the run's root
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
+    /// A data set's root, or a file that holds it: the run must be on it
+    #[arg(long, value_name = "ROOT")]
+    dataset: Option<String>,
     /// A model: the run must begin with it
     #[arg(long, value_name = "MODEL")]
     genesis: Option<PathBuf>,
@@ -87,11 +91,24 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
 
 fn keys(args: &Args, run: &Run, ui: &Ui) -> Result<(Config, Params, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
+    on_dataset(args, run)?;
     let params = ui.params(&config)?;
     let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
     let how = How { source, oracle: args.engine == VerifierKind::Halo2, named: None };
     let keys = ui.verifier_keys(&params, &config, how)?;
     Ok((config, params, keys))
+}
+
+/// Requires the run to be on the data set that was named.
+fn on_dataset(args: &Args, run: &Run) -> Result<(), CliError> {
+    let Some(given) = &args.dataset else { return Ok(()) };
+    let expected = dataset_root::given(given)?;
+    let found = match &run.data {
+        RunData::Dataset(root) if *root == expected => return Ok(()),
+        RunData::Dataset(root) => root.to_string(),
+        RunData::Corpus(_) => "it names a corpus's digest".into(),
+    };
+    Err(Rejection::Dataset { expected, found }.into())
 }
 
 fn rejected(error: RunRefused) -> CliError {
@@ -260,6 +277,7 @@ fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) ->
         after: args.after.last().map(|path| path.display().to_string()),
         end: shown(&args.end),
         steps: args.steps,
+        dataset: args.dataset.is_some(),
         vouched,
         keys_digest: *keys.digest(),
         halo2: args.engine == VerifierKind::Halo2,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod common;
+mod dataset;
 #[cfg(unix)]
 mod devnet;
 mod faults;

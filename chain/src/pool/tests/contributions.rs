@@ -6,7 +6,6 @@ use crate::amount::Amount;
 use crate::consensus::semantic::Parent;
 use crate::consensus::{ContextualError, SemanticError, StructuralError};
 use crate::contribution::{Contribution, Seat, leading_zeros};
-use crate::dataset::MerkleProof;
 use crate::genesis::ChainSpec;
 use crate::genesis::testing::{CONTRIBUTORS, spec};
 use crate::header::BlockId;
@@ -18,6 +17,7 @@ use crate::pool::contributions::{
 use crate::tensors::{GradientTensors, TensorError};
 use circuits::model::Gradients;
 use circuits::statements;
+use circuits::statements::dataset::MerkleProof;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::convert::Infallible;

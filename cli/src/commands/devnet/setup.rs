@@ -11,9 +11,9 @@
 
 use super::directory::{self, Locked};
 use super::settings::{Settings, Start, max_contributions};
+use crate::commands::dataset::committed;
 use crate::error::{CliError, FileError};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
-use crate::format::bytes;
 use crate::key_file::{Cost, KeyFile};
 use crate::keys::{How, Source};
 use crate::node_link::{GENESIS, NodeError};
@@ -24,12 +24,12 @@ use chain::address::{Address, SecretKey};
 use chain::amount::{Amount, GRAINS_PER_COIN};
 use chain::chain_state::{ChainError, ChainState};
 use chain::consensus::{BlockError, SemanticError};
-use chain::dataset::Dataset;
 use chain::genesis::{ChainSpec, Genesis, keys_digest};
 use chain::ledger;
 use chain::rules::Rules;
 use chain::store::Store;
 use circuits::model::{Config, Spec, State};
+use circuits::statements::dataset::Dataset;
 use circuits::statements::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepProver};
 use std::path::Path;
@@ -139,7 +139,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let mut made = None;
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;
-        let dataset = dataset(&params, &config, corpus, ui)?;
+        let dataset = committed(&params, &config, corpus, ui)?;
         let state = {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
@@ -159,7 +159,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     spec.check_proof(&params, &verifier).map_err(refused)?;
     let dataset = match made {
         Some(dataset) => dataset,
-        None => dataset(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?,
+        None => committed(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?,
     };
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());
@@ -170,11 +170,6 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let patience = Duration::from_secs(spec.rules().target_spacing);
     let shared = Shared { spec, params, verifier, prover, model, dataset, accounts, contributing, patience };
     Ok(Net { shared: Arc::new(shared), chains, directory })
-}
-
-fn dataset(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
-    let _spinner = ui.spinner(&format!("the data set, {}", bytes(corpus.len() as u64)));
-    Ok(Dataset::new(params, config.context, corpus)?)
 }
 
 fn open(dir: &Path, node: u16, spec: &Arc<ChainSpec>, params: &Arc<Params>) -> Result<ChainState, CliError> {

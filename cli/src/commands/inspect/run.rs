@@ -7,7 +7,7 @@ use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::run_dir::{LogLine, MAX_LOG, Settings};
 use circuits::model::{Config, Schedule};
-use circuits::statements::{Bundle, Layouts, Run, StateCommitments, model_digest};
+use circuits::statements::{Bundle, Layouts, Run, RunData, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -55,6 +55,14 @@ pub fn schedule_facts(schedule: &Schedule) -> Value {
     }
 }
 
+/// What batches are drawn from.
+fn data_facts(data: &RunData) -> Value {
+    match data {
+        RunData::Corpus(digest) => json!({ "corpus_digest": hex(digest) }),
+        RunData::Dataset(root) => json!({ "dataset": root.to_string(), "sequences": root.leaves() }),
+    }
+}
+
 /// A run.
 pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
     let config = run.check().map_err(CliError::file(path))?;
@@ -62,7 +70,7 @@ pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
         "id": hex(&run.id()?),
         "circuits": run.circuits,
         "genesis": model_facts(&config, &run.genesis),
-        "corpus_digest": hex(&run.corpus),
+        "data": data_facts(&run.data),
         "seed": run.seed,
         "batch": run.batch,
         "accumulate": run.accumulate,

@@ -1,17 +1,20 @@
 //! Beginning a run, and going on with one.
 
 use super::{Args, OptimizerKind, ScheduleKind};
+use crate::commands::dataset::committed;
+use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_CORPUS};
 use crate::format::plural;
 use crate::model_dir;
 use crate::run_dir::{LogLine, RunDir, Settings};
 use crate::ui::Ui;
-use backend::curve::CIRCUIT_VERSION;
+use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Optimizer, Schedule, State, check_corpus};
-use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run, StateCommitments, corpus_digest};
+use circuits::statements::dataset::{Dataset, DatasetRoot};
+use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData, corpus_digest};
 use prover::trainer::{Recipe, Trainer};
 use std::path::{Path, PathBuf};
 use verifier::RunRefused;
@@ -27,7 +30,7 @@ pub struct Session {
     /// State and optimizer.
     pub trainer: Trainer,
     /// Where batches come from.
-    pub corpus: Vec<u8>,
+    pub data: TrainingData,
     /// The log.
     pub lines: Vec<LogLine>,
 }
@@ -42,7 +45,7 @@ fn describe(
     steps: u64,
     config: String,
     genesis: StateCommitments,
-    corpus: [u8; 32],
+    data: RunData,
 ) -> Result<Run, CliError> {
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     let decimal = |given: Option<Decimal>, default: &str| match given {
@@ -64,7 +67,7 @@ fn describe(
         circuits: CIRCUIT_VERSION,
         config,
         genesis,
-        corpus,
+        data,
         seed: args.seed.unwrap_or(0),
         batch: args.batch.unwrap_or(8),
         accumulate: args.accumulate.unwrap_or(1),
@@ -86,6 +89,21 @@ fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliErro
     Ok(corpus)
 }
 
+/// The data set of a corpus, which must have this root.
+fn dataset(
+    (params, config): (&Params, &Config),
+    (file, corpus): (&Path, &[u8]),
+    root: DatasetRoot,
+    ui: &Ui,
+) -> Result<Dataset, CliError> {
+    let dataset = committed(params, config, corpus, ui)?;
+    if dataset.root() == root {
+        return Ok(dataset);
+    }
+    let reason = format!("this corpus is another data set: {}, not {root}", dataset.root());
+    Err(CliError::file(file)(FileError::Foreign(reason)))
+}
+
 fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError> {
     let recipe = Recipe { schedule: run.schedule, optimizer: run.optimizer.clone() };
     Ok(Trainer::new(config, state, recipe)?)
@@ -99,14 +117,21 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     };
     let model = model_dir::load(model)?;
     let corpus = read_corpus(corpus_file, &model.config, ui)?;
-    let digest = corpus_digest(&corpus);
     // Contradictions show before the commitments are made.
-    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), digest)?;
+    let named = args.dataset.as_deref().map(dataset_root::given).transpose()?;
+    let data = named.map_or_else(|| RunData::Corpus(corpus_digest(&corpus)), RunData::Dataset);
+    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), data)?;
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     run.check_settings(&model.config).map_err(|e| usage(&e))?;
     let rate = (&lr(args)?, &run.schedule);
     run.optimizer.check_rounding(rate, run.predictions(&model.config)).map_err(|e| usage(&e))?;
     let params = ui.params(&model.config)?;
+    let data = match named {
+        None => TrainingData::Corpus(corpus),
+        Some(root) => {
+            TrainingData::Dataset(Box::new(dataset((&params, &model.config), (corpus_file, &corpus), root, ui)?))
+        }
+    };
     {
         let _spinner = ui.spinner("commitments of the genesis");
         run.genesis = model_dir::commit(&params, &model)?;
@@ -116,7 +141,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
     let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
     let trainer = trainer(model.config, model.state, &run)?;
-    Ok(Session { run, id, settings, trainer, corpus, lines: vec![] })
+    Ok(Session { run, id, settings, trainer, data, lines: vec![] })
 }
 
 /// Writes the files of a run that begins; its state last.
@@ -173,9 +198,14 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
     let corpus = read_corpus(&corpus_file, &config, ui)?;
-    if corpus_digest(&corpus) != run.corpus {
-        return Err(Rejection::Run(RunRefused::Corpus).into());
-    }
+    let data = match run.data {
+        RunData::Corpus(digest) if corpus_digest(&corpus) == digest => TrainingData::Corpus(corpus),
+        RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
+        RunData::Dataset(root) => {
+            let params = ui.params(&config)?;
+            TrainingData::Dataset(Box::new(dataset((&params, &config), (&corpus_file, &corpus), root, ui)?))
+        }
+    };
     let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
     let wanted = Settings { steps: args.steps.unwrap_or(settings.steps), corpus: corpus_file, ..settings.clone() };
     if wanted != settings {
@@ -197,7 +227,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         // From here on it is the last one.
         dir.replace_state(&ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step))?;
     }
-    Ok(Session { run, id, settings, trainer, corpus, lines })
+    Ok(Session { run, id, settings, trainer, data, lines })
 }
 
 /// Arguments given again must be those of the run.
@@ -207,9 +237,14 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
         Schedule::Constant { .. } => settings.steps,
     };
     let rate = args.lr.is_some() || args.schedule.is_some() || args.warmup.is_some() || args.floor.is_some();
-    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), run.corpus)?;
+    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), run.data)?;
     let Optimizer::Sgd { momentum, weight_decay } = &run.optimizer;
+    let other_data = match &args.dataset {
+        Some(given) => RunData::Dataset(dataset_root::given(given)?) != run.data,
+        None => false,
+    };
     let differs = [
+        ("--dataset", other_data),
         ("--batch", args.batch.is_some() && described.batch != run.batch),
         ("--accumulate", args.accumulate.is_some() && described.accumulate != run.accumulate),
         ("--seed", args.seed.is_some() && described.seed != run.seed),

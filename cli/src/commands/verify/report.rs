@@ -5,7 +5,7 @@ use crate::format::{bytes, hex, plural, time};
 use crate::keys::Vouched;
 use crate::ui::Output;
 use circuits::model::{Config, LossError, public_loss};
-use circuits::statements::{Run, StateCommitments, model_digest};
+use circuits::statements::{Run, RunData, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::time::Duration;
 use verifier::{KeysDigest, RunRefused, VerifiedRun};
@@ -27,6 +27,8 @@ pub struct Asked {
     pub end: Option<String>,
     /// `--steps`.
     pub steps: Option<u64>,
+    /// `--dataset`.
+    pub dataset: bool,
     /// What vouches for the keys.
     pub vouched: Vouched,
     /// Their digest.
@@ -44,7 +46,7 @@ pub fn report(
 ) -> Result<Output, CliError> {
     let first = verified.steps.first().map_or(0, |step| step.step);
     let condition = (!verified.basis.is_some()).then(|| format!("the state before step {first} is in range"));
-    let (checked, not_checked) = (checked(verified, asked, first), not_checked(verified, asked, first));
+    let (checked, not_checked) = (checked(verified, run, asked, first), not_checked(verified, run, asked, first));
     let digest = |state: &StateCommitments| hex(&model_digest(config, &state.digest()));
     let (genesis, before, after) = (digest(&run.genesis), digest(&verified.before), digest(&verified.after));
     let id = run.id().map_err(|e| Rejection::Run(RunRefused::Run(e)))?;
@@ -91,6 +93,11 @@ pub fn report(
             "tensors": verified.basis.tensors,
             "step_before": verified.basis.step_before,
         },
+        "dataset": match &run.data {
+            RunData::Corpus(_) => None,
+            RunData::Dataset(root) => Some(root.to_string()),
+        },
+        "dataset_compared": asked.dataset,
         "corpus_compared": verified.corpus,
         "genesis_compared": asked.genesis.is_some(),
         "end_compared": asked.end.is_some(),
@@ -106,7 +113,7 @@ fn span(first: u64, last: u64) -> String {
     if first == last { format!("step {first}") } else { format!("steps {first} to {last}") }
 }
 
-fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
+fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<String> {
     let last = first + (verified.steps.len() as u64).saturating_sub(1);
     let mut checked = vec![format!("{}: every gradient, the update by their sum, the loss", span(first, last))];
     let state = format!("the state before step {first}");
@@ -140,8 +147,18 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
     if asked.halo2 {
         checked.push("halo2's own verifier accepts each proof of a circuit, under keys that it made".into());
     }
-    if verified.corpus {
-        checked.push("each batch is the one that the seed assigns from the corpus".into());
+    match &run.data {
+        RunData::Corpus(_) if verified.corpus => {
+            checked.push("each batch is the one that the seed assigns from the corpus".into());
+        }
+        RunData::Corpus(_) => {}
+        RunData::Dataset(root) => {
+            let (sequences, also) = (root.leaves(), if verified.corpus { ", which is that of the corpus" } else { "" });
+            let root = hex(root.hash());
+            checked.push(format!(
+                "each batch is the one that the seed assigns from the data set {root} of {sequences} sequences{also}"
+            ));
+        }
     }
     if let Some(model) = &asked.end {
         checked.push(format!("the last step leads to {model}: configuration and tensors"));
@@ -152,7 +169,7 @@ fn checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
     checked
 }
 
-fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String> {
+fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<String> {
     let mut not = vec![];
     if !verified.basis.is_some() {
         let how = match (first, &asked.after) {
@@ -173,8 +190,14 @@ fn not_checked(verified: &VerifiedRun, asked: &Asked, first: u64) -> Vec<String>
     if asked.genesis.is_none() {
         not.push("which model the run begins with (--genesis compares it)".into());
     }
-    if !verified.corpus {
-        not.push("whether the batches are those that the seed assigns (--corpus compares them)".into());
+    match run.data {
+        RunData::Corpus(_) if !verified.corpus => {
+            not.push("whether the batches are those that the seed assigns (--corpus compares them)".into());
+        }
+        RunData::Dataset(_) if !verified.corpus && !asked.dataset => {
+            not.push("which data set the run is on (--dataset compares its root, --corpus the data)".into());
+        }
+        _ => {}
     }
     if asked.whole && asked.end.is_none() && asked.steps.is_none() {
         not.push("whether the run has more steps than these (--steps or --end checks this)".into());

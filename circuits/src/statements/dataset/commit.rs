@@ -3,9 +3,10 @@
 //! A commitment is W + Σ bᵢ·Lᵢ, with W that of the zero column (its blind is 1) and W + Lᵢ that of the column whose only
 //! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte.
 
+use super::Told;
+use crate::statements::Encoding;
 use backend::curve::{F, Params, Point, PointSum, affine};
 use backend::ports::{PortError, commit_canonical, refuse_identity};
-use circuits::statements::Encoding;
 use ff::Field;
 use group::{Curve, CurveAffine, Group, GroupEncoding};
 use rayon::prelude::*;
@@ -49,17 +50,31 @@ impl Multiples {
     }
 }
 
-/// Encoded commitments of the columns [`circuits::segments::head::batch_column`] of each sequence, as
+/// Chunks after which it is told how far the commitments are.
+const TOLD: usize = 16;
+
+/// Encoded commitments of the columns [`crate::segments::head::batch_column`] of each sequence, as
 /// [`commit_canonical`] gives them. Sequence i is the `context + 1` bytes from `i · context` on; `context` is not zero.
-pub(super) fn commitments(params: &Params, context: usize, corpus: &[u8]) -> Result<Vec<Encoding>, PortError> {
+pub(super) fn commitments(
+    params: &Params,
+    context: usize,
+    corpus: &[u8],
+    told: &mut Told<'_>,
+) -> Result<Vec<Encoding>, PortError> {
     let multiples = Multiples::new(params, context.saturating_add(1))?;
     let leaves = corpus.len().saturating_sub(1) / context;
     let sequences: Vec<&[u8]> = (0..leaves).filter_map(|i| corpus.get(i * context..)?.get(..context + 1)).collect();
-    let chunks = sequences.par_chunks(CHUNK).map(|chunk| {
+    let of_chunk = |chunk: &[&[u8]]| {
         let sums: Vec<PointSum> = chunk.iter().map(|tokens| multiples.commit(tokens)).collect();
         let points = affine(&sums);
         refuse_identity(&points)?;
         Ok(points.iter().map(GroupEncoding::to_bytes).collect::<Vec<Encoding>>())
-    });
-    Ok(chunks.collect::<Result<Vec<_>, PortError>>()?.concat())
+    };
+    let mut commitments = Vec::with_capacity(leaves);
+    for some in sequences.chunks(CHUNK * TOLD) {
+        let chunks: Vec<_> = some.par_chunks(CHUNK).map(of_chunk).collect::<Result<_, PortError>>()?;
+        commitments.extend(chunks.into_iter().flatten());
+        told(commitments.len(), leaves);
+    }
+    Ok(commitments)
 }

@@ -1,9 +1,9 @@
-//! Which sequences a contribution trains on.
+//! Which sequences of the genesis data set a contribution trains on.
 
-use super::DatasetRoot;
 use crate::address::Address;
 use crate::header::BlockId;
 use circuits::statements::codec::digest;
+use circuits::statements::dataset::DatasetRoot;
 
 /// The leaf that sequence `sequence` of a contribution is: a pseudo-random function of the parent block, the
 /// contributor and the slot, so that nobody chooses what they train on. Always below `root.leaves()`.
@@ -28,7 +28,7 @@ pub fn assigned(root: &DatasetRoot, parent: &BlockId, contributor: &Address, slo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::MAX_LEAVES;
+    use circuits::statements::dataset::MAX_LEAVES;
     use proptest::prelude::*;
 
     fn root(leaves: u64) -> DatasetRoot {

@@ -1,11 +1,13 @@
 //! The Merkle tree over commitments: RFC 6962, section 2.1, with BLAKE2b-256.
 
 use super::DatasetError;
+use crate::statements::Encoding;
 use blake2::Blake2b256;
-use circuits::statements::Encoding;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{InclusionProof, InclusionVerifError, RootHash, indices_for_inclusion_proof};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 /// Most leaves of a data set. The arithmetic of the tree's indices is far from overflow.
 pub const MAX_LEAVES: u64 = 1 << 32;
@@ -18,7 +20,16 @@ pub(super) type Tree = MemoryBackedTree<Blake2b256, Encoding>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MerkleProof(pub Vec<u8>);
 
-/// A data set as the chain knows it: the tree's root and its number of leaves, from 1 to [`MAX_LEAVES`].
+/// A leaf of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaf {
+    /// Commitment of its sequence.
+    pub commitment: Encoding,
+    /// That it is a leaf; which one, who assigned it knows.
+    pub path: MerkleProof,
+}
+
+/// What names a data set: the tree's root and its number of leaves, from 1 to [`MAX_LEAVES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
 pub struct DatasetRoot {
@@ -43,6 +54,30 @@ impl TryFrom<Fields> for DatasetRoot {
 impl From<DatasetRoot> for Fields {
     fn from(root: DatasetRoot) -> Self {
         Self { root: root.root, leaves: root.leaves }
+    }
+}
+
+/// `<64 hexadecimal digits>:<leaves>`.
+impl fmt::Display for DatasetRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write!(f, ":{}", self.leaves)
+    }
+}
+
+/// What is displayed, and nothing else.
+impl FromStr for DatasetRoot {
+    type Err = DatasetError;
+
+    fn from_str(text: &str) -> Result<Self, DatasetError> {
+        let (digits, leaves) = text.split_once(':').ok_or(DatasetError::Text)?;
+        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+        let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+        let hash = bytes.filter(|_| rest.is_empty()).and_then(|bytes| bytes.try_into().ok());
+        let (hash, leaves) = hash.zip(leaves.parse().ok()).ok_or(DatasetError::Text)?;
+        let root = Self::new(hash, leaves)?;
+        if root.to_string() == text { Ok(root) } else { Err(DatasetError::Text) }
     }
 }
 
@@ -108,8 +143,8 @@ pub(super) fn prove(tree: &Tree, index: u64) -> Result<MerkleProof, DatasetError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statements::codec::{CodecError, Encoded, decode, encode};
     use blake2::Digest;
-    use circuits::statements::codec::{CodecError, Encoded, decode, encode};
     use proptest::prelude::*;
 
     /// What a file that holds one looks like.
@@ -123,7 +158,7 @@ mod tests {
     }
 
     fn leaf(i: u64) -> [u8; 32] {
-        circuits::statements::codec::digest(b"leaf", &i.to_le_bytes())
+        crate::statements::codec::digest(b"leaf", &i.to_le_bytes())
     }
 
     fn tree(leaves: u64) -> (Tree, DatasetRoot) {
@@ -173,6 +208,22 @@ mod tests {
             assert_eq!(sent, encode(&Sent(Fields { root: [7; 32], leaves })).unwrap());
             assert_eq!(decode::<Sent<DatasetRoot>>(&sent).unwrap().0, root);
         }
+    }
+
+    #[test]
+    fn a_root_is_read_as_it_is_written() {
+        let root = DatasetRoot::new(leaf(1), 1000).unwrap();
+        let text = root.to_string();
+        assert_eq!(text.parse(), Ok(root));
+        let (digits, leaves) = text.split_once(':').unwrap();
+        let upper = text.to_uppercase();
+        let others = [digits, leaves, "", ":", &text[1..], &upper, &format!("{digits}:0{leaves}"), &format!("{text} ")];
+        for other in
+            others.into_iter().map(str::to_owned).chain([format!("+{}", &text[1..]), format!("é{}", &text[2..])])
+        {
+            assert_eq!(other.parse::<DatasetRoot>(), Err(DatasetError::Text), "{other}");
+        }
+        assert_eq!(format!("{digits}:0").parse::<DatasetRoot>(), Err(DatasetError::Leaves { leaves: 0 }));
     }
 
     proptest! {

@@ -1,20 +1,20 @@
-//! The genesis data set: a corpus cut into sequences, their canonical commitments in a Merkle tree, and who trains on
-//! which.
+//! A data set: a corpus cut into sequences, their canonical commitments in a Merkle tree.
 //!
-//! Sequence i is the T + 1 bytes from i·T on: each byte but the first of the corpus is predicted once. What a chain
-//! agrees upon is the [`DatasetRoot`]; proofs of a batch show its commitment to be the leaf that was assigned.
+//! Sequence i is the T + 1 bytes from i·T on: each byte but the first of the corpus is predicted once. What a run or a
+//! chain names is the [`DatasetRoot`]; proofs of a batch show its commitment to be the leaf that was assigned.
 
-mod assignment;
 mod commit;
 mod root;
 
-pub use assignment::assigned;
-pub use root::{DatasetRoot, MAX_LEAVES, MerkleProof};
+pub use root::{DatasetRoot, Leaf, MAX_LEAVES, MerkleProof};
 
+use crate::statements::Encoding;
 use backend::curve::Params;
 use backend::ports::PortError;
-use circuits::statements::Encoding;
 use root::Tree;
+
+/// Told how many sequences are committed to, and of how many.
+pub type Told<'t> = dyn FnMut(usize, usize) + 't;
 
 /// Why a data set, or a proof about it, is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum DatasetError {
         /// Leaves found.
         leaves: u64,
     },
+    /// A text that is no root.
+    #[error("this is not a data set's root: 64 hexadecimal digits, a colon, the number of sequences")]
+    Text,
     /// A sequence does not fit a column, or its commitment is the point at infinity.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -77,6 +80,11 @@ pub struct Dataset {
 impl Dataset {
     /// Commits to every sequence of `context` tokens of a corpus. Bytes at its end that fill no sequence are left out.
     pub fn new(params: &Params, context: usize, corpus: &[u8]) -> Result<Self, DatasetError> {
+        Self::new_told(params, context, corpus, &mut |_, _| {})
+    }
+
+    /// The same, telling how far it is.
+    pub fn new_told(params: &Params, context: usize, corpus: &[u8], told: &mut Told<'_>) -> Result<Self, DatasetError> {
         let too_short = DatasetError::TooShort { bytes: corpus.len(), context };
         let predicted = corpus.len().saturating_sub(1);
         let leaves = predicted.checked_div(context).ok_or(DatasetError::Context)?;
@@ -88,14 +96,14 @@ impl Dataset {
         }
         let corpus = corpus.get(..leaves * context + 1).ok_or(too_short)?.to_vec();
         let mut tree = Tree::new();
-        for commitment in commit::commitments(params, context, &corpus)? {
+        for commitment in commit::commitments(params, context, &corpus, told)? {
             tree.push(commitment);
         }
         let root = DatasetRoot::of(&tree)?;
         Ok(Self { context, corpus, tree, root })
     }
 
-    /// What the chain agrees upon.
+    /// What names it.
     pub fn root(&self) -> DatasetRoot {
         self.root
     }
@@ -119,6 +127,11 @@ impl Dataset {
         leaf.copied().ok_or(DatasetError::Index { index, leaves: self.root.leaves() })
     }
 
+    /// A sequence's commitment with that proof.
+    pub fn leaf(&self, index: u64) -> Result<Leaf, DatasetError> {
+        Ok(Leaf { commitment: self.commitment(index)?, path: self.proof(index)? })
+    }
+
     /// The proof that a sequence's commitment is its leaf.
     pub fn proof(&self, index: u64) -> Result<MerkleProof, DatasetError> {
         root::prove(&self.tree, index)
@@ -128,14 +141,14 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segments::head::batch_column;
     use backend::ports::commit_canonical;
-    use circuits::segments::head::batch_column;
     use group::GroupEncoding;
     use plonkish::field;
     use proptest::prelude::*;
 
     const CONTEXT: usize = 16;
-    const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
+    const CORPUS: &[u8] = include_bytes!("../../../../fixtures/corpus/stories.txt");
 
     fn check(params: &Params, dataset: &Dataset, index: u64) {
         let column: Vec<_> = batch_column(dataset.tokens(index).unwrap()).into_iter().map(field).collect();

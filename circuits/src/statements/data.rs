@@ -1,0 +1,124 @@
+//! What a run's batches are drawn from.
+
+use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
+use super::run::{Run, corpus_digest};
+use crate::model::{Config, DataError, Draw, draw_batch};
+use serde::{Deserialize, Serialize};
+
+/// The data that a run names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunData {
+    /// Digest of a corpus: sequences are any T + 1 of its bytes in a row. Whoever has the corpus can tell whether a batch is
+    /// the one that the seed assigns; nobody else.
+    Corpus([u8; 32]),
+    /// A data set: sequences are its leaves. Bundles show that each batch is the one that the seed assigns.
+    Dataset(DatasetRoot),
+}
+
+impl RunData {
+    /// Leaves that a batch of so many sequences shows.
+    pub fn leaves(&self, sequences: usize) -> usize {
+        match self {
+            RunData::Corpus(_) => 0,
+            RunData::Dataset(_) => sequences,
+        }
+    }
+}
+
+/// The same, at hand.
+#[derive(Clone, Debug)]
+pub enum TrainingData {
+    /// A corpus.
+    Corpus(Vec<u8>),
+    /// A data set.
+    Dataset(Box<Dataset>),
+}
+
+impl TrainingData {
+    /// What a run on these data names.
+    pub fn named(&self) -> RunData {
+        match self {
+            TrainingData::Corpus(corpus) => RunData::Corpus(corpus_digest(corpus)),
+            TrainingData::Dataset(dataset) => RunData::Dataset(dataset.root()),
+        }
+    }
+}
+
+/// A contribution's sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// Each of T + 1 tokens.
+    pub sequences: Vec<Vec<u8>>,
+    /// Their leaves, where the run is on a data set.
+    pub leaves: Vec<Leaf>,
+}
+
+/// Of a corpus.
+impl From<Vec<Vec<u8>>> for Assigned {
+    fn from(sequences: Vec<Vec<u8>>) -> Self {
+        Assigned { sequences, leaves: vec![] }
+    }
+}
+
+impl AsRef<[Vec<u8>]> for Assigned {
+    fn as_ref(&self) -> &[Vec<u8>] {
+        &self.sequences
+    }
+}
+
+/// Why no batch can be drawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssignError {
+    /// From the corpus.
+    #[error(transparent)]
+    Corpus(#[from] DataError),
+    /// From the data set.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The data are others, or of another kind.
+    #[error("the data are not those that the run names")]
+    Other,
+}
+
+impl Run {
+    fn draws(&self, step: u64) -> impl Iterator<Item = Draw> {
+        let seed = self.seed;
+        (0..u64::from(self.accumulate)).map(move |contribution| Draw { seed, step, contribution })
+    }
+
+    /// The sequences of a corpus that the seed assigns to a step, a batch for each contribution. Whether it is the corpus that
+    /// the run names is for the caller to see: that takes time, once.
+    ///
+    /// # Errors
+    /// If the corpus is too short.
+    pub fn batches(&self, config: &Config, corpus: &[u8], step: u64) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
+        self.draws(step).map(|draw| draw_batch(corpus, config.context, self.batch as usize, draw)).collect()
+    }
+
+    /// The same of a data set: the numbers of leaves.
+    pub fn assigned_leaves(&self, root: &DatasetRoot, step: u64) -> Vec<Vec<u64>> {
+        let leaves = |draw: Draw| (0..u64::from(self.batch)).map(|index| draw.place(index, root.leaves())).collect();
+        self.draws(step).map(leaves).collect()
+    }
+
+    /// The same of either, with what a bundle must show of it.
+    pub fn assigned(&self, config: &Config, data: &TrainingData, step: u64) -> Result<Vec<Assigned>, AssignError> {
+        match (data, &self.data) {
+            (TrainingData::Corpus(corpus), RunData::Corpus(_)) => {
+                Ok(self.batches(config, corpus, step)?.into_iter().map(Assigned::from).collect())
+            }
+            (TrainingData::Dataset(dataset), RunData::Dataset(root))
+                if dataset.root() == *root && dataset.context() == config.context =>
+            {
+                let batch = |leaves: Vec<u64>| {
+                    let sequences = leaves.iter().map(|&leaf| dataset.tokens(leaf).map(<[u8]>::to_vec));
+                    let sequences = sequences.collect::<Result<_, _>>()?;
+                    let leaves = leaves.iter().map(|&leaf| dataset.leaf(leaf)).collect::<Result<_, _>>()?;
+                    Ok(Assigned { sequences, leaves })
+                };
+                self.assigned_leaves(root, step).into_iter().map(batch).collect()
+            }
+            _ => Err(AssignError::Other),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `dataset`: corpora, committed to sequence by sequence.
+
+use crate::error::CliError;
+use crate::files::{self, MAX_CORPUS};
+use crate::format::{bytes, plural, time};
+use crate::model_choice::ModelChoice;
+use crate::ui::{Output, Ui};
+use backend::curve::Params;
+use circuits::model::{Config, check_corpus};
+use circuits::statements::dataset::Dataset;
+use clap::Subcommand;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Commit to each sequence of a corpus: runs on the data set show that every batch is the one that the seed assigns, to
+    /// whoever knows the root
+    Commit(Commit),
+}
+
+/// Arguments of `commit`.
+#[derive(clap::Args)]
+struct Commit {
+    /// Any file; its bytes are the tokens. Sequence i is the T + 1 of them from i·T on, T being the model's context
+    file: PathBuf,
+    #[command(flatten)]
+    model: ModelChoice,
+    /// File to write the root to; `train --dataset` and `verify --dataset` take it, or the root itself
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
+    let Command::Commit(args) = args.command;
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+        return Err(CliError::Usage(format!("{} exists already", out.display())));
+    }
+    let config = args.model.config()?;
+    let corpus = files::read_shown(&args.file, MAX_CORPUS, "reading the corpus", ui)?;
+    check_corpus(&corpus, &config).map_err(CliError::file(&args.file))?;
+    let params = ui.params(&config)?;
+    let start = Instant::now();
+    let dataset = committed(&params, &config, &corpus, ui)?;
+    let (root, elapsed) = (dataset.root(), start.elapsed());
+    if let Some(out) = &args.out {
+        files::write(out, format!("{root}\n").as_bytes(), true)?;
+    }
+    let left_out = (corpus.len() - 1) % config.context;
+    let mut text = format!(
+        "{}: {} of {} tokens, in {}\nroot  {root}",
+        args.file.display(),
+        plural(root.leaves(), "sequence"),
+        config.context + 1,
+        time(elapsed)
+    );
+    if left_out > 0 {
+        text += &format!("\n{} at the end fill no sequence and are left out", bytes(left_out as u64));
+    }
+    let json = json!({
+        "ok": true,
+        "root": root.to_string(),
+        "sequences": root.leaves(),
+        "context": config.context,
+        "left_out_bytes": left_out,
+        "seconds": elapsed.as_secs_f64(),
+    });
+    Ok(Output { text, json })
+}
+
+/// Commits to the sequences of a corpus.
+pub fn committed(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
+    let bar = ui.bar(0, 0, "{wide_bar} sequence {pos}/{len}, {eta} left");
+    let dataset = Dataset::new_told(params, config.context, corpus, &mut |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(dataset)
+}
