@@ -6,7 +6,8 @@ mod common;
 
 use audit::{Choice, Findings, Forge, Report};
 use circuits::model::Config;
-use common::{Case, K, Values, cases, small, update_case};
+use circuits::segments::Privacy;
+use common::{Case, K, Values, cases, cases_of, small, update_case, update_case_of};
 
 fn search(case: &Case, choice: &Choice) -> Findings {
     let start = std::time::Instant::now();
@@ -54,6 +55,16 @@ fn nothing_is_free_in_small_segments() {
             let findings = search(&case, &Choice::All);
             assert_eq!(findings.tried, findings.cells);
         }
+    }
+}
+
+/// Idle rows of their ports are zero by gates on usable rows alone; the loss is a port.
+#[test]
+fn nothing_is_free_in_private_segments() {
+    search(&update_case_of(Privacy::Private, 5), &Choice::All);
+    for case in cases_of(Privacy::Private, small(8, 2), K, Values::Usual) {
+        let findings = search(&case, &Choice::All);
+        assert_eq!(findings.tried, findings.cells);
     }
 }
 

@@ -16,7 +16,7 @@ use circuits::{
     segments::Circuits,
 };
 use common::{Segment, Values, cases, head_segment, layer_segment, small, update_case};
-use plonkish::{BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
+use plonkish::{Blinding, BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
 use std::{fs, path::PathBuf, sync::Arc};
 
 const ROWS: usize = 8;
@@ -99,7 +99,7 @@ fn a_cell_without_a_range_is_refused() {
 
     // Nor is a port known that nobody speaks for.
     let mut b = Builder::new(TOY_K);
-    let port = b.port("in", 2, true);
+    let port = b.port("in", 2, Blinding::Canonical);
     let block = b.block_at("op", 0, ROWS);
     let lanes = b.port_lanes(block, port, 0, "x");
     b.set(block, lanes[0], 0, 1);
@@ -228,7 +228,7 @@ fn data_of_a_port_must_be_determined_or_known() {
     let with = |declared: Option<Declared>| {
         let (mut b, block, limb) = limb_block();
         b.gate(block, "reads", limb.cur() * limb.cur(), 0..ROWS);
-        let port = b.port("out", plonkish::LANES, true);
+        let port = b.port("out", plonkish::LANES, Blinding::Canonical);
         let over = b.block_at("over", 0, ROWS);
         for lane in b.port_lanes(over, port, 0, "x") {
             b.set(over, lane, 3, 1);

@@ -6,7 +6,8 @@ mod common;
 
 use audit::mutants::{self, Tally};
 use backend::curve::F;
-use common::{Case, K, Values, cases, small, update_case};
+use circuits::segments::Privacy;
+use common::{Case, K, Values, cases, cases_of, small, update_case};
 use std::collections::BTreeSet;
 
 /// Holes that the search does not find, and why.
@@ -59,6 +60,12 @@ fn every_gate_taken_out_leaves_a_hole() {
 #[test]
 fn every_copy_taken_out_leaves_a_hole() {
     check(&mutants::copies(&of(&all_cases()[1..])), &[]);
+}
+
+/// The copy that makes a private head's loss a port among them.
+#[test]
+fn every_copy_taken_out_of_a_private_head_leaves_a_hole() {
+    check(&mutants::copies(&of(&cases_of(Privacy::Private, small(8, 2), K, Values::Usual)[1..])), &[]);
 }
 
 #[test]

@@ -9,7 +9,10 @@ use backend::curve::F;
 use circuits::{
     arithmetic::tensor::Wide,
     model::{LayerBackward, LayerForward, SequenceTrace},
-    segments::layer::{self, LayerValues},
+    segments::{
+        Privacy,
+        layer::{self, LayerValues},
+    },
 };
 use common::{Segment, head_segment, nano};
 use plonkish::{Challenge, Violation, check_witness};
@@ -53,7 +56,7 @@ fn every_product_of_a_layer() {
     let (spec, state, trace) = nano();
     let build = |f: &LayerForward, b: &LayerBackward| {
         let values = LayerValues { weights: state.w.layers[0].clone(), forward: f.clone(), backward: b.clone() };
-        Segment::new(layer::circuit(&spec, K), &values)
+        Segment::new(layer::circuit(&spec, K, Privacy::Public), &values)
     };
     assert_eq!(broken(build(&trace.forward[0], &trace.backward[0]), &[]), []);
     // The forged entries of the `[T × T]` products are masked or do not touch the maximum.

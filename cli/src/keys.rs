@@ -6,7 +6,7 @@ use backend::cache::{Cache, Fault, Origin};
 use backend::curve::Params;
 use backend::parameters;
 use circuits::model::{Config, Spec};
-use circuits::segments::Circuits;
+use circuits::segments::{Circuits, Privacy};
 use prover::step::StepKeys;
 use std::cell::LazyCell;
 use std::ops::Deref;
@@ -17,6 +17,8 @@ use verifier::{KeysDigest, StepVerifier};
 /// How verifying keys are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
+    /// The kind of circuits.
+    pub privacy: Privacy,
     /// Digest that a chain's genesis names.
     pub named: Option<KeysDigest>,
     /// Where they are to be from.
@@ -88,7 +90,7 @@ pub struct Keys {
 impl Ui {
     /// Keys to verify a model's steps with.
     pub fn verifier_keys(&self, params: &Params, config: &Config, how: How) -> Result<Keys, CliError> {
-        let circuits = LazyCell::new(|| Circuits::new(&Spec::new(config.clone())));
+        let circuits = LazyCell::new(|| Circuits::of(&Spec::new(config.clone()), how.privacy));
         let (loaded, vouched) = self.load_keys(params, config, how, &circuits)?;
         let mut verifier = StepVerifier::with_keys(params, config, loaded.keys)?;
         if how.oracle {
@@ -102,7 +104,7 @@ impl Ui {
     pub fn prover_keys(&self, params: &Params, spec: &Spec, how: How) -> Result<StepKeys, CliError> {
         let (dir, spinner) = (self.cache_dir(), self.spinner("prepared bases"));
         let ((origin, not_written), circuits) =
-            rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::new(spec));
+            rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::of(spec, how.privacy));
         drop(spinner);
         let file = dir.map_or_else(PathBuf::new, |dir| parameters::bases_path(&dir, params.k()));
         self.tell_of_cache("prepared bases", &file, &origin, not_written);
@@ -119,7 +121,7 @@ impl Ui {
         circuits: &dyn Deref<Target = Circuits>,
     ) -> Result<(Loaded, Vouched), CliError> {
         let cache = self.cache_dir().map(Cache::new);
-        let wanted = Wanted { params, config, named: how.named };
+        let wanted = Wanted { params, privacy: how.privacy, config, named: how.named };
         let spinner = self.spinner("verifying keys");
         let told = &mut |done, of| spinner.done(done, of);
         let mut loaded = match how.source {
@@ -128,7 +130,7 @@ impl Ui {
             Source::Halo2 => wanted.fresh(cache.as_ref(), circuits, told)?,
         };
         drop(spinner);
-        let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(config)));
+        let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(how.privacy, config)));
         self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
         let vouched = match how.source {
             Source::Halo2 => Vouched::Fresh { cached: loaded.origin == Origin::Cache },

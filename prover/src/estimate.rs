@@ -14,7 +14,7 @@ use backend::keys::{Shape, VerifyingKey};
 use backend::ports::canonical_length;
 use circuits::model::Config;
 use circuits::segments::update::{self, UpdateValues};
-use circuits::segments::{Circuits, SegmentKind};
+use circuits::segments::{Circuits, Privacy, SegmentKind};
 use circuits::statements::{Extent, StepSize};
 use plonkish::RESERVED_ROWS;
 use std::time::Instant;
@@ -62,21 +62,21 @@ pub struct Pace {
 impl Pace {
     /// Of this machine and the native engine: proves the update of one lane group a few times.
     pub fn measure(params: &Params) -> Result<Self, ProveError> {
-        let plan = update::circuit(params.k()).plan;
-        let verifying = VerifyingKey::with_publics(params, &plan, SegmentKind::Update.publics())?;
+        let plan = update::circuit(params.k(), Privacy::Public).plan;
+        let verifying = VerifyingKey::with_publics(params, &plan, SegmentKind::Update.publics(Privacy::Public))?;
         params.bases();
         Self::with_key(params, &ProverKey::new(params, &plan, verifying)?)
     }
 
     /// The same with the key of the update's circuit.
     pub fn with_key(params: &Params, key: &ProverKey) -> Result<Self, ProveError> {
-        let circuit = update::circuit(params.k());
+        let circuit = update::circuit(params.k(), Privacy::Public);
         let rows = (1i64 << params.k()) - RESERVED_ROWS as i64;
         // Of all sizes, as those of a model are.
         let lane = |lane: i64| (0..rows).map(|row| i128::from((row * 7919 + lane) % 60_000 - 30_000) << 58).collect();
         let filled = circuit.fill(&UpdateValues { lanes: [lane(0), lane(1)] });
         let witness = filled.map_err(|source| ProveError::Witness { instance: 0, source })?;
-        let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports()];
+        let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(Privacy::Public)];
         let mut times = vec![];
         for number in 0..PROOFS {
             let publics = vec![F::from(number as u64)];

@@ -141,7 +141,7 @@ impl StepProver<'_> {
     /// Computes a task's instances from their inputs.
     pub fn fill(&self, task: &Task, inputs: &Inputs) -> Result<Vec<ProofInstance>, ProveError> {
         self.cancel.check()?;
-        task.check(&self.spec.config)?;
+        task.check(self.privacy(), &self.spec.config)?;
         if self.keys.config != self.spec.config {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }

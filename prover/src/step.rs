@@ -13,7 +13,7 @@ use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_grad
 use circuits::ops::sgd::{Element, Hyper, dividend};
 use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, Entering, SegmentKind, layer};
+use circuits::segments::{Circuits, Entering, Privacy, SegmentKind, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Assigned, Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments,
@@ -41,9 +41,14 @@ pub struct StepKeys {
 }
 
 impl StepKeys {
-    /// Makes the keys of a model.
+    /// Makes the keys of a model's public circuits.
     pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
-        let circuits = Circuits::new(spec);
+        Self::generate_of(params, spec, Privacy::Public)
+    }
+
+    /// The same of a kind of circuits.
+    pub fn generate_of(params: &Params, spec: &Spec, privacy: Privacy) -> Result<Self, ProveError> {
+        let circuits = Circuits::of(spec, privacy);
         // What every proof needs: prepared now, so that the first takes no longer than others.
         params.bases();
         let verifying = VerifyingKeys::make(params, &circuits, &spec.config, &mut |_, _| {})?;
@@ -183,8 +188,13 @@ impl<'a> StepProver<'a> {
         StepProver { instances_per_proof, ..self }
     }
 
+    /// The kind of the circuits.
+    pub fn privacy(&self) -> Privacy {
+        self.keys.circuits.privacy
+    }
+
     fn cut(&self, segment: SegmentKind, instances: Vec<TaskInstance>) -> Vec<Task> {
-        cut(&self.spec.config, segment, instances, self.instances_per_proof as usize)
+        cut((self.privacy(), &self.spec.config), segment, instances, self.instances_per_proof as usize)
     }
 
     /// The tasks of the gradient of a contribution's batch, each sequence of T + 1 tokens.
@@ -302,7 +312,7 @@ impl<'a> StepProver<'a> {
                 });
                 let values = inputs.put(Input::Update(UpdateValues { lanes }))?;
                 let publics = vec![domain.context(place(segment as u32, group as u32))];
-                let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports()];
+                let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(self.privacy())];
                 instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
             }
         }

@@ -10,12 +10,12 @@
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
 pub use crate::input_digest::InputDigest;
-use backend::curve::{CIRCUIT_VERSION, F};
+use backend::curve::F;
 use circuits::model::{Config, LayerWeights, check_sequence};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Entering, SegmentKind};
+use circuits::segments::{Entering, Privacy, SegmentKind};
 use circuits::statements::check_instances;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ pub struct TaskInstance {
 /// A proof to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// Version of the circuits.
+    /// Version of the circuits, other for private ones.
     pub circuits: u32,
     /// Digest of the model's configuration.
     pub config: [u8; 32],
@@ -114,8 +114,8 @@ impl Encoded for Task {
 
 impl Task {
     /// A task of a model.
-    pub fn new(config: &Config, segment: SegmentKind, instances: Vec<TaskInstance>) -> Self {
-        Task { circuits: CIRCUIT_VERSION, config: config.digest(), segment, instances }
+    pub fn new((privacy, config): (Privacy, &Config), segment: SegmentKind, instances: Vec<TaskInstance>) -> Self {
+        Task { circuits: privacy.circuits(), config: config.digest(), segment, instances }
     }
 
     /// Names the task: a hash of all of it. Tasks of one name have results of equal worth. Those of two attempts at one step have
@@ -126,13 +126,13 @@ impl Task {
 
     /// Refuses a task of other circuits or of another configuration, with more instances than a proof may have, or with
     /// instances that are none of its circuit.
-    pub fn check(&self, config: &Config) -> Result<(), ProveError> {
+    pub fn check(&self, privacy: Privacy, config: &Config) -> Result<(), ProveError> {
         let fits = |is: bool, what| if is { Ok(()) } else { Err(ProveError::Mismatch { what }) };
-        fits(self.circuits == CIRCUIT_VERSION, "the task's circuit version")?;
+        fits(self.circuits == privacy.circuits(), "the task's circuit version")?;
         fits(self.config == config.digest(), "the task's configuration")?;
         check_instances(u32::try_from(self.instances.len()).unwrap_or(u32::MAX))?;
         fits(self.instances.iter().all(|i| i.inputs.segment() == self.segment), "an instance of the task")?;
-        let (publics, ports) = (self.segment.publics(), self.segment.ports());
+        let (publics, ports) = (self.segment.publics(privacy), self.segment.ports(privacy));
         for (instance, of) in self.instances.iter().enumerate() {
             if of.publics.len() != publics {
                 return Err(ProveError::Publics { instance, expected: publics, found: of.publics.len() });
@@ -146,11 +146,11 @@ impl Task {
 }
 
 /// Instances of one circuit, cut into tasks of at most `per_proof` instances.
-pub fn cut(config: &Config, segment: SegmentKind, instances: Vec<TaskInstance>, per_proof: usize) -> Vec<Task> {
+pub fn cut(of: (Privacy, &Config), segment: SegmentKind, instances: Vec<TaskInstance>, per_proof: usize) -> Vec<Task> {
     let mut rest = instances.into_iter().peekable();
     let mut tasks = vec![];
     while rest.peek().is_some() {
-        tasks.push(Task::new(config, segment, rest.by_ref().take(per_proof.max(1)).collect()));
+        tasks.push(Task::new(of, segment, rest.by_ref().take(per_proof.max(1)).collect()));
     }
     tasks
 }

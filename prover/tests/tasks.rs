@@ -7,7 +7,7 @@ use backend::curve::{DEFAULT_K, F, Params};
 use backend::parameters;
 use circuits::model::{Config, Gradients, Spec, State};
 use circuits::ops::sgd::Hyper;
-use circuits::segments::{InputError, SegmentKind};
+use circuits::segments::{InputError, Privacy, SegmentKind};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{Domain, RunError};
 use prover::blinding::PortBlinding;
@@ -124,7 +124,7 @@ fn a_task_is_done_from_what_is_written_of_it() {
         let InstanceInputs::Update { values } = t.instances[0].inputs else { panic!("an update") };
         t.segment = SegmentKind::Layer;
         t.instances.truncate(1);
-        t.instances[0].ports = vec![PortBlinding::CANONICAL; SegmentKind::Layer.ports()];
+        t.instances[0].ports = vec![PortBlinding::CANONICAL; SegmentKind::Layer.ports(Privacy::Public)];
         t.instances[0].inputs = InstanceInputs::Layer { weights: values, entering: values };
     };
     assert_eq!(refused(&as_layer), "the kind of an input");

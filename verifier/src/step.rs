@@ -12,7 +12,7 @@ use backend::curve::{F, Params, Point};
 use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Slot, Spec};
 use circuits::ops::sgd::Hyper;
-use circuits::segments::{Circuits, SegmentKind, head, layer, update};
+use circuits::segments::{Circuits, Privacy, SegmentKind, head, layer, update};
 use circuits::statements::dataset::Leaf;
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 /// Verifies steps of a model, with the keys of its three circuits.
 pub struct StepVerifier {
     spec_config: Config,
+    privacy: Privacy,
     layouts: Layouts,
     /// Commitment of a zero column: what a blind of 1 adds.
     blind: Point,
@@ -85,24 +86,35 @@ pub struct CheckedContribution {
 }
 
 impl StepVerifier {
-    /// Makes the keys of a configuration.
+    /// Makes the keys of a configuration's public circuits.
     pub fn new(params: &Params, config: &Config) -> Result<Self, StepError> {
-        let circuits = Circuits::new(&Spec::new(config.clone()));
+        Self::of(params, Privacy::Public, config)
+    }
+
+    /// The same of a kind of circuits.
+    pub fn of(params: &Params, privacy: Privacy, config: &Config) -> Result<Self, StepError> {
+        let circuits = Circuits::of(&Spec::new(config.clone()), privacy);
         let keys = VerifyingKeys::make(params, &circuits, config, &mut |_, _| {}).map_err(StepError::Key)?;
         Self::with_keys(params, config, keys)
     }
 
     /// The same from keys of the configuration.
     pub fn with_keys(params: &Params, config: &Config, keys: VerifyingKeys) -> Result<Self, StepError> {
-        if !keys.are_of(config) {
-            return Err(StepError::Keys);
-        }
+        let privacy = keys.privacy(config).ok_or(StepError::Keys)?;
         for kind in SegmentKind::ALL {
             keys.of(kind).check_consistent().map_err(StepError::Key)?;
         }
         let blind = commit_canonical(params, &[]).map_err(StepError::Commitments)?;
         let (layouts, digest) = (Layouts::new(config), keys.digest()?);
-        Ok(StepVerifier { spec_config: config.clone(), layouts, blind, keys, digest, oracles: BTreeMap::new() })
+        Ok(StepVerifier {
+            spec_config: config.clone(),
+            privacy,
+            layouts,
+            blind,
+            keys,
+            digest,
+            oracles: BTreeMap::new(),
+        })
     }
 
     /// The same, which also asks halo2's verifier of each proof: it accepts what both accept.
@@ -120,6 +132,11 @@ impl StepVerifier {
     /// The keys' digest.
     pub fn digest(&self) -> &KeysDigest {
         &self.digest
+    }
+
+    /// The kind of circuits that the keys are of.
+    pub fn privacy(&self) -> Privacy {
+        self.privacy
     }
 
     /// The configuration that the keys are of.

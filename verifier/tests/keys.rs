@@ -4,14 +4,14 @@
 use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{DEFAULT_K, Params};
 use backend::gates::Node;
-use backend::keys::{KeyError, VerifyingKey};
+use backend::keys::{KeyError, Shape, VerifyingKey};
 use backend::parameters;
 use backend::ports::PortError;
 use circuits::model::{Config, Gradients, Spec, State};
-use circuits::segments::{Circuits, SegmentKind};
+use circuits::segments::{Circuits, Privacy, SegmentKind};
 use circuits::statements::Layouts;
 use circuits::statements::codec::encode;
-use plonkish::{RESERVED_ROWS, Selector};
+use plonkish::{Blinding, RESERVED_ROWS, Selector};
 use std::cell::LazyCell;
 use std::fs;
 use std::sync::LazyLock;
@@ -43,27 +43,46 @@ fn tiny() -> Config {
 }
 
 fn load(config: &Config, named: Option<[u8; 32]>, cache: &Cache) -> Result<Loaded, KeysError> {
-    let wanted = Wanted { params: &PARAMS, config, named };
+    let wanted = Wanted { params: &PARAMS, privacy: Privacy::Public, config, named };
     wanted.load(Some(cache), &LazyCell::new(|| circuits(config)), &mut |_, _| {})
 }
 
-/// The keys of every preset are those of halo2, and have the pinned digest.
+/// The keys of every preset are those of halo2, and have the pinned digest; private circuits have others.
 #[test]
 fn presets_have_the_pinned_keys() {
     let presets = [Config::NANO, Config::MICRO, Config::MINI];
     assert_eq!(presets.each_ref().map(Config::k), [12, 12, 13]);
-    let digest_of = |config: &Config| {
-        let params = backend::parameters::load(None, config.k()).unwrap().params;
-        let keys = VerifyingKeys::by_halo2(&params, &circuits(config), config, &mut |_, _| {}).unwrap();
-        assert_eq!(VerifyingKeys::make(&params, &circuits(config), config, &mut |_, _| {}).unwrap(), keys);
-        SegmentKind::ALL.into_iter().for_each(|kind| keys.of(kind).check_consistent().unwrap());
-        keys.digest().unwrap()
-    };
     let hex = |digest: KeysDigest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let of_circuits: Vec<String> = presets.iter().map(|config| hex(digest_of(config))).collect();
-    let of_program: Vec<String> = presets.iter().map(|config| pinned(config).map_or(String::new(), hex)).collect();
-    assert_eq!(of_circuits, of_program);
-    assert_eq!(pinned(&Config::NANO.untied()), None);
+    for privacy in Privacy::ALL {
+        let digest_of = |config: &Config| {
+            let params = backend::parameters::load(None, config.k()).unwrap().params;
+            let circuits = Circuits::of(&Spec::new(config.clone()), privacy);
+            let keys = VerifyingKeys::make(&params, &circuits, config, &mut |_, _| {}).unwrap();
+            // Of private circuits one: they differ in fixed columns.
+            if privacy == Privacy::Public || *config == Config::NANO {
+                assert_eq!(VerifyingKeys::by_halo2(&params, &circuits, config, &mut |_, _| {}).unwrap(), keys);
+            }
+            SegmentKind::ALL.into_iter().for_each(|kind| keys.of(kind).check_consistent().unwrap());
+            assert_eq!(keys.privacy(config), Some(privacy));
+            keys.digest().unwrap()
+        };
+        let of_circuits: Vec<String> = presets.iter().map(|config| hex(digest_of(config))).collect();
+        let of_program: Vec<String> =
+            presets.iter().map(|config| pinned(privacy, config).map_or(String::new(), hex)).collect();
+        assert_eq!(of_circuits, of_program, "{privacy:?}");
+        assert_eq!(pinned(privacy, &Config::NANO.untied()), None);
+    }
+}
+
+/// What private ports are opened at is less than what hides them, in every private circuit.
+#[test]
+fn private_ports_are_hidden() {
+    let circuits = Circuits::of(&Spec::new(Config::NANO), Privacy::Private);
+    for kind in SegmentKind::ALL {
+        let shape = Shape::of(circuits.plan(kind)).unwrap();
+        assert!(circuits.plan(kind).ports.iter().all(|port| port.blinding == Blinding::Fresh));
+        assert!(shape.port_openings.iter().all(|&openings| openings < shape.blinding_rows), "{kind:?}: {shape:?}");
+    }
 }
 
 /// The keys with one commitment of a fixed column exchanged: all checksums are right.
@@ -79,8 +98,9 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path());
     // A preset.
-    let write =
-        |config: &Config, keys: &VerifyingKeys| cache.write(&file_name(config), &[&encode(keys).unwrap()]).unwrap();
+    let write = |config: &Config, keys: &VerifyingKeys| {
+        cache.write(&file_name(Privacy::Public, config), &[&encode(keys).unwrap()]).unwrap()
+    };
     write(&Config::NANO, &exchanged(&NANO));
     let loaded = load(&Config::NANO, None, &cache).unwrap();
     assert_eq!((loaded.origin, loaded.expected), (Origin::Replaced(Fault::Foreign), Some(Expected::Pinned)));
@@ -102,15 +122,21 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     assert_eq!((loaded.origin, loaded.expected), (Origin::Cache, None));
     assert_eq!(loaded.keys, exchanged(&keys));
     let fresh = |config: &Config| {
-        Wanted { params: &PARAMS, config, named: None }.fresh(Some(&cache), &&circuits(config), &mut |_, _| {})
+        Wanted { params: &PARAMS, privacy: Privacy::Public, config, named: None }.fresh(
+            Some(&cache),
+            &&circuits(config),
+            &mut |_, _| {},
+        )
     };
-    assert!(matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(&config))));
+    assert!(
+        matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(Privacy::Public, &config)))
+    );
     write(&config, &keys);
     let found = fresh(&config).unwrap();
     assert_eq!((found.keys, found.origin), (keys.clone(), Origin::Cache));
     // What is no key at all is replaced.
     for (bytes, fault) in [(&b"x"[..], Fault::Header), (&encode(&*NANO).unwrap(), Fault::Foreign)] {
-        cache.write(&file_name(&config), &[bytes]).unwrap();
+        cache.write(&file_name(Privacy::Public, &config), &[bytes]).unwrap();
         assert_eq!(fresh(&config).unwrap().origin, Origin::Replaced(fault));
         assert_eq!(fresh(&config).unwrap().origin, Origin::Cache);
     }
@@ -125,7 +151,7 @@ fn files_that_are_not_keys_are_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path().join("made on demand"));
     let (config, keys) = (tiny(), made(&tiny()));
-    let file = cache.path(&file_name(&config));
+    let file = cache.path(&file_name(Privacy::Public, &config));
     assert_eq!(load(&config, None, &cache).unwrap().origin, Origin::Made);
     let good = fs::read(&file).unwrap();
     assert_eq!(good, encode(&keys).unwrap());
@@ -174,7 +200,7 @@ fn files_that_are_not_keys_are_made_anew() {
         let named = load(&config, Some(keys.digest().unwrap()), &cache).unwrap();
         assert!(matches!(named.origin, Origin::Replaced(Fault::Public(_))));
         // The program vouches for a preset's keys, wherever they are from.
-        cache.write(&file_name(&Config::NANO), &[&encode(&*NANO).unwrap()]).unwrap();
+        cache.write(&file_name(Privacy::Public, &Config::NANO), &[&encode(&*NANO).unwrap()]).unwrap();
         assert_eq!(load(&Config::NANO, None, &cache).unwrap().origin, Origin::Cache);
     }
 }

@@ -9,7 +9,7 @@ use circuits::arithmetic::tensor::{Tensor, Wide};
 use circuits::ops::linear::circuit::{Input, OutputGradient};
 use circuits::ops::relu::circuit::{self as relu, Relu};
 use circuits::ops::squared_error::circuit as squared_error;
-use plonkish::{Cell, Challenge, Declared, PortId, Roles};
+use plonkish::{Blinding, Cell, Challenge, Declared, PortId, Roles};
 
 /// Port of the batch: x, then the target. Blinded, as all ports are.
 pub const DATA: PortId = 0;
@@ -103,9 +103,9 @@ pub fn circuit(mlp: &Mlp, k: u32) -> Circuit<Values> {
     let (data, weights) = (data_layout(&mlp.shape, k), weight_layout(&mlp.shape, k));
     let mut builder = Builder::<Values>::for_values(k);
     let b = &mut builder;
-    b.port("data", data.columns(), false);
-    b.port("weights", weights.columns(), false);
-    b.port("new weights", weights.columns(), false);
+    b.port("data", data.columns(), Blinding::Shared);
+    b.port("weights", weights.columns(), Blinding::Shared);
+    b.port("new weights", weights.columns(), Blinding::Shared);
     let x = enter(b, (&data, DATA), (0, "mlp"), |v| &v.inputs.x).tensor;
     let target = enter(b, (&data, DATA), (1, "squared_error"), |v| &v.inputs.target).tensor;
     let w1 = enter(b, (&weights, WEIGHTS), (0, "mlp"), |v| &v.inputs.w1);

@@ -42,7 +42,7 @@ fn honest_steps_are_proven_and_verified_whatever_the_engine() {
 #[test]
 fn proofs_of_one_step_have_no_commitment_in_common() {
     let [a, b] = [(); 2].map(|()| PROVER.prove(&PARAMS, &Native, inputs(&MLP, Like::Zero)).unwrap());
-    assert!(PROVER.key.plan.ports.iter().all(|port| !port.canonical));
+    assert!(PROVER.key.plan.ports.iter().all(|port| !port.blinding.is_canonical()));
     let [of_a, of_b] = [&a, &b].map(|proven| verify_step(&PARAMS, &PROVER.key.verifying, proven).unwrap());
     assert_eq!(of_a[0].len(), PORTS);
     let points = of_a[0].iter().flatten().zip(of_b[0].iter().flatten());

@@ -3,7 +3,7 @@
 use super::head::HeadValues;
 use super::layer::LayerValues;
 use super::update::UpdateValues;
-use super::{SegmentKind, head, layer, update};
+use super::{Privacy, SegmentKind, head, layer, update};
 use crate::model::Spec;
 use backend::{Circuit, Plan};
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 /// The circuits of a model's segments.
 #[derive(Debug)]
 pub struct Circuits {
+    /// Their kind.
+    pub privacy: Privacy,
     /// Layer segment.
     pub layer: Circuit<LayerValues>,
     /// Head segment.
@@ -20,10 +22,16 @@ pub struct Circuits {
 }
 
 impl Circuits {
-    /// Compiles the circuits of a model. They depend on its configuration alone.
+    /// Compiles the public circuits of a model. They depend on its configuration alone.
     pub fn new(spec: &Spec) -> Self {
+        Self::of(spec, Privacy::Public)
+    }
+
+    /// Compiles the circuits of a kind.
+    pub fn of(spec: &Spec, privacy: Privacy) -> Self {
         let k = spec.config.k();
-        Circuits { layer: layer::circuit(spec, k), head: head::circuit(spec, k), update: update::circuit(k) }
+        let (layer, head) = (layer::circuit(spec, k, privacy), head::circuit(spec, k, privacy));
+        Circuits { privacy, layer, head, update: update::circuit(k, privacy) }
     }
 
     /// The plan of a segment.

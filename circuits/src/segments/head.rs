@@ -1,8 +1,8 @@
 //! Embedding, final norm, logits and loss, forward and backward.
 
 use super::{
-    EXP_TAGS, Entering, InputError, LOG_TAGS, PUBLIC_ROWS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound,
-    read, written,
+    EXP_TAGS, Entering, InputError, LOG_TAGS, PUBLIC_ROWS, Privacy, WEIGHT, boundary, boundary_layout, check_tensor,
+    norm_bound, read, written,
 };
 use crate::{
     arithmetic::fixed::{Class, Saturations},
@@ -34,13 +34,17 @@ pub const LOWER: PortId = 2;
 pub const UPPER: PortId = 3;
 /// The sequence: T + 1 tokens in one column.
 pub const BATCH: PortId = 4;
+/// Of a private head, the sum of the losses, in row 0 of one column.
+pub const LOSS: PortId = 5;
 
-/// Instance row of the loss.
+/// Of a public head, the instance row of the sum of the losses.
 pub const LOSS_ROW: usize = PUBLIC_ROWS;
 
 /// Weights, batch, the residual stream from below the head and its gradient from below the layers are given.
 pub const ROLES: Roles =
     Roles { inputs: &[(WEIGHTS, ""), (LOWER, "dx"), (UPPER, "x"), (BATCH, "")], results: &[LOSS_ROW], free: FREE };
+/// The same of a private head, whose loss is no public value.
+pub const PRIVATE_ROLES: Roles = Roles { results: &[], ..ROLES };
 
 /// Layout of the weight and gradient ports.
 pub fn weight_layout(config: &Config, k: u32) -> PortLayout {
@@ -157,7 +161,7 @@ impl HeadInput {
 }
 
 /// The circuit of the head of one sequence.
-pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
+pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<HeadValues> {
     let (config, tables) = (&spec.config, &spec.tables);
     let (context, d, vocab) = (config.context, config.hidden, config.vocab);
     let layout = weight_layout(config, k);
@@ -166,11 +170,14 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
 
     let mut builder = Builder::<HeadValues>::for_values(k);
     let b = &mut builder;
-    b.port("weights", layout.columns(), true);
-    b.port("gradients", layout.columns(), true);
-    b.port("lower", edges.columns(), false);
-    b.port("upper", edges.columns(), false);
-    b.port("batch", 1, true);
+    b.port("weights", layout.columns(), privacy.of_tensors());
+    b.port("gradients", layout.columns(), privacy.of_tensors());
+    b.port("lower", edges.columns(), privacy.of_edges());
+    b.port("upper", edges.columns(), privacy.of_edges());
+    b.port("batch", 1, privacy.of_tensors());
+    if privacy == Privacy::Private {
+        b.port("loss", 1, privacy.of_tensors());
+    }
 
     // The sequence.
     let batch = b.block_at("embedding", 0, context + 1);
@@ -251,7 +258,16 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<HeadValues> {
         d as u128 * norm_bound(d) * WEIGHT,
     );
     let loss = cross_entropy::place(b, &slab, &soft, &target, (|v| &v.trace.loss, &tables.log, LOG_TAGS));
-    b.public(loss, LOSS_ROW);
+    match privacy {
+        Privacy::Public => b.public(loss, LOSS_ROW),
+        Privacy::Private => {
+            let block = b.block_at("cross_entropy/port", 0, 1);
+            let port = b.column(block, Kind::Port(LOSS, 0), "loss");
+            b.carries_data(block, port, 0..1);
+            let port = b.cell(block, port, 0);
+            b.copy(loss, port);
+        }
+    }
     let scale = i128::from(tables.head.out_scale);
     let dlog = soft.p.zip(&target, |p, y| p - y.times(scale));
 

@@ -1,5 +1,6 @@
 //! One transformer layer, forward and backward. All layers of a model share this circuit.
 
+use super::Privacy;
 use super::{
     EDGE, EXP_TAGS, Entering, InputError, SIGMOID_TAGS, WEIGHT, boundary, boundary_layout, check_tensor, norm_bound,
     read, written,
@@ -96,7 +97,7 @@ impl LayerInput {
 }
 
 /// The circuit of a layer of one sequence.
-pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
+pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
     let (config, tables) = (&spec.config, &spec.tables);
     let (context, d, mlp) = (config.context, config.hidden, config.mlp);
     let (feature, gradient, residual) = (Class::Feature.bits(), Class::Gradient.bits(), Class::Residual.bits());
@@ -106,10 +107,10 @@ pub fn circuit(spec: &Spec, k: u32) -> Circuit<LayerValues> {
 
     let mut builder = Builder::<LayerValues>::for_values(k);
     let b = &mut builder;
-    b.port("weights", layout.columns(), true);
-    b.port("gradients", layout.columns(), true);
-    b.port("lower", edges.columns(), false);
-    b.port("upper", edges.columns(), false);
+    b.port("weights", layout.columns(), privacy.of_tensors());
+    b.port("gradients", layout.columns(), privacy.of_tensors());
+    b.port("lower", edges.columns(), privacy.of_edges());
+    b.port("upper", edges.columns(), privacy.of_edges());
 
     // Weights.
     let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };

@@ -3,10 +3,12 @@
 mod circuits;
 pub mod head;
 pub mod layer;
+mod privacy;
 pub mod update;
 mod wires;
 
 pub use circuits::Circuits;
+pub use privacy::Privacy;
 pub use wires::{End, Wire};
 
 use crate::{
@@ -67,28 +69,30 @@ impl SegmentKind {
     }
 
     /// Public values of an instance, its context included.
-    pub fn publics(self) -> usize {
-        match self {
-            SegmentKind::Layer | SegmentKind::Update => 1,
-            SegmentKind::Head => 2,
+    pub fn publics(self, privacy: Privacy) -> usize {
+        match (self, privacy) {
+            (SegmentKind::Head, Privacy::Public) => 2,
+            _ => 1,
         }
     }
 
     /// Ports of an instance.
-    pub fn ports(self) -> usize {
-        match self {
-            SegmentKind::Layer => layer::UPPER + 1,
-            SegmentKind::Head => head::BATCH + 1,
-            SegmentKind::Update => update::NEW_LOW + 1,
+    pub fn ports(self, privacy: Privacy) -> usize {
+        match (self, privacy) {
+            (SegmentKind::Layer, _) => layer::UPPER + 1,
+            (SegmentKind::Head, Privacy::Public) => head::BATCH + 1,
+            (SegmentKind::Head, Privacy::Private) => head::LOSS + 1,
+            (SegmentKind::Update, _) => update::NEW_LOW + 1,
         }
     }
 
     /// What an auditor must know of it.
-    pub fn roles(self) -> Roles {
-        match self {
-            SegmentKind::Layer => layer::ROLES,
-            SegmentKind::Head => head::ROLES,
-            SegmentKind::Update => update::ROLES,
+    pub fn roles(self, privacy: Privacy) -> Roles {
+        match (self, privacy) {
+            (SegmentKind::Layer, _) => layer::ROLES,
+            (SegmentKind::Head, Privacy::Public) => head::ROLES,
+            (SegmentKind::Head, Privacy::Private) => head::PRIVATE_ROLES,
+            (SegmentKind::Update, _) => update::ROLES,
         }
     }
 }

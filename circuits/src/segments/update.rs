@@ -1,6 +1,6 @@
 //! The optimizer over one lane group of ports: the same circuit for every chunk of every model.
 
-use super::InputError;
+use super::{InputError, Privacy};
 use crate::{
     arithmetic::fixed::{Class, LOW_BITS},
     ops::sgd::circuit::{self as sgd, DIVIDEND_BOUND, Lane},
@@ -58,12 +58,12 @@ impl UpdateValues {
 }
 
 /// The circuit of one lane group.
-pub fn circuit(k: u32) -> Circuit<UpdateValues> {
+pub fn circuit(k: u32, privacy: Privacy) -> Circuit<UpdateValues> {
     let rows = (1usize << k) - RESERVED_ROWS;
     let mut builder = Builder::<UpdateValues>::for_values(k);
     let b = &mut builder;
     for name in PORTS {
-        b.port(name, LANES, true);
+        b.port(name, LANES, privacy.of_tensors());
     }
     let block = b.block_at("sgd", 0, rows);
     let ports: [[Col; LANES]; PORTS.len()] = std::array::from_fn(|port| b.port_lanes(block, port, 0, "port"));

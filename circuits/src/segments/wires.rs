@@ -1,6 +1,6 @@
 //! What a verifier compares the commitments of ports with: the wires of docs/protocol.md, section 2.
 
-use super::{SegmentKind, head, layer, update};
+use super::{Privacy, SegmentKind, head, layer, update};
 use plonkish::PortId;
 use serde::Serialize;
 use std::fmt;
@@ -32,6 +32,8 @@ pub enum End {
     Sum,
     /// The sequence that the seed assigns.
     Sequence,
+    /// A summand of the loss that a bundle discloses.
+    Loss,
     /// A port of another instance of the same sequence.
     Port {
         /// The instance's circuit.
@@ -55,6 +57,7 @@ impl fmt::Display for End {
             End::FirstState => f.write_str("the first state's commitments"),
             End::Sum => f.write_str("a summand of the segment's `C(g)`, over all sequences and contributions"),
             End::Sequence => f.write_str("the canonical commitment of the sequence that the seed assigns"),
+            End::Loss => f.write_str("a summand of the sum of losses that the bundle says, if it says one"),
             End::Port { segment, port, of } => write!(f, "{} of {of} of the same sequence", edge(segment, port)),
         }
     }
@@ -106,6 +109,9 @@ const OF_HEAD: &[Wire] = &[
     to(head::BATCH, End::Sequence),
 ];
 
+const OF_PRIVATE_HEAD: &[Wire] =
+    &[OF_HEAD[0], OF_HEAD[1], OF_HEAD[2], OF_HEAD[3], OF_HEAD[4], to(head::LOSS, End::Loss)];
+
 const UPDATE: &[Wire] = &[
     of(update::DIVIDENDS, "an update", End::Dividends),
     of(update::NEW_WEIGHTS, "an update", End::NextState),
@@ -116,11 +122,12 @@ const UPDATE: &[Wire] = &[
 
 impl SegmentKind {
     /// What its ports are wired to, in their order.
-    pub fn wires(self) -> &'static [Wire] {
-        match self {
-            SegmentKind::Layer => LAYER,
-            SegmentKind::Head => OF_HEAD,
-            SegmentKind::Update => UPDATE,
+    pub fn wires(self, privacy: Privacy) -> &'static [Wire] {
+        match (self, privacy) {
+            (SegmentKind::Layer, _) => LAYER,
+            (SegmentKind::Head, Privacy::Public) => OF_HEAD,
+            (SegmentKind::Head, Privacy::Private) => OF_PRIVATE_HEAD,
+            (SegmentKind::Update, _) => UPDATE,
         }
     }
 }
@@ -130,12 +137,16 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    fn kinds() -> impl Iterator<Item = (Privacy, SegmentKind)> {
+        Privacy::ALL.into_iter().flat_map(|privacy| SegmentKind::ALL.into_iter().map(move |kind| (privacy, kind)))
+    }
+
     #[test]
     fn every_port_is_wired_and_edges_at_both_ends() {
-        for kind in SegmentKind::ALL {
-            let ports: BTreeSet<PortId> = kind.wires().iter().map(|wire| wire.port).collect();
-            assert!(ports.into_iter().eq(0..kind.ports()), "{kind:?}");
-            for wire in kind.wires() {
+        for (privacy, kind) in kinds() {
+            let ports: BTreeSet<PortId> = kind.wires(privacy).iter().map(|wire| wire.port).collect();
+            assert!(ports.into_iter().eq(0..kind.ports(privacy)), "{kind:?}");
+            for wire in kind.wires(privacy) {
                 let End::Port { segment, port, of } = wire.equals else { continue };
                 let here = wire.of.unwrap_or(HEAD);
                 let is_back = |back: &&Wire| {
@@ -143,7 +154,7 @@ mod tests {
                         && back.of.unwrap_or(HEAD) == of
                         && back.equals == End::Port { segment: kind, port: wire.port, of: here }
                 };
-                assert_eq!(segment.wires().iter().filter(is_back).count(), 1, "{kind:?}: {wire:?}");
+                assert_eq!(segment.wires(privacy).iter().filter(is_back).count(), 1, "{kind:?}: {wire:?}");
             }
         }
     }
@@ -156,8 +167,7 @@ mod tests {
         let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
         let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
         let mut read = BTreeSet::new();
-        for (kind, wire) in
-            SegmentKind::ALL.into_iter().flat_map(|kind| kind.wires().iter().map(move |wire| (kind, wire)))
+        for (kind, wire) in kinds().flat_map(|(privacy, kind)| kind.wires(privacy).iter().map(move |wire| (kind, wire)))
         {
             let found = rows.iter().position(|row| match wire.equals {
                 End::Port { .. } => {
@@ -167,9 +177,13 @@ mod tests {
                     row[1] == here && row[2] == there
                         || there.starts_with(row[1]) && row[2] == format!("{here} of the same sequence")
                 }
-                End::State | End::Dividends | End::Sum | End::NextState | End::FirstState | End::Sequence => {
-                    row[2].starts_with(&wire.equals.to_string())
-                }
+                End::State
+                | End::Dividends
+                | End::Sum
+                | End::NextState
+                | End::FirstState
+                | End::Sequence
+                | End::Loss => row[2].starts_with(&wire.equals.to_string()),
             });
             read.insert(found.unwrap_or_else(|| panic!("{kind:?}: {wire:?}")));
         }

@@ -11,6 +11,7 @@ use circuits::{
     },
     ops::sgd::{Element, Hyper, dividend},
     segments::{
+        Privacy, SegmentKind,
         head::{self, HeadValues},
         layer::{self, LayerValues},
         update::{self, UpdateValues},
@@ -33,18 +34,22 @@ impl Segment {
 
 /// A layer of a traced sequence.
 pub fn layer_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> Segment {
-    Segment::new(layer::circuit(spec, k), &LayerValues::of(w, trace, 0))
+    Segment::new(layer::circuit(spec, k, Privacy::Public), &LayerValues::of(w, trace, 0))
 }
 
 /// The head of a traced sequence.
 pub fn head_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> Segment {
-    Segment::new(head::circuit(spec, k), &HeadValues::of(w, trace))
+    Segment::new(head::circuit(spec, k, Privacy::Public), &HeadValues::of(w, trace))
 }
 
 /// The update of one lane group.
 pub fn update_segment(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
+    update_segment_of(Privacy::Public, k, hyper, lanes)
+}
+
+fn update_segment_of(privacy: Privacy, k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
     let dividends = |lane: &Vec<(Element, i128)>| lane.iter().map(|(e, g)| dividend(hyper, e, *g).unwrap()).collect();
-    Segment::new(update::circuit(k), &UpdateValues { lanes: lanes.each_ref().map(dividends) })
+    Segment::new(update::circuit(k, privacy), &UpdateValues { lanes: lanes.each_ref().map(dividends) })
 }
 
 /// A segment with its public values and roles.
@@ -126,6 +131,11 @@ fn set_weights(state: &mut State, values: Values) {
 
 /// Layer and head of one sequence.
 pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
+    cases_of(Privacy::Public, config, k, values)
+}
+
+/// The same of a kind.
+pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec<Case> {
     config.check().unwrap();
     let spec = Spec::new(config);
     let mut state = State::init(&spec.config, 7);
@@ -143,20 +153,24 @@ pub fn cases(config: Config, k: u32, values: Values) -> Vec<Case> {
         trace.head =
             head_forward_backward(&spec, state.w.head_matrix(), &state.w.norm_f, &x, &trace.targets, &mut none);
     }
-    let (l, h) = (layer_segment(&spec, k, &state.w, &trace), head_segment(&spec, k, &state.w, &trace));
-    vec![
-        Case { name: format!("layer, {values:?}"), segment: l, publics: vec![], roles: layer::ROLES },
-        Case {
-            name: format!("head, {values:?}"),
-            segment: h,
-            publics: vec![F::from(circuits::model::public_loss(trace.head.loss.total).unwrap())],
-            roles: head::ROLES,
-        },
-    ]
+    let l = Segment::new(layer::circuit(&spec, k, privacy), &LayerValues::of(&state.w, &trace, 0));
+    let h = Segment::new(head::circuit(&spec, k, privacy), &HeadValues::of(&state.w, &trace));
+    let loss = F::from(circuits::model::public_loss(trace.head.loss.total).unwrap());
+    let case = |kind: SegmentKind, segment, publics| {
+        let name = format!("{} {}, {values:?}", privacy.name(), kind.name());
+        Case { name, segment, publics, roles: kind.roles(privacy) }
+    };
+    let publics = if privacy == Privacy::Public { vec![loss] } else { vec![] };
+    vec![case(SegmentKind::Layer, l, vec![]), case(SegmentKind::Head, h, publics)]
 }
 
 /// The update of a few elements, saturated ones among them.
 pub fn update_case(k: u32) -> Case {
+    update_case_of(Privacy::Public, k)
+}
+
+/// The same of a kind.
+pub fn update_case_of(privacy: Privacy, k: u32) -> Case {
     let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         (0..12)
@@ -173,8 +187,8 @@ pub fn update_case(k: u32) -> Case {
             })
             .collect()
     });
-    let segment = update_segment(k, &hyper, &lanes);
-    Case { name: "update".into(), segment, publics: vec![], roles: update::ROLES }
+    let segment = update_segment_of(privacy, k, &hyper, &lanes);
+    Case { name: format!("{} update", privacy.name()), segment, publics: vec![], roles: update::ROLES }
 }
 
 /// Nano at the start of training, on one sequence.

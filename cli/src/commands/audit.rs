@@ -21,7 +21,7 @@ use circuits::ops::sgd::{Element, Hyper, dividend};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, SegmentKind};
+use circuits::segments::{Circuits, Privacy, SegmentKind};
 use plonkish::LANES;
 use serde_json::json;
 use std::fmt::Write;
@@ -36,6 +36,9 @@ pub struct Args {
     command: Option<Subcommand>,
     #[command(flatten)]
     model: ModelChoice,
+    /// The circuits of private runs
+    #[arg(long)]
+    private: bool,
     /// Only this circuit
     #[arg(long, value_name = "CIRCUIT", value_parser = SegmentKind::ALL.map(SegmentKind::name), conflicts_with = "cost")]
     circuit: Option<String>,
@@ -77,6 +80,7 @@ enum Subcommand {
 
 /// A circuit with honest values of one instance.
 struct Subject {
+    privacy: Privacy,
     kind: SegmentKind,
     plan: Arc<Plan>,
     witness: Witness,
@@ -89,8 +93,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return cost::diff(args);
     }
     let config = args.model.config()?;
+    let privacy = if args.private { Privacy::Private } else { Privacy::Public };
     if args.cost {
-        let costs = cost::of(config)?;
+        let costs = cost::of(config, privacy)?;
         return Ok(Output {
             text: cost::text(&costs),
             json: json!({ "ok": true, "costs": { args.model.name(): costs } }),
@@ -100,7 +105,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let kinds: Vec<SegmentKind> = SegmentKind::ALL.into_iter().filter(chosen).collect();
     #[cfg(feature = "lean")]
     if let Some(file) = &args.lean {
-        return write_lean(file, &args.model.name(), config, &kinds, ui);
+        return write_lean(file, &args.model.name(), (privacy, config), &kinds, ui);
     }
     let pages = args.html.as_deref().map_or(Ok(vec![]), |file| pages(file, &kinds))?;
     let params = ui.params(&config)?;
@@ -108,7 +113,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         0 => Choice::All,
         n => Choice::Sample(n, args.seed),
     });
-    let audited = subjects(config)?
+    let audited = subjects(privacy, config)?
         .into_iter()
         .filter(|subject| kinds.contains(&subject.kind))
         .map(|subject| Ok(Audited { model: args.model.name(), ..audit(&params, subject, choice.as_ref(), ui)? }))
@@ -135,9 +140,15 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 }
 
 #[cfg(feature = "lean")]
-fn write_lean(file: &Path, model: &str, config: Config, kinds: &[SegmentKind], ui: &Ui) -> Result<Output, CliError> {
+fn write_lean(
+    file: &Path,
+    model: &str,
+    (privacy, config): (Privacy, Config),
+    kinds: &[SegmentKind],
+    ui: &Ui,
+) -> Result<Output, CliError> {
     let (files, params) = (pages(file, kinds)?, ui.params(&config)?);
-    let subjects = subjects(config)?.into_iter().filter(|subject| kinds.contains(&subject.kind));
+    let subjects = subjects(privacy, config)?.into_iter().filter(|subject| kinds.contains(&subject.kind));
     let (mut lines, mut written) = (vec![], vec![]);
     for (subject, file) in subjects.zip(files) {
         let name = subject.kind.name();
@@ -174,7 +185,7 @@ fn pages(file: &Path, kinds: &[SegmentKind]) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// One layer, the head and an update, with the values of a first training step.
-fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
+fn subjects(privacy: Privacy, config: Config) -> Result<Vec<Subject>, CliError> {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 1);
     let vocab = spec.config.vocab;
@@ -188,27 +199,31 @@ fn subjects(config: Config) -> Result<Vec<Subject>, CliError> {
         let x = |i: i64| dividend(&hyper, &element(i), i128::from(value(i)) << (i % 40)).expect("128 bits hold it");
         (0..4000).map(x).collect()
     });
-    let circuits = Circuits::new(&spec);
+    let circuits = Circuits::of(&spec, privacy);
     let witnesses = [
         circuits.layer.fill(&LayerValues::of(&state.w, &trace, 0))?,
         circuits.head.fill(&HeadValues::of(&state.w, &trace))?,
         circuits.update.fill(&UpdateValues { lanes })?,
     ];
-    let publics = [vec![], vec![F::from(loss)], vec![]];
+    let of_head = match privacy {
+        Privacy::Public => vec![F::from(loss)],
+        Privacy::Private => vec![],
+    };
+    let publics = [vec![], of_head, vec![]];
     let subject = |((kind, witness), publics): ((SegmentKind, Witness), Vec<F>)| {
         let plan = circuits.plan(kind).clone();
-        Subject { kind, plan, witness, publics }
+        Subject { privacy, kind, plan, witness, publics }
     };
     Ok(SegmentKind::ALL.into_iter().zip(witnesses).zip(publics).map(subject).collect())
 }
 
 fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) -> Result<Audited, CliError> {
-    let Subject { kind, plan, witness, publics } = subject;
+    let Subject { privacy, kind, plan, witness, publics } = subject;
     let name = kind.name();
     let spinner = ui.spinner(&format!("{name} circuit"));
-    let key = VerifyingKey::with_publics(params, &plan, kind.publics())?;
+    let key = VerifyingKey::with_publics(params, &plan, kind.publics(privacy))?;
     let margins = plan.check_bounds().map_err(KeyError::from)?;
-    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles())?)));
+    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles(privacy))?)));
     let forge = forge.transpose().map_err(CliError::Audit)?;
     drop(spinner);
     let findings = forge.map(|(choice, forge)| {
@@ -226,15 +241,16 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
         circuit: name,
         model: String::new(),
         circuit_version: CIRCUIT_VERSION,
+        kind: privacy.name(),
         readmes: ReadmeOf::all(&report),
         report,
         blinding_rows: key.shape.blinding_rows,
         proof_bytes: key.shape.proof_length(1),
         key_digest: hex(&key.digest),
         margins,
-        publics: kind.publics(),
-        roles: kind.roles(),
-        wires: kind.wires(),
+        publics: kind.publics(privacy),
+        roles: kind.roles(privacy),
+        wires: kind.wires(privacy),
         findings,
         sample: choice.and_then(|choice| match *choice {
             Choice::Sample(cells, seed) => Some(Sample { cells, seed }),
@@ -297,7 +313,7 @@ fn describe(text: &mut String, circuit: &Audited) {
         report.k, report.phase1_columns, report.phase2_columns, report.fixed_columns, report.copies, report.degree
     );
     for port in &report.ports {
-        let kind = if port.canonical { "canonical" } else { "secret" };
+        let kind = port.blinding;
         let _ = writeln!(text, "  port {}: {} columns, {} cells of data, {kind}", port.name, port.columns, port.data);
     }
     let _ = writeln!(
@@ -361,10 +377,11 @@ pub mod tests {
             circuit: "toy",
             model: "toy".into(),
             circuit_version: 0,
+            kind: "public",
             report,
             publics: 2,
-            roles: SegmentKind::Head.roles(),
-            wires: SegmentKind::Layer.wires(),
+            roles: SegmentKind::Head.roles(Privacy::Public),
+            wires: SegmentKind::Layer.wires(Privacy::Public),
             readmes: vec![],
             sample: None,
             blinding_rows: 6,

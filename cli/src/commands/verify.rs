@@ -94,7 +94,7 @@ fn keys(args: &Args, run: &Run, ui: &Ui) -> Result<(Config, Params, Keys), CliEr
     on_dataset(args, run)?;
     let params = ui.params(&config)?;
     let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
-    let how = How { source, oracle: args.engine == VerifierKind::Halo2, named: None };
+    let how = How { source, oracle: args.engine == VerifierKind::Halo2, ..How::default() };
     let keys = ui.verifier_keys(&params, &config, how)?;
     Ok((config, params, keys))
 }

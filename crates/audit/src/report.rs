@@ -3,7 +3,7 @@
 use crate::columns::{self, ColumnReport};
 use crate::gates::{self, GateReport};
 use crate::lookups::{self, LookupReport};
-use plonkish::{Challenge, DeclaredRange, Field, Global, Plan, RESERVED_ROWS, Uniform};
+use plonkish::{Blinding, Challenge, DeclaredRange, Field, Global, Plan, RESERVED_ROWS, Uniform};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ pub struct PortReport {
     pub name: String,
     /// Columns.
     pub columns: usize,
-    /// Whether its blinding is canonical.
-    pub canonical: bool,
+    /// What hides it.
+    pub blinding: Blinding,
     /// Rows that carry data, over all columns.
     pub data: usize,
 }
@@ -152,7 +152,7 @@ impl Report {
         let ports = plan.ports.iter().enumerate().map(|(i, port)| PortReport {
             name: port.name.clone(),
             columns: port.columns,
-            canonical: port.canonical,
+            blinding: port.blinding,
             data: plan.port_columns(i).map(|c| plan.port_rows[c].iter().filter(|d| **d).count()).sum(),
         });
         let mut pools: BTreeMap<String, PoolReport> = BTreeMap::new();

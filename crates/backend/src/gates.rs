@@ -57,7 +57,7 @@ impl<F: Field> Gates<F> {
         let gates = plan.gates.iter().map(|gate| (Some(gate.selector), gate.poly.clone()));
         let ports = (0..plan.port_rows.len()).map(|column| {
             let (flag, value) = (plan.port_flags[column], Expr::Cell(Global::Advice(column), 0));
-            if plan.port_of_column(column).is_some_and(|port| port.canonical) {
+            if plan.port_of_column(column).is_some_and(|port| port.blinding.is_canonical()) {
                 (None, (Expr::Const(F::ONE) - Expr::Cell(Global::Fixed(flag), 0)) * value)
             } else {
                 (Some(Selector { column: flag, value: 1, values: 1 }), value)

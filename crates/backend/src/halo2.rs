@@ -174,5 +174,5 @@ impl<F: Field> Circuit<F> for PlanCircuit<F> {
 }
 
 fn is_canonical<F: Field>(plan: &Plan<F>, column: usize) -> bool {
-    plan.port_of_column(column).is_some_and(|port| port.canonical)
+    plan.port_of_column(column).is_some_and(|port| port.blinding.is_canonical())
 }

@@ -3,7 +3,9 @@
 use crate::curve::F;
 use crate::{Builder, Plan, Witness};
 use ff::Field;
-use plonkish::{BlockId, Cell, Challenge, Col, Declared, Expr, Global, Interval, Kind, LANES, PortId, Selector, field};
+use plonkish::{
+    Blinding, BlockId, Cell, Challenge, Col, Declared, Expr, Global, Interval, Kind, LANES, PortId, Selector, field,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -53,8 +55,8 @@ pub fn toy(seed: u64) -> Toy {
     };
     let mut b = Builder::new(TOY_K);
     b.table(SQUARES, (0..64).map(|x| (x, x * x)).collect());
-    let tensor = b.port("tensor", COLUMNS, true);
-    let double = b.port("double", COLUMNS, false);
+    let tensor = b.port("tensor", COLUMNS, Blinding::Canonical);
+    let double = b.port("double", COLUMNS, Blinding::Shared);
     let block = b.block_at("toy/double", 0, ROWS);
     let x = columns_of(&mut b, block, tensor, "x");
     for &column in &x {
@@ -140,7 +142,7 @@ pub fn toy_sink(seed: u64) -> Toy {
     let source = toy(seed);
     let wire = source.plan.port_columns(1);
     let mut b = Builder::new(TOY_K);
-    let port = b.port("double", COLUMNS, false);
+    let port = b.port("double", COLUMNS, Blinding::Shared);
     let block = b.block_at("sink", 0, ROWS);
     let y = columns_of(&mut b, block, port, "y");
     for &column in &y {

@@ -1,7 +1,7 @@
 //! Blocks and the builder that ops write them with.
 
 use super::block_cells::Cells;
-use super::cells::{BlockId, Cell, Col, Kind, Local, Lookup, Port, PortId, Role, index};
+use super::cells::{Blinding, BlockId, Cell, Col, Kind, Local, Lookup, Port, PortId, Role, index};
 use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::{Declared, Known};
@@ -156,8 +156,8 @@ impl<F: Field, V> Builder<F, V> {
     }
 
     /// A new port of `columns` columns.
-    pub fn port(&mut self, name: &str, columns: usize, canonical: bool) -> PortId {
-        self.ports.push(Port { name: name.into(), columns, canonical });
+    pub fn port(&mut self, name: &str, columns: usize, blinding: Blinding) -> PortId {
+        self.ports.push(Port { name: name.into(), columns, blinding });
         self.ports.len() - 1
     }
 

@@ -3,6 +3,7 @@
 use super::{Expr, Field};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Independent scalars drawn after phase 1, one per role (never one in two roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,8 +172,46 @@ pub struct Port {
     pub name: String,
     /// Number of columns.
     pub columns: usize,
-    /// Whether the blinding is canonical (rows 0, blind 1) or secret.
-    pub canonical: bool,
+    /// What hides them.
+    pub blinding: Blinding,
+}
+
+/// How the columns of a port are blinded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blinding {
+    /// Blinding rows 0, blind 1: anyone can compute the commitments.
+    Canonical,
+    /// By a secret that both ends of a wire share, so that they have one commitment: two proofs open it.
+    Shared,
+    /// By a secret of its own in each proof, which alone opens the commitment.
+    Fresh,
+}
+
+impl Blinding {
+    /// Whether it hides nothing.
+    pub fn is_canonical(self) -> bool {
+        self == Blinding::Canonical
+    }
+
+    /// Proofs that open one commitment, where it must be hidden.
+    pub fn proofs(self) -> Option<usize> {
+        match self {
+            Blinding::Canonical => None,
+            Blinding::Shared => Some(2),
+            Blinding::Fresh => Some(1),
+        }
+    }
+}
+
+impl fmt::Display for Blinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Blinding::Canonical => "canonical",
+            Blinding::Shared => "secret, shared",
+            Blinding::Fresh => "secret",
+        })
+    }
 }
 
 /// What a gate is for.

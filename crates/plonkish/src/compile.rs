@@ -120,7 +120,7 @@ impl<F: Field> Plan<F> {
 
 /// The fixed columns that say where port columns are zero, shared by those that are zero on the same rows.
 fn port_flags<F: Field>(ports: &[Port], port_rows: &[Vec<bool>], fixed: &mut Vec<Vec<F>>) -> Vec<usize> {
-    let canonical = ports.iter().flat_map(|port| std::iter::repeat_n(port.canonical, port.columns));
+    let canonical = ports.iter().flat_map(|port| std::iter::repeat_n(port.blinding.is_canonical(), port.columns));
     let mut columns = HashMap::new();
     let flag = |(canonical, rows): (bool, &Vec<bool>)| {
         // Which of the two conditions a flag is for is told by the port, so that equal flags may serve both.

@@ -63,7 +63,7 @@ pub use assign::Circuit;
 pub use block::{Block, Builder};
 pub use block_cells::Cells;
 pub use bounds::MAX_DEGREE;
-pub use cells::{BlockId, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role, Uniform};
+pub use cells::{Blinding, BlockId, Cell, Challenge, Col, Kind, Local, Lookup, Port, PortId, Role, Uniform};
 pub use expr::Expr;
 pub use fault::Fault;
 pub use field::{Field, field};

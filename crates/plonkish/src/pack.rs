@@ -353,7 +353,7 @@ fn place(shape: &Shape<'_>, (row, stride): (usize, usize), usage: &mut Usage) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cell, PortId};
+    use crate::{Blinding, Cell, PortId};
     use pasta_curves::Fp;
     use proptest::prelude::*;
 
@@ -372,7 +372,7 @@ mod tests {
             blocks in prop::collection::vec((8..60usize, kinds(), prop::bool::ANY), 1..7),
         ) {
             let mut b = Builder::<Fp>::new(8);
-            let port: PortId = b.port("port", 1, true);
+            let port: PortId = b.port("port", 1, Blinding::Canonical);
             for (number, (rows, kinds, over_port)) in blocks.iter().enumerate() {
                 let block = match over_port {
                     true => b.block_at("over", 20 * number, *rows.min(&20)),

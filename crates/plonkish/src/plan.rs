@@ -357,7 +357,7 @@ impl<F: Field> Plan<F> {
             }
         }
         for (column, (rows, &flag)) in self.port_rows.iter().zip(&self.port_flags).enumerate() {
-            let canonical = self.port_of_column(column).is_some_and(|port| port.canonical);
+            let canonical = self.port_of_column(column).is_some_and(|port| port.blinding.is_canonical());
             let flags = rows.iter().map(|&data| if data == canonical { F::ONE } else { F::ZERO });
             assert!(flags.eq(self.fixed[flag].iter().copied()), "port column {column} is zero elsewhere");
         }

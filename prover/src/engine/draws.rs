@@ -40,7 +40,7 @@ impl Draws {
                     }
                 }
                 PortBlinding::Secret(secret) => {
-                    if port.canonical || secret.len() != columns.len() {
+                    if port.blinding.is_canonical() || secret.len() != columns.len() {
                         return Err(refuse());
                     }
                     for (column, secret) in columns.clone().zip(secret) {

@@ -16,6 +16,8 @@ pub struct Audited {
     pub model: String,
     /// Version of the circuits.
     pub circuit_version: u32,
+    /// Of public or of private runs.
+    pub kind: &'static str,
     /// What it is made of.
     pub report: Report,
     /// Rows of blinding factors.

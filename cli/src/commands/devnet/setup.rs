@@ -134,7 +134,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
     // A new chain's keys are made: their digest will vouch for them.
     let source = if found.is_some() { Source::Cache } else { Source::Circuits };
-    let prover = ui.prover_keys(&params, &model, How { named, source, oracle: false })?;
+    let prover = ui.prover_keys(&params, &model, How { named, source, ..How::default() })?;
     let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
     if let Some((settings, corpus)) = &new {

@@ -226,7 +226,7 @@ mod tests {
     use halo2_proofs::plonk::{Advice, Circuit, Column, ConstraintSystem, TableColumn};
     use halo2_proofs::poly::Rotation;
     use halo2_proofs::transcript::Transcript;
-    use plonkish::{Builder, Col, Declared, Expr, Interval, Kind, LookupSlot};
+    use plonkish::{Blinding, Builder, Col, Declared, Expr, Interval, Kind, LookupSlot};
 
     /// A circuit with halo2's own lookup.
     struct Stock;
@@ -325,9 +325,9 @@ mod tests {
     /// 7.6: a port column that is read on so many rows at once.
     #[test]
     fn a_secret_port_opened_at_too_many_points_is_refused() {
-        let shape = |rotations: i32, canonical: bool| {
+        let shape = |rotations: i32, blinding: Blinding| {
             let mut b = Builder::<F>::new(TOY_K);
-            let port = b.port("wire", plonkish::LANES, canonical);
+            let port = b.port("wire", plonkish::LANES, blinding);
             let block = b.block_at("reader", 0, 8);
             let sum = |lane: Col| Expr::sum((0..rotations).map(|r| lane.at(-r)));
             for lane in b.port_lanes(block, port, 0, "x") {
@@ -338,10 +338,10 @@ mod tests {
             }
             Shape::of(&Arc::new(b.compile_filled().0))
         };
-        assert_eq!(shape(1, false).unwrap().port_openings, [2]);
-        assert_eq!(shape(4, true).unwrap().port_openings, [5]);
+        assert_eq!(shape(1, Blinding::Shared).unwrap().port_openings, [2]);
+        assert_eq!(shape(4, Blinding::Canonical).unwrap().port_openings, [5]);
         for rotations in [2, 4] {
-            match shape(rotations, false) {
+            match shape(rotations, Blinding::Shared) {
                 Err(KeyError::Openings { port, openings, rows }) => {
                     assert_eq!(
                         (port.as_str(), openings, rows),

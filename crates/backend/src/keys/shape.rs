@@ -90,9 +90,11 @@ impl Shape {
         let ports: Vec<_> = (0..plan.ports.len()).map(|p| plan.port_columns(p)).collect();
         let openings = |port: &Range<usize>| port.clone().map(|c| advice[&c].len() + 1).max().unwrap_or(0);
         let port_openings: Vec<usize> = ports.iter().map(openings).collect();
-        for (port, openings) in plan.ports.iter().zip(&port_openings).filter(|(port, _)| !port.canonical) {
-            // The circuit at the other end keeps within the same half.
-            let (openings, rows) = (2 * openings, needed.min(WIRE_BLINDING_ROWS));
+        for (port, openings) in plan.ports.iter().zip(&port_openings) {
+            let Some(proofs) = port.blinding.proofs() else { continue };
+            // Where there is a circuit at the other end, it keeps within the same half, and may have fewer rows.
+            let (openings, rows) =
+                (proofs * openings, if proofs == 1 { needed } else { needed.min(WIRE_BLINDING_ROWS) });
             if openings >= rows {
                 return Err(KeyError::Openings { port: port.name.clone(), openings, rows });
             }

@@ -15,7 +15,7 @@ use halo2_proofs::plonk::{SingleVerifier, VerifyingKey, keygen_pk, keygen_vk, ve
 use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::transcript::{Blake2bRead, Blake2bWrite, Challenge255, Transcript, TranscriptWrite};
 use pasta_curves::{EpAffine, EqAffine, Fp};
-use plonkish::{Builder, Challenge, Declared, Expr, Interval, Kind, LANES, Plan, Witness, field};
+use plonkish::{Blinding, Builder, Challenge, Declared, Expr, Interval, Kind, LANES, Plan, Witness, field};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn circuit<F: plonkish::Field>(has: Has) -> Toy<F> {
     let mut b = Builder::<F>::new(K);
     let block = b.block_at("powers", 0, 16);
     let x = if has.ports {
-        let (open, secret) = (b.port("open", LANES, true), b.port("secret", LANES, false));
+        let (open, secret) = (b.port("open", LANES, Blinding::Canonical), b.port("secret", LANES, Blinding::Shared));
         let lanes = b.port_lanes(block, open, 0, "x");
         for lane in lanes.iter().chain(&b.port_lanes(block, secret, 0, "y")) {
             b.declare(block, *lane, Declared::outside(Interval::unsigned(12), "the test"));

@@ -31,7 +31,7 @@ pub fn ports(audited: &Audited) -> Markup {
                         td { (port.name) }
                         td.n { (port.columns) }
                         td.n { (port.data) }
-                        td { (if port.canonical { "canonical" } else { "secret" }) }
+                        td { (port.blinding) }
                         td { (given(i)) }
                         td {
                             @for (i, wire) in wires.iter().filter(|wire| wire.port == i).enumerate() {
