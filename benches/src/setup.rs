@@ -7,7 +7,7 @@ use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch
 use circuits::segments::SegmentKind;
 use circuits::statements::domain::Domain;
 use circuits::statements::{
-    Assigned, Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, corpus_digest,
+    Assigned, Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, corpus_digest,
 };
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
@@ -96,6 +96,7 @@ impl<'p> Setup<'p> {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: genesis.clone(),
+            disclosure: Disclosure::Public,
             data: RunData::Corpus(corpus_digest(&corpus())),
             seed: SEED,
             batch: 1,

@@ -56,6 +56,8 @@ mod input_digest;
 #[cfg(feature = "proofs")]
 pub mod key;
 #[cfg(feature = "proofs")]
+pub mod private;
+#[cfg(feature = "proofs")]
 mod run;
 #[cfg(feature = "proofs")]
 pub mod step;

@@ -4,7 +4,9 @@ use crate::error::ProveError;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Optimizer, Schedule, Spec, State};
-use circuits::statements::{Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, TrainingData};
+use circuits::statements::{
+    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, TrainingData,
+};
 
 /// How a run is trained and proven.
 #[derive(Clone, Debug)]
@@ -70,6 +72,7 @@ impl<'a> ProvenRun<'a> {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: at.clone(),
+            disclosure: Disclosure::Public,
             data: data.named(),
             seed,
             batch,

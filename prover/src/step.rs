@@ -6,6 +6,7 @@ use crate::engine::{Cancel, Engine, Native, Stage};
 use crate::error::ProveError;
 use crate::execute::Then;
 use crate::key::ProverKey;
+use crate::private::{Hedge, hidden_ports};
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
 use backend::ports::commit_canonical;
@@ -193,7 +194,16 @@ impl<'a> StepProver<'a> {
         self.keys.circuits.privacy
     }
 
-    fn cut(&self, segment: SegmentKind, instances: Vec<TaskInstance>) -> Vec<Task> {
+    /// Refuses keys of circuits of another kind.
+    pub(crate) fn of_kind(&self, privacy: Privacy) -> Result<(), ProveError> {
+        if self.privacy() == privacy {
+            Ok(())
+        } else {
+            Err(ProveError::Mismatch { what: "the kind of the keys' circuits" })
+        }
+    }
+
+    pub(crate) fn cut(&self, segment: SegmentKind, instances: Vec<TaskInstance>) -> Vec<Task> {
         cut((self.privacy(), &self.spec.config), segment, instances, self.instances_per_proof as usize)
     }
 
@@ -204,6 +214,21 @@ impl<'a> StepProver<'a> {
         state: &State,
         batch: &[Vec<u8>],
     ) -> Result<GradientTasks, ProveError> {
+        self.of_kind(Privacy::Public)?;
+        self.gradient_tasks_with(domain, state, batch, None)
+    }
+
+    /// The same of either kind; of a private one, ports are blinded by the hedge.
+    pub(crate) fn gradient_tasks_with(
+        &self,
+        domain: &Domain,
+        state: &State,
+        batch: &[Vec<u8>],
+        hedge: Option<&Hedge>,
+    ) -> Result<GradientTasks, ProveError> {
+        let ports = |segment, of: (F, &InstanceInputs), public: &dyn Fn() -> Vec<PortBlinding>| {
+            hedge.map_or_else(public, |hedge| hidden_ports(self, hedge, segment, of))
+        };
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
         let (config, layers) = (&self.spec.config, self.spec.config.layers);
@@ -226,19 +251,20 @@ impl<'a> StepProver<'a> {
             losses.push(loss);
             for (l, &weights) in weights.iter().enumerate() {
                 let entering = inputs.put(Input::Entering(Entering::layer(&trace, l)))?;
-                of_layers.push(TaskInstance {
-                    inputs: InstanceInputs::Layer { weights, entering },
-                    publics: vec![domain.context(Place::Layer { sequence: s as u32, layer: l as u32 })],
-                    ports: vec![canonical(), canonical(), wire(s, l), wire(s, l + 1)],
-                });
+                let inputs = InstanceInputs::Layer { weights, entering };
+                let context = domain.context(Place::Layer { sequence: s as u32, layer: l as u32 });
+                let public = || vec![canonical(), canonical(), wire(s, l), wire(s, l + 1)];
+                let ports = ports(SegmentKind::Layer, (context, &inputs), &public);
+                of_layers.push(TaskInstance { inputs, publics: vec![context], ports });
             }
             let sequence = inputs.put(Input::Sequence(tokens.clone()))?;
             let entering = inputs.put(Input::Entering(Entering::head(&trace)))?;
-            of_heads.push(TaskInstance {
-                inputs: InstanceInputs::Head { weights: head_weights, sequence, entering },
-                publics: vec![F::from(loss), domain.context(Place::Head { sequence: s as u32 })],
-                ports: vec![canonical(), canonical(), wire(s, 0), wire(s, layers), canonical()],
-            });
+            let inputs = InstanceInputs::Head { weights: head_weights, sequence, entering };
+            let context = domain.context(Place::Head { sequence: s as u32 });
+            let public = || vec![canonical(), canonical(), wire(s, 0), wire(s, layers), canonical()];
+            let ports = ports(SegmentKind::Head, (context, &inputs), &public);
+            let publics = if hedge.is_none() { vec![F::from(loss), context] } else { vec![context] };
+            of_heads.push(TaskInstance { inputs, publics, ports });
         }
         let mut tasks = self.cut(SegmentKind::Layer, of_layers);
         tasks.extend(self.cut(SegmentKind::Head, of_heads));
@@ -268,7 +294,8 @@ impl<'a> StepProver<'a> {
     ) -> Result<UpdateTasks, ProveError> {
         let mut inputs = Inputs::default();
         let of_update = |segment, group| Place::Update { segment, group };
-        let instances = self.update_instances(&mut inputs, (domain, &of_update), state, gradients, hyper)?;
+        self.of_kind(Privacy::Public)?;
+        let instances = self.update_instances(&mut inputs, (domain, &of_update), (state, gradients, hyper), None)?;
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
@@ -278,7 +305,7 @@ impl<'a> StepProver<'a> {
         let mut inputs = Inputs::default();
         let none = Gradients::zeros(&self.spec.config);
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances(&mut inputs, (domain, place), state, &none, &Hyper::IDENTITY)
+            self.update_instances(&mut inputs, (domain, place), (state, &none, &Hyper::IDENTITY), None)
         };
         let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
         if !state.at_rest() {
@@ -287,14 +314,14 @@ impl<'a> StepProver<'a> {
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
-    /// The instances of an update; what they are computed from is added to `inputs`.
-    fn update_instances(
+    /// The instances of an update; what they are computed from is added to `inputs`. Of a private one, ports are blinded by the
+    /// hedge.
+    pub(crate) fn update_instances(
         &self,
         inputs: &mut Inputs,
         (domain, place): (&Domain, &dyn Fn(u32, u32) -> Place),
-        state: &State,
-        gradients: &Gradients,
-        hyper: &Hyper,
+        (state, gradients, hyper): (&State, &Gradients, &Hyper),
+        hedge: Option<&Hedge>,
     ) -> Result<Vec<TaskInstance>, ProveError> {
         let (layouts, mut instances) = (Layouts::new(&self.spec.config), vec![]);
         for segment in 0..layouts.segments() {
@@ -311,9 +338,13 @@ impl<'a> StepProver<'a> {
                     (0..w[c].len()).map(x).collect()
                 });
                 let values = inputs.put(Input::Update(UpdateValues { lanes }))?;
-                let publics = vec![domain.context(place(segment as u32, group as u32))];
-                let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(self.privacy())];
-                instances.push(TaskInstance { inputs: InstanceInputs::Update { values }, publics, ports });
+                let context = domain.context(place(segment as u32, group as u32));
+                let inputs = InstanceInputs::Update { values };
+                let ports = match hedge {
+                    None => vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(Privacy::Public)],
+                    Some(hedge) => hidden_ports(self, hedge, SegmentKind::Update, (context, &inputs)),
+                };
+                instances.push(TaskInstance { inputs, publics: vec![context], ports });
             }
         }
         Ok(instances)
@@ -336,7 +367,7 @@ impl<'a> StepProver<'a> {
     }
 
     /// The commitments of the state after an update, by those at the heads of its proofs.
-    fn assemble_state(
+    pub(crate) fn assemble_state(
         &self,
         before: &StateCommitments,
         tasks: &[Task],
@@ -366,6 +397,7 @@ impl<'a> StepProver<'a> {
         progress: &mut Progress<'_>,
     ) -> Result<(GenesisProof, StateCommitments), ProveError> {
         let config = &self.spec.config;
+        self.of_kind(Privacy::Public)?;
         check_instances(self.instances_per_proof)?;
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
@@ -408,6 +440,8 @@ impl<'a> StepProver<'a> {
         batches: &[Assigned],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
+        self.of_kind(at.run.disclosure.privacy())?;
+        self.of_kind(Privacy::Public)?;
         if self.instances_per_proof != at.run.instances_per_proof {
             return Err(ProveError::Mismatch { what: "the number of instances per proof" });
         }
@@ -457,6 +491,6 @@ impl<'a> StepProver<'a> {
         let contributions = computed.into_iter().map(assemble).collect();
         let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
         let (run, before) = (at.run.clone(), at.before.clone());
-        Ok((Bundle { canonical, run, step: at.step, before, contributions, leaves, updates }, after))
+        Ok((Bundle { canonical, run, step: at.step, before, contributions, leaves, updates, private: None }, after))
     }
 }

@@ -71,6 +71,15 @@ pub enum InstanceInputs {
 }
 
 impl InstanceInputs {
+    /// The digests of all of them.
+    pub fn digests(&self) -> Vec<InputDigest> {
+        match *self {
+            InstanceInputs::Layer { weights, entering } => vec![weights, entering],
+            InstanceInputs::Head { weights, sequence, entering } => vec![weights, sequence, entering],
+            InstanceInputs::Update { values } => vec![values],
+        }
+    }
+
     /// Which circuit they are for.
     pub fn segment(&self) -> SegmentKind {
         match self {

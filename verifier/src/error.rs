@@ -235,6 +235,24 @@ pub enum StepError {
         /// The sequence.
         sequence: u32,
     },
+    /// A private run's bundle is given as a public one's, or the other way round.
+    #[error("the step is public where the run is private, or private where the run is public")]
+    Kind,
+    /// A private step discloses a sum of losses where its run discloses none, none where it does, or one of other steps.
+    #[error("the step does not disclose the sum of losses that the run discloses")]
+    Disclosed,
+    /// A sum of losses begins with those of other steps.
+    #[error("a sum of losses does not begin with those of the steps before: step {step}")]
+    LossesBefore {
+        /// The step that discloses it.
+        step: u64,
+    },
+    /// What is wired is not shown to differ in its blinding alone.
+    #[error("{source}: the proof that both ends of each wire hold the same")]
+    Span {
+        /// Why.
+        source: VerifyError,
+    },
     /// Proofs fail the final multi-scalar multiplication.
     #[error("{}", invalid(.0))]
     Invalid(Vec<Part>),
@@ -337,6 +355,8 @@ pub enum Part {
     },
     /// The opening which shows that the output commitments are canonical.
     Canonical,
+    /// The proof that both ends of each wire of a private step hold the same.
+    Span,
 }
 
 impl fmt::Display for Part {
@@ -346,6 +366,7 @@ impl fmt::Display for Part {
             Part::Heads { contribution, index } => write!(f, "contribution {contribution}, head proof {index}"),
             Part::Update { index } => write!(f, "update proof {index}"),
             Part::Canonical => f.write_str("opening of the output commitments"),
+            Part::Span => f.write_str("proof that both ends of each wire hold the same"),
         }
     }
 }

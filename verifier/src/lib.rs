@@ -45,6 +45,7 @@ pub mod oracle;
 pub mod proof;
 mod reader;
 pub mod run;
+pub mod span;
 pub mod step;
 mod vanishing;
 
@@ -55,4 +56,5 @@ pub use keys::{KeysDigest, VerifyingKeys};
 pub use oracle::Oracle;
 pub use proof::{Claim, Ports, check, instances, verify};
 pub use run::{Basis, RunVerifier, VerifiedRun};
-pub use step::{CheckedContribution, Claimed, ClaimedUpdate, StepVerifier, Verified};
+pub use span::{check_span, verify_span};
+pub use step::{CheckedContribution, Claimed, ClaimedUpdate, LossSums, StepVerifier, Verified};

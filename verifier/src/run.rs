@@ -9,19 +9,21 @@
 use crate::batch::Batch;
 use crate::error::{BatchError, Culprit, Part, RunRefused, StepError};
 use crate::step::{StepVerifier, genesis_parts, parts};
-use backend::curve::Params;
+use backend::curve::{Params, PointSum};
 use circuits::model::{Config, State};
 use circuits::statements::dataset::Dataset;
 use circuits::statements::{Bundle, GenesisProof, Layouts, Run, RunData, StateCommitments, corpus_digest};
+use group::{CurveAffine, Group};
 
 /// What a step of a run says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepSummary {
     /// Number of the step.
     pub step: u64,
-    /// Sum of the losses over all predictions, frac 24.
-    pub loss: u128,
-    /// Predictions of the step.
+    /// Sum of the losses over all predictions, frac 24. Of a private run's step the sum that it discloses, if it does, and if all
+    /// steps that belong to it were verified.
+    pub loss: Option<u128>,
+    /// Predictions of the step, or of the steps that the sum is of.
     pub predictions: u64,
     /// Bytes of its proofs.
     pub proof_bytes: u64,
@@ -29,8 +31,8 @@ pub struct StepSummary {
 
 impl StepSummary {
     /// Mean loss per prediction in nats, for display only.
-    pub fn mean_loss(&self) -> f64 {
-        self.loss as f64 / f64::from(1 << 24) / self.predictions as f64
+    pub fn mean_loss(&self) -> Option<f64> {
+        self.loss.map(|loss| loss as f64 / f64::from(1 << 24) / self.predictions as f64)
     }
 }
 
@@ -87,6 +89,8 @@ pub struct RunVerifier<'a> {
     before: StateCommitments,
     basis: Basis,
     at: StateCommitments,
+    /// Of a private run, what the losses since the last sum that was disclosed add up to; none where a step is missing.
+    undisclosed: Option<PointSum>,
     steps: Vec<StepSummary>,
 }
 
@@ -139,6 +143,7 @@ impl<'a> RunVerifier<'a> {
             before: before.clone(),
             basis: Basis::default(),
             at: before.clone(),
+            undisclosed: starts_sum(run, first).then(PointSum::identity),
             steps: vec![],
         })
     }
@@ -221,10 +226,26 @@ impl<'a> RunVerifier<'a> {
             .map_err(|source| RunRefused::Step { step, source: Box::new(source) })?;
         let parts = parts(self.run, &self.config).into_iter();
         self.claims.extend(parts.map(|part| Culprit { step: Some(step), part }));
+        let mut loss = verified.loss;
+        if let Some(sums) = verified.losses {
+            let before = sums.before.map_or_else(PointSum::identity, |before| CurveAffine::to_curve(&before));
+            match self.undisclosed {
+                Some(sum) if loss.is_some() && sum != before => {
+                    return Err(RunRefused::Step { step, source: Box::new(StepError::LossesBefore { step }) });
+                }
+                Some(_) => {}
+                None => loss = None,
+            }
+            self.undisclosed = match starts_sum(self.run, step + 1) {
+                true => Some(PointSum::identity()),
+                false => self.undisclosed.map(|sum| sum + sums.own),
+            };
+        }
+        let steps = self.run.disclosure.loss_of(step).unwrap_or(1);
         self.steps.push(StepSummary {
             step,
-            loss: verified.loss,
-            predictions: self.run.predictions(&self.config),
+            loss,
+            predictions: self.run.predictions(&self.config).saturating_mul(steps),
             proof_bytes: bundle.proof_bytes(),
         });
         self.at = verified.after;
@@ -236,8 +257,9 @@ impl<'a> RunVerifier<'a> {
         if self.steps.is_empty() {
             return Err(RunRefused::Empty);
         }
-        let is_of_steps =
-            |claim: &Culprit| claim.step.is_some_and(|step| step >= self.first) && claim.part != Part::Canonical;
+        let is_of_steps = |claim: &Culprit| {
+            claim.step.is_some_and(|step| step >= self.first) && !matches!(claim.part, Part::Canonical | Part::Span)
+        };
         match self.batch.finish() {
             Ok(()) => Ok(VerifiedRun {
                 before: self.before,
@@ -254,4 +276,9 @@ impl<'a> RunVerifier<'a> {
             }
         }
     }
+}
+
+/// Whether a sum of losses begins with the losses of this step.
+fn starts_sum(run: &Run, step: u64) -> bool {
+    step.checked_sub(1).is_none_or(|last| run.disclosure.loss_of(last).is_some())
 }

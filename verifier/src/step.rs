@@ -8,18 +8,20 @@ use crate::error::{BatchError, Part, StepError, VerifyError};
 use crate::keys::{KeysDigest, VerifyingKeys};
 use crate::oracle::Oracle;
 use crate::proof::{Ports, instances};
-use backend::curve::{F, Params, Point};
-use backend::ports::{commit_canonical, sum};
+use crate::span::Pairs;
+use backend::curve::{F, Params, Point, PointSum};
+use backend::ports::{PortError, commit_canonical, sum};
 use circuits::model::{Config, Slot, Spec};
 use circuits::ops::sgd::Hyper;
-use circuits::segments::{Circuits, Privacy, SegmentKind, head, layer, update};
+use circuits::segments::{Circuits, Privacy, SegmentKind, head, update};
 use circuits::statements::dataset::Leaf;
 use circuits::statements::domain::{Domain, Place};
+use circuits::statements::ties::{self, Wired};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, Run, RunData, StateCommitments, check_instances,
-    commit_movement, commit_whole,
+    Bundle, Contribution, DisclosedLoss, Encoding, GenesisProof, Layouts, Run, RunData, StateCommitments,
+    check_instances, commit_movement, commit_whole,
 };
-use group::{Curve, CurveAffine, GroupEncoding};
+use group::{Curve, CurveAffine, Group, GroupEncoding};
 use plonkish::field;
 use std::collections::BTreeMap;
 
@@ -41,8 +43,20 @@ pub struct StepVerifier {
 pub struct Verified {
     /// State after the step.
     pub after: StateCommitments,
-    /// Sum of the losses over all predictions of the step, frac 24.
-    pub loss: u128,
+    /// Sum of the losses, frac 24: over all predictions of a public step; of a private one the sum that it discloses, if it
+    /// does, which is one of several steps where there is a commitment [before](LossSums::before).
+    pub loss: Option<u128>,
+    /// Of a private step.
+    pub losses: Option<LossSums>,
+}
+
+/// Commitments of sums of losses of a private step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossSums {
+    /// Of its own.
+    pub own: PointSum,
+    /// Of those before it in the disclosed sum, as the bundle claims it: the steps before show whether it is.
+    pub before: Option<Point>,
 }
 
 /// What a contribution is checked against.
@@ -81,8 +95,12 @@ pub struct CheckedContribution {
     pub gradients: Vec<Vec<Point>>,
     /// Commitments of its sequences.
     pub batches: Vec<Point>,
-    /// Sum of the losses over its predictions, frac 24.
+    /// Sum of the losses over its predictions, frac 24; 0 of a private contribution.
     pub loss: u128,
+    /// Of a private contribution, the commitments of each sequence's loss.
+    pub losses: Vec<Point>,
+    /// Of a private contribution, ends of wires: they are equal once [`Batch::add_span`] has shown it.
+    pub pairs: Pairs,
 }
 
 impl StepVerifier {
@@ -154,7 +172,7 @@ impl StepVerifier {
         bundle: &Bundle,
         sequences: Option<&[Vec<Vec<u8>>]>,
     ) -> Result<Verified, StepError> {
-        if run.check()? != self.spec_config {
+        if run.check()? != self.spec_config || run.disclosure.privacy() != self.privacy {
             return Err(StepError::Keys);
         }
         if bundle.run != *run {
@@ -188,7 +206,7 @@ impl StepVerifier {
                 instances_per_proof: run.instances_per_proof,
             };
             let of_contribution = self.contribution(batch, claimed, contribution)?;
-            if let Some(leaves) = leaves.next() {
+            if let Some(leaves) = leaves.next().filter(|_| self.privacy == Privacy::Public) {
                 matches_leaves(index, &of_contribution.batches, leaves)?;
             }
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
@@ -200,9 +218,56 @@ impl StepVerifier {
         let domain = Run::update_domain(&id, number, &digest);
         let claimed =
             ClaimedUpdate { domain: &domain, hyper: &hyper, before, instances_per_proof: run.instances_per_proof };
-        let after = self.update(batch, claimed, &checked, &bundle.updates)?;
-        self.outputs(batch, &checked, &after, &bundle.canonical)?;
-        Ok(Verified { after, loss: checked.iter().map(|c| c.loss).sum() })
+        let (after, of_update) = self.update_and_pairs(batch, claimed, &checked, &bundle.updates)?;
+        let Some(private) = &bundle.private else {
+            if self.privacy == Privacy::Private {
+                return Err(StepError::Kind);
+            }
+            self.outputs(batch, &checked, &after, &bundle.canonical)?;
+            let loss = Some(checked.iter().map(|c| c.loss).sum());
+            return Ok(Verified { after, loss, losses: None });
+        };
+        if self.privacy == Privacy::Public || !bundle.canonical.is_empty() {
+            return Err(StepError::Kind);
+        }
+        let mut pairs: Pairs = checked.iter().zip(bundle.leaves.chunks(run.batch.max(1) as usize)).try_fold(
+            vec![],
+            |mut pairs, (of_contribution, leaves)| {
+                pairs.extend_from_slice(&of_contribution.pairs);
+                let leaves = decode(leaves.iter().map(|leaf| &leaf.commitment))?;
+                let ties = ties::of_leaves(&of_contribution.batches, &leaves);
+                pairs.extend(ties.iter().flat_map(|tie| zip(tie.found, tie.expected)));
+                Ok::<_, StepError>(pairs)
+            },
+        )?;
+        pairs.extend(of_update);
+        let losses = self.disclosed(params, (run, number), &checked, private.loss.as_ref(), &mut pairs)?;
+        let refused = |source| StepError::Span { source };
+        batch.add_span(&bundle.span_statement()?, &pairs, &private.span).map_err(refused)?;
+        let loss = private.loss.as_ref().map(|loss| loss.sum.into());
+        Ok(Verified { after, loss, losses: Some(losses) })
+    }
+
+    /// Adds the pair of the losses' sum and of the sum that is disclosed, where the run discloses one at this step.
+    fn disclosed(
+        &self,
+        params: &Params,
+        (run, step): (&Run, u64),
+        contributions: &[CheckedContribution],
+        loss: Option<&DisclosedLoss>,
+        pairs: &mut Pairs,
+    ) -> Result<LossSums, StepError> {
+        let own = contributions.iter().flat_map(|c| &c.losses).fold(PointSum::identity(), |sum, loss| sum + loss);
+        let before = match (run.disclosure.loss_of(step), loss) {
+            (None, None) => return Ok(LossSums { own, before: None }),
+            (Some(1), Some(DisclosedLoss { before: None, .. })) => None,
+            (Some(2..), Some(DisclosedLoss { before: Some(before), .. })) => Some(decode([before])?[0]),
+            _ => return Err(StepError::Disclosed),
+        };
+        let sum = before.map_or(own, |before| own + before);
+        let said = params.generators().lagrange[0] * F::from(loss.map_or(0, |loss| loss.sum));
+        pairs.push((sum.to_affine(), said.to_affine()));
+        Ok(LossSums { own, before })
     }
 
     /// Checks all of a contribution but the claims that it adds to `batch`, that its sequences are those assigned, and
@@ -215,52 +280,48 @@ impl StepVerifier {
     ) -> Result<CheckedContribution, StepError> {
         let Claimed { domain, index, before, sequences, instances_per_proof } = claimed;
         let layers = self.spec_config.layers;
-        count("losses", sequences, contribution.losses.len())?;
+        let public = self.privacy == Privacy::Public;
+        count("losses", if public { sequences } else { 0 }, contribution.losses.len())?;
         let of_layer = |i: usize| {
             let (sequence, layer) = ((i / layers) as u32, (i % layers) as u32);
             vec![domain.context(Place::Layer { sequence, layer })]
         };
-        let of_head =
-            |i: usize| vec![F::from(contribution.losses[i]), domain.context(Place::Head { sequence: i as u32 })];
+        let of_head = |i: usize| {
+            let loss = contribution.losses.get(i).map(|&loss| F::from(loss));
+            loss.into_iter().chain([domain.context(Place::Head { sequence: i as u32 })]).collect()
+        };
         let all = sequences.saturating_mul(layers);
         let (of_layers, of_heads) = ((all, instances_per_proof), (sequences, instances_per_proof));
         let layer_ports =
             self.proofs(batch, ("layer", SegmentKind::Layer), &contribution.layers, of_layers, &of_layer)?;
         let head_ports = self.proofs(batch, ("head", SegmentKind::Head), &contribution.heads, of_heads, &of_head)?;
 
-        let mut gradients: Vec<Vec<&[Point]>> = vec![vec![]; self.layouts.segments()];
-        for (s, of_head) in head_ports.iter().enumerate() {
-            let sequence = s as u32;
-            let at_state = |place: Place, segment: usize, port: &[Point]| {
-                let is = |expected: &[Encoding]| port.iter().map(Point::to_bytes).eq(expected.iter().copied());
-                if before.segments.get(segment).is_some_and(|state| is(&state.w)) {
-                    Ok(())
-                } else {
-                    Err(StepError::State { contribution: index, place, port: "weights" })
+        let mut pairs = vec![];
+        if public {
+            let [of_layers, of_heads] = [&layer_ports, &head_ports].map(|ports| map_ports(ports, Point::to_bytes));
+            let weights: Vec<Vec<Encoding>> = before.segments.iter().map(|segment| segment.w.clone()).collect();
+            for tie in ties::of_contribution(&weights, layers, (&of_layers, &of_heads)) {
+                if tie.found != tie.expected {
+                    return Err(untied(index, tie.wired));
                 }
-            };
-            at_state(Place::Head { sequence }, layers, &of_head[head::WEIGHTS])?;
-            gradients[layers].push(&of_head[head::GRADIENTS]);
-            // The wires, bottom to top: head to layers and back.
-            let mut below = &of_head[head::LOWER];
-            for (l, summands) in gradients.iter_mut().enumerate().take(layers) {
-                let of_layer = &layer_ports[s * layers + l];
-                at_state(Place::Layer { sequence, layer: l as u32 }, l, &of_layer[layer::WEIGHTS])?;
-                if of_layer[layer::LOWER] != *below {
-                    return Err(StepError::Wire { contribution: index, sequence, boundary: l });
-                }
-                below = &of_layer[layer::UPPER];
-                summands.push(&of_layer[layer::GRADIENTS]);
             }
-            if of_head[head::UPPER] != *below {
-                return Err(StepError::Wire { contribution: index, sequence, boundary: layers });
+        } else {
+            let weights = before.segments.iter().map(|segment| decode(&segment.w)).collect::<Result<Vec<_>, _>>()?;
+            for tie in ties::of_contribution(&weights, layers, (&layer_ports, &head_ports)) {
+                if tie.found.len() != tie.expected.len() {
+                    return Err(untied(index, tie.wired));
+                }
+                pairs.extend(zip(tie.found, tie.expected));
             }
         }
+        let gradients = ties::gradients(layers, (&layer_ports, &head_ports));
         let gradients = (0..).zip(&gradients).map(|(segment, summands)| self.one_blind(segment, summands));
         Ok(CheckedContribution {
             gradients: gradients.collect::<Result<_, _>>()?,
             batches: head_ports.iter().flat_map(|ports| ports[head::BATCH].iter().copied()).collect(),
             loss: contribution.losses.iter().map(|&l| u128::from(l)).sum(),
+            losses: if public { vec![] } else { head_ports.iter().map(|ports| ports[head::LOSS][0]).collect() },
+            pairs,
         })
     }
 
@@ -271,7 +332,7 @@ impl StepVerifier {
         Ok(total.into_iter().map(|point| (point.to_curve() - surplus).to_affine()).collect())
     }
 
-    /// Checks all of the update of the state `before` by the sum of the contributions' gradients but the claims that it
+    /// Checks all of a public update of the state `before` by the sum of the contributions' gradients but the claims that it
     /// adds to `batch`, and that the new commitments, which it gives, are canonical.
     pub fn update(
         &self,
@@ -280,22 +341,47 @@ impl StepVerifier {
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
+        if self.privacy == Privacy::Private {
+            return Err(StepError::Keys);
+        }
+        Ok(self.update_and_pairs(batch, claimed, contributions, updates)?.0)
+    }
+
+    /// The same of either kind; of a private one with the pairs that are still to be shown.
+    fn update_and_pairs(
+        &self,
+        batch: &mut Batch<'_>,
+        claimed: ClaimedUpdate<'_>,
+        contributions: &[CheckedContribution],
+        updates: &[Vec<u8>],
+    ) -> Result<(StateCommitments, Pairs), StepError> {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
         let places = self.update_places();
         let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates))?;
         let before = before.decode().map_err(StepError::Commitments)?;
+        let mut expected = vec![];
         for segment in 0..self.layouts.segments() {
-            let refused = || StepError::Dividends { segment };
-            let state = before.get(segment).ok_or_else(refused)?;
+            let state = before.get(segment).ok_or(StepError::Dividends { segment })?;
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
             let summed = (&total[..], contributions.len());
-            let dividends = state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?;
-            if self.layouts.join(&ports, update::DIVIDENDS, segment) != dividends {
-                return Err(refused());
+            expected.push(state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?);
+        }
+        let (found, mut pairs) = (ties::dividends(&self.layouts, &ports), vec![]);
+        for tie in ties::of_update(&found, &expected) {
+            let equal = match self.privacy {
+                Privacy::Public => tie.found == tie.expected,
+                Privacy::Private => tie.found.len() == tie.expected.len(),
+            };
+            if !equal {
+                return Err(untied(0, tie.wired));
+            }
+            if self.privacy == Privacy::Private {
+                pairs.extend(zip(tie.found, tie.expected));
             }
         }
-        self.layouts.state_after(&before, &ports, &self.blind).map_err(StepError::Commitments)
+        let after = self.layouts.state_after(&before, &ports, &self.blind).map_err(StepError::Commitments)?;
+        Ok((after, pairs))
     }
 
     /// Adds update proofs in a domain to the batch; gives the ports of all `places`.
@@ -384,7 +470,12 @@ impl StepVerifier {
                 return Err(refused(Slot::Momentum.name()));
             }
         }
-        self.outputs(batch, &[], state, &proof.canonical)
+        match self.privacy {
+            Privacy::Public => self.outputs(batch, &[], state, &proof.canonical),
+            // They are those of proofs, which were verified: nothing else needs to be shown.
+            Privacy::Private if proof.canonical.is_empty() => Ok(()),
+            Privacy::Private => Err(StepError::Kind),
+        }
     }
 
     /// Places of an update's instances, in order.
@@ -418,6 +509,30 @@ impl StepVerifier {
         let outputs: Vec<Point> = gradients.copied().chain(after).collect();
         batch.add_canonical(&outputs, opening).map_err(refused)
     }
+}
+
+/// Why a wire is refused.
+fn untied(contribution: u32, wired: Wired) -> StepError {
+    match wired {
+        Wired::State(place) => StepError::State { contribution, place, port: "weights" },
+        Wired::Boundary { sequence, boundary } => StepError::Wire { contribution, sequence, boundary },
+        Wired::Leaf { sequence } => StepError::LeafWire { contribution, sequence },
+        Wired::Dividends { segment } => StepError::Dividends { segment },
+    }
+}
+
+fn zip<'a>(found: &'a [Point], expected: &'a [Point]) -> impl Iterator<Item = (Point, Point)> + 'a {
+    found.iter().copied().zip(expected.iter().copied())
+}
+
+fn map_ports<T>(ports: &Ports, f: impl Fn(&Point) -> T) -> ties::Ports<T> {
+    let instance = |instance: &Vec<Vec<Point>>| instance.iter().map(|port| port.iter().map(&f).collect()).collect();
+    ports.iter().map(instance).collect()
+}
+
+fn decode<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<Point>, StepError> {
+    let point = |(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column });
+    encodings.into_iter().enumerate().map(point).collect::<Result<_, _>>().map_err(StepError::Commitments)
 }
 
 /// Requires the leaves of a bundle to be those that the seed assigns; a run on a corpus has none.
@@ -503,17 +618,18 @@ pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
         parts.extend(proofs(batch).map(|index| Part::Heads { contribution, index }));
     }
     let updates = proofs(Layouts::new(config).updates().len());
-    parts.extend(update_parts(updates));
+    parts.extend(updates.map(|index| Part::Update { index }));
+    parts.push(match run.disclosure.privacy() {
+        Privacy::Public => Part::Canonical,
+        Privacy::Private => Part::Span,
+    });
     parts
 }
 
 /// Places of a genesis proof's claims, in the order in which they are checked.
 pub fn genesis_parts(proof: &GenesisProof) -> Vec<Part> {
-    update_parts(0..proof.updates.len()).collect()
-}
-
-fn update_parts(updates: std::ops::Range<usize>) -> impl Iterator<Item = Part> {
-    updates.map(|index| Part::Update { index }).chain([Part::Canonical])
+    let updates = (0..proof.updates.len()).map(|index| Part::Update { index });
+    updates.chain((!proof.canonical.is_empty()).then_some(Part::Canonical)).collect()
 }
 
 fn encode(points: &[Point]) -> Vec<Encoding> {

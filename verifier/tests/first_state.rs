@@ -19,7 +19,7 @@ use circuits::segments::update::UpdateValues;
 use circuits::segments::{head, layer, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
-    Bundle, Contribution, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError,
+    Bundle, Contribution, Disclosure, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError,
     SegmentState, StateCommitments,
 };
 use ff::Field;
@@ -59,6 +59,7 @@ fn run(genesis: StateCommitments) -> Run {
         circuits: CIRCUIT_VERSION,
         config: SPEC.config.to_json(),
         genesis,
+        disclosure: Disclosure::Public,
         data: RunData::Corpus([0; 32]),
         seed: 1,
         batch: 1,
@@ -220,7 +221,8 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
     let (run_of, updates) = (run.clone(), vec![updates.bytes]);
-    let bundle = Bundle { run: run_of, step: 0, before, contributions, leaves: vec![], updates, canonical };
+    let bundle =
+        Bundle { run: run_of, step: 0, before, contributions, leaves: vec![], updates, canonical, private: None };
     Forged { run, state, wished, bundle }
 });
 
@@ -282,7 +284,7 @@ fn a_step_from_field_elements_holds_and_nothing_shows_its_first_state() {
     let Forged { run, wished, bundle, .. } = &*FORGED;
     let verified = verify(run, bundle, Ok).unwrap();
     assert!(!verified.basis.is_some());
-    assert!(verified.steps[0].mean_loss() < 1e-6);
+    assert!(verified.steps[0].mean_loss().unwrap() < 1e-6);
     assert_eq!(verified.after, commit_state(&PARAMS, &SPEC, wished).unwrap());
     // halo2's verifier accepts each proof as well: the circuits have no hole that only ours does not see.
     let both = StepVerifier::new(&PARAMS, &SPEC.config).unwrap().with_oracles(&PARAMS, &PROVING.circuits).unwrap();
@@ -606,7 +608,7 @@ fn a_momentum_from_nowhere() {
         }
         let canonical = prove_canonical(&PARAMS, &all, &commit_port(&PARAMS, &all).unwrap()).unwrap();
         let (run, contributions) = (run.clone(), vec![proven.contribution]);
-        Bundle { run, step: number, before, contributions, leaves: vec![], updates, canonical }
+        Bundle { run, step: number, before, contributions, leaves: vec![], updates, canonical, private: None }
     };
     let one = step(1, &first, &honest, &mid, Some(&second));
     let two = step(2, &second, &mid, &wished, None);

@@ -10,7 +10,7 @@ use backend::ports::commit_canonical;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{
-    Bundle, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, corpus_digest,
+    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, corpus_digest,
 };
 use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
@@ -46,6 +46,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
+        disclosure: Disclosure::Public,
         data: RunData::Corpus(corpus_digest(CORPUS)),
         seed: DRAW.seed,
         batch: 1,
@@ -81,7 +82,7 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     let batch = vec![draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap()];
     let run = bundle.run.clone();
     let verified = verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batch)).unwrap();
-    assert_eq!(verified.loss, u128::from(bundle.contributions[0].losses[0]));
+    assert_eq!(verified.loss, Some(bundle.contributions[0].losses[0].into()));
 
     // The same step under another statement: each rule has its own error.
     let check =

@@ -7,7 +7,7 @@ use backend::curve::CIRCUIT_VERSION;
 use circuits::model::{Config, Optimizer, Schedule, Slot};
 use circuits::statements::codec::{Encoded, decode, encode};
 use circuits::statements::{
-    Bundle, Contribution, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, SegmentState, StateCommitments,
+    Bundle, Contribution, Disclosure, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, SegmentState, StateCommitments,
 };
 use common::{KEY, ONE, PARAMS};
 use rand_chacha::ChaCha20Rng;
@@ -76,6 +76,7 @@ fn bundle() -> Bundle {
         circuits: CIRCUIT_VERSION,
         config: config.to_json(),
         genesis: state.clone(),
+        disclosure: Disclosure::Public,
         data: RunData::Corpus([7; 32]),
         seed: 1,
         batch: 1,
@@ -93,6 +94,7 @@ fn bundle() -> Bundle {
         leaves: vec![],
         updates: vec![vec![3; 500]],
         canonical: vec![4; 100],
+        private: None,
     }
 }
 

@@ -5,7 +5,7 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::ops::sgd::Hyper;
-use circuits::statements::{Bundle, MAX_INSTANCES_PER_PROOF, Run, RunData};
+use circuits::statements::{Bundle, Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
@@ -30,6 +30,7 @@ fn valid_proofs_that_do_not_belong_together() {
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
+        disclosure: Disclosure::Public,
         data: RunData::Corpus([0; 32]),
         seed: 1,
         batch: 2,

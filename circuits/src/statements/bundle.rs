@@ -1,9 +1,10 @@
 //! What is handed to a verifier: the proofs of a step, and of a first state.
 
-use super::codec::Encoded;
+use super::codec::{self, CodecError, Encoded};
 use super::dataset::Leaf;
-use super::{Domain, Run, RunError, StateCommitments, model_digest};
+use super::{Domain, Encoding, Run, RunError, StateCommitments, model_digest};
 use crate::model::Config;
+use backend::span::SpanStatement;
 use serde::{Deserialize, Serialize};
 
 /// Most instances of one circuit in one proof: it bounds the prover's memory. So many are in a proof where nothing else
@@ -18,12 +19,30 @@ pub fn check_instances(per_proof: u32) -> Result<(), RunError> {
 /// One contribution's proofs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
-    /// Sum of the losses of each sequence, frac 24.
+    /// Sum of the losses of each sequence, frac 24; none in a private run.
     pub losses: Vec<u64>,
     /// Layer proofs, each of as many instances as the run says, ordered by sequence, then layer.
     pub layers: Vec<Vec<u8>>,
     /// Head proofs, ordered by sequence.
     pub heads: Vec<Vec<u8>>,
+}
+
+/// A sum of losses that a private run discloses: of a step, or of some steps of which it is the last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisclosedLoss {
+    /// The sum, frac 24.
+    pub sum: u64,
+    /// Commitment of the sum of the losses of the steps before that belong to it; none if it is of one step.
+    pub before: Option<Encoding>,
+}
+
+/// What a private step's bundle has where a public one shows commitments to be canonical.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivateStep {
+    /// Sum of losses, where the run discloses one at this step.
+    pub loss: Option<DisclosedLoss>,
+    /// Proof that all that is wired differs in what hides it alone ([`backend::span`]).
+    pub span: Vec<u8>,
 }
 
 /// A proven step.
@@ -41,21 +60,32 @@ pub struct Bundle {
     pub leaves: Vec<Leaf>,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
-    /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind.
+    /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind; empty in a
+    /// private run.
     pub canonical: Vec<u8>,
+    /// Of a private run.
+    pub private: Option<PrivateStep>,
 }
 
 impl Bundle {
+    /// What a private step's differences are folded by: all of the bundle but the proof of that.
+    pub fn span_statement(&self) -> Result<SpanStatement, CodecError> {
+        let without = |private: &PrivateStep| PrivateStep { span: vec![], ..private.clone() };
+        let statement = Bundle { private: self.private.as_ref().map(without), ..self.clone() };
+        Ok(SpanStatement::new(&codec::encode(&statement)?))
+    }
+
     /// Bytes of everything that is proof.
     pub fn proof_bytes(&self) -> u64 {
         let gradients = self.contributions.iter().flat_map(|c| c.layers.iter().chain(&c.heads));
-        gradients.chain(&self.updates).chain([&self.canonical]).map(|proof| proof.len() as u64).sum()
+        let span = self.private.iter().map(|private| &private.span);
+        gradients.chain(&self.updates).chain([&self.canonical]).chain(span).map(|proof| proof.len() as u64).sum()
     }
 }
 
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
-    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set.
+    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set, private steps.
     const VERSION: u32 = 3;
     const NAME: &'static str = "bundle";
 }
@@ -70,7 +100,7 @@ pub struct GenesisProof {
     pub instances_per_proof: u32,
     /// Update proofs, ordered by segment, then lane group; behind them as many of the weights before the last movement.
     pub updates: Vec<Vec<u8>>,
-    /// Opening which shows that the commitments of the state have the canonical blind.
+    /// Opening which shows that the commitments of the state have the canonical blind; empty of a private run.
     pub canonical: Vec<u8>,
 }
 

@@ -3,6 +3,7 @@
 use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
 use super::run::{Run, corpus_digest};
 use crate::model::{Config, DataError, Draw, draw_batch};
+use backend::curve::F;
 use serde::{Deserialize, Serialize};
 
 /// The data that a run names.
@@ -51,12 +52,14 @@ pub struct Assigned {
     pub sequences: Vec<Vec<u8>>,
     /// Their leaves, where the run is on a data set.
     pub leaves: Vec<Leaf>,
+    /// The leaves' blinds: secrets, where the data set is private.
+    pub blinds: Vec<F>,
 }
 
 /// Of a corpus.
 impl From<Vec<Vec<u8>>> for Assigned {
     fn from(sequences: Vec<Vec<u8>>) -> Self {
-        Assigned { sequences, leaves: vec![] }
+        Assigned { sequences, leaves: vec![], blinds: vec![] }
     }
 }
 
@@ -113,8 +116,9 @@ impl Run {
                 let batch = |leaves: Vec<u64>| {
                     let sequences = leaves.iter().map(|&leaf| dataset.tokens(leaf).map(<[u8]>::to_vec));
                     let sequences = sequences.collect::<Result<_, _>>()?;
+                    let blinds = leaves.iter().map(|&leaf| dataset.blind(leaf)).collect::<Result<_, _>>()?;
                     let leaves = leaves.iter().map(|&leaf| dataset.leaf(leaf)).collect::<Result<_, _>>()?;
-                    Ok(Assigned { sequences, leaves })
+                    Ok(Assigned { sequences, leaves, blinds })
                 };
                 self.assigned_leaves(root, step).into_iter().map(batch).collect()
             }

@@ -42,10 +42,10 @@ impl Layouts {
     }
 
     /// A port's columns of a segment, over all lane groups, by the ports of an update's instances: `[lane group][port][column]`.
-    pub fn join(&self, ports: &[Vec<Vec<Point>>], which: PortId, segment: usize) -> Vec<Point> {
+    pub fn join<T: Clone>(&self, ports: &[Vec<Vec<T>>], which: PortId, segment: usize) -> Vec<T> {
         let places = self.updates();
         let of_segment = places.iter().zip(ports).filter(|((s, _), _)| *s == segment);
-        of_segment.flat_map(|(_, ports)| ports[which].iter().copied()).collect()
+        of_segment.flat_map(|(_, ports)| ports[which].iter().cloned()).collect()
     }
 
     /// The state that an update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment of a zero

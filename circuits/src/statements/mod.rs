@@ -28,9 +28,13 @@ mod run;
 mod size;
 #[cfg(feature = "proofs")]
 mod state;
+#[cfg(feature = "proofs")]
+pub mod ties;
 
 #[cfg(feature = "proofs")]
-pub use bundle::{Bundle, Contribution, GenesisProof, MAX_INSTANCES_PER_PROOF, check_instances};
+pub use bundle::{
+    Bundle, Contribution, DisclosedLoss, GenesisProof, MAX_INSTANCES_PER_PROOF, PrivateStep, check_instances,
+};
 #[cfg(feature = "proofs")]
 pub use data::{AssignError, Assigned, RunData, TrainingData};
 #[cfg(feature = "proofs")]
@@ -40,8 +44,11 @@ pub use domain::{Domain, Place};
 #[cfg(feature = "proofs")]
 pub use layouts::Layouts;
 #[cfg(feature = "proofs")]
-pub use run::{MAX_PREDICTIONS, Run, RunError, corpus_digest};
+pub use run::{Disclosure, MAX_PREDICTIONS, Run, RunError, corpus_digest};
 #[cfg(feature = "proofs")]
 pub use size::{Extent, StepSize};
 #[cfg(feature = "proofs")]
-pub use state::{Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, model_digest};
+pub use state::{
+    Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, dividend_scalars,
+    model_digest,
+};

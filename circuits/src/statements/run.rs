@@ -5,6 +5,7 @@ use super::data::RunData;
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
 use crate::model::{Config, ConfigError, Optimizer, Schedule};
 use crate::ops::sgd::{Hyper, HyperError};
+use crate::segments::Privacy;
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,39 @@ pub const MAX_PREDICTIONS: u64 = (1 << 24) - 1;
 /// Digest of a corpus.
 pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
     codec::digest(b"gradcoin-corpus", corpus)
+}
+
+/// What a run shows of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disclosure {
+    /// Canonical commitments of states, gradients and sequences, and the loss of every sequence.
+    #[default]
+    Public,
+    /// Sums of losses alone.
+    Private {
+        /// Steps over which the losses are added up; of 0, none is shown.
+        loss_steps: u32,
+    },
+}
+
+impl Disclosure {
+    /// The kind of circuits that this takes.
+    pub fn privacy(self) -> Privacy {
+        match self {
+            Disclosure::Public => Privacy::Public,
+            Disclosure::Private { .. } => Privacy::Private,
+        }
+    }
+
+    /// Of a private run, how many steps' losses a step discloses, itself the last of them; none, if it discloses none.
+    pub fn loss_of(self, step: u64) -> Option<u64> {
+        match self {
+            Disclosure::Private { loss_steps } if loss_steps > 0 => {
+                (step % u64::from(loss_steps) == u64::from(loss_steps) - 1).then_some(loss_steps.into())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A run: everything that its steps have in common.
@@ -26,6 +60,8 @@ pub struct Run {
     pub config: String,
     /// State before the first step.
     pub genesis: StateCommitments,
+    /// What is shown of it.
+    pub disclosure: Disclosure,
     /// What batches are drawn from.
     pub data: RunData,
     /// Seed of the batches.
@@ -44,7 +80,7 @@ pub struct Run {
 
 impl Encoded for Run {
     const MAGIC: [u8; 8] = *b"GRADRUN\0";
-    // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone.
+    // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone; what is disclosed.
     const VERSION: u32 = 3;
     const NAME: &'static str = "run";
 }
@@ -64,6 +100,9 @@ pub enum RunError {
     /// The configuration's text is not its canonical form.
     #[error("the configuration is not in canonical form")]
     ConfigText,
+    /// A private run would name a digest of its corpus.
+    #[error("a private run is on a data set: the digest of a corpus would confirm a guess")]
+    PrivateCorpus,
     /// No sequences, or more predictions than the update's circuit can add up.
     #[error(
         "a step has {0} predictions (sequences of a contribution × contributions × context); it must have 1 to \
@@ -113,6 +152,9 @@ impl Run {
     /// passes has a rate that the update cannot express.
     pub fn check_settings(&self, config: &Config) -> Result<(), RunError> {
         check_instances(self.instances_per_proof)?;
+        if self.disclosure != Disclosure::Public && matches!(self.data, RunData::Corpus(_)) {
+            return Err(RunError::PrivateCorpus);
+        }
         if !self.schedule.is_sound() {
             return Err(RunError::Schedule);
         }

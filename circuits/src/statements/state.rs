@@ -53,6 +53,19 @@ fn combination<const N: usize>(points: &[&Point; N], by: &[i128; N]) -> PointSum
     })
 }
 
+/// An update's dividends, `2^36·W36 + μ·v − λ·g − ω·W36`, as multiples of weights, low parts, momentum and gradient
+/// ([`dividend`]); and by how much the blinds of canonical commitments exceed 1 in it, where the gradient has so many summands.
+///
+/// [`dividend`]: crate::ops::sgd::dividend
+pub fn dividend_scalars(hyper: &Hyper, summands: usize) -> ([i128; 4], F) {
+    let [lambda, mu, omega] = [hyper.lambda, hyper.mu, hyper.omega].map(i128::from);
+    let kept = (1 << STATE_FRAC) - omega;
+    let scalars = [kept << LOW_BITS, kept, mu, -lambda];
+    // Of a canonical commitment the blind is 1.
+    let blinds = [scalars[0], scalars[1], scalars[2], -lambda * summands as i128];
+    (scalars, blinds.map(field::<F>).into_iter().sum::<F>() - F::ONE)
+}
+
 /// Commitments of the state of one segment: the columns of its ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentState {
@@ -96,10 +109,8 @@ impl SegmentPoints {
         commit_whole(&self.w, &self.lo)
     }
 
-    /// Of an update's dividends, `2^36·W36 + μ·v − λ·g − ω·W36` column by column ([`dividend`]), with the canonical blind.
-    /// `gradient` has as many blinds as summands; `zero` is the canonical commitment of a zero column.
-    ///
-    /// [`dividend`]: crate::ops::sgd::dividend
+    /// Of an update's dividends ([`dividend_scalars`]), column by column, with the canonical blind. `gradient` has as many blinds
+    /// as summands; `zero` is the canonical commitment of a zero column.
     pub fn dividends(
         &self,
         hyper: &Hyper,
@@ -107,12 +118,8 @@ impl SegmentPoints {
         zero: &Point,
     ) -> Result<Vec<Point>, PortError> {
         same_length(&[gradient], self.w.len())?;
-        let [lambda, mu, omega] = [hyper.lambda, hyper.mu, hyper.omega].map(i128::from);
-        let kept = (1 << STATE_FRAC) - omega;
-        let scalars = [kept << LOW_BITS, kept, mu, -lambda];
-        // Of a canonical commitment the blind is 1.
-        let blinds = [scalars[0], scalars[1], scalars[2], -lambda * summands as i128];
-        let surplus = zero * (blinds.map(field::<F>).into_iter().sum::<F>() - F::ONE);
+        let (scalars, surplus) = dividend_scalars(hyper, summands);
+        let surplus = zero * surplus;
         let columns = self.w.iter().zip(&self.lo).zip(&self.v).zip(gradient);
         let dividend = |(((w, lo), v), g)| combination(&[w, lo, v, g], &scalars) - surplus;
         Ok(affine(&columns.map(dividend).collect::<Vec<_>>()))

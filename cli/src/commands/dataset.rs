@@ -80,7 +80,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 /// Commits to the sequences of a corpus.
 pub fn committed(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
     let bar = ui.bar(0, 0, "{wide_bar} sequence {pos}/{len}, {eta} left");
-    let dataset = Dataset::new_told(params, config.context, corpus, &mut |done, all| {
+    let dataset = Dataset::new_told(params, config.context, corpus, None, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;

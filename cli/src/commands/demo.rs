@@ -129,7 +129,7 @@ impl Stranger<'_> {
             .and_then(|verifier| verifier.step(&bundle)?.finish())
             .map_err(Rejection::from)?;
         let summary = verified.steps.first().ok_or(Rejection::Run(verifier::RunRefused::Empty))?;
-        Ok((summary.mean_loss(), summary.proof_bytes, start.elapsed()))
+        Ok((summary.mean_loss().unwrap_or_default(), summary.proof_bytes, start.elapsed()))
     }
 
     /// Digest of the model at the end of the chain, which begins with a state that is shown to be in range.

@@ -16,6 +16,7 @@ pub mod parameters;
 pub mod permutation;
 pub mod ports;
 pub mod queries;
+pub mod span;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -1,16 +1,20 @@
-//! A data set: a corpus cut into sequences, their canonical commitments in a Merkle tree.
+//! A data set: a corpus cut into sequences, their commitments in a Merkle tree. Those of a public data set are canonical, those of a
+//! private one blinded by a secret.
 //!
 //! Sequence i is the T + 1 bytes from i·T on: each byte but the first of the corpus is predicted once. What a run or a
 //! chain names is the [`DatasetRoot`]; proofs of a batch show its commitment to be the leaf that was assigned.
 
 mod commit;
 mod root;
+mod secret;
 
 pub use root::{DatasetRoot, Leaf, MAX_LEAVES, MerkleProof};
+pub use secret::LeafSecret;
 
 use crate::statements::Encoding;
-use backend::curve::Params;
+use backend::curve::{F, Params};
 use backend::ports::PortError;
+use ff::Field;
 use root::Tree;
 
 /// Told how many sequences are committed to, and of how many.
@@ -75,16 +79,23 @@ pub struct Dataset {
     corpus: Vec<u8>,
     tree: Tree,
     root: DatasetRoot,
+    secret: Option<LeafSecret>,
 }
 
 impl Dataset {
     /// Commits to every sequence of `context` tokens of a corpus. Bytes at its end that fill no sequence are left out.
     pub fn new(params: &Params, context: usize, corpus: &[u8]) -> Result<Self, DatasetError> {
-        Self::new_told(params, context, corpus, &mut |_, _| {})
+        Self::new_told(params, context, corpus, None, &mut |_, _| {})
     }
 
-    /// The same, telling how far it is.
-    pub fn new_told(params: &Params, context: usize, corpus: &[u8], told: &mut Told<'_>) -> Result<Self, DatasetError> {
+    /// The same, telling how far it is; private, if there is a secret.
+    pub fn new_told(
+        params: &Params,
+        context: usize,
+        corpus: &[u8],
+        secret: Option<LeafSecret>,
+        told: &mut Told<'_>,
+    ) -> Result<Self, DatasetError> {
         let too_short = DatasetError::TooShort { bytes: corpus.len(), context };
         let predicted = corpus.len().saturating_sub(1);
         let leaves = predicted.checked_div(context).ok_or(DatasetError::Context)?;
@@ -96,11 +107,14 @@ impl Dataset {
         }
         let corpus = corpus.get(..leaves * context + 1).ok_or(too_short)?.to_vec();
         let mut tree = Tree::new();
-        for commitment in commit::commitments(params, context, &corpus, told)? {
+        let blind = |secret: LeafSecret| move |index: usize, tokens: &[u8]| secret.blind(index as u64, tokens);
+        let blind = secret.clone().map(blind);
+        let blind = blind.as_ref().map(|blind| blind as &commit::Blind<'_>);
+        for commitment in commit::commitments(params, context, &corpus, blind, told)? {
             tree.push(commitment);
         }
         let root = DatasetRoot::of(&tree)?;
-        Ok(Self { context, corpus, tree, root })
+        Ok(Self { context, corpus, tree, root, secret })
     }
 
     /// What names it.
@@ -121,7 +135,13 @@ impl Dataset {
         start.zip(end).and_then(|(start, end)| self.corpus.get(start..end)).ok_or(missing)
     }
 
-    /// A sequence's canonical commitment, encoded.
+    /// The blind of a sequence's commitment; its last rows are zero.
+    pub fn blind(&self, index: u64) -> Result<F, DatasetError> {
+        let tokens = self.tokens(index)?;
+        Ok(self.secret.as_ref().map_or(F::ONE, |secret| secret.blind(index, tokens)))
+    }
+
+    /// A sequence's commitment, encoded.
     pub fn commitment(&self, index: u64) -> Result<Encoding, DatasetError> {
         let leaf = usize::try_from(index).ok().and_then(|i| self.tree.get(i));
         leaf.copied().ok_or(DatasetError::Index { index, leaves: self.root.leaves() })
@@ -206,6 +226,30 @@ mod tests {
         assert_eq!((one.root().leaves(), one.tokens(0)), (1, Ok(&b"fivex"[..])));
         assert_eq!(one.proof(0), Ok(MerkleProof(vec![])));
         check(&params, &one, 0);
+    }
+
+    #[test]
+    fn private_leaves_have_blinds_of_their_own() {
+        let params = Params::new(6);
+        // Equal sequences among them.
+        let corpus = [b"abababababababab".repeat(3), b"other words".to_vec()].concat();
+        let of = |secret| Dataset::new_told(&params, 4, &corpus, secret, &mut |_, _| {}).unwrap();
+        let (public, a, b) = (of(None), of(Some(LeafSecret::new([1; 32]))), of(Some(LeafSecret::new([2; 32]))));
+        let mut seen = std::collections::BTreeSet::new();
+        for index in 0..public.root().leaves() {
+            let column: Vec<F> = batch_column(public.tokens(index).unwrap()).into_iter().map(field).collect();
+            assert_eq!(public.blind(index), Ok(F::ONE));
+            for private in [&a, &b] {
+                let blind = private.blind(index).unwrap();
+                let expected = backend::ports::commit_with_blind(&params, &column, blind).unwrap().to_bytes();
+                let leaf = private.leaf(index).unwrap();
+                assert_eq!(leaf.commitment, expected);
+                private.root().verify(index, &leaf.commitment, &leaf.path).unwrap();
+                assert!(seen.insert(expected));
+            }
+            assert!(!seen.contains(&public.commitment(index).unwrap()));
+        }
+        assert_eq!(format!("{:?}", LeafSecret::new([1; 32])), "LeafSecret");
     }
 
     proptest! {

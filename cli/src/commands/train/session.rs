@@ -14,7 +14,9 @@ use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Optimizer, Schedule, State, check_corpus};
 use circuits::statements::dataset::{Dataset, DatasetRoot};
-use circuits::statements::{MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData, corpus_digest};
+use circuits::statements::{
+    Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData, corpus_digest,
+};
 use prover::trainer::{Recipe, Trainer};
 use std::path::{Path, PathBuf};
 use verifier::RunRefused;
@@ -67,6 +69,7 @@ fn describe(
         circuits: CIRCUIT_VERSION,
         config,
         genesis,
+        disclosure: Disclosure::Public,
         data,
         seed: args.seed.unwrap_or(0),
         batch: args.batch.unwrap_or(8),

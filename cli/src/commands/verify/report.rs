@@ -209,7 +209,8 @@ fn table_of_steps(verified: &VerifiedRun) -> String {
     let mut text = String::new();
     for (i, step) in verified.steps.iter().enumerate() {
         if i < SHOWN || i + SHOWN >= verified.steps.len() {
-            text += &format!("step {:>4}  loss {:.4}\n", step.step, step.mean_loss());
+            let loss = step.mean_loss().map_or_else(|| "not disclosed".to_owned(), |loss| format!("{loss:.4}"));
+            text += &format!("step {:>4}  loss {loss}\n", step.step);
         } else if i == SHOWN {
             text += &format!("… {} more …\n", verified.steps.len() - 2 * SHOWN);
         }
@@ -222,7 +223,7 @@ fn steps_of(verified: &VerifiedRun) -> Result<Vec<Value>, LossError> {
         Ok(json!({
             "step": s.step,
             "loss": s.mean_loss(),
-            "loss_sum": public_loss(s.loss)?,
+            "loss_sum": s.loss.map(public_loss).transpose()?,
             "predictions": s.predictions,
             "proof_bytes": s.proof_bytes,
         }))

@@ -1,0 +1,78 @@
+//! Blinds that are never drawn twice, even by a machine whose randomness repeats or whose state is set back: hashed from fresh
+//! randomness, the run's secret, the whole statement and what is blinded (as "hedged" signatures do: Aranha and others, eprint
+//! 2019/956).
+
+use crate::blinding::ColumnBlinding;
+use crate::error::ProveError;
+use backend::curve::F;
+use backend::span::{Hiding, SPAN};
+use ff::FromUniformBytes;
+
+/// A source of blinds for one statement.
+pub struct Hedge {
+    /// Fresh randomness, then the secret.
+    key: [u8; 64],
+    statement: Vec<u8>,
+}
+
+impl Hedge {
+    /// For a statement under a run's secret.
+    pub fn new(secret: &[u8; 32], statement: &[u8]) -> Result<Self, ProveError> {
+        let mut key = [0; 64];
+        getrandom::fill(&mut key[..32]).map_err(|_| ProveError::NoRandomness)?;
+        key[32..].copy_from_slice(secret);
+        Ok(Hedge { key, statement: statement.to_vec() })
+    }
+
+    /// The blinding of a port's columns, of so many rows each. `what` names place, port and content.
+    pub fn columns(&self, what: &[u8], columns: usize, rows: usize) -> Vec<ColumnBlinding> {
+        let column = |column: usize| {
+            let at = |row: usize| self.element(what, &[column as u64, row as u64]);
+            ColumnBlinding { rows: (0..rows).map(at).collect(), blind: at(rows) }
+        };
+        (0..columns).map(column).collect()
+    }
+
+    /// A multiple of each of the span's generators.
+    pub fn nonces(&self, what: &[u8]) -> Hiding {
+        let mut all = [F::from(0); SPAN];
+        (0..).zip(&mut all).for_each(|(i, nonce)| *nonce = self.element(what, &[i]));
+        Hiding(all)
+    }
+
+    fn element(&self, what: &[u8], numbers: &[u64]) -> F {
+        let mut state =
+            blake2b_simd::Params::new().hash_length(64).key(&self.key).personal(b"GradCoin-a-hedge").to_state();
+        for part in [&self.statement, what] {
+            state.update(&(part.len() as u64).to_le_bytes());
+            state.update(part);
+        }
+        for number in numbers {
+            state.update(&number.to_le_bytes());
+        }
+        F::from_uniform_bytes(state.finalize().as_array())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blinds_depend_on_everything() {
+        let of = |fresh: u8, secret: u8, statement: &[u8], what: &[u8]| {
+            let mut key = [fresh; 64];
+            key[32..].fill(secret);
+            Hedge { key, statement: statement.to_vec() }.columns(what, 2, 3)
+        };
+        let base = of(1, 2, b"ab", b"c");
+        assert_eq!(base, of(1, 2, b"ab", b"c"));
+        assert_ne!(base[0], base[1]);
+        for other in [of(2, 2, b"ab", b"c"), of(1, 3, b"ab", b"c"), of(1, 2, b"a", b"bc"), of(1, 2, b"ab", b"d")] {
+            assert!(other.iter().zip(&base).all(|(x, y)| x != y));
+        }
+        // Fresh randomness is drawn each time.
+        let drawn = || Hedge::new(&[7; 32], b"statement").unwrap().nonces(b"nonce");
+        assert!(drawn().0.iter().zip(&drawn().0).all(|(x, y)| x != y));
+    }
+}
