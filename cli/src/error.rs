@@ -296,6 +296,12 @@ pub enum FileError {
     /// JSON that is not what was expected.
     #[error("{0}")]
     Json(String),
+    /// A file of secrets that others may read.
+    #[error("this file holds secrets, and others may read or write it: its mode is {mode:03o} (chmod 600)")]
+    Readable {
+        /// Its permissions.
+        mode: u32,
+    },
     /// Belongs to something else.
     #[error("{0}")]
     Foreign(String),
@@ -342,6 +348,14 @@ pub enum Rejection {
         expected: DatasetRoot,
         /// What the run names.
         found: String,
+    },
+    /// A sequence is not one of the run's data set.
+    #[error("the run's data set does not have this sequence: {}: {reason}", path.display())]
+    Sequence {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The run does not begin with the given model, or does not end at it.
     #[error("the run does not {what} this model: {}: {reason}", path.display())]

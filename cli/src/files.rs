@@ -3,7 +3,7 @@
 use crate::error::{CliError, FileError};
 use crate::ui::Ui;
 use circuits::statements::codec::{self, Encoded};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -79,14 +79,69 @@ pub fn encode<T: Encoded>(path: &Path, value: &T, sync: bool) -> Result<(), CliE
 /// Replaces a file: whoever reads it sees the old content or the new one, also after this process is killed. With
 /// `sync` also after the machine stops.
 pub fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
-    // As any other file: the umask decides who may read it.
-    let written = unfinished(path, bytes, sync, 0o666).and_then(|file| finish(path, sync, || Ok(file.persist(path)?)));
+    write_for(Readers::Umask, path, bytes, sync)
+}
+
+/// Who may read a file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Whom the umask lets, as of any other file.
+    Umask,
+    /// Its owner alone.
+    Owner,
+}
+
+impl Readers {
+    fn mode(self) -> u32 {
+        match self {
+            Readers::Umask => 0o666,
+            Readers::Owner => 0o600,
+        }
+    }
+
+    /// How a file is opened that is made if it is not there.
+    pub fn options(self) -> OpenOptions {
+        let mut options = File::options();
+        options.create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, self.mode());
+        options
+    }
+}
+
+/// As [`write()`], for some readers.
+pub fn write_for(readers: Readers, path: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
+    let file = unfinished(path, bytes, sync, readers.mode());
+    let written = file.and_then(|file| finish(path, sync, || Ok(file.persist(path)?)));
     written.map_err(CliError::io("write", path))
 }
 
+/// Refuses a file of secrets that others than its owner may read or write.
+#[cfg(unix)]
+pub fn check_secret(path: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(CliError::io("read", path))?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { Err(CliError::file(path)(FileError::Readable { mode: mode & 0o777 })) }
+}
+
+/// Permissions are of another kind.
+#[cfg(not(unix))]
+pub fn check_secret(_: &Path) -> Result<(), CliError> {
+    Ok(())
+}
+
+/// Makes a directory that only its owner may look into.
+pub fn create_private_dir(path: &Path) -> Result<(), CliError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(CliError::io("create", path))
+}
+
 /// As [`write()`], and keeps the old content under another name. Whenever this process is killed, `path` is there.
-pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
-    let written = unfinished(path, bytes, sync, 0o666).and_then(|file| {
+pub fn write_keeping(readers: Readers, path: &Path, kept: &Path, bytes: &[u8], sync: bool) -> Result<(), CliError> {
+    let written = unfinished(path, bytes, sync, readers.mode()).and_then(|file| {
         keep(path, kept)?;
         finish(path, sync, || Ok(file.persist(path)?))
     });

@@ -1,12 +1,13 @@
 //! A model's directory: `config.json`, `state.bin`, `commitments.bin`. A run's directory serves as well.
 
 use crate::error::{CliError, FileError};
-use crate::files;
+use crate::files::{self, Readers};
+use crate::run_dir::RunDir;
 use crate::stray::Stray;
 use backend::curve::Params;
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Spec, State};
-use circuits::statements::{StateCommitments, model_digest};
+use circuits::statements::{StateCommitments, codec, model_digest};
 use prover::step::commit_state;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub const CONFIG: &str = "config.json";
 /// The state.
 pub const STATE: &str = "state.bin";
+/// What opens the commitments of a private run's state, beside a model that was revealed.
+pub const OPENING: &str = "opening.bin";
 /// Commitments of the state.
 pub const COMMITMENTS: &str = "commitments.bin";
 
@@ -39,6 +42,13 @@ pub fn read_config(path: &Path) -> Result<Config, CliError> {
 
 /// Reads a model from its directory, a run's directory, or a state's file.
 pub fn load(path: &Path) -> Result<Model, CliError> {
+    let dir = RunDir::new(path);
+    if dir.is_private() {
+        let (model, file) = (dir.state()?.model, dir.state_file());
+        let step = model.step;
+        let (config, state) = model.open().map_err(CliError::file(&file))?;
+        return Ok(Model { config, state, step });
+    }
     let (file, config_file) =
         if path.is_dir() { (path.join(STATE), Some(path.join(CONFIG))) } else { (path.to_owned(), None) };
     if path.is_dir() && !file.exists() {
@@ -69,20 +79,37 @@ fn no_state(dir: &Path) -> CliError {
     CliError::File { path: dir.to_owned(), source: FileError::Foreign(message) }
 }
 
-/// Writes a model that is of no run, after `step` steps; its state last.
+/// Writes a model that is of no run, after `step` steps, with its commitments if they are given; its state last.
 pub fn save(
     dir: &Path,
     config: &Config,
     state: &State,
     step: u64,
-    commitments: &StateCommitments,
+    commitments: Option<&StateCommitments>,
+) -> Result<Vec<PathBuf>, CliError> {
+    save_for(Readers::Umask, dir, (config, state, step), commitments)
+}
+
+/// The same, for some readers of the state.
+pub fn save_for(
+    readers: Readers,
+    dir: &Path,
+    (config, state, step): (&Config, &State, u64),
+    commitments: Option<&StateCommitments>,
 ) -> Result<Vec<PathBuf>, CliError> {
     files::create_dir(dir)?;
-    let paths = [CONFIG, COMMITMENTS, STATE].map(|name| dir.join(name));
-    files::write(&paths[0], config.to_json().as_bytes(), true)?;
-    files::encode(&paths[1], commitments, true)?;
-    files::encode(&paths[2], &ModelState::new(config, state, None, step), true)?;
-    Ok(paths.to_vec())
+    let [config_file, state_file] = [CONFIG, STATE].map(|name| dir.join(name));
+    let mut paths = vec![config_file.clone()];
+    files::write(&config_file, config.to_json().as_bytes(), true)?;
+    if let Some(commitments) = commitments {
+        paths.push(dir.join(COMMITMENTS));
+        files::encode(&dir.join(COMMITMENTS), commitments, true)?;
+    }
+    let state = ModelState::new(config, state, None, step);
+    let bytes = codec::encode(&state).map_err(CliError::file(&state_file))?;
+    files::write_for(readers, &state_file, &bytes, true)?;
+    paths.push(state_file);
+    Ok(paths)
 }
 
 /// The keys in which a model's configuration differs from a run's, with both values.

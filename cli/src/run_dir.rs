@@ -11,15 +11,19 @@
 //! | `state.previous.bin` | the state before it |
 //! | `.lock` | whose trainer works here |
 //!
+//! Of a private run, what may be handed over is in `public/` (run, genesis proof, bundles), all else in `secret/`, which only its
+//! owner may read: the state there is with what hides it, `dataset.secret` is what blinds the data set's leaves.
+//!
 //! A step is written in this order: bundle, line, state. It is taken once the state is replaced; whatever else a killed
 //! process left behind is of the step in hand, and goes away when the run is resumed. Nothing that was written before is
 //! removed but what such a process left.
 
 use crate::error::{CliError, FileError};
-use crate::files::{self, MAX_SMALL, MAX_STATE, TEMPORARY};
+use crate::files::{self, MAX_SMALL, MAX_STATE, Readers, TEMPORARY};
 use crate::model_dir::STATE;
 use circuits::model::file::ModelState;
 use circuits::statements::{Bundle, GenesisProof, Run, codec};
+use prover::private::{PrivateState, Secrets};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
@@ -38,6 +42,15 @@ pub struct Settings {
     pub prove: bool,
     /// Where the corpus is.
     pub corpus: PathBuf,
+}
+
+/// A state as its run keeps it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The state.
+    pub model: ModelState,
+    /// Of a private run, what hides it.
+    pub secrets: Option<Secrets>,
 }
 
 /// A line of the log.
@@ -66,38 +79,79 @@ pub struct LogLine {
     pub proof_bytes: Option<u64>,
 }
 
+/// What is handed over of a private run.
+const PUBLIC: &str = "public";
+/// What is kept.
+const SECRET: &str = "secret";
+
 /// A run's directory.
-pub struct RunDir(PathBuf);
+pub struct RunDir {
+    path: PathBuf,
+    /// Where what verifiers read is.
+    public: PathBuf,
+    /// Where the rest is.
+    own: PathBuf,
+    readers: Readers,
+}
 
 impl RunDir {
-    /// Whether or not it exists.
+    /// Whether or not it exists: private, if it is laid out so.
     pub fn new(path: &Path) -> Self {
-        RunDir(path.to_owned())
+        let private = path.join(SECRET).is_dir() || path.join(PUBLIC).is_dir();
+        if private { Self::private(path) } else { Self::public(path) }
+    }
+
+    /// Of a public run.
+    pub fn public(path: &Path) -> Self {
+        let path = path.to_owned();
+        RunDir { public: path.clone(), own: path.clone(), path, readers: Readers::Umask }
+    }
+
+    /// Of a private run.
+    pub fn private(path: &Path) -> Self {
+        let (public, own) = (path.join(PUBLIC), path.join(SECRET));
+        RunDir { path: path.to_owned(), public, own, readers: Readers::Owner }
+    }
+
+    /// Whether it is of a private run.
+    pub fn is_private(&self) -> bool {
+        self.readers == Readers::Owner
+    }
+
+    /// Makes the directory.
+    pub fn create(&self) -> Result<(), CliError> {
+        files::create_dir(&self.public)?;
+        if self.is_private() { files::create_private_dir(&self.own) } else { Ok(()) }
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// The run's file.
     pub fn run_file(&self) -> PathBuf {
-        self.0.join("run.bin")
+        self.public.join("run.bin")
     }
 
     /// The state's file.
     pub fn state_file(&self) -> PathBuf {
-        self.0.join(STATE)
+        self.own.join(STATE)
     }
 
     /// The file of the state before the last one.
     pub fn previous_state_file(&self) -> PathBuf {
-        self.0.join("state.previous.bin")
+        self.own.join("state.previous.bin")
     }
 
     /// The file of the genesis proof.
     pub fn genesis_proof_file(&self) -> PathBuf {
-        self.0.join("genesis.proof")
+        self.public.join("genesis.proof")
+    }
+
+    /// Of a private run, the file of what blinds its data set.
+    pub fn dataset_secret_file(&self) -> PathBuf {
+        self.own.join("dataset.secret")
     }
 
     /// Removes the genesis proof of a run that was here before.
@@ -112,16 +166,16 @@ impl RunDir {
     }
 
     fn log_file(&self) -> PathBuf {
-        self.0.join("log.jsonl")
+        self.own.join("log.jsonl")
     }
 
     fn settings_file(&self) -> PathBuf {
-        self.0.join("train.json")
+        self.own.join("train.json")
     }
 
     /// The file of a step's bundle.
     pub fn bundle_file(&self, step: u64) -> PathBuf {
-        self.0.join(format!("step-{step:06}.bundle"))
+        self.public.join(format!("step-{step:06}.bundle"))
     }
 
     /// Whether training has begun here: a run's state is written last.
@@ -131,7 +185,7 @@ impl RunDir {
 
     /// What makes the directory unfit for a new run, if anything does: it holds something else.
     pub fn occupied(&self) -> Option<&'static str> {
-        let holds = |name: &str| self.0.join(name).exists();
+        let holds = |name: &str| self.path.join(name).exists();
         match () {
             () if self.run_file().exists() => None,
             () if holds(STATE) => Some("a model"),
@@ -143,8 +197,8 @@ impl RunDir {
 
     /// Keeps other trainers out, until dropped or killed.
     pub fn lock(&self) -> Result<File, CliError> {
-        let path = self.0.join(".lock");
-        let options = File::options().create(true).read(true).write(true).truncate(false).open(&path);
+        let path = self.own.join(".lock");
+        let options = self.readers.options().read(true).write(true).truncate(false).open(&path);
         let mut file = options.map_err(CliError::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -154,7 +208,7 @@ impl RunDir {
                 // What the other one wrote, if it can be read at all.
                 let _ = Read::take(&mut file, 20).read_to_string(&mut holder);
                 let holder = holder.trim().parse().ok();
-                return Err(CliError::Held { path: self.0.clone(), what: "is training this run", holder });
+                return Err(CliError::Held { path: self.path.clone(), what: "is training this run", holder });
             }
         }
         let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -172,26 +226,43 @@ impl RunDir {
         files::encode(&self.run_file(), run, true)
     }
 
-    /// Reads the state.
-    pub fn state(&self) -> Result<ModelState, CliError> {
-        files::decode(&self.state_file(), MAX_STATE)
+    /// Reads the state; of a private run, with what hides it.
+    pub fn state(&self) -> Result<Kept, CliError> {
+        self.read_state(&self.state_file())
     }
 
     /// Reads the state before the last one.
-    pub fn previous_state(&self) -> Result<ModelState, CliError> {
-        files::decode(&self.previous_state_file(), MAX_STATE)
+    pub fn previous_state(&self) -> Result<Kept, CliError> {
+        self.read_state(&self.previous_state_file())
+    }
+
+    fn read_state(&self, path: &Path) -> Result<Kept, CliError> {
+        if !self.is_private() {
+            return Ok(Kept { model: files::decode(path, MAX_STATE)?, secrets: None });
+        }
+        files::check_secret(path)?;
+        let PrivateState { model, secrets } = files::decode(path, MAX_STATE)?;
+        Ok(Kept { model, secrets: Some(secrets) })
+    }
+
+    fn encode_state(&self, kept: Kept) -> Result<Vec<u8>, CliError> {
+        let encoded = match kept.secrets {
+            Some(secrets) if self.is_private() => codec::encode(&PrivateState { model: kept.model, secrets }),
+            _ => codec::encode(&kept.model),
+        };
+        encoded.map_err(CliError::file(&self.state_file()))
     }
 
     /// Writes the state, and keeps the one before it.
-    pub fn write_state(&self, state: &ModelState, sync: bool) -> Result<(), CliError> {
-        let path = self.state_file();
-        let bytes = codec::encode(state).map_err(CliError::file(&path))?;
-        files::write_keeping(&path, &self.previous_state_file(), &bytes, sync)
+    pub fn write_state(&self, state: Kept, sync: bool) -> Result<(), CliError> {
+        let bytes = self.encode_state(state)?;
+        files::write_keeping(self.readers, &self.state_file(), &self.previous_state_file(), &bytes, sync)
     }
 
     /// Writes the first state, or one in the place of a damaged one, which is not kept.
-    pub fn replace_state(&self, state: &ModelState) -> Result<(), CliError> {
-        files::encode(&self.state_file(), state, true)
+    pub fn replace_state(&self, state: Kept) -> Result<(), CliError> {
+        let bytes = self.encode_state(state)?;
+        files::write_for(self.readers, &self.state_file(), &bytes, true)
     }
 
     /// Reads the settings.
@@ -206,7 +277,7 @@ impl RunDir {
         let path = self.settings_file();
         let text = serde_json::to_string_pretty(settings)
             .map_err(|e| CliError::file(&path)(FileError::Json(e.to_string())))?;
-        files::write(&path, (text + "\n").as_bytes(), true)
+        files::write_for(self.readers, &path, (text + "\n").as_bytes(), true)
     }
 
     /// Reads a bundle.
@@ -221,9 +292,9 @@ impl RunDir {
 
     /// The bundles that are there: the number in the name, and the file, in order.
     pub fn bundles(&self) -> Result<Vec<(u64, PathBuf)>, CliError> {
-        let failed = |source| CliError::Io { action: "list", path: self.0.clone(), source };
+        let failed = |source| CliError::Io { action: "list", path: self.public.clone(), source };
         let mut bundles = vec![];
-        for entry in fs::read_dir(&self.0).map_err(failed)? {
+        for entry in fs::read_dir(&self.public).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             let number = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".bundle"));
@@ -238,11 +309,13 @@ impl RunDir {
     /// Removes what a killed process left of the step in hand: unfinished files, a bundle beyond the state. Bundles up to
     /// that of step `last` are such; later ones are of another history.
     pub fn clean(&self, step: u64, last: u64, warn: &mut dyn FnMut(String)) -> Result<(), CliError> {
-        let failed = |source| CliError::Io { action: "list", path: self.0.clone(), source };
-        for entry in fs::read_dir(&self.0).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                files::remove(&entry.path())?;
+        for dir in [&self.public, &self.own] {
+            let failed = |source| CliError::Io { action: "list", path: dir.clone(), source };
+            for entry in fs::read_dir(dir).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                    files::remove(&entry.path())?;
+                }
             }
         }
         let bundles = self.bundles()?;
@@ -290,7 +363,7 @@ impl RunDir {
             }
         }
         if good < bytes.len() {
-            files::write(&path, &bytes[..good], true)?;
+            files::write_for(self.readers, &path, &bytes[..good], true)?;
         }
         damaged.iter().for_each(|line| warn(format!("{}: line {line} is damaged", path.display())));
         if lines.len() as u64 != step {
@@ -302,7 +375,7 @@ impl RunDir {
     /// Opens the log, to add lines.
     pub fn open_log(&self) -> Result<Log, CliError> {
         let path = self.log_file();
-        let file = File::options().create(true).append(true).open(&path).map_err(CliError::io("open", &path))?;
+        let file = self.readers.options().append(true).open(&path).map_err(CliError::io("open", &path))?;
         Ok(Log { path, file })
     }
 }

@@ -242,6 +242,15 @@ impl State {
     ///
     /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
     pub fn init(config: &Config, seed: u64) -> Self {
+        Self::drawn(config, &seed.to_le_bytes())
+    }
+
+    /// The same by a secret of random bytes, which nobody guesses.
+    pub fn secret(config: &Config, secret: &[u8; 32]) -> Self {
+        Self::drawn(config, secret)
+    }
+
+    fn drawn(config: &Config, seed: &[u8]) -> Self {
         let mut state = Self { w: Weights::zeros(config), lo: Weights::zeros(config), v: Weights::zeros(config) };
         let slots = state.w.iter_mut().zip(state.lo.iter_mut());
         for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
@@ -296,20 +305,21 @@ impl State {
 }
 
 /// Approximate normals of frac 16.
-struct Normals {
-    seed: u64,
+struct Normals<'s> {
+    seed: &'s [u8],
     tensor: u64,
     count: u64,
 }
 
-impl Normals {
-    fn new(seed: u64, tensor: usize) -> Self {
+impl<'s> Normals<'s> {
+    fn new(seed: &'s [u8], tensor: usize) -> Self {
         Self { seed, tensor: tensor as u64, count: 0 }
     }
 
     fn next(&mut self) -> i64 {
         let mut state = blake2b_simd::Params::new().hash_length(24).personal(b"gradcoin-init").to_state();
-        for word in [self.seed, self.tensor, self.count] {
+        state.update(self.seed);
+        for word in [self.tensor, self.count] {
             state.update(&word.to_le_bytes());
         }
         self.count += 1;

@@ -19,6 +19,8 @@ pub mod dataset;
 #[cfg(feature = "proofs")]
 pub mod domain;
 #[cfg(feature = "proofs")]
+pub mod hidden;
+#[cfg(feature = "proofs")]
 mod layouts;
 #[cfg(feature = "proofs")]
 pub mod poseidon;

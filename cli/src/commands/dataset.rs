@@ -1,5 +1,6 @@
 //! `dataset`: corpora, committed to sequence by sequence.
 
+use crate::commands::train::fresh_secret;
 use crate::error::CliError;
 use crate::files::{self, MAX_CORPUS};
 use crate::format::{bytes, plural, time};
@@ -7,7 +8,8 @@ use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::{Config, check_corpus};
-use circuits::statements::dataset::Dataset;
+use circuits::statements::codec;
+use circuits::statements::dataset::{Dataset, DatasetSecret, LeafSecret};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::PathBuf;
@@ -34,6 +36,10 @@ struct Commit {
     file: PathBuf,
     #[command(flatten)]
     model: ModelChoice,
+    /// Blind every sequence's commitment, for private runs (`train --private --dataset-secret FILE`), and write what blinds them to this
+    /// file, which nobody else may read
+    #[arg(long, value_name = "FILE")]
+    private: Option<PathBuf>,
     /// File to write the root to; `train --dataset` and `verify --dataset` take it, or the root itself
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -42,7 +48,7 @@ struct Commit {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let Command::Commit(args) = args.command;
-    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+    if let Some(out) = [&args.out, &args.private].into_iter().flatten().find(|out| out.exists()) {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
@@ -50,8 +56,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     check_corpus(&corpus, &config).map_err(CliError::file(&args.file))?;
     let params = ui.params(&config)?;
     let start = Instant::now();
-    let dataset = committed(&params, &config, &corpus, ui)?;
+    let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
+    let dataset = committed(&params, &config, &corpus, secret.clone(), ui)?;
     let (root, elapsed) = (dataset.root(), start.elapsed());
+    // What blinds the leaves is safe before anyone knows the root.
+    if let (Some(file), Some(leaves)) = (&args.private, secret) {
+        let secret = DatasetSecret { root, leaves };
+        files::create_private(file, &codec::encode(&secret).map_err(CliError::file(file))?)?;
+    }
     if let Some(out) = &args.out {
         files::write(out, format!("{root}\n").as_bytes(), true)?;
     }
@@ -78,9 +90,15 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 }
 
 /// Commits to the sequences of a corpus.
-pub fn committed(params: &Params, config: &Config, corpus: &[u8], ui: &Ui) -> Result<Dataset, CliError> {
+pub fn committed(
+    params: &Params,
+    config: &Config,
+    corpus: &[u8],
+    secret: Option<LeafSecret>,
+    ui: &Ui,
+) -> Result<Dataset, CliError> {
     let bar = ui.bar(0, 0, "{wide_bar} sequence {pos}/{len}, {eta} left");
-    let dataset = Dataset::new_told(params, config.context, corpus, None, &mut |done, all| {
+    let dataset = Dataset::new_told(params, config.context, corpus, secret, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;

@@ -103,7 +103,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let commitments = {
         let _spinner = ui.spinner("commitments");
         let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;
-        model_dir::save(&args.out, &config, &state, step, &commitments)?;
+        model_dir::save(&args.out, &config, &state, step, Some(&commitments))?;
         commitments
     };
     let parameters = config.parameters() as u64;

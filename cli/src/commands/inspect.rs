@@ -15,7 +15,10 @@ use ::chain::light::{Checkpoint, is_light_file};
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Optimizer};
 use circuits::statements::codec::{self, Encoded};
+use circuits::statements::dataset::{DatasetSecret, RevealedLeaf};
+use circuits::statements::hidden::Opening;
 use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments, model_digest};
+use prover::private::PrivateState;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::Read;
@@ -87,7 +90,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
         content.insert("genesis_proof".into(), dir.genesis_proof_file().exists().into());
         if dir.state_file().exists() {
             let state = dir.state()?;
-            content.insert("steps_taken".into(), state.step.into());
+            content.insert("steps_taken".into(), state.model.step.into());
         }
         return Ok(("run directory", content));
     }
@@ -126,6 +129,31 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             Ok(("bundle: the proofs of a step", bundle_facts(&bundle, data.len(), path)?))
         }
         Run::MAGIC => Ok(("run", facts(run_facts(&files::decode(path, MAX_SMALL)?, path)?))),
+        PrivateState::MAGIC => {
+            let PrivateState { model, .. } = files::decode(path, MAX_STATE)?;
+            let content = json!({ "steps": model.step, "run": model.run.map(|id| hex(&id)) });
+            Ok(("state of a private run, with its secrets: keep it", facts(content)))
+        }
+        DatasetSecret::MAGIC => {
+            let secret: DatasetSecret = files::decode(path, MAX_SMALL)?;
+            Ok(("secret of a data set: keep it", facts(json!({ "dataset": secret.root.to_string() }))))
+        }
+        Opening::MAGIC => {
+            let opening: Opening = files::decode(path, MAX_SMALL)?;
+            let content = json!({ "run": hex(&opening.run), "steps": opening.step });
+            Ok(("opening of a private run's state", facts(content)))
+        }
+        RevealedLeaf::MAGIC => {
+            let leaf: RevealedLeaf = files::decode(path, MAX_SMALL)?;
+            let content = json!({
+                "dataset": leaf.root.to_string(),
+                "sequence": leaf.index,
+                "tokens": leaf.tokens,
+                "text": String::from_utf8_lossy(&leaf.tokens),
+                "note": UNVERIFIED,
+            });
+            Ok(("revealed sequence of a data set", facts(content)))
+        }
         ModelState::MAGIC => {
             let file: ModelState = files::decode(path, MAX_STATE)?;
             let (step, run) = (file.step, file.run);

@@ -14,6 +14,7 @@ mod init;
 mod inspect;
 mod light;
 mod man;
+mod reveal;
 mod train;
 mod verify;
 mod wallet;
@@ -41,6 +42,8 @@ pub enum Command {
     Generate(generate::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
+    /// Show the last model of a private run, or a sequence of its data set, with what ties it to the run
+    Reveal(reveal::Args),
     /// Import a model from a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
@@ -73,6 +76,7 @@ impl Command {
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
+            Command::Reveal(args) => reveal::run(args, ui),
             Command::Import(args) => import::run(args, ui),
             Command::Export(args) => export::run(args, ui),
             Command::Chain(args) => chain::run(args, ui),

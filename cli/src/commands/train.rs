@@ -7,7 +7,7 @@ use crate::format::{bytes, peak_memory_kib, plural, time};
 use crate::interrupt;
 use crate::keys::How;
 use crate::progress::ProofBar;
-use crate::run_dir::{LogLine, RunDir};
+use crate::run_dir::{Kept, LogLine, RunDir};
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::arithmetic::decimal::Decimal;
@@ -20,10 +20,13 @@ use prover::step::{StepOf, StepProver, commit_state};
 use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 use verifier::{RunRefused, RunVerifier, StepVerifier};
 
 mod session;
+
+pub use session::{dataset, fresh_secret, read_dataset_secret};
 
 /// Learning rate by step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -46,6 +49,17 @@ pub struct Args {
     /// Train on a data set, to which `dataset commit` committed: its root, or a file that holds it. The corpus must give it
     #[arg(long, value_name = "ROOT")]
     dataset: Option<String>,
+    /// Keep weights, gradients and data hidden: what may be handed over is in RUN/public, what must be kept in RUN/secret. Needs
+    /// --prove
+    #[arg(long)]
+    private: bool,
+    /// Of a private run, the sums of losses to disclose: of each step, of so many steps, or none [default: step]
+    #[arg(long, value_name = "step|M|none")]
+    losses: Option<Losses>,
+    /// Of a private run, the secret file of a data set that was committed to before, by `dataset commit --private`; without it, the
+    /// corpus is committed to anew
+    #[arg(long, value_name = "FILE")]
+    dataset_secret: Option<PathBuf>,
     /// Total number of steps
     #[arg(long, value_name = "N", required_unless_present = "resume", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     steps: Option<u64>,
@@ -99,6 +113,23 @@ pub struct Args {
     engine: EngineKind,
 }
 
+/// Over how many steps losses are added up before they are disclosed; of 0, they never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Losses(u32);
+
+impl FromStr for Losses {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("step", _) => Ok(Losses(1)),
+            ("none", _) => Ok(Losses(0)),
+            (_, Ok(steps @ 1..)) => Ok(Losses(steps)),
+            _ => Err("`step`, `none`, or a number of steps"),
+        }
+    }
+}
+
 /// Engines: both make the same proofs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum EngineKind {
@@ -134,7 +165,7 @@ const WINDOW: usize = 25;
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let dir = RunDir::new(&args.out);
+    let dir = if args.private && !args.resume { RunDir::private(&args.out) } else { RunDir::new(&args.out) };
     let exists = || {
         let message = format!("{} already contains a run; --resume continues it", args.out.display());
         Err(CliError::Usage(message))
@@ -150,7 +181,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         (session::resume(&args, &dir, ui)?, lock)
     } else {
         let session = session::prepare(&args, ui)?;
-        crate::files::create_dir(dir.path())?;
+        dir.create()?;
         let lock = dir.lock()?;
         if dir.begun() {
             return exists();
@@ -199,9 +230,10 @@ impl Session {
         })
     }
 
-    /// The file of the state.
-    fn state(&self) -> ModelState {
-        ModelState::new(&self.trainer.spec.config, &self.trainer.state, Some(self.id), self.trainer.step)
+    /// What is kept of the state.
+    fn state(&self) -> Kept {
+        let model = ModelState::new(&self.trainer.spec.config, &self.trainer.state, Some(self.id), self.trainer.step);
+        Kept { model, secrets: self.secrets.clone() }
     }
 }
 
@@ -217,7 +249,7 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         line.seconds = start.elapsed().as_secs_f64();
         log.add(&line)?;
         let sync = synced.elapsed() >= SYNC || session.trainer.step == steps;
-        dir.write_state(&session.state(), sync)?;
+        dir.write_state(session.state(), sync)?;
         if sync {
             synced = Instant::now();
         }
@@ -235,7 +267,8 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         return Ok(());
     }
     let params = ui.params(&session.trainer.spec.config)?;
-    let keys = ui.prover_keys(&params, &session.trainer.spec, How::default())?;
+    let privacy = session.run.disclosure.privacy();
+    let keys = ui.prover_keys(&params, &session.trainer.spec, How { privacy, ..How::default() })?;
     let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying.clone())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;
@@ -264,12 +297,11 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         let mut line = session.step(&batches)?;
         let proving = Instant::now();
         let mut bar = ProofBar::step(ui, number, &keys, size);
-        let (bundle, after) = prover.step(
-            StepOf { run: &session.run, step: number, before: &before },
-            &mut state,
-            &batches,
-            &mut |told| bar.observe(told),
-        )?;
+        let (at, told) = (StepOf { run: &session.run, step: number, before: &before }, &mut |told| bar.observe(told));
+        let (bundle, after) = match &mut session.secrets {
+            None => prover.step(at, &mut state, &batches, told)?,
+            Some(secrets) => prover.private_step(at, (&mut state, secrets), &batches, told)?,
+        };
         drop(bar);
         if state != session.trainer.state {
             return Err(CliError::Diverged(number));
@@ -279,7 +311,7 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         dir.write_bundle(&bundle)?;
         line.seconds = start.elapsed().as_secs_f64();
         log.add(&line)?;
-        dir.write_state(&session.state(), true)?;
+        dir.write_state(session.state(), true)?;
         before = after;
         ui.progress(&format!("step {number}: loss {:.4}, proven in {}", line.loss, time(proving.elapsed())));
         session.lines.push(line);
@@ -297,7 +329,11 @@ fn first_commitments(
 ) -> Result<StateCommitments, CliError> {
     let committed = {
         let _spinner = ui.spinner("commitments of the state");
-        commit_state(params, &session.trainer.spec, &session.trainer.state)?
+        let (spec, state) = (&session.trainer.spec, &session.trainer.state);
+        match &session.secrets {
+            None => commit_state(params, spec, state)?,
+            Some(secrets) => secrets.commit_state(params, &spec.config, state)?,
+        }
     };
     let (expected, proof) = match session.trainer.step.checked_sub(1) {
         None => (session.run.genesis.clone(), dir.run_file()),
@@ -336,6 +372,11 @@ fn prove_genesis(
     ui: &Ui,
 ) -> Result<(), CliError> {
     let Err(fault) = kept_genesis_proof(session, dir, prover.params, verifier) else { return Ok(()) };
+    if session.secrets.is_some() {
+        // Its blinding hides the first state in one proof alone.
+        ui.warn(&format!("{fault}: without this file, no verifier accepts the run; begin it anew"));
+        return Ok(());
+    }
     if session.trainer.step > 0 {
         ui.warn(&format!("{fault}; the first state is gone: without this file, `verify` will require --genesis"));
         return Ok(());

@@ -6,6 +6,7 @@
 use crate::dataset_root;
 use crate::error::{CliError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::format::plural;
 use crate::keys::{How, Keys, Source, Vouched};
 use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
@@ -13,7 +14,9 @@ use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
 use circuits::statements::codec::Encoded;
-use circuits::statements::{Bundle, GenesisProof, Run, RunData, StateCommitments};
+use circuits::statements::dataset::RevealedLeaf;
+use circuits::statements::hidden::{Opening, commit_hidden_state};
+use circuits::statements::{Bundle, Disclosure, GenesisProof, Run, RunData, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -49,6 +52,12 @@ pub struct Args {
     /// A model: the last step must lead to it
     #[arg(long, value_name = "MODEL")]
     end: Option<PathBuf>,
+    /// Of a private run, a model that its owner revealed (`reveal RUN --out DIR`): the last step must lead to it
+    #[arg(long, value_name = "DIR")]
+    revealed: Option<PathBuf>,
+    /// Of a private run, a sequence that its owner revealed (`reveal RUN --leaf I --out FILE`): it must be one of its data set
+    #[arg(long, value_name = "FILE")]
+    includes: Option<PathBuf>,
     /// Proven steps that the run must have
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
@@ -92,11 +101,67 @@ fn read<T: Encoded>(path: &Path) -> Result<T, CliError> {
 fn keys(args: &Args, run: &Run, ui: &Ui) -> Result<(Config, Params, Keys), CliError> {
     let config = run.check().map_err(|e| Rejection::Run(e.into()))?;
     on_dataset(args, run)?;
+    fits_kind(args, run)?;
     let params = ui.params(&config)?;
     let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
-    let how = How { source, oracle: args.engine == VerifierKind::Halo2, ..How::default() };
+    let privacy = run.disclosure.privacy();
+    let how = How { privacy, source, oracle: args.engine == VerifierKind::Halo2, named: None };
     let keys = ui.verifier_keys(&params, &config, how)?;
     Ok((config, params, keys))
+}
+
+/// A private run is compared with nothing that would have to be committed to canonically, and a public one reveals nothing.
+fn fits_kind(args: &Args, run: &Run) -> Result<(), CliError> {
+    let (public, private) = (run.disclosure == Disclosure::Public, "is for a private run, and this one is public");
+    let canonical =
+        "compares canonical commitments, which a private run has none of (--revealed compares a revealed model)";
+    let canonical_corpus = "compares a corpus with canonical commitments, which a private run has none of";
+    let given = [
+        ("--genesis", args.genesis.is_some(), !public, canonical),
+        ("--before", args.before.is_some(), !public, canonical),
+        ("--end", args.end.is_some(), !public, canonical),
+        ("--corpus", args.corpus.is_some(), !public, canonical_corpus),
+        ("--revealed", args.revealed.is_some(), public, private),
+        ("--includes", args.includes.is_some(), public, private),
+    ];
+    match given.into_iter().find(|&(_, given, unfit, _)| given && unfit) {
+        Some((name, _, _, why)) => Err(CliError::Usage(format!("{name} {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Compares what the owner of a private run revealed with the run: the model that its last step leads to, a sequence.
+fn compare_revealed(
+    args: &Args,
+    (params, config): (&Params, &Config),
+    (run, steps, after): (&Run, u64, &StateCommitments),
+) -> Result<(), CliError> {
+    if let Some(dir) = &args.revealed {
+        let what = "end at";
+        let refused = |reason: String| CliError::from(Rejection::Model { what, path: dir.clone(), reason });
+        let opening: Opening = read(&dir.join(model_dir::OPENING))?;
+        let model = offered(dir, config, what)?;
+        if opening.run != run.id().map_err(|e| Rejection::Run(e.into()))? {
+            return Err(refused("it was revealed of another run".into()));
+        }
+        if opening.step != steps {
+            let (of, these) = (plural(opening.step, "step"), plural(steps, "step"));
+            return Err(refused(format!("it was revealed after {of}, and these are {these}")));
+        }
+        let committed = commit_hidden_state(params, config, &model.state, &opening.hidden);
+        if committed.as_ref() != Ok(after) {
+            return Err(refused("its state, or what is said to hide it, is different".into()));
+        }
+    }
+    if let Some(file) = &args.includes {
+        let leaf: RevealedLeaf = read(file)?;
+        let refused = |reason: String| Rejection::Sequence { path: file.clone(), reason };
+        if run.data != RunData::Dataset(leaf.root) {
+            return Err(refused("it is of another data set".into()).into());
+        }
+        leaf.verify(params).map_err(|e| refused(e.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Requires the run to be on the data set that was named.
@@ -217,6 +282,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
         return Err(Rejection::Steps { expected, found }.into());
     }
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
+    compare_revealed(args, (&params, &config), (&run, found, &verified.after))?;
     report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys)), elapsed)
 }
 
@@ -260,6 +326,7 @@ fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, 
     let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
     let elapsed = start.elapsed();
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
+    compare_revealed(args, (&params, &config), (&bundle.run, bundle.step + 1, &verified.after))?;
     report::report(&verified, (&bundle.run, &config), &asked(args, false, (vouched, &keys)), elapsed)
 }
 
@@ -277,6 +344,8 @@ fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) ->
         after: args.after.last().map(|path| path.display().to_string()),
         end: shown(&args.end),
         steps: args.steps,
+        revealed: shown(&args.revealed),
+        includes: shown(&args.includes),
         dataset: args.dataset.is_some(),
         vouched,
         keys_digest: *keys.digest(),

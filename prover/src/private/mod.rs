@@ -13,6 +13,6 @@ mod span;
 mod step;
 
 pub(crate) use hedge::Hedge;
-pub use secrets::{HiddenSegment, HiddenSum, Secrets};
+pub use secrets::{PrivateState, Secrets};
 pub use span::prove_span;
 pub(crate) use step::hidden_ports;

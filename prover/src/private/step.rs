@@ -1,7 +1,7 @@
 //! Private steps, and the proof of a private first state.
 
 use super::hedge::Hedge;
-use super::secrets::{HiddenSegment, HiddenSum, Secrets, column_blinding, movement};
+use super::secrets::{HiddenSum, HiddenWeights, Secrets, column_blinding};
 use super::span::prove_span;
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
@@ -14,6 +14,7 @@ use circuits::model::{Gradients, State};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Privacy, SegmentKind, head, update};
 use circuits::statements::domain::Place;
+use circuits::statements::hidden::HiddenSegment;
 use circuits::statements::ties::{self, Ports, Tie};
 use circuits::statements::{
     Assigned, Bundle, DisclosedLoss, GenesisProof, Layouts, PrivateStep, Run, StateCommitments, check_instances,
@@ -84,7 +85,7 @@ impl StepProver<'_> {
         check_instances(self.instances_per_proof)?;
         state.check(config)?;
         let rows = self.keys.update.verifying.shape.blinding_rows;
-        let (mut secrets, committed) = Secrets::begin(self.params, config, state, rows)?;
+        let (secrets, before, committed) = Secrets::begin(self.params, config, state, rows)?;
         let domain = GenesisProof::domain(config, &committed);
         let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
         let (mut inputs, none) = (Inputs::default(), Gradients::zeros(config));
@@ -95,7 +96,7 @@ impl StepProver<'_> {
         let mut new: Vec<[&[Hiding]; 2]> = secrets.segments.iter().map(|of| [&of.w[..], &of.lo[..]]).collect();
         if !state.at_rest() {
             instances.extend(leave(&state.before(), &|segment, group| Place::Before { segment, group })?);
-            new.extend(secrets.before_first.iter().map(|[w, lo]| [&w[..], &lo[..]]));
+            new.extend(before.iter().map(|[w, lo]: &HiddenWeights| [&w[..], &lo[..]]));
         }
         // The new ports are the state's commitments themselves.
         let groups = new.iter().flat_map(|[w, lo]| w.chunks(LANES).zip(lo.chunks(LANES)));
@@ -105,7 +106,6 @@ impl StepProver<'_> {
         }
         let tasks = self.cut(SegmentKind::Update, instances);
         let updates = self.execute_all(&tasks, &inputs, progress)?;
-        secrets.before_first.clear();
         let instances_per_proof = self.instances_per_proof;
         Ok((secrets, GenesisProof { instances_per_proof, updates, canonical: vec![] }, committed))
     }
@@ -184,9 +184,7 @@ impl StepProver<'_> {
         let after = self.assemble_state(at.before, &tasks[of_update..], &updates)?;
         let hidden = |segment: usize| {
             let [w, lo] = [update::NEW_WEIGHTS, update::NEW_LOW].map(|port| layouts.join(&update_ports, port, segment));
-            let mut of = HiddenSegment { w, lo, v: vec![] };
-            of.v = movement(&secrets.segments[segment].whole(), &of.whole());
-            of
+            secrets.segments[segment].moved(w, lo)
         };
         let segments: Vec<HiddenSegment> = (0..layouts.segments()).map(hidden).collect();
         let loss = match at.run.disclosure.loss_of(at.step) {

@@ -9,7 +9,7 @@ mod root;
 mod secret;
 
 pub use root::{DatasetRoot, Leaf, MAX_LEAVES, MerkleProof};
-pub use secret::LeafSecret;
+pub use secret::{DatasetSecret, LeafSecret, RevealedLeaf};
 
 use crate::statements::Encoding;
 use backend::curve::{F, Params};
@@ -63,6 +63,12 @@ pub enum DatasetError {
         expected: usize,
         /// Bytes of the proof.
         found: usize,
+    },
+    /// The commitment is not that of the tokens.
+    #[error("the tokens are not those of leaf {index}")]
+    OtherTokens {
+        /// The leaf.
+        index: u64,
     },
     /// The proof leads from the commitment to another root.
     #[error("the proof does not show that the commitment is leaf {index}")]

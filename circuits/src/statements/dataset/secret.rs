@@ -1,22 +1,24 @@
-//! What blinds the leaves of a private data set.
+//! What blinds the leaves of a private data set, and one of them that is shown.
 
-use backend::curve::F;
+use super::{Dataset, DatasetError, DatasetRoot, Leaf};
+use crate::segments::head::batch_column;
+use crate::statements::codec::Encoded;
+use backend::curve::{F, Params};
+use backend::ports::commit_with_blind;
 use ff::FromUniformBytes;
+use group::GroupEncoding;
+use plonkish::field;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// From which the blind of every leaf follows. Whoever has it can confirm a guess at any sequence.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeafSecret([u8; 32]);
 
 impl LeafSecret {
     /// Of random bytes, never used for another data set.
     pub fn new(bytes: [u8; 32]) -> Self {
         LeafSecret(bytes)
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
     }
 
     /// The blind of a leaf.
@@ -31,5 +33,63 @@ impl LeafSecret {
 impl fmt::Debug for LeafSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LeafSecret")
+    }
+}
+
+/// What is kept of a private data set beside its corpus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSecret {
+    /// The data set.
+    pub root: DatasetRoot,
+    /// What blinds its leaves.
+    pub leaves: LeafSecret,
+}
+
+impl Encoded for DatasetSecret {
+    const MAGIC: [u8; 8] = *b"GRADDSEC";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "secret of a data set";
+    const CHECKSUM: bool = true;
+}
+
+/// A sequence of a data set that its owner shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevealedLeaf {
+    /// The data set.
+    pub root: DatasetRoot,
+    /// Number of the sequence.
+    pub index: u64,
+    /// Its tokens.
+    pub tokens: Vec<u8>,
+    /// The blind of its commitment.
+    pub blind: F,
+    /// Its leaf.
+    pub leaf: Leaf,
+}
+
+impl Encoded for RevealedLeaf {
+    const MAGIC: [u8; 8] = *b"GRADLEAF";
+    const VERSION: u32 = 1;
+    const NAME: &'static str = "revealed sequence";
+    const CHECKSUM: bool = true;
+}
+
+impl RevealedLeaf {
+    /// Of a data set.
+    pub fn of(dataset: &Dataset, index: u64) -> Result<Self, DatasetError> {
+        let (tokens, blind) = (dataset.tokens(index)?.to_vec(), dataset.blind(index)?);
+        Ok(RevealedLeaf { root: dataset.root(), index, tokens, blind, leaf: dataset.leaf(index)? })
+    }
+
+    /// Checks that its tokens are those of its leaf, and that this is one of its data set.
+    pub fn verify(&self, params: &Params) -> Result<(), DatasetError> {
+        self.root.verify(self.index, &self.leaf.commitment, &self.leaf.path)?;
+        let column: Vec<F> = batch_column(&self.tokens).into_iter().map(field).collect();
+        let commitment = commit_with_blind(params, &column, self.blind)?;
+        if commitment.to_bytes() == self.leaf.commitment {
+            Ok(())
+        } else {
+            Err(DatasetError::OtherTokens { index: self.index })
+        }
     }
 }

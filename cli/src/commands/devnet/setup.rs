@@ -139,7 +139,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let mut made = None;
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;
-        let dataset = committed(&params, &config, corpus, ui)?;
+        let dataset = committed(&params, &config, corpus, None, ui)?;
         let state = {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
@@ -159,7 +159,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     spec.check_proof(&params, &verifier).map_err(refused)?;
     let dataset = match made {
         Some(dataset) => dataset,
-        None => committed(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, ui)?,
+        None => committed(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, None, ui)?,
     };
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());

@@ -7,7 +7,7 @@ use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::run_dir::{LogLine, MAX_LOG, Settings};
 use circuits::model::{Config, Schedule};
-use circuits::statements::{Bundle, Layouts, Run, RunData, StateCommitments, model_digest};
+use circuits::statements::{Bundle, Disclosure, Layouts, Run, RunData, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -70,6 +70,11 @@ pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
         "id": hex(&run.id()?),
         "circuits": run.circuits,
         "genesis": model_facts(&config, &run.genesis),
+        "kind": run.disclosure.privacy().name(),
+        "losses_disclosed_over_steps": match run.disclosure {
+            Disclosure::Public => None,
+            Disclosure::Private { loss_steps } => Some(loss_steps),
+        },
         "data": data_facts(&run.data),
         "seed": run.seed,
         "batch": run.batch,
@@ -88,15 +93,21 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
     let config = bundle.run.check().map_err(CliError::file(path))?;
     let predictions = bundle.run.predictions(&config) as f64;
     let sum: u128 = bundle.contributions.iter().flat_map(|c| &c.losses).map(|&l| u128::from(l)).sum();
+    let steps = bundle.run.disclosure.loss_of(bundle.step).unwrap_or(1) as f64;
+    let sum = match &bundle.private {
+        None => Some(sum),
+        Some(private) => private.loss.as_ref().map(|loss| loss.sum.into()),
+    };
+    let claimed = sum.map(|sum| sum as f64 / f64::from(1 << 24) / predictions / steps);
     let sizes = |proofs: &[Vec<u8>]| proofs.iter().map(Vec::len).collect::<Vec<_>>();
     let contributions: Vec<Value> = bundle
         .contributions
         .iter()
-        .map(|c| json!({ "sequences": c.losses.len(), "layer_proofs": sizes(&c.layers), "head_proofs": sizes(&c.heads) }))
+        .map(|c| json!({ "sequences": bundle.run.batch, "layer_proofs": sizes(&c.layers), "head_proofs": sizes(&c.heads) }))
         .collect();
     Ok(facts(json!({
         "step": bundle.step,
-        "claimed_loss": sum as f64 / f64::from(1 << 24) / predictions,
+        "claimed_loss": claimed,
         "file": bytes(size as u64),
         "proof_bytes": bundle.proof_bytes(),
         "before": model_facts(&config, &bundle.before),
@@ -104,6 +115,7 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
         "update_proofs": sizes(&bundle.updates),
         "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
         "canonical_opening": bundle.canonical.len(),
+        "span_proof": bundle.private.as_ref().map(|private| private.span.len()),
         "note": UNVERIFIED,
         "run": run,
     })))

@@ -1,23 +1,30 @@
 //! Beginning a run, and going on with one.
 
-use super::{Args, OptimizerKind, ScheduleKind};
+use super::{Args, Losses, OptimizerKind, ScheduleKind};
 use crate::commands::dataset::committed;
 use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
-use crate::files::{self, MAX_CORPUS};
+use crate::files::{self, MAX_CORPUS, MAX_SMALL, Readers};
 use crate::format::plural;
+use crate::keys::How;
 use crate::model_dir;
-use crate::run_dir::{LogLine, RunDir, Settings};
+use crate::progress::ProofBar;
+use crate::run_dir::{Kept, LogLine, RunDir, Settings};
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Optimizer, Schedule, State, check_corpus};
-use circuits::statements::dataset::{Dataset, DatasetRoot};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State, check_corpus};
+use circuits::segments::Privacy;
+use circuits::statements::codec;
+use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
 use circuits::statements::{
-    Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData, corpus_digest,
+    Disclosure, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData,
+    corpus_digest,
 };
+use prover::private::Secrets;
 use prover::trainer::{Recipe, Trainer};
+use prover::{ProveError, StepProver};
 use std::path::{Path, PathBuf};
 use verifier::RunRefused;
 
@@ -35,6 +42,22 @@ pub struct Session {
     pub data: TrainingData,
     /// The log.
     pub lines: Vec<LogLine>,
+    /// What hides a private run.
+    pub secrets: Option<Secrets>,
+    /// Of a private run that begins, what else is written first.
+    beginning: Option<(GenesisProof, DatasetSecret)>,
+}
+
+/// What is disclosed of the run that the arguments describe.
+fn disclosure(args: &Args) -> Result<Disclosure, CliError> {
+    if args.private {
+        return Ok(Disclosure::Private { loss_steps: args.losses.map_or(1, |losses| losses.0) });
+    }
+    let given = [("--losses", args.losses.is_some()), ("--dataset-secret", args.dataset_secret.is_some())];
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(CliError::Usage(format!("{name} is for a private run (--private)"))),
+        None => Ok(Disclosure::Public),
+    }
 }
 
 fn lr(args: &Args) -> Result<Decimal, CliError> {
@@ -47,7 +70,7 @@ fn describe(
     steps: u64,
     config: String,
     genesis: StateCommitments,
-    data: RunData,
+    (disclosure, data): (Disclosure, RunData),
 ) -> Result<Run, CliError> {
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     let decimal = |given: Option<Decimal>, default: &str| match given {
@@ -69,7 +92,7 @@ fn describe(
         circuits: CIRCUIT_VERSION,
         config,
         genesis,
-        disclosure: Disclosure::Public,
+        disclosure,
         data,
         seed: args.seed.unwrap_or(0),
         batch: args.batch.unwrap_or(8),
@@ -92,14 +115,28 @@ fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliErro
     Ok(corpus)
 }
 
+/// A secret of random bytes.
+pub fn fresh_secret() -> Result<LeafSecret, CliError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| ProveError::NoRandomness)?;
+    Ok(LeafSecret::new(bytes))
+}
+
+/// Reads the secret of a data set, which nobody else may.
+pub fn read_dataset_secret(path: &Path) -> Result<DatasetSecret, CliError> {
+    files::check_secret(path)?;
+    files::decode(path, MAX_SMALL)
+}
+
 /// The data set of a corpus, which must have this root.
-fn dataset(
+pub fn dataset(
     (params, config): (&Params, &Config),
     (file, corpus): (&Path, &[u8]),
     root: DatasetRoot,
+    secret: Option<LeafSecret>,
     ui: &Ui,
 ) -> Result<Dataset, CliError> {
-    let dataset = committed(params, config, corpus, ui)?;
+    let dataset = committed(params, config, corpus, secret, ui)?;
     if dataset.root() == root {
         return Ok(dataset);
     }
@@ -112,30 +149,81 @@ fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError>
     Ok(Trainer::new(config, state, recipe)?)
 }
 
+/// The data set that the arguments choose.
+struct Chosen {
+    /// Its root, if it was committed to before.
+    root: Option<DatasetRoot>,
+    /// Of a private run, what blinds its leaves.
+    leaves: Option<LeafSecret>,
+}
+
+impl Chosen {
+    fn of(args: &Args) -> Result<Self, CliError> {
+        let root = args.dataset.as_deref().map(dataset_root::given).transpose()?;
+        let Some(path) = &args.dataset_secret else {
+            if args.private && root.is_some() {
+                return Err(CliError::Usage("--private with --dataset needs --dataset-secret".into()));
+            }
+            return Ok(Chosen { root, leaves: if args.private { Some(fresh_secret()?) } else { None } });
+        };
+        let secret = read_dataset_secret(path)?;
+        if root.is_some_and(|root| root != secret.root) {
+            let source = FileError::Foreign(format!("this is the secret of another data set: {}", secret.root));
+            return Err(CliError::File { path: path.clone(), source });
+        }
+        Ok(Chosen { root: Some(secret.root), leaves: Some(secret.leaves) })
+    }
+}
+
 /// Makes a run, without writing anything.
 pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let (Some(model), Some(corpus_file), Some(steps)) = (&args.model, &args.corpus, args.steps) else {
         let message = format!("{} contains no run: --model, --corpus and --steps are required", args.out.display());
         return Err(CliError::Usage(message));
     };
+    let disclosure = disclosure(args)?;
+    if args.private && !args.prove {
+        return Err(CliError::Usage("--private needs --prove".into()));
+    }
     let model = model_dir::load(model)?;
     let corpus = read_corpus(corpus_file, &model.config, ui)?;
     // Contradictions show before the commitments are made.
-    let named = args.dataset.as_deref().map(dataset_root::given).transpose()?;
-    let data = named.map_or_else(|| RunData::Corpus(corpus_digest(&corpus)), RunData::Dataset);
-    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), data)?;
+    let chosen = Chosen::of(args)?;
+    let data = match chosen.root {
+        Some(root) => RunData::Dataset(root),
+        // Not known before the corpus is committed to; what else is wrong with the run shows without it.
+        None if args.private => RunData::Dataset(DatasetRoot::new([0; 32], 1)?),
+        None => RunData::Corpus(corpus_digest(&corpus)),
+    };
+    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), (disclosure, data))?;
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     run.check_settings(&model.config).map_err(|e| usage(&e))?;
     let rate = (&lr(args)?, &run.schedule);
     run.optimizer.check_rounding(rate, run.predictions(&model.config)).map_err(|e| usage(&e))?;
     let params = ui.params(&model.config)?;
-    let data = match named {
-        None => TrainingData::Corpus(corpus),
-        Some(root) => {
-            TrainingData::Dataset(Box::new(dataset((&params, &model.config), (corpus_file, &corpus), root, ui)?))
+    let Chosen { root, leaves } = chosen;
+    let data = match (root, &leaves) {
+        (None, None) => TrainingData::Corpus(corpus),
+        (None, Some(_)) => {
+            TrainingData::Dataset(Box::new(committed(&params, &model.config, &corpus, leaves.clone(), ui)?))
+        }
+        (Some(root), _) => {
+            let of = (&params, &model.config);
+            TrainingData::Dataset(Box::new(dataset(of, (corpus_file, &corpus), root, leaves.clone(), ui)?))
         }
     };
-    {
+    run.data = data.named();
+    let (mut secrets, mut beginning) = (None, None);
+    if let (Some(leaves), RunData::Dataset(root)) = (leaves, run.data) {
+        let spec = Spec::new(model.config.clone());
+        let how = How { privacy: Privacy::Private, ..How::default() };
+        let keys = ui.prover_keys(&params, &spec, how)?;
+        let prover = StepProver::new(&params, &keys, &spec).with_instances_per_proof(run.instances_per_proof);
+        let mut bar = ProofBar::genesis(ui, &keys, Layouts::new(&spec.config).updates().len());
+        let (hidden, proof, genesis) = prover.private_genesis(&model.state, &mut |told| bar.observe(told))?;
+        run.genesis = genesis;
+        (secrets, beginning) = (Some(hidden), Some((proof, DatasetSecret { root, leaves })));
+    } else {
         let _spinner = ui.spinner("commitments of the genesis");
         run.genesis = model_dir::commit(&params, &model)?;
     }
@@ -144,7 +232,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
     let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
     let trainer = trainer(model.config, model.state, &run)?;
-    Ok(Session { run, id, settings, trainer, data, lines: vec![] })
+    Ok(Session { run, id, settings, trainer, data, lines: vec![], secrets, beginning })
 }
 
 /// Writes the files of a run that begins; its state last.
@@ -152,14 +240,19 @@ pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut warn = |text: String| ui.warn(&text);
     dir.clean(0, 0, &mut warn)?;
     dir.remove_genesis_proof()?;
+    if let Some((proof, secret)) = &session.beginning {
+        let path = dir.dataset_secret_file();
+        files::write_for(Readers::Owner, &path, &codec::encode(secret).map_err(CliError::file(&path))?, true)?;
+        dir.write_genesis_proof(proof)?;
+    }
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
-    dir.replace_state(&session.state())
+    dir.replace_state(session.state())
 }
 
 /// The state to go on from: the last one, or the one before it if that was asked for.
-fn state(args: &Args, dir: &RunDir) -> Result<(ModelState, PathBuf), CliError> {
+fn state(args: &Args, dir: &RunDir) -> Result<(Kept, PathBuf), CliError> {
     if args.from_previous {
         return Ok((dir.previous_state()?, dir.previous_state_file()));
     }
@@ -173,13 +266,28 @@ fn state(args: &Args, dir: &RunDir) -> Result<(ModelState, PathBuf), CliError> {
     }
 }
 
+/// What blinds the leaves of a private run's data set.
+fn own_dataset_secret(dir: &RunDir, root: &DatasetRoot) -> Result<LeafSecret, CliError> {
+    let path = dir.dataset_secret_file();
+    let secret = read_dataset_secret(&path)?;
+    if secret.root != *root {
+        let source = FileError::Foreign("this is the secret of another data set than the run's".into());
+        return Err(CliError::File { path, source });
+    }
+    Ok(secret.leaves)
+}
+
 /// Goes on with a run after the last step that was taken.
 pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     let run = dir.run()?;
     let id = run.id()?;
     let config = run.check().map_err(CliError::file(&dir.run_file()))?;
     let mut settings = dir.settings()?;
-    let (file, path) = state(args, dir)?;
+    if dir.is_private() != (run.disclosure != Disclosure::Public) {
+        let source = FileError::Foreign("the run is private, and its directory is not, or the other way round".into());
+        return Err(CliError::File { path: dir.run_file(), source });
+    }
+    let (Kept { model: file, secrets }, path) = state(args, dir)?;
     let step = file.step;
     let foreign = |source: &str| CliError::File { path: path.clone(), source: FileError::Foreign(source.into()) };
     if file.run != Some(id) {
@@ -206,7 +314,9 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
         RunData::Dataset(root) => {
             let params = ui.params(&config)?;
-            TrainingData::Dataset(Box::new(dataset((&params, &config), (&corpus_file, &corpus), root, ui)?))
+            let secret = if dir.is_private() { Some(own_dataset_secret(dir, &root)?) } else { None };
+            let of = (&params, &config);
+            TrainingData::Dataset(Box::new(dataset(of, (&corpus_file, &corpus), root, secret, ui)?))
         }
     };
     let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
@@ -228,9 +338,10 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     trainer.step = step;
     if args.from_previous {
         // From here on it is the last one.
-        dir.replace_state(&ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step))?;
+        let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step);
+        dir.replace_state(Kept { model, secrets: secrets.clone() })?;
     }
-    Ok(Session { run, id, settings, trainer, data, lines })
+    Ok(Session { run, id, settings, trainer, data, lines, secrets, beginning: None })
 }
 
 /// Arguments given again must be those of the run.
@@ -240,7 +351,9 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
         Schedule::Constant { .. } => settings.steps,
     };
     let rate = args.lr.is_some() || args.schedule.is_some() || args.warmup.is_some() || args.floor.is_some();
-    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), run.data)?;
+    let of = (run.disclosure, run.data);
+    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), of)?;
+    let losses = |losses: Losses| run.disclosure == Disclosure::Private { loss_steps: losses.0 };
     let Optimizer::Sgd { momentum, weight_decay } = &run.optimizer;
     let other_data = match &args.dataset {
         Some(given) => RunData::Dataset(dataset_root::given(given)?) != run.data,
@@ -248,6 +361,8 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
     };
     let differs = [
         ("--dataset", other_data),
+        ("--private", args.private && run.disclosure == Disclosure::Public),
+        ("--losses", args.losses.is_some_and(|given| !losses(given))),
         ("--batch", args.batch.is_some() && described.batch != run.batch),
         ("--accumulate", args.accumulate.is_some() && described.accumulate != run.accumulate),
         ("--seed", args.seed.is_some() && described.seed != run.seed),

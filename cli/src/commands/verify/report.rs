@@ -5,7 +5,7 @@ use crate::format::{bytes, hex, plural, time};
 use crate::keys::Vouched;
 use crate::ui::Output;
 use circuits::model::{Config, LossError, public_loss};
-use circuits::statements::{Run, RunData, StateCommitments, model_digest};
+use circuits::statements::{Disclosure, Run, RunData, StateCommitments, model_digest};
 use serde_json::{Value, json};
 use std::time::Duration;
 use verifier::{KeysDigest, RunRefused, VerifiedRun};
@@ -27,6 +27,10 @@ pub struct Asked {
     pub end: Option<String>,
     /// `--steps`.
     pub steps: Option<u64>,
+    /// The directory of `--revealed`.
+    pub revealed: Option<String>,
+    /// The file of `--includes`.
+    pub includes: Option<String>,
     /// `--dataset`.
     pub dataset: bool,
     /// What vouches for the keys.
@@ -98,6 +102,9 @@ pub fn report(
             RunData::Dataset(root) => Some(root.to_string()),
         },
         "dataset_compared": asked.dataset,
+        "kind": run.disclosure.privacy().name(),
+        "revealed_compared": asked.revealed.is_some(),
+        "includes_compared": asked.includes.is_some(),
         "corpus_compared": verified.corpus,
         "genesis_compared": asked.genesis.is_some(),
         "end_compared": asked.end.is_some(),
@@ -115,10 +122,18 @@ fn span(first: u64, last: u64) -> String {
 
 fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<String> {
     let last = first + (verified.steps.len() as u64).saturating_sub(1);
-    let mut checked = vec![format!("{}: every gradient, the update by their sum, the loss", span(first, last))];
+    let what = match run.disclosure {
+        Disclosure::Public => "every gradient, the update by their sum, the loss",
+        Disclosure::Private { loss_steps: 0 } => {
+            "every gradient and the update by their sum; nothing else is disclosed"
+        }
+        Disclosure::Private { .. } => "every gradient, the update by their sum, the losses that are shown",
+    };
+    let mut checked = vec![format!("{}: {what}", span(first, last))];
     let state = format!("the state before step {first}");
     if verified.basis.genesis_proof {
-        checked.push(format!("{state} is in range and canonically committed: by the genesis proof"));
+        let committed = if run.disclosure == Disclosure::Public { " and canonically committed" } else { "" };
+        checked.push(format!("{state} is in range{committed}: by the genesis proof"));
     }
     if let Some(model) = asked.genesis.as_ref().filter(|_| first == 0) {
         checked.push(format!("{state} is in range, and the run begins with {model}: configuration and tensors"));
@@ -163,6 +178,12 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
     if let Some(model) = &asked.end {
         checked.push(format!("the last step leads to {model}: configuration and tensors"));
     }
+    if let Some(model) = &asked.revealed {
+        checked.push(format!("the last step leads to the model revealed in {model}"));
+    }
+    if let Some(file) = &asked.includes {
+        checked.push(format!("the data set has the sequence revealed in {file}"));
+    }
     if let Some(steps) = asked.steps {
         checked.push(format!("the run has {}", plural(steps, "proven step")));
     }
@@ -187,7 +208,7 @@ fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> 
     if asked.vouched == Vouched::Cache {
         not.push("the keys, which are from the cache (--fresh-keys makes them from the circuits and compares)".into());
     }
-    if asked.genesis.is_none() {
+    if asked.genesis.is_none() && run.disclosure == Disclosure::Public {
         not.push("which model the run begins with (--genesis compares it)".into());
     }
     match run.data {
@@ -195,12 +216,20 @@ fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> 
             not.push("whether the batches are those that the seed assigns (--corpus compares them)".into());
         }
         RunData::Dataset(_) if !verified.corpus && !asked.dataset => {
-            not.push("which data set the run is on (--dataset compares its root, --corpus the data)".into());
+            not.push(
+                "which data set the run is on (--dataset compares its root".to_owned()
+                    + if run.disclosure == Disclosure::Public { ", --corpus the data)" } else { ")" },
+            );
         }
         _ => {}
     }
-    if asked.whole && asked.end.is_none() && asked.steps.is_none() {
-        not.push("whether the run has more steps than these (--steps or --end checks this)".into());
+    let losses = verified.steps.iter().any(|step| step.loss.is_none() && run.disclosure.loss_of(step.step).is_some());
+    if losses {
+        not.push("a sum of losses that begins before these steps".into());
+    }
+    if asked.whole && asked.end.is_none() && asked.revealed.is_none() && asked.steps.is_none() {
+        let end = if run.disclosure == Disclosure::Public { "--end" } else { "--revealed" };
+        not.push(format!("whether the run has more steps than these (--steps or {end} checks this)"));
     }
     not
 }
