@@ -165,7 +165,10 @@ const WINDOW: usize = 25;
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let dir = if args.private && !args.resume { RunDir::private(&args.out) } else { RunDir::new(&args.out) };
+    let mut dir = RunDir::new(&args.out);
+    if args.private && !dir.run_file().exists() {
+        dir = RunDir::private(&args.out);
+    }
     let exists = || {
         let message = format!("{} already contains a run; --resume continues it", args.out.display());
         Err(CliError::Usage(message))

@@ -10,6 +10,7 @@ mod faults;
 mod generate;
 #[cfg(unix)]
 mod node;
+mod private;
 mod proven;
 mod resume;
 mod usage;
