@@ -184,9 +184,9 @@ fn a_private_run_survives_kills_and_repeats_nothing() {
     let dir = dir.path();
     // Moments of all kinds: while it begins, within proofs, while files are written.
     let mut seed = 0x9e37_79b9_u64;
-    let mut moment = || {
+    let mut moment = |most: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(100 + (seed >> 33) % 1200)
+        Duration::from_millis((seed >> 33) % most)
     };
     let mut published: BTreeSet<Vec<u8>> = BTreeSet::new();
     let publish = |published: &mut BTreeSet<Vec<u8>>| {
@@ -200,16 +200,22 @@ fn a_private_run_survives_kills_and_repeats_nothing() {
     };
     let train = train("--steps 20 --out r --resume");
     let mut killed = 0;
-    for _ in 0..20 {
+    let bundles = || fs::read_dir(dir.join("r/public")).map_or(0, Iterator::count);
+    for kill in 0..20 {
+        let before = bundles();
         let mut command = program(dir);
         let mut child = command.args(train.split(' ')).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(moment());
+        // Every other time it first takes a step, however slow the machine is.
+        while kill % 2 == 1 && bundles() <= before && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(moment(if kill % 2 == 1 { 300 } else { 800 }));
         killed += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
         publish(&mut published);
     }
-    assert_eq!(killed, 20, "the run was at work each time");
+    assert!(killed >= 15, "the run was at work {killed} times");
     let json = run(dir, &train).ok();
     assert!(json["resumed_at"].as_u64().unwrap() > 0);
     publish(&mut published);
