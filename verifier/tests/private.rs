@@ -4,8 +4,9 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
-use circuits::model::{Config, Optimizer, Schedule, Spec, State};
-use circuits::segments::Privacy;
+use circuits::model::{Config, Gradients, Optimizer, Schedule, Spec, State};
+use circuits::ops::sgd::Hyper;
+use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
     Bundle, Disclosure, GenesisProof, Layouts, Leaf, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments,
@@ -14,9 +15,11 @@ use circuits::statements::{
 use ff::{Field, PrimeField};
 use group::GroupEncoding;
 use plonkish::RESERVED_ROWS;
-use prover::private::{Secrets, prove_span};
+use prover::blinding::PortBlinding;
+use prover::private::{PrivateTasks, Secrets, prove_span};
 use prover::step::StepOf;
-use prover::{StepKeys, StepProver};
+use prover::task::{Input, InstanceInputs};
+use prover::{ProveError, StepKeys, StepProver};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun, VerifyError, verify_span};
@@ -291,6 +294,94 @@ fn ends_that_differ_in_a_row_are_refused() {
         }
         assert!(format!("{:?}", cheat.secrets) == "Secrets");
     }
+}
+
+/// A cheat who does all tasks honestly but those that he exchanges, and then proves the wires with all that he knows.
+fn exchanged(alter: impl FnOnce(&mut PrivateTasks, &StepProver<'_>, StepOf<'_>)) -> Result<Bundle, ProveError> {
+    let (spec, keys, _) = &*KEYS;
+    let (state, secrets, before) = &RUN.before[0];
+    let data = TrainingData::Dataset(Box::new(dataset(1)));
+    let batches = RUN.run.assigned(&spec.config, &data, 0).unwrap();
+    let (prover, at) = (StepProver::new(&PARAMS, keys, spec), StepOf { run: &RUN.run, step: 0, before });
+    let (mut tasks, _) = prover.private_tasks(at, (state, secrets), &batches)?;
+    alter(&mut tasks, &prover, at);
+    let proofs = prover.execute_private(&tasks, &mut |_| {})?;
+    Ok(prover.private_bundle(at, secrets, &batches, &tasks, proofs)?.0)
+}
+
+fn verdict(bundle: Bundle) -> Result<VerifiedRun, RunRefused> {
+    verify(&Proven { bundles: vec![bundle], ..RUN.clone() })
+}
+
+/// What the public suite forges with valid proofs, on private bundles: the proof of the wires fails, and it alone.
+#[test]
+fn valid_proofs_that_do_not_belong_together() {
+    let refused = |what: &str, bundle: Bundle| match verdict(bundle) {
+        Err(RunRefused::Invalid(culprits)) => {
+            assert!(culprits.len() == 1 && culprits[0].part == Part::Span, "{what}: {culprits:?}");
+        }
+        other => panic!("{what}: {other:?}"),
+    };
+    let (state, secrets, _) = &RUN.before[0];
+    let hyper = RUN.run.hyper(&KEYS.0.config, 0).unwrap();
+    verdict(exchanged(|_, _, _| {}).unwrap()).unwrap();
+    let update = |state: &State, by: usize, hyper: Hyper| {
+        let (state, hyper) = (state.clone(), hyper);
+        exchanged(|tasks, prover, at| {
+            let mut sum = Gradients::zeros(&KEYS.0.config);
+            tasks.contributions.iter().for_each(|of| sum.add(&of.gradients));
+            sum.layers[1].wq.data[5] += by as i128;
+            tasks.update = prover.private_update_tasks(at, (&state, secrets), &sum, &hyper).unwrap();
+        })
+        .unwrap()
+    };
+    verdict(update(state, 0, hyper)).unwrap();
+    refused("a gradient that is off by one", update(state, 1, hyper));
+    let mut stale = state.clone();
+    stale.v.layers[0].wo.data[3] += 1;
+    refused("another momentum", update(&stale, 0, hyper));
+    refused("another rate", update(state, 0, Hyper { lambda: hyper.lambda + 1, ..hyper }));
+    refused("another weight decay", update(state, 0, Hyper { omega: hyper.omega + 1, ..hyper }));
+    // One contribution's gradient is left out of the sum.
+    let one = exchanged(|tasks, prover, at| {
+        let only = &tasks.contributions[0].gradients;
+        tasks.update = prover.private_update_tasks(at, (state, secrets), only, &hyper).unwrap();
+    });
+    refused("a contribution left out", one.unwrap());
+    // What enters a layer or a head is not what left its neighbour.
+    for (segment, upper) in [(SegmentKind::Layer, true), (SegmentKind::Layer, false), (SegmentKind::Head, true)] {
+        let bundle = exchanged(|tasks, _, _| {
+            let of = &mut tasks.contributions[1];
+            let task = of.tasks.iter_mut().find(|task| task.segment == segment).unwrap();
+            match &mut task.instances[0].inputs {
+                InstanceInputs::Layer { entering, .. } | InstanceInputs::Head { entering, .. } => {
+                    let Input::Entering(mut other) = of.inputs.get(entering).unwrap().clone() else {
+                        panic!("no edge")
+                    };
+                    (if upper { &mut other.dx } else { &mut other.x }).data[1] += 1;
+                    *entering = of.inputs.put(Input::Entering(other)).unwrap();
+                }
+                InstanceInputs::Update { .. } => panic!("no edge"),
+            }
+        });
+        refused("an edge", bundle.unwrap());
+    }
+    // Proofs exchanged afterwards: of the same values under other blinding.
+    let (honest, again) = (exchanged(|_, _, _| {}).unwrap(), exchanged(|_, _, _| {}).unwrap());
+    for exchange in [
+        (|a: &mut Bundle, b: &Bundle| a.contributions[0].heads.clone_from(&b.contributions[0].heads))
+            as fn(&mut Bundle, &Bundle),
+        |a, b| a.contributions[1].layers.clone_from(&b.contributions[1].layers),
+        |a, b| a.updates.clone_from(&b.updates),
+        |a, b| a.private.clone_from(&b.private),
+    ] {
+        let mut spliced = honest.clone();
+        exchange(&mut spliced, &again);
+        refused("spliced", spliced);
+    }
+    // A port that hides nothing is none of a private proof.
+    let canonical = exchanged(|tasks, _, _| tasks.update.tasks[0].instances[0].ports[0] = PortBlinding::CANONICAL);
+    assert!(matches!(canonical, Err(ProveError::Mismatch { what: "the blinding of a private port" })));
 }
 
 /// The fold itself: differences that cancel unscaled, one left out, a row of data among the rows that hide.

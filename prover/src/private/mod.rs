@@ -15,4 +15,5 @@ mod step;
 pub(crate) use hedge::Hedge;
 pub use secrets::{PrivateState, Secrets};
 pub use span::prove_span;
+pub use step::PrivateTasks;
 pub(crate) use step::hidden_ports;

@@ -5,11 +5,11 @@ use super::secrets::{HiddenSum, HiddenWeights, Secrets, column_blinding};
 use super::span::prove_span;
 use crate::blinding::PortBlinding;
 use crate::error::ProveError;
-use crate::execute::Then;
-use crate::step::{GradientTasks, Progress, StepOf, StepProver, assemble_gradient};
+use crate::step::{GradientTasks, Progress, StepOf, StepProver, UpdateTasks, assemble_gradient};
 use crate::task::{Inputs, InstanceInputs, Task};
 use backend::curve::F;
 use backend::span::{Hiding, commit_hidden};
+use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, State};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Privacy, SegmentKind, head, update};
@@ -60,16 +60,31 @@ impl Pairs {
     }
 }
 
-/// Adds up what hides gradients, and takes away all blinds but one, as the verifier does of their commitments.
-fn one_blind(summands: &[&[Hiding]]) -> Vec<Hiding> {
-    let surplus = F::from(summands.len() as u64) - F::ONE;
+/// Adds up what hides ports, column by column.
+fn added(summands: &[&[Hiding]]) -> Vec<Hiding> {
     let columns = summands.first().map_or(0, |port| port.len());
     let column = |c: usize| {
-        let mut sum = Hiding::blind(-surplus);
+        let mut sum = Hiding::blind(F::ZERO);
         summands.iter().for_each(|port| sum += &port[c]);
         sum
     };
     (0..columns).map(column).collect()
+}
+
+/// The same of gradients, less all blinds but one, as the verifier does of their commitments.
+fn one_blind(summands: &[&[Hiding]]) -> Vec<Hiding> {
+    let (mut sum, surplus) = (added(summands), Hiding::blind(F::from(summands.len() as u64) - F::ONE));
+    sum.iter_mut().for_each(|column| *column -= &surplus);
+    sum
+}
+
+/// What is to be proven of a private step: a list of tasks, and a pure assembly of their results
+/// ([`StepProver::private_bundle`]).
+pub struct PrivateTasks {
+    /// Of each contribution.
+    pub contributions: Vec<GradientTasks>,
+    /// Of the update.
+    pub update: UpdateTasks,
 }
 
 impl StepProver<'_> {
@@ -110,6 +125,115 @@ impl StepProver<'_> {
         Ok((secrets, GenesisProof { instances_per_proof, updates, canonical: vec![] }, committed))
     }
 
+    /// The tasks of a step of a private run, and the state that it leads to.
+    pub fn private_tasks(
+        &self,
+        at: StepOf<'_>,
+        (state, secrets): (&State, &Secrets),
+        batches: &[Assigned],
+    ) -> Result<(PrivateTasks, State), ProveError> {
+        self.of_kind(at.run.disclosure.privacy())?;
+        self.of_kind(Privacy::Private)?;
+        if self.instances_per_proof != at.run.instances_per_proof {
+            return Err(ProveError::Mismatch { what: "the number of instances per proof" });
+        }
+        let (id, digest) = (at.run.id()?, at.before.digest());
+        let hyper = at.run.hyper(&self.spec.config, at.step)?;
+        let (mut sum, mut contributions) = (Gradients::zeros(&self.spec.config), vec![]);
+        for (index, batch) in (0..).zip(batches) {
+            let domain = Run::contribution_domain(&id, at.step, &digest, index);
+            let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
+            let tasks = self.gradient_tasks_with(&domain, state, &batch.sequences, Some(&hedge))?;
+            sum.add(&tasks.gradients);
+            contributions.push(tasks);
+        }
+        let update = self.private_update_tasks(at, (state, secrets), &sum, &hyper)?;
+        let (mut moved, mut saturations) = (state.clone(), Saturations::default());
+        circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
+        Ok((PrivateTasks { contributions, update }, moved))
+    }
+
+    /// The tasks of a private step's update.
+    pub fn private_update_tasks(
+        &self,
+        at: StepOf<'_>,
+        (state, secrets): (&State, &Secrets),
+        gradients: &Gradients,
+        hyper: &Hyper,
+    ) -> Result<UpdateTasks, ProveError> {
+        let domain = Run::update_domain(&at.run.id()?, at.step, &at.before.digest());
+        let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
+        let (mut inputs, place) = (Inputs::default(), |segment, group| Place::Update { segment, group });
+        let of = (state, gradients, hyper);
+        let instances = self.update_instances(&mut inputs, (&domain, &place), of, Some(&hedge))?;
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+    }
+
+    /// The bundle of a private step, by the proofs of its tasks in their order; what hides the state after it, and that state's
+    /// commitments.
+    pub fn private_bundle(
+        &self,
+        at: StepOf<'_>,
+        secrets: &Secrets,
+        batches: &[Assigned],
+        tasks: &PrivateTasks,
+        proofs: Vec<Vec<u8>>,
+    ) -> Result<(Bundle, Secrets, StateCommitments), ProveError> {
+        let (layers, layouts) = (self.spec.config.layers, Layouts::new(&self.spec.config));
+        let hyper = at.run.hyper(&self.spec.config, at.step)?;
+        let weights: Vec<Vec<Hiding>> = secrets.segments.iter().map(|of| of.w.clone()).collect();
+        let (mut pairs, mut losses, mut proofs) = (Pairs::default(), secrets.losses.clone(), proofs.into_iter());
+        let (mut contributions, mut of_gradients) = (vec![], vec![]);
+        for (of_batch, batch) in tasks.contributions.iter().zip(batches) {
+            let of = |segment| hidings(of_batch.tasks.iter().filter(|task| task.segment == segment));
+            let ports = (&of(SegmentKind::Layer)?, &of(SegmentKind::Head)?);
+            pairs.tie(&ties::of_contribution(&weights, layers, ports));
+            let sequences: Vec<Hiding> = ports.1.iter().map(|ports| ports[head::BATCH][0].clone()).collect();
+            let leaves: Vec<Hiding> = batch.blinds.iter().map(|&blind| Hiding::blind(blind)).collect();
+            pairs.tie(&ties::of_leaves(&sequences, &leaves));
+            let of_segments = ties::gradients(layers, ports).into_iter();
+            of_gradients.push(of_segments.map(|summands| one_blind(&summands)).collect::<Vec<_>>());
+            for (loss, ports) in of_batch.losses.iter().zip(ports.1) {
+                losses.sum = losses.sum.checked_add(*loss).ok_or(ProveError::Mismatch { what: "a sum of losses" })?;
+                losses.hiding += &ports[head::LOSS][0];
+            }
+            let of_contribution = proofs.by_ref().take(of_batch.tasks.len()).collect();
+            contributions.push(assemble_gradient(vec![], &of_batch.tasks, of_contribution));
+        }
+        let (update_ports, updates) = (hidings(&tasks.update.tasks)?, proofs.collect::<Vec<_>>());
+        let expected = secrets.segments.iter().enumerate().map(|(segment, of)| {
+            let summands: Vec<&[Hiding]> = of_gradients.iter().map(|of| &of[segment][..]).collect();
+            of.dividends(&hyper, &added(&summands), summands.len())
+        });
+        let (found, expected) = (ties::dividends(&layouts, &update_ports), expected.collect::<Vec<_>>());
+        pairs.tie(&ties::of_update(&found, &expected));
+        let moved = |(segment, of): (usize, &HiddenSegment)| {
+            let new = |port| layouts.join(&update_ports, port, segment);
+            of.moved(new(update::NEW_WEIGHTS), new(update::NEW_LOW))
+        };
+        let segments = secrets.segments.iter().enumerate().map(moved).collect();
+        let loss = match at.run.disclosure.loss_of(at.step) {
+            None => None,
+            Some(steps) => {
+                pairs.0.push((losses.hiding.clone(), Hiding::blind(F::ZERO)));
+                let before = &secrets.losses;
+                let commit = || commit_hidden(self.params, &[F::from(before.sum)], &before.hiding);
+                let before = (steps > 1).then(commit).transpose().map_err(ProveError::Commitments)?;
+                let disclosed = DisclosedLoss { sum: losses.sum, before: before.map(|point| point.to_bytes()) };
+                losses = HiddenSum::none();
+                Some(disclosed)
+            }
+        };
+        let after = self.assemble_state(at.before, &tasks.update.tasks, &updates)?;
+        let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
+        let (run, before, private) = (at.run.clone(), at.before.clone(), Some(PrivateStep { loss, span: vec![] }));
+        let canonical = vec![];
+        let mut bundle = Bundle { run, step: at.step, before, contributions, leaves, updates, canonical, private };
+        let span = prove_span(self.params, &secrets.secret, &bundle.span_statement()?, &pairs.0)?;
+        bundle.private.iter_mut().for_each(|private| private.span.clone_from(&span));
+        Ok((bundle, Secrets { secret: secrets.secret, segments, losses }, after))
+    }
+
     /// Takes and proves a whole step of a private run, as [`StepProver::step`] does of a public one; the state and what hides it move
     /// on.
     pub fn private_step(
@@ -119,101 +243,24 @@ impl StepProver<'_> {
         batches: &[Assigned],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
-        self.of_kind(at.run.disclosure.privacy())?;
-        self.of_kind(Privacy::Private)?;
-        if self.instances_per_proof != at.run.instances_per_proof {
-            return Err(ProveError::Mismatch { what: "the number of instances per proof" });
-        }
-        let (id, digest, layers) = (at.run.id()?, at.before.digest(), self.spec.config.layers);
-        let hyper = at.run.hyper(&self.spec.config, at.step)?;
-        let weights: Vec<Vec<Hiding>> = secrets.segments.iter().map(|of| of.w.clone()).collect();
-        let (mut tasks, mut inputs, mut ranges) = (vec![], Inputs::default(), vec![]);
-        let (mut sum, mut pairs) = (Gradients::zeros(&self.spec.config), Pairs::default());
-        let mut of_gradients: Vec<Vec<Vec<Hiding>>> = vec![];
-        let mut losses = secrets.losses.clone();
-        for (index, batch) in (0..).zip(batches) {
-            let domain = Run::contribution_domain(&id, at.step, &digest, index);
-            let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
-            let GradientTasks { tasks: of_batch, inputs: their, losses: of_sequences, gradients } =
-                self.gradient_tasks_with(&domain, state, &batch.sequences, Some(&hedge))?;
-            let of = |segment| hidings(of_batch.iter().filter(|task| task.segment == segment));
-            let ports = (&of(SegmentKind::Layer)?, &of(SegmentKind::Head)?);
-            pairs.tie(&ties::of_contribution(&weights, layers, ports));
-            let sequences: Vec<Hiding> = ports.1.iter().map(|ports| ports[head::BATCH][0].clone()).collect();
-            let leaves: Vec<Hiding> = batch.blinds.iter().map(|&blind| Hiding::blind(blind)).collect();
-            pairs.tie(&ties::of_leaves(&sequences, &leaves));
-            of_gradients.push(ties::gradients(layers, ports).iter().map(|summands| one_blind(summands)).collect());
-            for (loss, ports) in of_sequences.iter().zip(ports.1) {
-                losses.sum = losses.sum.checked_add(*loss).ok_or(ProveError::Mismatch { what: "a sum of losses" })?;
-                losses.hiding += &ports[head::LOSS][0];
-            }
-            inputs.extend(their);
-            sum.add(&gradients);
-            let first = tasks.len();
-            tasks.extend(of_batch);
-            ranges.push(first..tasks.len());
-        }
-        let domain = Run::update_domain(&id, at.step, &digest);
-        let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
-        let place = |segment, group| Place::Update { segment, group };
-        let instances = self.update_instances(&mut inputs, (&domain, &place), (state, &sum, &hyper), Some(&hedge))?;
-        let of_update = tasks.len();
-        tasks.extend(self.cut(SegmentKind::Update, instances));
-        let update_ports = hidings(&tasks[of_update..])?;
-        let layouts = Layouts::new(&self.spec.config);
-        let expected: Vec<Vec<Hiding>> = (0..layouts.segments())
-            .map(|segment| {
-                let summands: Vec<&[Hiding]> = of_gradients.iter().map(|of| &of[segment][..]).collect();
-                let columns = (0..secrets.segments[segment].w.len()).map(|c| {
-                    let mut total = Hiding::blind(F::ZERO);
-                    summands.iter().for_each(|summand| total += &summand[c]);
-                    total
-                });
-                secrets.segments[segment].dividends(&hyper, &columns.collect::<Vec<_>>(), summands.len())
-            })
-            .collect();
-        let found = ties::dividends(&layouts, &update_ports);
-        pairs.tie(&ties::of_update(&found, &expected));
-        let mut moved = state.clone();
-        let mut saturations = circuits::arithmetic::fixed::Saturations::default();
-        circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
-
-        let then = Then { tasks: 0..0, with: &mut |_| Ok(()) };
-        let mut proofs = self.execute_then(&tasks, &inputs, progress, then)?;
-        let updates = proofs.split_off(of_update);
-        let after = self.assemble_state(at.before, &tasks[of_update..], &updates)?;
-        let hidden = |segment: usize| {
-            let [w, lo] = [update::NEW_WEIGHTS, update::NEW_LOW].map(|port| layouts.join(&update_ports, port, segment));
-            secrets.segments[segment].moved(w, lo)
-        };
-        let segments: Vec<HiddenSegment> = (0..layouts.segments()).map(hidden).collect();
-        let loss = match at.run.disclosure.loss_of(at.step) {
-            None => None,
-            Some(steps) => {
-                let (before, nothing) = (&secrets.losses, Hiding::blind(F::ZERO));
-                pairs.0.push((losses.hiding.clone(), nothing));
-                let commit = || commit_hidden(self.params, &[F::from(before.sum)], &before.hiding);
-                let before = (steps > 1).then(commit).transpose().map_err(ProveError::Commitments)?;
-                let disclosed = DisclosedLoss { sum: losses.sum, before: before.map(|point| point.to_bytes()) };
-                losses = HiddenSum::none();
-                Some(disclosed)
-            }
-        };
-        let mut proofs = proofs.into_iter();
-        let assemble = |range: std::ops::Range<usize>| {
-            let of_contribution = proofs.by_ref().take(range.len()).collect();
-            assemble_gradient(vec![], &tasks[range], of_contribution)
-        };
-        let contributions = ranges.into_iter().map(assemble).collect();
-        let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
-        let (run, before, private) = (at.run.clone(), at.before.clone(), Some(PrivateStep { loss, span: vec![] }));
-        let mut bundle =
-            Bundle { run, step: at.step, before, contributions, leaves, updates, canonical: vec![], private };
-        let span = prove_span(self.params, &secrets.secret, &bundle.span_statement()?, &pairs.0)?;
-        bundle.private.iter_mut().for_each(|private| private.span.clone_from(&span));
-        // Nothing can fail from here on: the state moves with its proofs, or not at all.
-        *state = moved;
-        (secrets.segments, secrets.losses) = (segments, losses);
+        let (tasks, moved) = self.private_tasks(at, (state, secrets), batches)?;
+        let proofs = self.execute_private(&tasks, progress)?;
+        let (bundle, hidden, after) = self.private_bundle(at, secrets, batches, &tasks, proofs)?;
+        // The state moves with its proofs, or not at all.
+        (*state, *secrets) = (moved, hidden);
         Ok((bundle, after))
+    }
+
+    /// Does the tasks of a private step.
+    pub fn execute_private(
+        &self,
+        tasks: &PrivateTasks,
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Vec<u8>>, ProveError> {
+        let PrivateTasks { contributions, update } = tasks;
+        let mut inputs = update.inputs.clone();
+        contributions.iter().for_each(|of_batch| inputs.extend(of_batch.inputs.clone()));
+        let all = contributions.iter().flat_map(|of_batch| &of_batch.tasks).chain(&update.tasks);
+        self.execute_all(&all.cloned().collect::<Vec<_>>(), &inputs, progress)
     }
 }
