@@ -8,16 +8,19 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
+use circuits::segments::Privacy;
 use circuits::statements::codec::{decode, encode};
+use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
-    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, corpus_digest,
+    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, TrainingData,
+    corpus_digest,
 };
 use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use verifier::{Part, StepError, StepVerifier, VerifyError};
+use verifier::{Part, RunVerifier, StepError, StepVerifier, VerifyError};
 
 const CORPUS: &[u8] = include_bytes!("../../fixtures/corpus/stories.txt");
 const DRAW: Draw = Draw { seed: 1, step: 0, contribution: 0 };
@@ -181,4 +184,77 @@ fn the_pinned_genesis_proof_is_of_one_model() {
     let error = verifier.verify_genesis(&params, &after, &of_step).unwrap_err();
     let all = [Part::Update { index: 0 }, Part::Canonical];
     assert!(matches!(&error, StepError::Invalid(parts) if *parts == all), "{error}");
+}
+
+/// Proves a private step of `nano` and its first state; writes both.
+fn regenerate_private(params: &backend::curve::Params, spec: &Spec) {
+    let keys = StepKeys::generate_of(params, spec, Privacy::Private).unwrap();
+    let prover = StepProver::new(params, &keys, spec);
+    let mut state = State::init(&spec.config, 1);
+    let (mut secrets, genesis_proof, genesis) = prover.private_genesis(&state, &mut |_| {}).unwrap();
+    let secret = Some(LeafSecret::new([1; 32]));
+    let dataset = Dataset::new_told(params, spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
+    let data = TrainingData::Dataset(Box::new(dataset));
+    let run = Run {
+        circuits: CIRCUIT_VERSION,
+        config: spec.config.to_json(),
+        genesis: genesis.clone(),
+        disclosure: Disclosure::Private { loss_steps: 1 },
+        data: data.named(),
+        seed: DRAW.seed,
+        batch: 1,
+        accumulate: 1,
+        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        instances_per_proof: MAX_INSTANCES_PER_PROOF,
+    };
+    let batches = run.assigned(&spec.config, &data, 0).unwrap();
+    let at = StepOf { run: &run, step: 0, before: &genesis };
+    let (bundle, _) = prover.private_step(at, (&mut state, &mut secrets), &batches, &mut |_| {}).unwrap();
+    fs::write(fixture("nano-private-genesis.proof"), encode(&genesis_proof).unwrap()).unwrap();
+    fs::write(fixture("nano-private-step.bundle"), encode(&bundle).unwrap()).unwrap();
+}
+
+/// A private step: nothing but its files is needed, and nothing else can be compared.
+#[test]
+fn the_pinned_private_step_is_accepted() {
+    let params = parameters::load(None, DEFAULT_K).unwrap().params;
+    let spec = Spec::new(Config::NANO);
+    let verifier = StepVerifier::of(&params, Privacy::Private, &spec.config).unwrap();
+    assert_eq!(Some(*verifier.digest()), verifier::keys::pinned(Privacy::Private, &spec.config));
+    if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        regenerate_private(&params, &spec);
+    }
+    let bundle: Bundle = decode(&fs::read(fixture("nano-private-step.bundle")).unwrap()).unwrap();
+    let proof: GenesisProof = decode(&fs::read(fixture("nano-private-genesis.proof")).unwrap()).unwrap();
+    let run = bundle.run.clone();
+    let begun = || RunVerifier::new(&params, &verifier, &run, None).unwrap().genesis_proof(&proof).unwrap();
+    let verified = begun().step(&bundle).unwrap().finish().unwrap();
+    assert_eq!(verified.steps[0].loss, bundle.private.as_ref().unwrap().loss.as_ref().map(|loss| loss.sum.into()));
+    // One byte near the end of each proof: the culprit is named.
+    let culprit = |alter: &dyn Fn(&mut Bundle) -> &mut Vec<u8>| {
+        let mut altered = bundle.clone();
+        let bytes = alter(&mut altered);
+        let at = bytes.len() - 64;
+        bytes[at] ^= 1;
+        match verifier.verify(&params, (&run, 0, &run.genesis), &altered, None).unwrap_err() {
+            StepError::Invalid(parts) => parts,
+            other => panic!("{other}"),
+        }
+    };
+    // What the wires are folded by is hashed from all proofs.
+    let (layers, heads) = (Part::Layers { contribution: 0, index: 0 }, Part::Heads { contribution: 0, index: 0 });
+    assert_eq!(culprit(&|b| &mut b.contributions[0].layers[0]), [layers, Part::Span]);
+    assert_eq!(culprit(&|b| &mut b.contributions[0].heads[0]), [heads, Part::Span]);
+    assert_eq!(culprit(&|b| &mut b.updates[0]), [Part::Update { index: 0 }, Part::Span]);
+    assert_eq!(culprit(&|b| &mut b.private.as_mut().unwrap().span), [Part::Span]);
+    let mut altered = proof.clone();
+    let at = altered.updates[0].len() - 64;
+    altered.updates[0][at] ^= 1;
+    let refused = verifier.verify_genesis(&params, &run.genesis, &altered);
+    assert!(matches!(&refused, Err(StepError::Invalid(parts)) if *parts == [Part::Update { index: 0 }]), "{refused:?}");
+    let mut other = run.genesis.clone();
+    other.segments[0].w.swap(0, 1);
+    let refused = verifier.verify_genesis(&params, &other, &proof);
+    assert!(matches!(&refused, Err(StepError::Genesis { segment: 0, port: "weights" })), "{refused:?}");
 }
