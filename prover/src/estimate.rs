@@ -12,6 +12,7 @@ use crate::key::ProverKey;
 use backend::curve::{F, Params};
 use backend::keys::{Shape, VerifyingKey};
 use backend::ports::canonical_length;
+use backend::span::SPAN_PROOF;
 use circuits::model::Config;
 use circuits::segments::update::{self, UpdateValues};
 use circuits::segments::{Circuits, Privacy, SegmentKind};
@@ -99,7 +100,7 @@ pub struct StepEstimate {
     pub genesis_seconds: f64,
     /// Bytes that a process holds at its peak.
     pub peak_memory: f64,
-    /// Bytes of a step's proofs, the opening of its commitments included.
+    /// Bytes of a step's proofs, the opening of its commitments or the proof of its wires included.
     pub proof_bytes: usize,
     /// Bytes of the file of verifying keys.
     pub key_bytes: usize,
@@ -108,7 +109,12 @@ pub struct StepEstimate {
 impl StepEstimate {
     /// Of a step of a model.
     pub fn of(config: &Config, circuits: &Circuits, extent: Extent, pace: Pace) -> Result<Self, KeysError> {
-        let (mut step, mut genesis, mut of_keys) = (OPENING, OPENING, 0.0);
+        // A private step has no opening of its commitments; the proof of its wires takes next to no time.
+        let (opening, closing_bytes) = match circuits.privacy {
+            Privacy::Public => (OPENING, canonical_length(circuits.plan(SegmentKind::Update).k)),
+            Privacy::Private => (0.0, SPAN_PROOF),
+        };
+        let (mut step, mut genesis, mut of_keys) = (opening, opening, 0.0);
         let (mut largest, mut all) = (0.0f64, 0.0);
         for kind in SegmentKind::ALL {
             let (columns, work) = (Shape::of(circuits.plan(kind))?.advice as f64, Work::of(kind));
@@ -132,7 +138,7 @@ impl StepEstimate {
             seconds: step / 1000.0 * pace.seconds,
             genesis_seconds: genesis / 1000.0 * pace.seconds,
             peak_memory: rows * (BASE_MEMORY + of_keys * MEMORY_OF_A_KEYS_CELL) + of_proofs,
-            proof_bytes: StepSize::of(config, circuits, extent)?.proof_bytes + canonical_length(k),
+            proof_bytes: StepSize::of(config, circuits, extent)?.proof_bytes + closing_bytes,
             key_bytes: VerifyingKeys::file_length(circuits, config)?,
         })
     }

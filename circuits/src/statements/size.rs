@@ -48,7 +48,7 @@ pub struct StepSize {
     pub cells: usize,
     /// Those that ops own.
     pub assigned: usize,
-    /// Bytes of the circuits' proofs. A bundle has one opening besides.
+    /// Bytes of the circuits' proofs. A bundle has one opening, or one proof of its wires, besides.
     pub proof_bytes: usize,
 }
 

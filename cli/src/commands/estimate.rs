@@ -5,7 +5,7 @@ use crate::format::{bytes, plural, time};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use circuits::model::{Config, Spec};
-use circuits::segments::Circuits;
+use circuits::segments::{Circuits, Privacy};
 use circuits::statements::{Extent, MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, RunError};
 use prover::estimate::{Pace, StepEstimate};
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use std::time::Duration;
 pub struct Args {
     #[command(flatten)]
     model: ModelChoice,
+    /// Of a private run
+    #[arg(long)]
+    private: bool,
     /// Sequences per contribution
     #[arg(long, value_name = "B", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -40,9 +43,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(RunError::Predictions(predictions).to_string()));
     }
     let params = ui.params(&config)?;
+    let privacy = if args.private { Privacy::Private } else { Privacy::Public };
     let spinner = ui.spinner("proving a small circuit");
     let pace = Pace::measure(&params)?;
-    let estimate = StepEstimate::of(&config, &Circuits::new(&Spec::new(config.clone())), extent, pace)?;
+    let estimate = StepEstimate::of(&config, &Circuits::of(&Spec::new(config.clone()), privacy), extent, pace)?;
     drop(spinner);
     Ok(Output { text: text(&args.model.name(), &config, extent, &estimate), json: as_json(&config, extent, &estimate) })
 }

@@ -73,6 +73,9 @@ fn what_is_handed_over_is_verified_and_what_is_revealed_compared() {
     let bundle = in_dir("verify r/public/step-000001.bundle --after r/public/step-000000.bundle --revealed last").ok();
     assert!(bundle["steps"][0]["loss"].is_f64());
     in_dir("verify r --engine halo2").ok();
+    let bundle: Bundle = decode(&fs::read(proven().join("r/public/step-000000.bundle")).unwrap()).unwrap();
+    let estimate = in_dir("estimate --preset nano --private --batch 1").ok();
+    assert_eq!(estimate["proof_bytes"], bundle.proof_bytes());
     // Of an earlier step, of another tensor, of another run, nothing at all; another sequence.
     in_dir("verify r --revealed first").refused_as("rejected", "it was revealed after 1 step, and these are 2 steps");
     let dir = tempfile::tempdir().unwrap();
