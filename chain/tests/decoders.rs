@@ -47,10 +47,10 @@ macro_rules! targets {
     };
 }
 
-const TARGETS: [Target; 20] = targets![
+const TARGETS: [Target; 23] = targets![
     genesis 300, genesis_proof 300, block 200, contribution 200, tensors 150, message 300, query 1000, answer 200, transaction 1000,
     record 300, balance_proof 300, merkle_proof 1000, checkpoint 300, light_file 100, run 300, bundle 300,
-    model_state 150, small_proof 100, opening 150, text 1000
+    model_state 150, small_proof 100, opening 150, span 150, revealed_leaf 150, state_opening 150, text 1000
 ];
 
 fn corpus(target: &str) -> PathBuf {

@@ -7,6 +7,7 @@
 use backend::curve::{DEFAULT_K, F, Params, Point};
 use backend::keys::VerifyingKey;
 use backend::ports::commit_port;
+use backend::span::{Hiding, SpanStatement, commit_hidden};
 use backend::testing::{TOY_K, TOY_PUBLICS, toy};
 use chain::address::Address;
 use chain::amount::Amount;
@@ -27,14 +28,15 @@ use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Slot};
 use circuits::statements::codec::{CHECKSUM_BYTES, Encoded, checksum, decode, encode};
-use circuits::statements::dataset::{DatasetRoot, MerkleProof};
+use circuits::statements::dataset::{DatasetRoot, MerkleProof, RevealedLeaf};
+use circuits::statements::hidden::Opening;
 use circuits::statements::{Bundle, GenesisProof, Layouts, Run, SegmentState, StateCommitments};
 use group::GroupEncoding;
 use std::fmt::{Debug, Display};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::str::FromStr;
 use std::sync::LazyLock;
-use verifier::{StepVerifier, proof, verify_canonical};
+use verifier::{StepVerifier, proof, verify_canonical, verify_span};
 
 /// The chain that blocks and their parts are held against.
 pub static SPEC: LazyLock<ChainSpec> = LazyLock::new(|| {
@@ -354,15 +356,9 @@ pub fn bundle(bytes: &[u8]) -> bool {
     runs(&bundle.run)
 }
 
-/// [`ModelState`], as it is and with its checksum made right: a fuzzer finds no other.
+/// [`ModelState`].
 pub fn model_state(bytes: &[u8]) -> bool {
-    let content = &bytes[..bytes.len().saturating_sub(CHECKSUM_BYTES)];
-    let mended = [content, &checksum(content)].concat();
-    let accepted = model_of(bytes);
-    if mended != bytes {
-        model_of(&mended);
-    }
-    accepted
+    mended(bytes, model_of)
 }
 
 fn model_of(bytes: &[u8]) -> bool {
@@ -398,13 +394,62 @@ pub fn opening(bytes: &[u8]) -> bool {
     verify_canonical(&TOY_PARAMS, &COMMITMENTS[..usize::from(commitments % 4)], proof).is_ok()
 }
 
-/// Text: configurations, addresses, amounts and decimals, each of which has one form.
+/// Pairs of [`span`]: two commitments each of one column, and what hides them.
+pub fn hidden_pairs() -> Vec<(Hiding, Hiding)> {
+    let hiding = |seed: u64| Hiding(std::array::from_fn(|i| F::from(seed * 1000 + i as u64)));
+    (0..3).map(|i| (hiding(2 * i + 1), hiding(2 * i + 2))).collect()
+}
+
+/// The statement of [`span`].
+pub fn span_statement() -> SpanStatement {
+    SpanStatement::new(b"fuzzed")
+}
+
+/// Number of pairs, then a proof that the differences of their commitments lie in the span of what hides them.
+pub fn span(bytes: &[u8]) -> bool {
+    static PAIRS: LazyLock<Vec<(Point, Point)>> = LazyLock::new(|| {
+        let commit = |(column, hiding): (&Vec<F>, &Hiding)| {
+            commit_hidden(&TOY_PARAMS, &column[..20], hiding).expect("no commitment is the point at infinity")
+        };
+        let pair = |(column, (a, b)): (&Vec<F>, &(Hiding, Hiding))| (commit((column, a)), commit((column, b)));
+        opened_columns().iter().zip(&hidden_pairs()).map(pair).collect()
+    });
+    let Some((&pairs, proof)) = bytes.split_first() else { return false };
+    verify_span(&TOY_PARAMS, &span_statement(), &PAIRS[..usize::from(pairs % 4)], proof).is_ok()
+}
+
+/// With its checksum made right too: a fuzzer finds no other.
+fn mended(bytes: &[u8], accepts: impl Fn(&[u8]) -> bool) -> bool {
+    let content = &bytes[..bytes.len().saturating_sub(CHECKSUM_BYTES)];
+    let mended = [content, &checksum(content)].concat();
+    let accepted = accepts(bytes);
+    if mended != bytes {
+        accepts(&mended);
+    }
+    accepted
+}
+
+/// [`RevealedLeaf`].
+pub fn revealed_leaf(bytes: &[u8]) -> bool {
+    mended(bytes, |bytes| canonical::<RevealedLeaf>(bytes).is_some_and(|leaf| leaf.verify(&TOY_PARAMS).is_ok()))
+}
+
+/// [`Opening`] of a private state.
+pub fn state_opening(bytes: &[u8]) -> bool {
+    mended(bytes, |bytes| canonical::<Opening>(bytes).is_some_and(|opening| !opening.hidden.is_empty()))
+}
+
+/// Text: configurations, addresses, amounts, decimals and roots of data sets, each of which has one form.
 pub fn text(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let config = Config::from_json(text).map(|config| {
         assert_eq!(Config::from_json(&config.to_json()).as_ref(), Ok(&config));
     });
-    config.is_ok() || parsed::<Address>(text) || parsed::<Amount>(text) || parsed::<Decimal>(text)
+    config.is_ok()
+        || parsed::<Address>(text)
+        || parsed::<Amount>(text)
+        || parsed::<Decimal>(text)
+        || parsed::<DatasetRoot>(text)
 }
 
 fn parsed<T: FromStr + Display + Debug + PartialEq>(text: &str) -> bool {

@@ -3,10 +3,12 @@
 use crate::common::golden::{GOLDEN, transaction};
 use crate::common::tip::Tip;
 use crate::common::{BEGIN, address, grains};
-use crate::targets::{LIGHT, TOY_PARAMS, opened_columns};
+use crate::targets::{LIGHT, TOY_PARAMS, hidden_pairs, opened_columns, span_statement};
 use crate::{corpus, read};
+use backend::curve::F;
 use backend::keys::VerifyingKey;
 use backend::ports::commit_port;
+use backend::span::Hiding;
 use backend::testing::{TOY_PUBLICS, toy};
 use chain::address::Address;
 use chain::block::Block;
@@ -22,16 +24,19 @@ use circuits::model::file::ModelState;
 use circuits::model::{Config, MAX_LAYERS, State};
 use circuits::statements::Bundle;
 use circuits::statements::codec::{decode, encode};
+use circuits::statements::dataset::{Dataset, DatasetRoot, LeafSecret, RevealedLeaf};
+use circuits::statements::hidden::{HiddenSegment, Opening};
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::canonical::prove_canonical;
 use prover::engine::{ProofInstance, prove};
 use prover::key::ProverKey;
+use prover::private::prove_span;
 use std::fs;
 
 /// Files of a target's corpus that follow from the golden chain.
 pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     let good = good(target);
-    let encoded = !matches!(target, "merkle_proof" | "light_file" | "small_proof" | "opening" | "text");
+    let encoded = !matches!(target, "merkle_proof" | "light_file" | "small_proof" | "opening" | "span" | "text");
     let bad = match good.first() {
         Some((_, bytes)) if encoded => bad(bytes),
         _ => vec![("bad-empty", vec![])],
@@ -67,6 +72,7 @@ fn good(target: &str) -> Files {
     let included = || Included { transaction: pay, block: idle.id(), height: 2, index: 0 };
     let history = |before| Query::History { address: address(1), before, limit: 64 };
     let bundle = || -> Bundle { decode(include_bytes!("../../../fixtures/golden/nano-step.bundle")).unwrap() };
+    let private = || -> Bundle { decode(include_bytes!("../../../fixtures/golden/nano-private-step.bundle")).unwrap() };
     match target {
         "genesis" => vec![("golden", encode(genesis).unwrap())],
         "genesis_proof" => vec![("golden", encode(&genesis.proof).unwrap())],
@@ -162,16 +168,32 @@ fn good(target: &str) -> Files {
             vec![("genesis", encode(&first).unwrap()), ("tip", encode(&later).unwrap())]
         }
         "light_file" => vec![("block", encode(&first()).unwrap())],
-        "run" => vec![("golden", encode(&bundle().run).unwrap())],
+        "run" => [("golden", bundle()), ("private", private())]
+            .map(|(name, bundle)| (name, encode(&bundle.run).unwrap()))
+            .into(),
         "bundle" => {
             // Proofs are but bytes here.
-            let mut bundle = bundle();
-            let shorten = |proof: &mut Vec<u8>| proof.truncate(40);
-            for c in &mut bundle.contributions {
-                c.layers.iter_mut().chain(&mut c.heads).for_each(shorten);
-            }
-            bundle.updates.iter_mut().for_each(shorten);
-            vec![("golden", encode(&bundle).unwrap())]
+            let short = |mut bundle: Bundle| {
+                let shorten = |proof: &mut Vec<u8>| proof.truncate(40);
+                for c in &mut bundle.contributions {
+                    c.layers.iter_mut().chain(&mut c.heads).for_each(shorten);
+                }
+                bundle.updates.iter_mut().for_each(shorten);
+                encode(&bundle).unwrap()
+            };
+            vec![("golden", short(bundle())), ("private", short(private()))]
+        }
+        "revealed_leaf" => {
+            let of = |secret| {
+                let data = Dataset::new_told(&TOY_PARAMS, 4, b"some words of a text", secret, &mut |_, _| {}).unwrap();
+                encode(&RevealedLeaf::of(&data, 2).unwrap()).unwrap()
+            };
+            vec![("private", of(Some(LeafSecret::new([1; 32])))), ("public", of(None))]
+        }
+        "state_opening" => {
+            let column = |seed: u64| vec![Hiding(std::array::from_fn(|i| F::from(seed + i as u64))); 2];
+            let hidden = vec![HiddenSegment { w: column(1), lo: column(2), v: column(3) }; 2];
+            vec![("two", encode(&Opening { run: [7; 32], step: 3, hidden }).unwrap())]
         }
         "model_state" => vec![("tiny", encode(&tiny_state()).unwrap())],
         "text" => vec![
@@ -179,6 +201,7 @@ fn good(target: &str) -> Files {
             ("address", address(1).to_string().into_bytes()),
             ("amount", grains(123_456_789).to_string().into_bytes()),
             ("decimal", b"12.5e-3".to_vec()),
+            ("root", DatasetRoot::new([7; 32], 12).unwrap().to_string().into_bytes()),
         ],
         _ => vec![],
     }
@@ -271,7 +294,21 @@ fn odd(target: &str) -> Files {
             ("bad-torn", [0; 35].to_vec()),
             ("bad-parent", encode(&GOLDEN.block(2)).unwrap()),
         ],
+        "revealed_leaf" => {
+            let data = Dataset::new(&TOY_PARAMS, 4, b"some words of a text").unwrap();
+            let alter = |alter: &dyn Fn(&mut RevealedLeaf)| {
+                let mut leaf = RevealedLeaf::of(&data, 2).unwrap();
+                alter(&mut leaf);
+                encode(&leaf).unwrap()
+            };
+            vec![
+                ("bad-tokens", alter(&|leaf| leaf.tokens[1] ^= 1)),
+                ("bad-many-tokens", alter(&|leaf| leaf.tokens = vec![1; 5_000])),
+                ("bad-index", alter(&|leaf| leaf.index = u64::MAX)),
+            ]
+        }
         "text" => vec![
+            ("bad-root", format!("{}:0", "7".repeat(64)).into_bytes()),
             ("bad-nested", "[".repeat(5_000).into_bytes()),
             ("bad-nested-keys", "{\"a\":".repeat(5_000).into_bytes()),
             ("bad-sizes", br#"{"hidden_size":18446744073709551615,"num_attention_heads":0}"#.to_vec()),
@@ -286,6 +323,14 @@ fn odd(target: &str) -> Files {
 fn proofs(target: &str) -> Files {
     let numbered = |number: u8, proof: &[u8]| [&[number], proof].concat();
     match target {
+        "span" => {
+            let of = |number: u8| {
+                let pairs = hidden_pairs();
+                let pairs = &pairs[..usize::from(number)];
+                numbered(number, &prove_span(&TOY_PARAMS, &[1; 32], &span_statement(), pairs).unwrap())
+            };
+            vec![("proof-one", of(1)), ("proof-three", of(3))]
+        }
         "small_proof" => {
             let plan = toy(0).plan;
             let key = VerifyingKey::with_publics(&TOY_PARAMS, &plan, TOY_PUBLICS).unwrap();
