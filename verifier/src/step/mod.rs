@@ -1,7 +1,19 @@
 //! Verifying a training step: every proof, the wires between segments, the sum of the gradients, the state's chain.
 //!
+//! | part | |
+//! |---|---|
+//! | `genesis` | that a first state is in range |
+//! | `private` | what a private step shows of its wires |
+//! | `sequences` | which sequences a step is on |
+//!
 //! A verifier holds no weights and no gradients: it compares commitments. [`StepVerifier::check`] does all of it but the
 //! final multi-scalar multiplication, which many steps share.
+
+mod genesis;
+mod private;
+mod sequences;
+
+pub use genesis::genesis_parts;
 
 use crate::batch::Batch;
 use crate::error::{BatchError, Part, StepError, VerifyError};
@@ -11,18 +23,14 @@ use crate::proof::{Ports, instances};
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point, PointSum};
 use backend::ports::{PortError, commit_canonical, sum};
-use circuits::model::{Config, Slot, Spec};
+use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
-use circuits::segments::{Circuits, Privacy, SegmentKind, head, update};
-use circuits::statements::dataset::Leaf;
+use circuits::segments::{Circuits, Privacy, SegmentKind, head};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::ties::{self, Wired};
-use circuits::statements::{
-    Bundle, Contribution, DisclosedLoss, Encoding, GenesisProof, Layouts, Run, RunData, StateCommitments,
-    check_instances, commit_movement, commit_whole,
-};
-use group::{Curve, CurveAffine, Group, GroupEncoding};
-use plonkish::field;
+use circuits::statements::{Bundle, Contribution, Encoding, Layouts, Run, StateCommitments, check_instances};
+use group::{Curve, CurveAffine, GroupEncoding};
+use sequences::{matches_assigned, matches_leaves, shows_assigned};
 use std::collections::BTreeMap;
 
 /// Verifies steps of a model, with the keys of its three circuits.
@@ -219,55 +227,19 @@ impl StepVerifier {
         let claimed =
             ClaimedUpdate { domain: &domain, hyper: &hyper, before, instances_per_proof: run.instances_per_proof };
         let (after, of_update) = self.update_and_pairs(batch, claimed, &checked, &bundle.updates)?;
-        let Some(private) = &bundle.private else {
-            if self.privacy == Privacy::Private {
-                return Err(StepError::Kind);
+        match (self.privacy, &bundle.private) {
+            (Privacy::Public, None) => {
+                self.outputs(batch, &checked, &after, &bundle.canonical)?;
+                let loss = Some(checked.iter().map(|c| c.loss).sum());
+                Ok(Verified { after, loss, losses: None })
             }
-            self.outputs(batch, &checked, &after, &bundle.canonical)?;
-            let loss = Some(checked.iter().map(|c| c.loss).sum());
-            return Ok(Verified { after, loss, losses: None });
-        };
-        if self.privacy == Privacy::Public || !bundle.canonical.is_empty() {
-            return Err(StepError::Kind);
+            (Privacy::Private, Some(private)) if bundle.canonical.is_empty() => {
+                let losses = self.private(batch, (bundle, private), &checked, of_update)?;
+                let loss = private.loss.as_ref().map(|loss| loss.sum.into());
+                Ok(Verified { after, loss, losses: Some(losses) })
+            }
+            _ => Err(StepError::Kind),
         }
-        let mut pairs: Pairs = checked.iter().zip(bundle.leaves.chunks(run.batch.max(1) as usize)).try_fold(
-            vec![],
-            |mut pairs, (of_contribution, leaves)| {
-                pairs.extend_from_slice(&of_contribution.pairs);
-                let leaves = decode(leaves.iter().map(|leaf| &leaf.commitment))?;
-                let ties = ties::of_leaves(&of_contribution.batches, &leaves);
-                pairs.extend(ties.iter().flat_map(|tie| zip(tie.found, tie.expected)));
-                Ok::<_, StepError>(pairs)
-            },
-        )?;
-        pairs.extend(of_update);
-        let losses = self.disclosed(params, (run, number), &checked, private.loss.as_ref(), &mut pairs)?;
-        let refused = |source| StepError::Span { source };
-        batch.add_span(&bundle.span_statement()?, &pairs, &private.span).map_err(refused)?;
-        let loss = private.loss.as_ref().map(|loss| loss.sum.into());
-        Ok(Verified { after, loss, losses: Some(losses) })
-    }
-
-    /// Adds the pair of the losses' sum and of the sum that is disclosed, where the run discloses one at this step.
-    fn disclosed(
-        &self,
-        params: &Params,
-        (run, step): (&Run, u64),
-        contributions: &[CheckedContribution],
-        loss: Option<&DisclosedLoss>,
-        pairs: &mut Pairs,
-    ) -> Result<LossSums, StepError> {
-        let own = contributions.iter().flat_map(|c| &c.losses).fold(PointSum::identity(), |sum, loss| sum + loss);
-        let before = match (run.disclosure.loss_of(step), loss) {
-            (None, None) => return Ok(LossSums { own, before: None }),
-            (Some(1), Some(DisclosedLoss { before: None, .. })) => None,
-            (Some(2..), Some(DisclosedLoss { before: Some(before), .. })) => Some(decode([before])?[0]),
-            _ => return Err(StepError::Disclosed),
-        };
-        let sum = before.map_or(own, |before| own + before);
-        let said = params.generators().lagrange[0] * F::from(loss.map_or(0, |loss| loss.sum));
-        pairs.push((sum.to_affine(), said.to_affine()));
-        Ok(LossSums { own, before })
     }
 
     /// Checks all of a contribution but the claims that it adds to `batch`, that its sequences are those assigned, and
@@ -430,68 +402,10 @@ impl StepVerifier {
         Ok(ports)
     }
 
-    /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
-    ///
-    /// An update leaves weights of 17 bits and low parts of 24, whatever enters it: they are made of limbs (`ops/sgd`). So
-    /// weights that are the new ones of any update are in range, and a movement between two such has 42 bits. The updates'
-    /// contexts are of a domain of its own, so that no step's update passes for them. The opening shows that the commitments
-    /// have blind 1.
-    pub fn genesis(
-        &self,
-        batch: &mut Batch<'_>,
-        state: &StateCommitments,
-        proof: &GenesisProof,
-    ) -> Result<(), StepError> {
-        state.check(&self.spec_config)?;
-        check_instances(proof.instances_per_proof)?;
-        let domain = GenesisProof::domain(&self.spec_config, state);
-        let statement = (&domain, proof.instances_per_proof);
-        let places = self.genesis_places(state);
-        let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates))?;
-        let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
-        for (segment, claimed) in state.segments.iter().enumerate() {
-            let refused = |port| StepError::Genesis { segment, port };
-            let is = |port: usize, claimed: &[Encoding]| encode(&self.layouts.join(now, port, segment)) == claimed;
-            if !is(update::NEW_WEIGHTS, &claimed.w) {
-                return Err(refused("weights"));
-            }
-            if !is(update::NEW_LOW, claimed.slot(Slot::Low)) {
-                return Err(refused(Slot::Low.name()));
-            }
-            if before.is_empty() {
-                continue;
-            }
-            // What moved to these weights: both ends are shown.
-            let new = |port: usize| self.layouts.join(before, port, segment);
-            let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
-            let after = claimed.decode().map_err(StepError::Commitments)?;
-            let moved = commit_movement(commit_whole(&w, &lo), after.whole(), &self.blind);
-            if encode(&moved) != claimed.slot(Slot::Momentum) {
-                return Err(refused(Slot::Momentum.name()));
-            }
-        }
-        match self.privacy {
-            Privacy::Public => self.outputs(batch, &[], state, &proof.canonical),
-            // They are those of proofs, which were verified: nothing else needs to be shown.
-            Privacy::Private if proof.canonical.is_empty() => Ok(()),
-            Privacy::Private => Err(StepError::Kind),
-        }
-    }
-
     /// Places of an update's instances, in order.
     fn update_places(&self) -> Vec<Place> {
         let place = |(segment, group): (usize, usize)| Place::Update { segment: segment as u32, group: group as u32 };
         self.layouts.updates().into_iter().map(place).collect()
-    }
-
-    /// What the updates of a genesis proof are of: the weights now, and where a movement may have led to them those before.
-    fn genesis_places(&self, state: &StateCommitments) -> Vec<Place> {
-        let before = |(segment, group): (usize, usize)| Place::Before { segment: segment as u32, group: group as u32 };
-        let mut places = self.update_places();
-        if !state.at_rest(&self.blind) {
-            places.extend(self.layouts.updates().into_iter().map(before));
-        }
-        places
     }
 
     /// Checks all but the claim of the opening which shows that the commitments of gradients and of the state after are
@@ -535,40 +449,6 @@ fn decode<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<P
     encodings.into_iter().enumerate().map(point).collect::<Result<_, _>>().map_err(StepError::Commitments)
 }
 
-/// Requires the leaves of a bundle to be those that the seed assigns; a run on a corpus has none.
-fn shows_assigned(run: &Run, step: u64, leaves: &[Leaf]) -> Result<(), StepError> {
-    count("leaves", run.data.leaves(run.batch as usize * run.accumulate as usize), leaves.len())?;
-    let RunData::Dataset(root) = &run.data else { return Ok(()) };
-    let (assigned, mut leaves) = (run.assigned_leaves(root, step), leaves.iter());
-    for (contribution, numbers) in (0..).zip(&assigned) {
-        for ((sequence, &number), leaf) in (0..).zip(numbers).zip(&mut leaves) {
-            let refused = |source| StepError::Leaf { contribution, sequence, source };
-            root.verify(number, &leaf.commitment, &leaf.path).map_err(refused)?;
-        }
-    }
-    Ok(())
-}
-
-/// Requires the commitments of sequences to be leaves, in their order.
-fn matches_leaves(contribution: u32, batches: &[Point], leaves: &[Leaf]) -> Result<(), StepError> {
-    count("sequences", leaves.len(), batches.len())?;
-    match batches.iter().zip(leaves).position(|(port, leaf)| port.to_bytes() != leaf.commitment) {
-        Some(sequence) => Err(StepError::LeafWire { contribution, sequence: sequence as u32 }),
-        None => Ok(()),
-    }
-}
-
-/// Requires the commitments of sequences to be those of the assigned tokens.
-fn matches_assigned(params: &Params, index: u32, found: &[Point], assigned: &[Vec<u8>]) -> Result<(), StepError> {
-    for (sequence, (tokens, found)) in (0..).zip(assigned.iter().zip(found)) {
-        let column: Vec<F> = head::batch_column(tokens).into_iter().map(field).collect();
-        if !commit_canonical(params, &column).is_ok_and(|point| point == *found) {
-            return Err(StepError::Batch { contribution: index, sequence });
-        }
-    }
-    Ok(())
-}
-
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepError> {
     if expected == found { Ok(()) } else { Err(StepError::Count { what, expected, found }) }
 }
@@ -586,19 +466,6 @@ impl StepVerifier {
         let verified = self.check(params, &mut batch, at, bundle, sequences)?;
         batch.finish().map_err(|error| named(error, &parts(at.0, &self.spec_config)))?;
         Ok(verified)
-    }
-
-    /// Verifies a genesis proof alone: [`Self::genesis`] and the multi-scalar multiplication.
-    pub fn verify_genesis(
-        &self,
-        params: &Params,
-        state: &StateCommitments,
-        proof: &GenesisProof,
-    ) -> Result<(), StepError> {
-        let mut batch = Batch::new(params);
-        self.genesis(&mut batch, state, proof)?;
-        let parts = genesis_parts(proof);
-        batch.finish().map_err(|error| named(error, &parts))
     }
 }
 
@@ -624,12 +491,6 @@ pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
         Privacy::Private => Part::Span,
     });
     parts
-}
-
-/// Places of a genesis proof's claims, in the order in which they are checked.
-pub fn genesis_parts(proof: &GenesisProof) -> Vec<Part> {
-    let updates = (0..proof.updates.len()).map(|index| Part::Update { index });
-    updates.chain((!proof.canonical.is_empty()).then_some(Part::Canonical)).collect()
 }
 
 fn encode(points: &[Point]) -> Vec<Encoding> {
