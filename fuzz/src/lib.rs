@@ -431,7 +431,7 @@ fn mended(bytes: &[u8], accepts: impl Fn(&[u8]) -> bool) -> bool {
 
 /// [`RevealedLeaf`].
 pub fn revealed_leaf(bytes: &[u8]) -> bool {
-    mended(bytes, |bytes| canonical::<RevealedLeaf>(bytes).is_some_and(|leaf| leaf.verify(&TOY_PARAMS).is_ok()))
+    mended(bytes, |bytes| canonical::<RevealedLeaf>(bytes).is_some_and(|leaf| leaf.verify(&TOY_PARAMS, 4).is_ok()))
 }
 
 /// [`Opening`] of a private state.

@@ -7,6 +7,7 @@ use ff::{Field, FromUniformBytes};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a port's columns are blinded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,13 +24,20 @@ impl PortBlinding {
 }
 
 /// The blinding of one column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnBlinding {
     /// The last rows of the column. If halo2 blinds more rows than these, those before are zero, so that circuits with
     /// different numbers of blinding rows can share a wire.
     pub rows: Vec<F>,
     /// The blind.
     pub blind: F,
+}
+
+/// A secret.
+impl fmt::Debug for ColumnBlinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ColumnBlinding")
+    }
 }
 
 /// The blinding of a secret wire of `columns` columns. `statement` must hold the whole statement with its context, and

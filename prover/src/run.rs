@@ -1,9 +1,12 @@
 //! A run that is proven step by step: what a library user holds.
 
 use crate::error::ProveError;
+use crate::private::Secrets;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::{Optimizer, Schedule, Spec, State};
+use circuits::segments::Privacy;
+use circuits::statements::hidden::Opening;
 use circuits::statements::{
     Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, StateCommitments, TrainingData,
 };
@@ -23,6 +26,8 @@ pub struct RunOptions {
     pub schedule: Schedule,
     /// How the state moves.
     pub optimizer: Optimizer,
+    /// What is shown of it: a private run is on a private data set, with keys of private circuits.
+    pub disclosure: Disclosure,
 }
 
 impl RunOptions {
@@ -35,6 +40,7 @@ impl RunOptions {
             instances_per_proof: MAX_INSTANCES_PER_PROOF,
             schedule,
             optimizer: Optimizer::PLAIN,
+            disclosure: Disclosure::Public,
         }
     }
 }
@@ -49,10 +55,12 @@ pub struct ProvenRun<'a> {
     state: State,
     at: StateCommitments,
     step: u64,
+    /// Of a private run: what hides it, and the proof that its first state is in range, which begins it.
+    private: Option<(Secrets, GenesisProof)>,
 }
 
 impl<'a> ProvenRun<'a> {
-    /// Begins a run of a model in `state` on a corpus or a data set.
+    /// Begins a run of a model in `state` on a corpus or a data set. A private one begins with its genesis proof, which takes time.
     ///
     /// # Errors
     /// If the state is not one of the model, or the options contradict each other.
@@ -66,13 +74,12 @@ impl<'a> ProvenRun<'a> {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }
         state.check(&spec.config)?;
-        let at = commit_state(params, spec, &state)?;
-        let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer } = options;
-        let run = Run {
+        let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer, disclosure } = options;
+        let mut run = Run {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
-            genesis: at.clone(),
-            disclosure: Disclosure::Public,
+            genesis: StateCommitments::default(),
+            disclosure,
             data: data.named(),
             seed,
             batch,
@@ -81,8 +88,19 @@ impl<'a> ProvenRun<'a> {
             schedule,
             optimizer,
         };
+        // What is wrong with the run shows before anything is proven.
+        run.check_settings(&spec.config)?;
+        let (at, private) = match disclosure.privacy() {
+            Privacy::Public => (commit_state(params, spec, &state)?, None),
+            Privacy::Private => {
+                let prover = StepProver::new(params, keys, spec).with_instances_per_proof(instances_per_proof);
+                let (secrets, proof, at) = prover.private_genesis(&state, &mut |_| {})?;
+                (at, Some((secrets, proof)))
+            }
+        };
+        run.genesis = at.clone();
         run.check()?;
-        Ok(ProvenRun { params, keys, spec, data, run, state, at, step: 0 })
+        Ok(ProvenRun { params, keys, spec, data, run, state, at, step: 0, private })
     }
 
     /// What all of its steps have in common.
@@ -100,11 +118,17 @@ impl<'a> ProvenRun<'a> {
         self.step
     }
 
+    /// Of a private run, what ties its state to it, for whoever is to see that.
+    pub fn opening(&self) -> Result<Opening, ProveError> {
+        let (secrets, _) = self.private.as_ref().ok_or(ProveError::Mismatch { what: "the kind of the run" })?;
+        Ok(Opening::of(self.run.id()?, self.step, secrets.segments()))
+    }
+
     fn prover(&self) -> StepProver<'a> {
         StepProver::new(self.params, self.keys, self.spec).with_instances_per_proof(self.run.instances_per_proof)
     }
 
-    /// Proves that the first state is in range; before any step.
+    /// Proves that the first state is in range; before any step. A private run has the proof from its beginning.
     ///
     /// # Errors
     /// After a step, the state is no longer the first one.
@@ -114,6 +138,9 @@ impl<'a> ProvenRun<'a> {
 
     /// The same, telling how far it is.
     pub fn genesis_proof_told(&self, progress: &mut Progress<'_>) -> Result<GenesisProof, ProveError> {
+        if let Some((_, proof)) = &self.private {
+            return Ok(proof.clone());
+        }
         if self.step > 0 {
             return Err(ProveError::Mismatch { what: "the state after a step" });
         }
@@ -129,7 +156,11 @@ impl<'a> ProvenRun<'a> {
     pub fn step_told(&mut self, progress: &mut Progress<'_>) -> Result<Bundle, ProveError> {
         let batches = self.run.assigned(&self.spec.config, self.data, self.step)?;
         let at = StepOf { run: &self.run, step: self.step, before: &self.at };
-        let (bundle, after) = self.prover().step(at, &mut self.state, &batches, progress)?;
+        let prover = self.prover();
+        let (bundle, after) = match &mut self.private {
+            None => prover.step(at, &mut self.state, &batches, progress)?,
+            Some((secrets, _)) => prover.private_step(at, (&mut self.state, secrets), &batches, progress)?,
+        };
         self.at = after;
         self.step += 1;
         Ok(bundle)

@@ -114,7 +114,7 @@ impl<'a> RunVerifier<'a> {
         corpus: Option<&'a [u8]>,
     ) -> Result<Self, RunRefused> {
         let config = run.check()?;
-        if *keys.config() != config {
+        if *keys.config() != config || keys.privacy() != run.disclosure.privacy() {
             return Err(RunRefused::Keys);
         }
         let compared = corpus.is_some();
@@ -228,6 +228,7 @@ impl<'a> RunVerifier<'a> {
         self.claims.extend(parts.map(|part| Culprit { step: Some(step), part }));
         let mut loss = verified.loss;
         if let Some(sums) = verified.losses {
+            loss = sums.said;
             let before = sums.before.map_or_else(PointSum::identity, |before| CurveAffine::to_curve(&before));
             match self.undisclosed {
                 Some(sum) if loss.is_some() && sum != before => {

@@ -230,7 +230,7 @@ fn the_pinned_private_step_is_accepted() {
     let run = bundle.run.clone();
     let begun = || RunVerifier::new(&params, &verifier, &run, None).unwrap().genesis_proof(&proof).unwrap();
     let verified = begun().step(&bundle).unwrap().finish().unwrap();
-    assert_eq!(verified.steps[0].loss, bundle.private.as_ref().unwrap().loss.as_ref().map(|loss| loss.sum.into()));
+    assert_eq!(verified.steps[0].loss, bundle.private.as_ref().unwrap().loss.as_ref().map(|loss| loss.sum));
     // One byte near the end of each proof: the culprit is named.
     let culprit = |alter: &dyn Fn(&mut Bundle) -> &mut Vec<u8>| {
         let mut altered = bundle.clone();

@@ -19,10 +19,12 @@ use prover::blinding::PortBlinding;
 use prover::private::{PrivateTasks, Secrets, prove_span};
 use prover::step::StepOf;
 use prover::task::{Input, InstanceInputs};
-use prover::{ProveError, StepKeys, StepProver};
+use prover::{ProveError, ProvenRun, RunOptions, StepKeys, StepProver};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun, VerifyError, verify_span};
+use verifier::{
+    Batch, Claimed, Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifiedRun, VerifyError, verify_span,
+};
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 
@@ -157,6 +159,8 @@ fn losses_are_disclosed_as_the_run_says() {
     let at = (&two.run, 1, &two.before[1].2);
     let alone = RunVerifier::starting_at(&PARAMS, &KEYS.2, at, None).unwrap().step(&two.bundles[1]).unwrap();
     assert_eq!(alone.finish().unwrap().steps[0].loss, None);
+    let said = KEYS.2.verify(&PARAMS, at, &two.bundles[1], None).unwrap();
+    assert_eq!((said.loss, said.losses.unwrap().said), (None, Some(each[0] + each[1])));
     // A commitment of other losses before: of none.
     let mut other = two.clone();
     let loss = other.bundles[1].private.as_mut().unwrap().loss.as_mut().unwrap();
@@ -183,6 +187,13 @@ fn public_and_private_are_not_mistaken_for_each_other() {
     let public = StepVerifier::new(&PARAMS, &spec.config).unwrap();
     let refused_keys = public.verify(&PARAMS, (&RUN.run, 0, &RUN.run.genesis), &RUN.bundles[0], None);
     assert!(matches!(refused_keys, Err(StepError::Keys)));
+    assert!(matches!(RunVerifier::new(&PARAMS, &public, &RUN.run, None).map(drop), Err(RunRefused::Keys)));
+    // The entries for contributions and updates of public runs alone, such as a chain's.
+    let domain = Run::contribution_domain(&RUN.run.id().unwrap(), 0, &RUN.run.genesis.digest(), 0);
+    let claimed = Claimed { domain: &domain, index: 0, before: &RUN.run.genesis, sequences: 2, instances_per_proof: 8 };
+    let contribution = &RUN.bundles[0].contributions[0];
+    let alone = KEYS.2.contribution(&mut Batch::new(&PARAMS), claimed, contribution);
+    assert!(matches!(alone, Err(StepError::Keys)));
     let mut as_public = RUN.clone();
     as_public.run.disclosure = Disclosure::Public;
     as_public.bundles.iter_mut().for_each(|bundle| bundle.run.disclosure = Disclosure::Public);
@@ -382,6 +393,40 @@ fn valid_proofs_that_do_not_belong_together() {
     // A port that hides nothing is none of a private proof.
     let canonical = exchanged(|tasks, _, _| tasks.update.tasks[0].instances[0].ports[0] = PortBlinding::CANONICAL);
     assert!(matches!(canonical, Err(ProveError::Mismatch { what: "the blinding of a private port" })));
+}
+
+/// A library user's private run, on data sets of equal sequences and of one.
+#[test]
+fn small_private_data_sets_are_trained_on() {
+    let (spec, keys, verifier) = &*KEYS;
+    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]] {
+        let secret = Some(LeafSecret::new([3; 32]));
+        let data = Dataset::new_told(&PARAMS, spec.config.context, corpus, secret, &mut |_, _| {}).unwrap();
+        let leaves: BTreeSet<_> = (0..data.root().leaves()).map(|leaf| data.commitment(leaf).unwrap()).collect();
+        assert_eq!(leaves.len() as u64, data.root().leaves(), "equal sequences have different leaves");
+        let data = TrainingData::Dataset(Box::new(data));
+        let disclosure = Disclosure::Private { loss_steps: 1 };
+        let options =
+            RunOptions { disclosure, ..RunOptions::new(Schedule::constant(&"0.1".parse().unwrap()).unwrap()) };
+        let of = (&*PARAMS, keys, spec);
+        let mut run = ProvenRun::begin(of, State::init(&spec.config, 3), &data, options.clone()).unwrap();
+        let bundle = run.step().unwrap();
+        let begun = RunVerifier::new(&PARAMS, verifier, run.run(), None).unwrap();
+        let verified = begun.genesis_proof(&run.genesis_proof().unwrap()).unwrap().step(&bundle).unwrap();
+        let after = verified.finish().unwrap().after;
+        let opening = run.opening().unwrap();
+        assert_eq!(opening.opens(&PARAMS, &spec.config, (run.state(), &after)), Ok(true));
+        // Momentum is no part of it.
+        let resting = run.state().clone().resting();
+        assert!(resting != *run.state());
+        assert_eq!(opening.opens(&PARAMS, &spec.config, (&resting, &after)), Ok(true));
+        let first = State::init(&spec.config, 3);
+        assert_eq!(opening.opens(&PARAMS, &spec.config, (&first, &after)), Ok(false));
+        // On a corpus there is no private run, and without keys of its circuits none.
+        let plain = TrainingData::Corpus(corpus.to_vec());
+        let refused = ProvenRun::begin(of, State::init(&spec.config, 3), &plain, options).map(drop);
+        assert!(matches!(refused, Err(ProveError::Run(RunError::PrivateCorpus))));
+    }
 }
 
 /// The fold itself: differences that cancel unscaled, one left out, a row of data among the rows that hide.

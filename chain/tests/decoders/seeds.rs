@@ -25,7 +25,7 @@ use circuits::model::{Config, MAX_LAYERS, State};
 use circuits::statements::Bundle;
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, DatasetRoot, LeafSecret, RevealedLeaf};
-use circuits::statements::hidden::{HiddenSegment, Opening};
+use circuits::statements::hidden::Opening;
 use prover::blinding::{PortBlinding, derive_wire};
 use prover::canonical::prove_canonical;
 use prover::engine::{ProofInstance, prove};
@@ -192,7 +192,7 @@ fn good(target: &str) -> Files {
         }
         "state_opening" => {
             let column = |seed: u64| vec![Hiding(std::array::from_fn(|i| F::from(seed + i as u64))); 2];
-            let hidden = vec![HiddenSegment { w: column(1), lo: column(2), v: column(3) }; 2];
+            let hidden = vec![[column(1), column(2)]; 2];
             vec![("two", encode(&Opening { run: [7; 32], step: 3, hidden }).unwrap())]
         }
         "model_state" => vec![("tiny", encode(&tiny_state()).unwrap())],
@@ -303,6 +303,7 @@ fn odd(target: &str) -> Files {
             };
             vec![
                 ("bad-tokens", alter(&|leaf| leaf.tokens[1] ^= 1)),
+                ("bad-fewer-tokens", alter(&|leaf| leaf.tokens.truncate(4))),
                 ("bad-many-tokens", alter(&|leaf| leaf.tokens = vec![1; 5_000])),
                 ("bad-index", alter(&|leaf| leaf.index = u64::MAX)),
             ]

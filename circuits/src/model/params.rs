@@ -285,6 +285,13 @@ impl State {
         before
     }
 
+    /// The same weights, at rest.
+    #[must_use]
+    pub fn resting(mut self) -> Self {
+        self.v.iter_mut().for_each(|tensor| tensor.data.fill(0));
+        self
+    }
+
     /// Whether the last movement was none.
     pub fn at_rest(&self) -> bool {
         self.v.iter().flat_map(|tensor| &tensor.data).all(|&v| v == 0)

@@ -31,7 +31,7 @@ pub struct Contribution {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisclosedLoss {
     /// The sum, frac 24.
-    pub sum: u64,
+    pub sum: u128,
     /// Commitment of the sum of the losses of the steps before that belong to it; none if it is of one step.
     pub before: Option<Encoding>,
 }

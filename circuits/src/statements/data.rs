@@ -5,6 +5,7 @@ use super::run::{Run, corpus_digest};
 use crate::model::{Config, DataError, Draw, draw_batch};
 use backend::curve::F;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The data that a run names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +28,7 @@ impl RunData {
 }
 
 /// The same, at hand.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum TrainingData {
     /// A corpus.
     Corpus(Vec<u8>),
@@ -46,7 +47,7 @@ impl TrainingData {
 }
 
 /// A contribution's sequences.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Assigned {
     /// Each of T + 1 tokens.
     pub sequences: Vec<Vec<u8>>,
@@ -54,6 +55,13 @@ pub struct Assigned {
     pub leaves: Vec<Leaf>,
     /// The leaves' blinds: secrets, where the data set is private.
     pub blinds: Vec<F>,
+}
+
+/// What it holds may be secret.
+impl fmt::Debug for Assigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sequences, {} leaves", self.sequences.len(), self.leaves.len())
+    }
 }
 
 /// Of a corpus.

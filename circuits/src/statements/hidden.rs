@@ -71,19 +71,21 @@ impl HiddenSegment {
     }
 
     fn commit(&self, params: &Params, [w, lo, v]: [Vec<Vec<i64>>; 3]) -> Result<SegmentState, PortError> {
-        let commit = |columns: Vec<Vec<i64>>, hidden: &[Hiding]| -> Result<Vec<Encoding>, PortError> {
-            if columns.len() != hidden.len() {
-                return Err(PortError::Columns { expected: columns.len(), found: hidden.len() });
-            }
-            let column = |(rows, hiding): (Vec<i64>, &Hiding)| {
-                let rows: Vec<F> = rows.into_iter().map(|x| field(x.into())).collect();
-                Ok(commit_hidden(params, &rows, hiding)?.to_bytes())
-            };
-            columns.into_iter().zip(hidden).map(column).collect()
-        };
+        let commit = |columns: Vec<Vec<i64>>, hidden: &[Hiding]| commit_columns(params, columns, hidden);
         let slots = Slot::SGD.into_iter().zip([commit(lo, &self.lo)?, commit(v, &self.v)?]).collect();
         Ok(SegmentState { w: commit(w, &self.w)?, slots })
     }
+}
+
+fn commit_columns(params: &Params, columns: Vec<Vec<i64>>, hidden: &[Hiding]) -> Result<Vec<Encoding>, PortError> {
+    if columns.len() != hidden.len() {
+        return Err(PortError::Columns { expected: columns.len(), found: hidden.len() });
+    }
+    let column = |(rows, hiding): (Vec<i64>, &Hiding)| {
+        let rows: Vec<F> = rows.into_iter().map(|x| field(x.into())).collect();
+        Ok(commit_hidden(params, &rows, hiding)?.to_bytes())
+    };
+    columns.into_iter().zip(hidden).map(column).collect()
 }
 
 /// The commitments of a state that is hidden so, segment by segment.
@@ -102,15 +104,46 @@ pub fn commit_hidden_state(
     Ok(StateCommitments { segments: hidden.iter().enumerate().map(of).collect::<Result<_, _>>()? })
 }
 
-/// What ties a published model to the state of a private run after so many steps.
+/// What ties a published model to the state of a private run after so many steps: its weights and low parts. Its momentum stays hidden:
+/// with it, the model before the last step would be known, and how it moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// Identity of the run.
     pub run: [u8; 32],
     /// Steps taken.
     pub step: u64,
-    /// What hid the state.
-    pub hidden: Vec<HiddenSegment>,
+    /// What hid weights and low parts, by segment.
+    pub hidden: Vec<[Vec<Hiding>; 2]>,
+}
+
+impl Opening {
+    /// Of a state that is hidden so.
+    pub fn of(run: [u8; 32], step: u64, hidden: &[HiddenSegment]) -> Self {
+        Opening { run, step, hidden: hidden.iter().map(|of| [of.w.clone(), of.lo.clone()]).collect() }
+    }
+
+    /// Whether these weights and low parts, hidden so, have the commitments of a state.
+    pub fn opens(
+        &self,
+        params: &Params,
+        config: &Config,
+        (state, commitments): (&State, &StateCommitments),
+    ) -> Result<bool, PortError> {
+        let layouts = Layouts::new(config);
+        check_height(params, layouts.of(layouts.segments() - 1).usable)?;
+        if [self.hidden.len(), commitments.segments.len()] != [layouts.segments(); 2] {
+            return Ok(false);
+        }
+        for (segment, ([w, lo], named)) in self.hidden.iter().zip(&commitments.segments).enumerate() {
+            let [of_w, of_lo, _] = layouts.state_columns(segment, state);
+            for (columns, hiding, named) in [(of_w, w, &named.w[..]), (of_lo, lo, named.slot(Slot::Low))] {
+                if columns.len() != hiding.len() || commit_columns(params, columns, hiding)? != named {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Encoded for Opening {

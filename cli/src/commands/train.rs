@@ -306,6 +306,10 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
             Some(secrets) => prover.private_step(at, (&mut state, secrets), &batches, told)?,
         };
         drop(bar);
+        if session.secrets.is_some() {
+            // Secrets that are not the state's would show here first.
+            verifier.verify(&params, (&session.run, number, &before), &bundle, None)?;
+        }
         if state != session.trainer.state {
             return Err(CliError::Diverged(number));
         }

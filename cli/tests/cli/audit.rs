@@ -70,6 +70,26 @@ fn costs_are_pinned() {
     assert!(step["assigned"].as_u64() < step["cells"].as_u64());
 }
 
+/// A private head has a port more; nothing else of the circuits differs.
+#[test]
+fn costs_of_private_circuits_are_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    let cost =
+        |more: &str| run(dir.path(), &format!("audit --preset nano --cost {more}")).ok()["costs"]["nano"].clone();
+    let (public, private) = (cost(""), cost("--private"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden/cost-private.json");
+    if env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        fs::write(&golden, serde_json::to_string_pretty(&private).unwrap() + "\n").unwrap();
+    }
+    let pinned: Value = serde_json::from_str(&fs::read_to_string(&golden).unwrap()).unwrap();
+    assert_eq!(pinned, private);
+    let columns = |costs: &Value| costs["step"]["columns"].as_u64().unwrap();
+    assert_eq!(columns(&private), columns(&public) + 1);
+    for circuit in ["layer", "update"] {
+        assert_eq!(private["circuits"][circuit]["proof"], public["circuits"][circuit]["proof"], "{circuit}");
+    }
+}
+
 #[test]
 fn costs_are_compared() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use crate::common::{Answer, copy, corpus, program, run, with_model};
 use backend::curve::{DEFAULT_K, Params};
 use backend::ports::commit_canonical;
 use circuits::model::Config;
+use circuits::model::file::ModelState;
 use circuits::segments::head::batch_column;
 use circuits::statements::codec::{decode, digest, encode};
 use circuits::statements::dataset::{Dataset, RevealedLeaf};
@@ -76,6 +77,12 @@ fn what_is_handed_over_is_verified_and_what_is_revealed_compared() {
     let bundle: Bundle = decode(&fs::read(proven().join("r/public/step-000000.bundle")).unwrap()).unwrap();
     let estimate = in_dir("estimate --preset nano --private --batch 1").ok();
     assert_eq!(estimate["proof_bytes"], bundle.proof_bytes());
+    // The momentum, and with it the model before, is not revealed.
+    let kept: PrivateState = decode(&fs::read(proven().join("r/secret/state.bin")).unwrap()).unwrap();
+    let kept = kept.model.open().unwrap().1;
+    let shown: ModelState = decode(&fs::read(proven().join("last/state.bin")).unwrap()).unwrap();
+    let shown = shown.open().unwrap().1;
+    assert!(!kept.at_rest() && shown == kept.resting());
     // Of an earlier step, of another tensor, of another run, nothing at all; another sequence.
     in_dir("verify r --revealed first").refused_as("rejected", "it was revealed after 1 step, and these are 2 steps");
     let dir = tempfile::tempdir().unwrap();
@@ -105,6 +112,8 @@ fn what_is_handed_over_is_verified_and_what_is_revealed_compared() {
     };
     altered(&|_| ()).ok();
     altered(&|leaf| leaf.tokens[3] ^= 1).refused_as("rejected", "the tokens are not those of leaf 7");
+    altered(&|leaf| leaf.tokens.truncate(16)).refused_as("rejected", "the tokens are not those of leaf 7");
+    altered(&|leaf| leaf.tokens.push(0)).refused_as("rejected", "the tokens are not those of leaf 7");
     altered(&|leaf| leaf.index = 6).refused_as("rejected", "leaf 6");
     altered(&|leaf| leaf.blind += leaf.blind).refused_as("rejected", "the tokens are not those of leaf 7");
     in_dir("reveal r --out last").refused_as("usage", "last exists already");

@@ -7,14 +7,22 @@ use backend::curve::F;
 use backend::keys::Shape;
 use ff::Field;
 use rand_core::Rng;
+use std::fmt;
 
 /// The blinding of every advice column of one instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Draws {
     /// `rows[column]`, as many as halo2 blinds.
     pub rows: Vec<Vec<F>>,
     /// One for each column.
     pub blinds: Vec<F>,
+}
+
+/// Secrets.
+impl fmt::Debug for Draws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Draws")
+    }
 }
 
 impl Draws {

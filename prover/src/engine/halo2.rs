@@ -5,7 +5,7 @@ use super::phases::{by_port, challenges, check_rows, ready};
 use super::script::ScriptedRng;
 use super::watch::Tally;
 use super::{Engine, Proof, ProofInstance, Stage, Watch};
-use crate::blinding::fresh;
+use crate::engine::randomness;
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::challenge::{self, Challenges};
@@ -56,7 +56,7 @@ impl FirstPass {
         check_rows(params, key)?;
         let shape = &key.verifying.shape;
         let count = instances.len();
-        let (mut rng, mut all_draws, mut all_points) = (fresh()?, vec![], vec![]);
+        let (mut rng, mut all_draws, mut all_points) = (randomness(instances)?, vec![], vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
             watch.cancel.check()?;
             let draws = ready(i, instance, key, &mut rng)?;

@@ -19,9 +19,45 @@ use crate::key::ProverKey;
 use backend::Witness;
 use backend::challenge::{self, Challenges};
 use backend::curve::{ENCODED, F, Params, Point};
+use ff::PrimeField;
 use group::GroupEncoding;
 use plonkish::check_witness;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 use verifier::verify;
+
+/// The generator of all else that is random in a proof, hashed from fresh randomness, from what hides ports, which is hashed from
+/// what they hold, and from the contexts: proofs of different statements or values share nothing, even if the system's randomness repeats.
+pub(crate) fn randomness(instances: &[ProofInstance]) -> Result<ChaCha20Rng, ProveError> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(|_| ProveError::NoRandomness)?;
+    Ok(ChaCha20Rng::from_seed(seed(&fresh, instances)))
+}
+
+fn seed(fresh: &[u8; 32], instances: &[ProofInstance]) -> [u8; 32] {
+    let mut state = blake2b_simd::Params::new().hash_length(32).key(fresh).personal(b"GradCoin-a-proof").to_state();
+    let mut add = |values: &[F]| {
+        state.update(&(values.len() as u64).to_le_bytes());
+        for value in values {
+            state.update(value.to_repr().as_ref());
+        }
+    };
+    for instance in instances {
+        add(&instance.publics);
+        for port in &instance.ports {
+            match port {
+                PortBlinding::Canonical(blind) => add(&[*blind]),
+                PortBlinding::Secret(columns) => columns.iter().for_each(|column| {
+                    add(&column.rows);
+                    add(&[column.blind]);
+                }),
+            }
+        }
+    }
+    let mut seed = [0; 32];
+    seed.copy_from_slice(state.finalize().as_bytes());
+    seed
+}
 
 /// One instance of the circuit.
 #[derive(Clone, Debug)]
@@ -162,4 +198,38 @@ fn self_check(
         }
     }
     Err(ProveError::SelfCheck)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blinding::derive_wire;
+    use backend::testing::toy;
+    use rand_core::Rng;
+
+    /// What is random in a proof depends on fresh randomness, on the context and on what hides ports.
+    #[test]
+    fn proofs_of_other_statements_are_random_otherwise() {
+        let instance = |publics: &[u64], wire: &[u8]| ProofInstance {
+            witness: toy(0).witness,
+            publics: publics.iter().map(|&x| F::from(x)).collect(),
+            ports: vec![PortBlinding::CANONICAL, derive_wire(&[1; 32], b"statement", wire, 4)],
+        };
+        let of = |fresh: u8, instances: &[ProofInstance]| seed(&[fresh; 32], instances);
+        let (a, b) = (instance(&[1, 2], b"a"), instance(&[1, 2], b"b"));
+        let base = of(1, std::slice::from_ref(&a));
+        assert_eq!(base, of(1, std::slice::from_ref(&a)));
+        let others = [
+            of(2, std::slice::from_ref(&a)),
+            of(1, &[instance(&[1, 3], b"a")]),
+            of(1, std::slice::from_ref(&b)),
+            of(1, &[a.clone(), b.clone()]),
+            of(1, &[b, a.clone()]),
+        ];
+        for (i, other) in others.iter().enumerate() {
+            assert!(*other != base && !others[..i].contains(other), "{i}");
+        }
+        let drawn = || randomness(std::slice::from_ref(&a)).unwrap().next_u64();
+        assert_ne!(drawn(), drawn());
+    }
 }

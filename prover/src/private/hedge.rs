@@ -1,6 +1,6 @@
-//! Blinds that are never drawn twice, even by a machine whose randomness repeats or whose state is set back: hashed from fresh
-//! randomness, the run's secret, the whole statement and what is blinded (as "hedged" signatures do: Aranha and others, eprint
-//! 2019/956).
+//! Blinds of ports: hashed from fresh randomness, the run's secret, the whole statement and what is blinded (as "hedged" signatures do:
+//! Aranha and others, eprint 2019/956). Where the system's randomness repeats, different values still have different blinds; the
+//! same values in the same statement then have the same, and the same proof ([`engine`](crate::engine) draws all else after them).
 
 use crate::blinding::ColumnBlinding;
 use crate::error::ProveError;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HiddenSum {
     /// Frac 24.
-    pub sum: u64,
+    pub sum: u128,
     /// Of the sum of the losses' commitments.
     pub hiding: Hiding,
 }

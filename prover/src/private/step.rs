@@ -17,7 +17,8 @@ use circuits::statements::domain::Place;
 use circuits::statements::hidden::HiddenSegment;
 use circuits::statements::ties::{self, Ports, Tie};
 use circuits::statements::{
-    Assigned, Bundle, DisclosedLoss, GenesisProof, Layouts, PrivateStep, Run, StateCommitments, check_instances,
+    Assigned, Bundle, DisclosedLoss, Disclosure, GenesisProof, Layouts, PrivateStep, Run, StateCommitments,
+    check_instances,
 };
 use ff::{Field, PrimeField};
 use group::GroupEncoding;
@@ -194,7 +195,8 @@ impl StepProver<'_> {
             let of_segments = ties::gradients(layers, ports).into_iter();
             of_gradients.push(of_segments.map(|summands| one_blind(&summands)).collect::<Vec<_>>());
             for (loss, ports) in of_batch.losses.iter().zip(ports.1) {
-                losses.sum = losses.sum.checked_add(*loss).ok_or(ProveError::Mismatch { what: "a sum of losses" })?;
+                // Of fewer than 2^24 sequences a step and 2^32 steps, each below 2^60.
+                losses.sum += u128::from(*loss);
                 losses.hiding += &ports[head::LOSS][0];
             }
             let of_contribution = proofs.by_ref().take(of_batch.tasks.len()).collect();
@@ -217,13 +219,16 @@ impl StepProver<'_> {
             Some(steps) => {
                 pairs.0.push((losses.hiding.clone(), Hiding::blind(F::ZERO)));
                 let before = &secrets.losses;
-                let commit = || commit_hidden(self.params, &[F::from(before.sum)], &before.hiding);
+                let commit = || commit_hidden(self.params, &[F::from_u128(before.sum)], &before.hiding);
                 let before = (steps > 1).then(commit).transpose().map_err(ProveError::Commitments)?;
                 let disclosed = DisclosedLoss { sum: losses.sum, before: before.map(|point| point.to_bytes()) };
                 losses = HiddenSum::none();
                 Some(disclosed)
             }
         };
+        if at.run.disclosure == (Disclosure::Private { loss_steps: 0 }) {
+            losses = HiddenSum::none();
+        }
         let after = self.assemble_state(at.before, &tasks.update.tasks, &updates)?;
         let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
         let (run, before, private) = (at.run.clone(), at.before.clone(), Some(PrivateStep { loss, span: vec![] }));

@@ -51,8 +51,7 @@ pub struct StepVerifier {
 pub struct Verified {
     /// State after the step.
     pub after: StateCommitments,
-    /// Sum of the losses, frac 24: over all predictions of a public step; of a private one the sum that it discloses, if it
-    /// does, which is one of several steps where there is a commitment [before](LossSums::before).
+    /// Sum of the losses over all predictions of the step, frac 24; of a private step, if it discloses that.
     pub loss: Option<u128>,
     /// Of a private step.
     pub losses: Option<LossSums>,
@@ -65,6 +64,8 @@ pub struct LossSums {
     pub own: PointSum,
     /// Of those before it in the disclosed sum, as the bundle claims it: the steps before show whether it is.
     pub before: Option<Point>,
+    /// The sum that is disclosed, frac 24, if one is: of the steps before and of this one.
+    pub said: Option<u128>,
 }
 
 /// What a contribution is checked against.
@@ -213,7 +214,7 @@ impl StepVerifier {
                 sequences: run.batch as usize,
                 instances_per_proof: run.instances_per_proof,
             };
-            let of_contribution = self.contribution(batch, claimed, contribution)?;
+            let of_contribution = self.contribution_and_pairs(batch, claimed, contribution)?;
             if let Some(leaves) = leaves.next().filter(|_| self.privacy == Privacy::Public) {
                 matches_leaves(index, &of_contribution.batches, leaves)?;
             }
@@ -235,16 +236,29 @@ impl StepVerifier {
             }
             (Privacy::Private, Some(private)) if bundle.canonical.is_empty() => {
                 let losses = self.private(batch, (bundle, private), &checked, of_update)?;
-                let loss = private.loss.as_ref().map(|loss| loss.sum.into());
-                Ok(Verified { after, loss, losses: Some(losses) })
+                // A sum of several steps is only what the bundle says until those before are verified.
+                Ok(Verified { after, loss: losses.said.filter(|_| losses.before.is_none()), losses: Some(losses) })
             }
             _ => Err(StepError::Kind),
         }
     }
 
-    /// Checks all of a contribution but the claims that it adds to `batch`, that its sequences are those assigned, and
+    /// Checks all of a public contribution but the claims that it adds to `batch`, that its sequences are those assigned, and
     /// that its gradient's commitments are canonical.
     pub fn contribution(
+        &self,
+        batch: &mut Batch<'_>,
+        claimed: Claimed<'_>,
+        contribution: &Contribution,
+    ) -> Result<CheckedContribution, StepError> {
+        if self.privacy == Privacy::Private {
+            return Err(StepError::Keys);
+        }
+        self.contribution_and_pairs(batch, claimed, contribution)
+    }
+
+    /// The same of either kind; of a private one with the pairs that are still to be shown.
+    fn contribution_and_pairs(
         &self,
         batch: &mut Batch<'_>,
         claimed: Claimed<'_>,

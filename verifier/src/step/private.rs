@@ -7,6 +7,7 @@ use crate::span::Pairs;
 use backend::curve::{F, Params, PointSum};
 use circuits::statements::ties;
 use circuits::statements::{Bundle, DisclosedLoss, PrivateStep, Run};
+use ff::PrimeField;
 use group::{Curve, Group};
 
 impl StepVerifier {
@@ -46,14 +47,14 @@ impl StepVerifier {
     ) -> Result<LossSums, StepError> {
         let own = contributions.iter().flat_map(|c| &c.losses).fold(PointSum::identity(), |sum, loss| sum + loss);
         let before = match (run.disclosure.loss_of(step), loss) {
-            (None, None) => return Ok(LossSums { own, before: None }),
+            (None, None) => return Ok(LossSums { own, before: None, said: None }),
             (Some(1), Some(DisclosedLoss { before: None, .. })) => None,
             (Some(2..), Some(DisclosedLoss { before: Some(before), .. })) => Some(decode([before])?[0]),
             _ => return Err(StepError::Disclosed),
         };
         let sum = before.map_or(own, |before| own + before);
-        let said = params.generators().lagrange[0] * F::from(loss.map_or(0, |loss| loss.sum));
+        let said = params.generators().lagrange[0] * F::from_u128(loss.map_or(0, |loss| loss.sum));
         pairs.push((sum.to_affine(), said.to_affine()));
-        Ok(LossSums { own, before })
+        Ok(LossSums { own, before, said: loss.map(|loss| loss.sum) })
     }
 }

@@ -79,7 +79,7 @@ pub enum DatasetError {
 }
 
 /// A corpus with the commitments of its sequences.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dataset {
     context: usize,
     corpus: Vec<u8>,

@@ -81,8 +81,12 @@ impl RevealedLeaf {
         Ok(RevealedLeaf { root: dataset.root(), index, tokens, blind, leaf: dataset.leaf(index)? })
     }
 
-    /// Checks that its tokens are those of its leaf, and that this is one of its data set.
-    pub fn verify(&self, params: &Params) -> Result<(), DatasetError> {
+    /// Checks that its tokens are those of its leaf, and that this is one of its data set, whose sequences have `context` + 1 tokens:
+    /// the commitment alone does not tell zeros at the end from none.
+    pub fn verify(&self, params: &Params, context: usize) -> Result<(), DatasetError> {
+        if self.tokens.len() != context + 1 {
+            return Err(DatasetError::OtherTokens { index: self.index });
+        }
         self.root.verify(self.index, &self.leaf.commitment, &self.leaf.path)?;
         let column: Vec<F> = batch_column(&self.tokens).into_iter().map(field).collect();
         let commitment = commit_with_blind(params, &column, self.blind)?;

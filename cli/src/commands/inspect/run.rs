@@ -96,7 +96,7 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
     let steps = bundle.run.disclosure.loss_of(bundle.step).unwrap_or(1) as f64;
     let sum = match &bundle.private {
         None => Some(sum),
-        Some(private) => private.loss.as_ref().map(|loss| loss.sum.into()),
+        Some(private) => private.loss.as_ref().map(|loss| loss.sum),
     };
     let claimed = sum.map(|sum| sum as f64 / f64::from(1 << 24) / predictions / steps);
     let sizes = |proofs: &[Vec<u8>]| proofs.iter().map(Vec::len).collect::<Vec<_>>();

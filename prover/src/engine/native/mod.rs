@@ -34,7 +34,7 @@ use super::draws::Draws;
 use super::phases::{by_port, challenges, check_rows, ready};
 use super::watch::Tally;
 use super::{Engine, Proof, ProofInstance, Stage, Watch};
-use crate::blinding::fresh;
+use crate::engine::randomness;
 use crate::error::ProveError;
 use crate::key::ProverKey;
 use backend::challenge;
@@ -66,7 +66,7 @@ impl Engine for Native {
     ) -> Result<Proof, ProveError> {
         check_rows(params, key)?;
         let (plan, shape) = (&key.plan, &key.verifying.shape);
-        let (count, bases, mut rng) = (instances.len(), params.bases(), fresh()?);
+        let (count, bases, mut rng) = (instances.len(), params.bases(), randomness(instances)?);
         let (mut committed, mut hiding) = (Vec::<Columns<Point>>::new(), vec![]);
         for (i, instance) in instances.iter_mut().enumerate() {
             watch.cancel.check()?;
