@@ -1,6 +1,8 @@
 //! Private runs: accepted, and refused in every way in which a private bundle can lie.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
@@ -12,6 +14,7 @@ use circuits::statements::{
     Bundle, Disclosure, GenesisProof, Layouts, Leaf, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments,
     TrainingData,
 };
+use common::small;
 use ff::{Field, PrimeField};
 use group::GroupEncoding;
 use plonkish::RESERVED_ROWS;
@@ -27,15 +30,6 @@ use verifier::{
 };
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
-
-/// Two layers and few cells.
-fn small() -> Spec {
-    let mut config = Config::NANO;
-    (config.vocab, config.hidden, config.mlp) = (16, 8, 12);
-    (config.layers, config.heads, config.context) = (2, 2, 4);
-    config.check().unwrap();
-    Spec::new(config)
-}
 
 static KEYS: LazyLock<(Spec, StepKeys, StepVerifier)> = LazyLock::new(|| {
     let spec = small();

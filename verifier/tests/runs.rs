@@ -1,26 +1,20 @@
 //! Runs as a library user holds them: proven and verified, with as few instances in a proof as there may be.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use backend::curve::{DEFAULT_K, Params};
 use backend::parameters;
 use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::statements::dataset::{Dataset, DatasetError, DatasetRoot, MerkleProof};
 use circuits::statements::{AssignError, Bundle, GenesisProof, Leaf, RunData, RunError, TrainingData};
+use common::small;
 use prover::step::StepOf;
 use prover::{ProveError, ProvenRun, RunOptions, StepKeys, StepProver};
 use std::sync::LazyLock;
 use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
-
-/// Two layers and few cells.
-fn small() -> Spec {
-    let mut config = Config::NANO;
-    (config.vocab, config.hidden, config.mlp) = (16, 8, 12);
-    (config.layers, config.heads, config.context) = (2, 2, 4);
-    config.check().unwrap();
-    Spec::new(config)
-}
 
 #[derive(Clone)]
 struct Proven {

@@ -7,6 +7,7 @@ use backend::curve::{ENCODED, F, Params, ProofWriter};
 use backend::halo2::{PlanCircuit, with_columns, with_plan};
 use backend::keys::VerifyingKey;
 use backend::testing::{TOY_K, TOY_PUBLICS, Toy, toy, toy_sink};
+use circuits::model::{Config, Spec};
 use ff::PrimeField;
 use halo2_proofs::plonk;
 use halo2_proofs::transcript::Transcript;
@@ -33,6 +34,15 @@ pub static ORACLE: LazyLock<Oracle> = LazyLock::new(|| Oracle::new(&PARAMS, &KEY
 /// Proofs of one instance and of three.
 pub static ONE: LazyLock<Proof> = LazyLock::new(|| honest(&[1]));
 pub static THREE: LazyLock<Proof> = LazyLock::new(|| honest(&[1, 2, 3]));
+
+/// Two layers and few cells.
+pub fn small() -> Spec {
+    let mut config = Config::NANO;
+    (config.vocab, config.hidden, config.mlp) = (16, 8, 12);
+    (config.layers, config.heads, config.context) = (2, 2, 4);
+    config.check().unwrap();
+    Spec::new(config)
+}
 
 /// Blinding of the wire of the instance with this seed.
 pub fn wire(seed: u64) -> PortBlinding {
