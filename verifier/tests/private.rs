@@ -6,7 +6,7 @@ mod common;
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
-use circuits::model::{Config, Gradients, Optimizer, Schedule, Spec, State};
+use circuits::model::{Gradients, Optimizer, Schedule, Spec, State};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
