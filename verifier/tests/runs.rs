@@ -5,7 +5,7 @@ mod common;
 
 use backend::curve::{DEFAULT_K, Params};
 use backend::parameters;
-use circuits::model::{Config, Optimizer, Schedule, Spec, State};
+use circuits::model::{Optimizer, Schedule, Spec, State};
 use circuits::statements::dataset::{Dataset, DatasetError, DatasetRoot, MerkleProof};
 use circuits::statements::{AssignError, Bundle, GenesisProof, Leaf, RunData, RunError, TrainingData};
 use common::small;
