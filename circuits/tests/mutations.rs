@@ -7,7 +7,7 @@ mod common;
 use audit::mutants::{self, Tally};
 use backend::curve::F;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, cases, cases_of, small, update_case};
+use common::{Case, K, Values, cases_of, small, update_case_of};
 use std::collections::BTreeSet;
 
 /// Holes that the search does not find, and why.
@@ -30,12 +30,12 @@ const MARKS: &str = "redundant: marks that add up to 1 are not all zero, and a m
                      whatever its value";
 
 /// All witnesses: what one cannot show, another may.
-fn all_cases() -> Vec<Case> {
-    let mut all = vec![update_case(5)];
-    all.extend(cases(small(12, 3), K, Values::Extreme));
-    all.extend(cases(small(12, 3), K, Values::Flat));
-    all.extend(cases(small(8, 2), K, Values::Usual));
-    all.extend(cases(small(8, 2), K, Values::Tiny));
+fn all_cases(privacy: Privacy) -> Vec<Case> {
+    let mut all = vec![update_case_of(privacy, 5)];
+    all.extend(cases_of(privacy, small(12, 3), K, Values::Extreme));
+    all.extend(cases_of(privacy, small(12, 3), K, Values::Flat));
+    all.extend(cases_of(privacy, small(8, 2), K, Values::Usual));
+    all.extend(cases_of(privacy, small(8, 2), K, Values::Tiny));
     all
 }
 
@@ -54,21 +54,26 @@ fn check(tally: &Tally, excused: &[(&str, &str)]) {
 
 #[test]
 fn every_gate_taken_out_leaves_a_hole() {
-    check(&mutants::gates(&of(&all_cases())), NOT_FOUND);
+    check(&mutants::gates(&of(&all_cases(Privacy::Public))), NOT_FOUND);
+}
+
+#[test]
+fn every_gate_taken_out_of_private_circuits_leaves_a_hole() {
+    check(&mutants::gates(&of(&all_cases(Privacy::Private))), NOT_FOUND);
 }
 
 #[test]
 fn every_copy_taken_out_leaves_a_hole() {
-    check(&mutants::copies(&of(&all_cases()[1..])), &[]);
+    check(&mutants::copies(&of(&all_cases(Privacy::Public)[1..])), &[]);
 }
 
 /// The copy that makes a private head's loss a port among them.
 #[test]
-fn every_copy_taken_out_of_a_private_head_leaves_a_hole() {
-    check(&mutants::copies(&of(&cases_of(Privacy::Private, small(8, 2), K, Values::Usual)[1..])), &[]);
+fn every_copy_taken_out_of_private_circuits_leaves_a_hole() {
+    check(&mutants::copies(&of(&all_cases(Privacy::Private)[1..])), &[]);
 }
 
 #[test]
 fn every_public_value_taken_out_leaves_a_hole() {
-    check(&mutants::publics(&of(&all_cases()[..3])), &[]);
+    check(&mutants::publics(&of(&all_cases(Privacy::Public)[..3])), &[]);
 }

@@ -6,7 +6,7 @@ mod common;
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
-use circuits::model::{Gradients, Optimizer, Schedule, Spec, State};
+use circuits::model::{Gradients, Optimizer, Schedule, Slot, Spec, State};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
@@ -421,6 +421,83 @@ fn small_private_data_sets_are_trained_on() {
         let refused = ProvenRun::begin(of, State::init(&spec.config, 3), &plain, options).map(drop);
         assert!(matches!(refused, Err(ProveError::Run(RunError::PrivateCorpus))));
     }
+}
+
+/// The rules that need no proof, as of public steps; and those of proofs that are cut, longer, or of nothing.
+#[test]
+fn each_rule_of_a_step_has_its_error() {
+    let count = |what: &str, error: StepError| {
+        assert!(matches!(&error, StepError::Count { what: found, .. } if *found == what), "{what}: {error}");
+    };
+    assert!(matches!(refused(|b| b.step = 1), StepError::Number { expected: 0, found: 1 }));
+    assert!(matches!(refused(|b| b.run.seed += 1), StepError::OtherRun));
+    assert!(matches!(refused(|b| b.before.segments[0].w.swap(0, 1)), StepError::Before { step: 0 }));
+    count("contributions", refused(|b| b.contributions.clear()));
+    count("contributions", refused(|b| b.contributions.push(b.contributions[0].clone())));
+    count("leaves", refused(|b| b.leaves.clear()));
+    count("proofs", refused(|b| b.contributions[0].layers.clear()));
+    count("proofs", refused(|b| b.contributions[1].heads.clear()));
+    count("proofs", refused(|b| b.updates.clear()));
+    count("proofs", refused(|b| b.updates.push(b.updates[0].clone())));
+    type Proof = fn(&mut Bundle) -> &mut Vec<u8>;
+    let proofs: [(&str, Proof); 3] = [
+        ("layer", |b| &mut b.contributions[0].layers[0]),
+        ("head", |b| &mut b.contributions[1].heads[0]),
+        ("update", |b| &mut b.updates[0]),
+    ];
+    for (name, proof) in proofs {
+        let is = |error: StepError, rule: &dyn Fn(&VerifyError) -> bool| match &error {
+            StepError::Proof { part, source, .. } if *part == name => assert!(rule(source), "{name}: {source}"),
+            _ => panic!("{name}: {error}"),
+        };
+        let length = |e: &VerifyError| matches!(e, VerifyError::ProofLength { .. });
+        is(refused(|b| proof(b).push(0)), &length);
+        is(refused(|b| drop(proof(b).drain(..ENCODED))), &length);
+        is(refused(|b| proof(b)[..ENCODED].fill(0)), &|e| matches!(e, VerifyError::Identity { item: 0 }));
+        is(refused(|b| proof(b)[..ENCODED].fill(0xff)), &|e| matches!(e, VerifyError::Point { item: 0 }));
+        // A port of another commitment: the challenges are drawn from it, the wires are of it.
+        let other = RUN.run.genesis.segments[0].w[0];
+        let StepError::Invalid(parts) = refused(|b| proof(b)[..ENCODED].copy_from_slice(&other)) else {
+            panic!("{name}")
+        };
+        assert!(parts.len() == 2 && parts.contains(&Part::Span), "{name}: {parts:?}");
+    }
+    // Contributions in another order are in other contexts.
+    assert!(matches!(refused(|b| b.contributions.swap(0, 1)), StepError::Invalid(parts) if parts.len() > 1));
+    // The second step does not follow another first one.
+    let mut replayed = RUN.clone();
+    replayed.bundles[1] = replayed.bundles[0].clone();
+    replayed.bundles[1].step = 1;
+    let Err(RunRefused::Step { step: 1, source }) = verify(&replayed) else { panic!("accepted") };
+    assert!(matches!(*source, StepError::Before { step: 1 }));
+    replayed.bundles.swap(0, 1);
+    assert!(matches!(verify(&replayed), Err(RunRefused::Step { step: 0, .. })));
+}
+
+/// The genesis proof is of the named commitments, each of them.
+#[test]
+fn a_genesis_proof_is_of_one_hidden_state() {
+    let moved = proven(&RUN.state, &dataset(1), 1, 0);
+    let refused = |p: &Proven, alter: &dyn Fn(&mut StateCommitments)| {
+        let mut state = p.run.genesis.clone();
+        alter(&mut state);
+        KEYS.2.verify_genesis(&PARAMS, &state, &p.genesis).unwrap_err()
+    };
+    let is = |error: StepError, port: &str| {
+        assert!(matches!(&error, StepError::Genesis { segment: 1, port: found } if *found == port), "{port}: {error}");
+    };
+    for p in [&*RUN, &moved] {
+        KEYS.2.verify_genesis(&PARAMS, &p.run.genesis, &p.genesis).unwrap();
+        is(refused(p, &|state| state.segments[1].w.swap(0, 1)), "weights");
+        is(refused(p, &|state| state.segments[1].slots.get_mut(&Slot::Low).unwrap().swap(0, 1)), Slot::Low.name());
+    }
+    // A momentum from nowhere: with a second half, it must be what moved; without one, there must be none.
+    let other = moved.run.genesis.segments[0].slot(Slot::Momentum)[0];
+    let alter = |state: &mut StateCommitments| state.segments[1].slots.get_mut(&Slot::Momentum).unwrap()[0] = other;
+    is(refused(&moved, &alter), Slot::Momentum.name());
+    // Then the proof would have as many instances again.
+    let none = refused(&RUN, &alter);
+    assert!(matches!(none, StepError::Proof { source: VerifyError::ProofLength { .. }, .. }), "{none}");
 }
 
 /// The fold itself: differences that cancel unscaled, one left out, a row of data among the rows that hide.
