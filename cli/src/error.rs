@@ -326,12 +326,14 @@ pub enum Rejection {
     },
     /// Nothing shows that a run's first state is in range.
     #[error(
-        "the run's first state is not shown to be in range: {} is missing; --genesis MODEL compares the first model",
-        path.display()
+        "the run's first state is not shown to be in range: {} is missing{}",
+        path.display(), if *private { "" } else { "; --genesis MODEL compares the first model" }
     )]
     FirstState {
         /// Where the proof should be.
         path: PathBuf,
+        /// Whether the run is private.
+        private: bool,
     },
     /// Another number of steps than the caller expects.
     #[error("the run has {found} proven steps, not {expected}")]

@@ -116,6 +116,18 @@ pub fn write_for(readers: Readers, path: &Path, bytes: &[u8], sync: bool) -> Res
     written.map_err(CliError::io("write", path))
 }
 
+/// Whether nobody but its owner may read or write a file.
+#[cfg(unix)]
+pub fn is_secret(path: &Path) -> bool {
+    check_secret(path).is_ok()
+}
+
+/// Permissions are of another kind.
+#[cfg(not(unix))]
+pub fn is_secret(_: &Path) -> bool {
+    false
+}
+
 /// Refuses a file of secrets that others than its owner may read or write.
 #[cfg(unix)]
 pub fn check_secret(path: &Path) -> Result<(), CliError> {

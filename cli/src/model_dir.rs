@@ -7,7 +7,9 @@ use crate::stray::Stray;
 use backend::curve::Params;
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Spec, State};
+use circuits::statements::codec::Encoded;
 use circuits::statements::{StateCommitments, codec, model_digest};
+use prover::private::PrivateState;
 use prover::step::commit_state;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +56,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     if path.is_dir() && !file.exists() {
         return Err(no_state(path));
     }
-    let encoded: ModelState = files::decode(&file, files::MAX_STATE)?;
+    let encoded = state_of(&file)?;
     let step = encoded.step;
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
     if let Some(config_file) = config_file.filter(|f| f.exists())
@@ -64,6 +66,23 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
         return Err(CliError::File { path: config_file, source });
     }
     Ok(Model { config, state, step })
+}
+
+/// A state's file: a public one, or a private run's with its secrets.
+fn state_of(file: &Path) -> Result<ModelState, CliError> {
+    let bytes = files::read(file, files::MAX_STATE)?;
+    if bytes.starts_with(&PrivateState::MAGIC) {
+        files::check_secret(file)?;
+        let private: PrivateState = codec::decode(&bytes).map_err(CliError::file(file))?;
+        return Ok(private.model);
+    }
+    codec::decode(&bytes).map_err(CliError::file(file))
+}
+
+/// Whether a model is one that only its owner may read, as those of private runs are.
+pub fn is_private(path: &Path) -> bool {
+    let state = if path.is_dir() { path.join(STATE) } else { path.to_owned() };
+    RunDir::new(path).is_private() || files::is_secret(&state)
 }
 
 /// What is there instead of a model.

@@ -118,6 +118,11 @@ impl RunDir {
         self.readers == Readers::Owner
     }
 
+    /// Of a private run, whether what must be kept is there.
+    pub fn has_secrets(&self) -> bool {
+        self.own.is_dir()
+    }
+
     /// Makes the directory.
     pub fn create(&self) -> Result<(), CliError> {
         files::create_dir(&self.public)?;

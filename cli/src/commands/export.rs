@@ -1,10 +1,11 @@
 //! `export`: a model for the `transformers` library.
 
 use crate::error::CliError;
+use crate::files::{self, Readers};
 use crate::format::{bytes, plural};
 use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE};
+use crate::model_dir;
 use crate::ui::{Output, Ui};
-use crate::{files, model_dir};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: Args, _ui: &Ui) -> Result<Output, CliError> {
+pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     // The weights last: without them nothing is imported.
     let [config_file, sidecar_file, weights_file] =
         [model_dir::CONFIG, SIDECAR_FILE, WEIGHTS_FILE].map(|name| args.out.join(name));
@@ -29,10 +30,15 @@ pub fn run(args: Args, _ui: &Ui) -> Result<Output, CliError> {
     }
     let model = model_dir::load(&args.model)?;
     let exported = interchange::export(&model.config, &model.state, model.step).map_err(CliError::file(&args.model))?;
+    let mut readers = Readers::Umask;
+    if model_dir::is_private(&args.model) {
+        readers = Readers::Owner;
+        ui.warn("the model is private: the exported files hold its weights and momentum, from which the model one step before follows");
+    }
     files::create_dir(&args.out)?;
     files::write(&config_file, model.config.to_hugging_face().as_bytes(), true)?;
-    files::write(&sidecar_file, &exported.sidecar, true)?;
-    files::write(&weights_file, &exported.weights, true)?;
+    files::write_for(readers, &sidecar_file, &exported.sidecar, true)?;
+    files::write_for(readers, &weights_file, &exported.weights, true)?;
     let parameters = model.config.parameters() as u64;
     let [weights, sidecar] = [&exported.weights, &exported.sidecar].map(|file| file.len() as u64);
     Ok(Output {

@@ -69,7 +69,8 @@ impl Source {
 fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let model = model_dir::load(path)?;
     let mut facts = json!({ "step": model.step });
-    if ui.is_json() {
+    // The digest of a private model confirms a guess at its weights.
+    if ui.is_json() && !model_dir::is_private(path) {
         // Commitments take longer than a text does: only for those who see them.
         facts["model_digest"] = hex(&model_dir::digest(&ui.params(&model.config)?, &model)?).into();
     }

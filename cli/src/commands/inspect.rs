@@ -15,7 +15,7 @@ use ::chain::light::{Checkpoint, is_light_file};
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Optimizer};
 use circuits::statements::codec::{self, Encoded};
-use circuits::statements::dataset::{DatasetSecret, RevealedLeaf};
+use circuits::statements::dataset::{DatasetRoot, DatasetSecret, RevealedLeaf};
 use circuits::statements::hidden::Opening;
 use circuits::statements::{Bundle, GenesisProof, Run, StateCommitments, model_digest};
 use prover::private::PrivateState;
@@ -202,6 +202,10 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
                 return Ok(("run log", log?));
             }
             let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            if let Some(Ok(root)) = text.as_ref().map(|text| text.trim_end().parse::<DatasetRoot>()) {
+                let content = json!({ "dataset": root.to_string(), "sequences": root.leaves() });
+                return Ok(("root of a data set", facts(content)));
+            }
             let Some(text) = text.filter(|text| text.trim_start().starts_with('{')) else {
                 return Err(CliError::file(path)(FileError::Unknown));
             };

@@ -35,7 +35,8 @@ pub struct Args {
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let dir = RunDir::new(&args.run);
     if !dir.is_private() {
-        let message = format!("{} is not the directory of a private run", args.run.display());
+        let message =
+            format!("{} is not the directory of a private run, with the folders public and secret", args.run.display());
         return Err(CliError::Usage(message));
     }
     if args.out.exists() {

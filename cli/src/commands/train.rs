@@ -176,6 +176,18 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if let Some(other) = dir.occupied() {
         return Err(CliError::Usage(format!("{} contains {other}: specify another directory", args.out.display())));
     }
+    if dir.is_private() && !dir.begun() {
+        let out = args.out.display();
+        if args.resume && dir.run_file().exists() && !dir.has_secrets() {
+            return Err(CliError::Usage(format!("{out}/secret is missing: without it the run cannot go on")));
+        }
+        if !args.private {
+            let message = format!(
+                "{out} is of a private run that had not begun yet: repeat the command that began it, with --private"
+            );
+            return Err(CliError::Usage(message));
+        }
+    }
     let (mut session, _lock) = if dir.begun() {
         if !args.resume {
             return exists();

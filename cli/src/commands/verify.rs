@@ -29,13 +29,13 @@ mod report;
 pub struct Args {
     /// A run's directory, or one step's bundle
     path: PathBuf,
-    /// The corpus: each batch must be the one that the seed assigns. Of a run on a data set, it must have the run's root
+    /// The corpus of a public run: each batch must be the one that the seed assigns. Of a run on a data set, it must have the run's root
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
     /// A data set's root, or a file that holds it: the run must be on it
     #[arg(long, value_name = "ROOT")]
     dataset: Option<String>,
-    /// A model: the run must begin with it
+    /// A model: the run, a public one, must begin with it
     #[arg(long, value_name = "MODEL")]
     genesis: Option<PathBuf>,
     /// Proof that the run's first state is in range [default: genesis.proof in the run's directory, or next to the
@@ -46,10 +46,10 @@ pub struct Args {
     /// order. Two steps show the state that they lead to, or one from the run's first state, if that is shown
     #[arg(long, value_name = "BUNDLE")]
     after: Vec<PathBuf>,
-    /// For a single bundle: the model before its step
+    /// For a single bundle of a public run: the model before its step
     #[arg(long, value_name = "MODEL")]
     before: Option<PathBuf>,
-    /// A model: the last step must lead to it
+    /// A model: the last step of a public run must lead to it
     #[arg(long, value_name = "MODEL")]
     end: Option<PathBuf>,
     /// Of a private run, a model that its owner revealed (`reveal RUN --out DIR`): the last step must lead to it
@@ -257,7 +257,11 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     }
     let proof = genesis_proof(args, &dir)?;
     if proof.is_none() && args.genesis.is_none() {
-        return Err(Rejection::FirstState { path: dir.genesis_proof_file() }.into());
+        return Err(Rejection::FirstState {
+            path: dir.genesis_proof_file(),
+            private: run.disclosure != Disclosure::Public,
+        }
+        .into());
     }
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &run, ui)?;
     let start = Instant::now();

@@ -316,7 +316,12 @@ fn secrets_that_are_lost_or_anothers_are_named_before_work_begins() {
     let answer = run(dir.path(), "train --resume --steps 4 --out r");
     assert!(answer.stderr.contains("no verifier accepts the run; begin it anew"), "{}", answer.stderr);
     answer.ok();
-    run(dir.path(), "verify r").refused_as("rejected", "genesis.proof is missing");
+    let missing = run(dir.path(), "verify r");
+    assert!(!missing.stderr.contains("--genesis"), "{}", missing.stderr);
+    missing.refused_as("rejected", "genesis.proof is missing");
+    // All of it lost.
+    fs::remove_dir_all(r.join("secret")).unwrap();
+    resume(&dir, "").refused_as("usage", "r/secret is missing: without it the run cannot go on");
 }
 
 #[test]
@@ -349,6 +354,24 @@ fn wrong_usage_of_private_runs_is_said() {
         run(dir, &format!("verify r {option}")).refused_as("usage", "canonical commitments");
     }
     run(dir, "train --resume --steps 2 --losses step --out r").refused_as("usage", "--losses is not what the run");
+    // What a killed process left before the run had begun does not become a public run.
+    fs::create_dir_all(dir.join("k/secret")).unwrap();
+    run(dir, &format!("{public} --resume --out k"))
+        .refused_as("usage", "repeat the command that began it, with --private");
+    // A private model tells of itself where it is used in public.
+    run(dir, "init --preset nano --private --out s").ok();
+    #[cfg(unix)]
+    {
+        let warned = run(dir, &format!("{} --out t", public.replace("--model m", "--model s")));
+        assert!(warned.stderr.contains("only you may read this model, and the run is public"), "{}", warned.stderr);
+        assert!(run(dir, "export s --out hf").stderr.contains("the model is private"));
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(dir.join("hf/model.safetensors")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert_eq!(run(dir, "generate --model r --prompt a --tokens 1").ok()["model_digest"], serde_json::Value::Null);
+    assert!(run(dir, "generate --model m --prompt a --tokens 1").ok()["model_digest"].is_string());
+    run(dir, "inspect root").ok();
     // A public run reveals nothing, and is none of a private one.
     run(dir, &format!("{public} --prove --out p")).ok();
     run(dir, "reveal p --out q").refused_as("usage", "is not the directory of a private run");

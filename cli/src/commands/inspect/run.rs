@@ -108,6 +108,7 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
     Ok(facts(json!({
         "step": bundle.step,
         "claimed_loss": claimed,
+        "claimed_loss_is_over_steps": bundle.run.disclosure.loss_of(bundle.step),
         "file": bytes(size as u64),
         "proof_bytes": bundle.proof_bytes(),
         "before": model_facts(&config, &bundle.before),

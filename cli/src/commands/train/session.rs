@@ -185,6 +185,12 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     if args.private && !args.prove {
         return Err(CliError::Usage("--private needs --prove".into()));
     }
+    if !args.private && model_dir::is_private(model) {
+        ui.warn(&format!(
+            "{}: only you may read this model, and the run is public: its files and commitments tell of the weights (--private hides them)",
+            model.display()
+        ));
+    }
     let model = model_dir::load(model)?;
     let corpus = read_corpus(corpus_file, &model.config, ui)?;
     // Contradictions show before the commitments are made.
@@ -259,6 +265,7 @@ fn state(args: &Args, dir: &RunDir) -> Result<(Kept, PathBuf), CliError> {
     let kept = dir.previous_state_file().exists();
     match dir.state() {
         Ok(state) => Ok((state, dir.state_file())),
+        Err(error @ CliError::File { source: FileError::Readable { .. }, .. }) => Err(error),
         Err(source @ (CliError::File { .. } | CliError::Io { .. })) if kept => {
             Err(CliError::DamagedState { source: Box::new(source) })
         }

@@ -62,7 +62,7 @@ pub fn report(
         None => "valid".to_owned(),
         Some(condition) => format!("valid on condition that {condition}"),
     };
-    let mut text = table_of_steps(verified);
+    let mut text = table_of_steps(verified, run);
     text += &format!("{verdict}: {steps}, {proofs}, {}, in {}", bytes(proof_bytes), time(elapsed));
     text += &format!("\nrun            {}", hex(&id));
     text += &format!("\ngenesis model  {genesis}");
@@ -124,8 +124,8 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
     let last = first + (verified.steps.len() as u64).saturating_sub(1);
     let what = match run.disclosure {
         Disclosure::Public => "every gradient, the update by their sum, the loss",
-        Disclosure::Private { loss_steps: 0 } => {
-            "every gradient and the update by their sum; nothing else is disclosed"
+        Disclosure::Private { .. } if verified.steps.iter().all(|step| step.loss.is_none()) => {
+            "every gradient and the update by their sum; no loss is disclosed at these steps"
         }
         Disclosure::Private { .. } => "every gradient, the update by their sum, the losses that are shown",
     };
@@ -193,7 +193,12 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
 fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<String> {
     let mut not = vec![];
     if !verified.basis.is_some() {
+        let private = run.disclosure != Disclosure::Public;
         let how = match (first, &asked.after) {
+            (0, _) if private => "--genesis-proof",
+            (1, _) if private => "--after with --genesis-proof",
+            (_, Some(_)) if private => "--after once more, for the step before that",
+            (_, None) if private => "--after, twice",
             (0, _) => "--genesis-proof or --genesis",
             (1, _) => "--after with --genesis-proof or --genesis, or --before",
             (_, Some(_)) => "--after once more, for the step before that, or --before",
@@ -207,6 +212,10 @@ fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> 
     }
     if asked.vouched == Vouched::Cache {
         not.push("the keys, which are from the cache (--fresh-keys makes them from the circuits and compares)".into());
+    }
+    if run.disclosure != Disclosure::Public {
+        let end = if asked.revealed.is_some() { "" } else { ", to which it leads" };
+        not.push(format!("which model the run begins with{end}, and what its sequences are: they are hidden"));
     }
     if asked.genesis.is_none() && run.disclosure == Disclosure::Public {
         not.push("which model the run begins with (--genesis compares it)".into());
@@ -234,12 +243,20 @@ fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> 
     not
 }
 
-fn table_of_steps(verified: &VerifiedRun) -> String {
+fn table_of_steps(verified: &VerifiedRun, run: &Run) -> String {
     let mut text = String::new();
     for (i, step) in verified.steps.iter().enumerate() {
         if i < SHOWN || i + SHOWN >= verified.steps.len() {
+            let over = match run.disclosure.loss_of(step.step) {
+                Some(steps) if steps > 1 => format!(" over {}", span(step.step + 1 - steps, step.step)),
+                _ => String::new(),
+            };
             let loss = step.mean_loss().map_or_else(|| "not disclosed".to_owned(), |loss| format!("{loss:.4}"));
-            text += &format!("step {:>4}  loss {loss}\n", step.step);
+            text += &format!(
+                "step {:>4}  loss {loss}{}\n",
+                step.step,
+                if step.loss.is_some() { over } else { String::new() }
+            );
         } else if i == SHOWN {
             text += &format!("… {} more …\n", verified.steps.len() - 2 * SHOWN);
         }
