@@ -362,6 +362,8 @@ fn wrong_usage_of_private_runs_is_said() {
     run(dir, "init --preset nano --private --out s").ok();
     #[cfg(unix)]
     {
+        let guessable = run(dir, &format!("{public} {with} --dataset-secret secret --out u"));
+        assert!(guessable.stderr.contains("others may read this model"), "{}", guessable.stderr);
         let warned = run(dir, &format!("{} --out t", public.replace("--model m", "--model s")));
         assert!(warned.stderr.contains("only you may read this model, and the run is public"), "{}", warned.stderr);
         assert!(run(dir, "export s --out hf").stderr.contains("the model is private"));

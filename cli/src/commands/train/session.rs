@@ -185,6 +185,12 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     if args.private && !args.prove {
         return Err(CliError::Usage("--private needs --prove".into()));
     }
+    if cfg!(unix) && args.private && !model_dir::is_private(model) {
+        ui.warn(&format!(
+            "{}: others may read this model, or guess it from its seed, and with it what the run hides (init --private)",
+            model.display()
+        ));
+    }
     if !args.private && model_dir::is_private(model) {
         ui.warn(&format!(
             "{}: only you may read this model, and the run is public: its files and commitments tell of the weights (--private hides them)",
