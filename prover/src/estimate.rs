@@ -109,12 +109,13 @@ pub struct StepEstimate {
 impl StepEstimate {
     /// Of a step of a model.
     pub fn of(config: &Config, circuits: &Circuits, extent: Extent, pace: Pace) -> Result<Self, KeysError> {
-        // A private step has no opening of its commitments; the proof of its wires takes next to no time.
+        // A private step has no opening of its commitments; the proof of its wires takes next to no time. To draw what hides a first
+        // state, and to commit to it, takes as long as an opening.
         let (opening, closing_bytes) = match circuits.privacy {
             Privacy::Public => (OPENING, canonical_length(circuits.plan(SegmentKind::Update).k)),
             Privacy::Private => (0.0, SPAN_PROOF),
         };
-        let (mut step, mut genesis, mut of_keys) = (opening, opening, 0.0);
+        let (mut step, mut genesis, mut of_keys) = (opening, OPENING, 0.0);
         let (mut largest, mut all) = (0.0f64, 0.0);
         for kind in SegmentKind::ALL {
             let (columns, work) = (Shape::of(circuits.plan(kind))?.advice as f64, Work::of(kind));

@@ -14,6 +14,7 @@ use backend::span::{Hiding, commit_hidden};
 use ff::Field;
 use group::GroupEncoding;
 use plonkish::field;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// What hides the state of one segment, column by column.
@@ -85,7 +86,7 @@ fn commit_columns(params: &Params, columns: Vec<Vec<i64>>, hidden: &[Hiding]) ->
         let rows: Vec<F> = rows.into_iter().map(|x| field(x.into())).collect();
         Ok(commit_hidden(params, &rows, hiding)?.to_bytes())
     };
-    columns.into_iter().zip(hidden).map(column).collect()
+    columns.into_par_iter().zip(hidden).map(column).collect()
 }
 
 /// The commitments of a state that is hidden so, segment by segment.

@@ -12,6 +12,7 @@
 //! verified, or by an earlier bundle's, or, as leaves, by this: so a differing data row is a relation between generators. ρ and the challenge are
 //! hashed from the whole statement. A transcript is simulated from challenge and answers: R follows.
 
+use crate::bases::Room;
 use crate::curve::{ENCODED, F, Params, Point, PointSum};
 use crate::ports::{PortError, refuse_identity};
 use ff::{Field, FromUniformBytes};
@@ -91,7 +92,11 @@ pub fn commit_hidden(params: &Params, rows: &[F], hiding: &Hiding) -> Result<Poi
     if rows.len() > usable {
         return Err(PortError::TooManyRows { rows: rows.len(), usable });
     }
-    let point = (params.commit_column(rows, F::ZERO) + hiding.commit(params)).to_affine();
+    let data = match params.prepared() {
+        Some(bases) => bases.commit_column(rows, &F::ZERO, &mut Room::default()),
+        None => params.commit_column(rows, F::ZERO),
+    };
+    let point = (data + hiding.commit(params)).to_affine();
     refuse_identity(&[point])?;
     Ok(point)
 }
@@ -145,6 +150,11 @@ mod tests {
         column.extend([F::from(7), F::from(8)]);
         let whole = params.commit_column(&column, F::from(9)).to_affine();
         assert_eq!(commit_hidden(&params, &rows, &hiding), Ok(whole));
+        // Bases that are prepared commit to the same.
+        let prepared = Params::from(params.generators().clone());
+        prepared.bases();
+        assert_eq!(commit_hidden(&prepared, &rows, &hiding), Ok(whole));
+        assert_eq!(commit_hidden(&prepared, &[], &hiding), commit_hidden(&params, &[], &hiding));
         assert_eq!(commit_hidden(&params, &rows, &Hiding::blind(F::ONE)), commit_canonical(&params, &rows));
         let refused = Err(PortError::TooManyRows { rows: 49, usable: 48 });
         assert_eq!(commit_hidden(&params, &[F::ONE; 49], &hiding), refused);
