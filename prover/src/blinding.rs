@@ -3,7 +3,9 @@
 use crate::error::ProveError;
 use backend::curve::F;
 use backend::ports::WIRE_BLINDING_ROWS;
+use backend::span::Hiding;
 use ff::{Field, FromUniformBytes};
+use plonkish::RESERVED_ROWS;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,19 @@ pub struct ColumnBlinding {
     pub blind: F,
 }
 
+impl ColumnBlinding {
+    /// The same as multiples of the span's generators.
+    pub fn hiding(&self) -> Hiding {
+        Hiding::new(&self.rows, self.blind)
+    }
+
+    /// The part of it that a circuit with so many blinding rows can have; those before are zero.
+    pub fn of(hiding: &Hiding, rows: usize) -> Self {
+        let first = RESERVED_ROWS.saturating_sub(rows);
+        ColumnBlinding { rows: hiding.0[first..RESERVED_ROWS].to_vec(), blind: hiding.0[RESERVED_ROWS] }
+    }
+}
+
 /// A secret.
 impl fmt::Debug for ColumnBlinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,10 +58,19 @@ impl fmt::Debug for ColumnBlinding {
 /// The blinding of a secret wire of `columns` columns. `statement` must hold the whole statement with its context, and
 /// `wire` name the wire within it: a secret never blinds two wires the same way, and both ends derive the same.
 pub fn derive_wire(secret: &[u8; 32], statement: &[u8], wire: &[u8], columns: usize) -> PortBlinding {
+    let of = (&secret[..], b"GradCoin-a-wire-", [statement, wire]);
+    PortBlinding::Secret(derive(of, columns, WIRE_BLINDING_ROWS))
+}
+
+/// The blinding of columns of so many rows each: hashed under a key and a name of its use from two texts.
+pub(crate) fn derive(
+    (key, personal, parts): (&[u8], &[u8; 16], [&[u8]; 2]),
+    columns: usize,
+    rows: usize,
+) -> Vec<ColumnBlinding> {
     let element = |column: usize, draw: usize| {
-        let mut state =
-            blake2b_simd::Params::new().hash_length(64).key(secret).personal(b"GradCoin-a-wire-").to_state();
-        for part in [statement, wire] {
+        let mut state = blake2b_simd::Params::new().hash_length(64).key(key).personal(personal).to_state();
+        for part in parts {
             state.update(&(part.len() as u64).to_le_bytes());
             state.update(part);
         }
@@ -54,11 +78,9 @@ pub fn derive_wire(secret: &[u8; 32], statement: &[u8], wire: &[u8], columns: us
         state.update(&(draw as u64).to_le_bytes());
         F::from_uniform_bytes(state.finalize().as_array())
     };
-    let column = |c: usize| ColumnBlinding {
-        rows: (0..WIRE_BLINDING_ROWS).map(|draw| element(c, draw)).collect(),
-        blind: element(c, WIRE_BLINDING_ROWS),
-    };
-    PortBlinding::Secret((0..columns).map(column).collect())
+    let column =
+        |c: usize| ColumnBlinding { rows: (0..rows).map(|draw| element(c, draw)).collect(), blind: element(c, rows) };
+    (0..columns).map(column).collect()
 }
 
 /// A generator seeded by the operating system.

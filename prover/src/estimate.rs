@@ -109,10 +109,11 @@ pub struct StepEstimate {
 impl StepEstimate {
     /// Of a step of a model.
     pub fn of(config: &Config, circuits: &Circuits, extent: Extent, pace: Pace) -> Result<Self, KeysError> {
+        let k = circuits.plan(SegmentKind::Update).k;
         // A private step has no opening of its commitments; the proof of its wires takes next to no time. To draw what hides a first
         // state, and to commit to it, takes as long as an opening.
         let (opening, closing_bytes) = match circuits.privacy {
-            Privacy::Public => (OPENING, canonical_length(circuits.plan(SegmentKind::Update).k)),
+            Privacy::Public => (OPENING, canonical_length(k)),
             Privacy::Private => (0.0, SPAN_PROOF),
         };
         let (mut step, mut genesis, mut of_keys) = (opening, OPENING, 0.0);
@@ -131,7 +132,6 @@ impl StepEstimate {
                 }
             }
         }
-        let k = circuits.plan(SegmentKind::Update).k;
         let rows = (1u64 << k) as f64;
         let beside = (CELLS_BESIDE as f64).min((all - largest) * rows);
         let of_proofs = (largest * rows + beside) * MEMORY_OF_A_CELL;

@@ -194,6 +194,17 @@ impl<'a> StepProver<'a> {
         self.keys.circuits.privacy
     }
 
+    /// Refuses a run of another kind than the keys and the caller, or with proofs of other numbers of instances.
+    pub(crate) fn fits(&self, run: &Run, privacy: Privacy) -> Result<(), ProveError> {
+        self.of_kind(run.disclosure.privacy())?;
+        self.of_kind(privacy)?;
+        if self.instances_per_proof == run.instances_per_proof {
+            Ok(())
+        } else {
+            Err(ProveError::Mismatch { what: "the number of instances per proof" })
+        }
+    }
+
     /// Refuses keys of circuits of another kind.
     pub(crate) fn of_kind(&self, privacy: Privacy) -> Result<(), ProveError> {
         if self.privacy() == privacy {
@@ -292,31 +303,50 @@ impl<'a> StepProver<'a> {
         gradients: &Gradients,
         hyper: &Hyper,
     ) -> Result<UpdateTasks, ProveError> {
-        let mut inputs = Inputs::default();
-        let of_update = |segment, group| Place::Update { segment, group };
         self.of_kind(Privacy::Public)?;
-        let instances = self.update_instances(&mut inputs, (domain, &of_update), (state, gradients, hyper), None)?;
+        self.update_tasks_with(domain, (state, gradients, hyper), None)
+    }
+
+    /// The same of either kind; of a private one, ports are blinded by the hedge.
+    pub(crate) fn update_tasks_with(
+        &self,
+        domain: &Domain,
+        of: (&State, &Gradients, &Hyper),
+        hedge: Option<&Hedge>,
+    ) -> Result<UpdateTasks, ProveError> {
+        let (mut inputs, place) = (Inputs::default(), |segment, group| Place::Update { segment, group });
+        let instances = self.update_instances(&mut inputs, (domain, &place), of, hedge)?;
         Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
     }
 
     /// The tasks that show a first state's range: updates by the identity of the weights now, and of those before the last
     /// movement where there was one.
     pub fn genesis_tasks(&self, domain: &Domain, state: &State) -> Result<UpdateTasks, ProveError> {
-        let mut inputs = Inputs::default();
-        let none = Gradients::zeros(&self.spec.config);
+        let (inputs, instances) = self.genesis_instances(domain, state, None)?;
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+    }
+
+    /// Their instances, of either kind, and what these are computed from; of a private state, ports are blinded by the hedge.
+    pub(crate) fn genesis_instances(
+        &self,
+        domain: &Domain,
+        state: &State,
+        hedge: Option<&Hedge>,
+    ) -> Result<(Inputs, Vec<TaskInstance>), ProveError> {
+        let (mut inputs, none) = (Inputs::default(), Gradients::zeros(&self.spec.config));
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances(&mut inputs, (domain, place), (state, &none, &Hyper::IDENTITY), None)
+            self.update_instances(&mut inputs, (domain, place), (state, &none, &Hyper::IDENTITY), hedge)
         };
         let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
         if !state.at_rest() {
             instances.extend(leave(&state.before(), &|segment, group| Place::Before { segment, group })?);
         }
-        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+        Ok((inputs, instances))
     }
 
     /// The instances of an update; what they are computed from is added to `inputs`. Of a private one, ports are blinded by the
     /// hedge.
-    pub(crate) fn update_instances(
+    fn update_instances(
         &self,
         inputs: &mut Inputs,
         (domain, place): (&Domain, &dyn Fn(u32, u32) -> Place),
@@ -440,11 +470,7 @@ impl<'a> StepProver<'a> {
         batches: &[Assigned],
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
-        self.of_kind(at.run.disclosure.privacy())?;
-        self.of_kind(Privacy::Public)?;
-        if self.instances_per_proof != at.run.instances_per_proof {
-            return Err(ProveError::Mismatch { what: "the number of instances per proof" });
-        }
+        self.fits(at.run, Privacy::Public)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut tasks, mut inputs) = (vec![], Inputs::default());

@@ -2,11 +2,9 @@
 //! Aranha and others, eprint 2019/956). Where the system's randomness repeats, different values still have different blinds; the
 //! same values in the same statement then have the same, and the same proof ([`engine`](crate::engine) draws all else after them).
 
-use crate::blinding::ColumnBlinding;
+use crate::blinding::{ColumnBlinding, derive};
 use crate::error::ProveError;
-use backend::curve::F;
-use backend::span::{Hiding, SPAN};
-use ff::FromUniformBytes;
+use backend::span::Hiding;
 
 /// A source of blinds for one statement.
 pub struct Hedge {
@@ -26,37 +24,19 @@ impl Hedge {
 
     /// The blinding of a port's columns, of so many rows each. `what` names place, port and content.
     pub fn columns(&self, what: &[u8], columns: usize, rows: usize) -> Vec<ColumnBlinding> {
-        let column = |column: usize| {
-            let at = |row: usize| self.element(what, &[column as u64, row as u64]);
-            ColumnBlinding { rows: (0..rows).map(at).collect(), blind: at(rows) }
-        };
-        (0..columns).map(column).collect()
+        derive((&self.key, b"GradCoin-a-hedge", [&self.statement, what]), columns, rows)
     }
 
-    /// A multiple of each of the span's generators.
-    pub fn nonces(&self, what: &[u8]) -> Hiding {
-        let mut all = [F::from(0); SPAN];
-        (0..).zip(&mut all).for_each(|(i, nonce)| *nonce = self.element(what, &[i]));
-        Hiding(all)
-    }
-
-    fn element(&self, what: &[u8], numbers: &[u64]) -> F {
-        let mut state =
-            blake2b_simd::Params::new().hash_length(64).key(&self.key).personal(b"GradCoin-a-hedge").to_state();
-        for part in [&self.statement, what] {
-            state.update(&(part.len() as u64).to_le_bytes());
-            state.update(part);
-        }
-        for number in numbers {
-            state.update(&number.to_le_bytes());
-        }
-        F::from_uniform_bytes(state.finalize().as_array())
+    /// What hides columns, of so many rows each.
+    pub fn hidings(&self, what: &[u8], columns: usize, rows: usize) -> Vec<Hiding> {
+        self.columns(what, columns, rows).iter().map(ColumnBlinding::hiding).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plonkish::RESERVED_ROWS;
 
     #[test]
     fn blinds_depend_on_everything() {
@@ -72,7 +52,7 @@ mod tests {
             assert!(other.iter().zip(&base).all(|(x, y)| x != y));
         }
         // Fresh randomness is drawn each time.
-        let drawn = || Hedge::new(&[7; 32], b"statement").unwrap().nonces(b"nonce");
+        let drawn = || Hedge::new(&[7; 32], b"statement").unwrap().hidings(b"nonce", 1, RESERVED_ROWS).remove(0);
         assert!(drawn().0.iter().zip(&drawn().0).all(|(x, y)| x != y));
     }
 }

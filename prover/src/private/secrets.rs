@@ -1,7 +1,6 @@
 //! What the owner of a private run keeps beside its state.
 
 use super::hedge::Hedge;
-use crate::blinding::ColumnBlinding;
 use crate::error::ProveError;
 use backend::curve::{F, Params};
 use backend::span::Hiding;
@@ -11,7 +10,6 @@ use circuits::statements::codec::Encoded;
 use circuits::statements::hidden::{HiddenSegment, commit_hidden_state, hidden_movement, hidden_whole};
 use circuits::statements::{Layouts, StateCommitments};
 use ff::Field;
-use plonkish::RESERVED_ROWS;
 use serde::{Deserialize, Serialize};
 
 /// A sum of losses, and what hides its commitment.
@@ -64,12 +62,6 @@ impl Encoded for PrivateState {
     const CHECKSUM: bool = true;
 }
 
-/// A column's blinding, of as many rows as its circuit blinds.
-pub(super) fn column_blinding(hiding: &Hiding, rows: usize) -> ColumnBlinding {
-    let first = RESERVED_ROWS.saturating_sub(rows);
-    ColumnBlinding { rows: hiding.0[first..RESERVED_ROWS].to_vec(), blind: hiding.0[RESERVED_ROWS] }
-}
-
 /// What hides weights and low parts of a segment.
 pub(super) type HiddenWeights = [Vec<Hiding>; 2];
 
@@ -88,8 +80,7 @@ impl Secrets {
         let layouts = Layouts::new(config);
         let draw = |what: &str, segment: usize| -> Vec<Hiding> {
             let what = format!("{what} of segment {segment}");
-            let drawn = hedge.columns(what.as_bytes(), layouts.of(segment).columns(), rows);
-            drawn.iter().map(|column| Hiding::new(&column.rows, column.blind)).collect()
+            hedge.hidings(what.as_bytes(), layouts.of(segment).columns(), rows)
         };
         let (mut segments, mut before_first) = (vec![], vec![]);
         for segment in 0..layouts.segments() {

@@ -6,6 +6,7 @@ use backend::curve::{F, Params};
 use backend::span::{Hiding, SpanStatement};
 use ff::{Field, PrimeField};
 use group::{Curve, GroupEncoding};
+use plonkish::RESERVED_ROWS;
 
 /// Proves that `Σ ρⁱ·(foundᵢ − expectedᵢ)` lies in the span, given what hides both ends of each pair.
 pub fn prove_span(
@@ -23,10 +24,10 @@ pub fn prove_span(
     }
     let hedge = Hedge::new(secret, statement.bytes())?;
     // Nonces depend on what they hide, too.
-    let nonces = hedge.nonces(&fold.0.map(|x| x.to_repr()).concat());
-    let commitment = nonces.commit(params).to_affine();
+    let mut answers = Hiding::blind(F::ZERO);
+    hedge.hidings(&fold.0.map(|x| x.to_repr()).concat(), 1, RESERVED_ROWS).iter().for_each(|nonces| answers += nonces);
+    let commitment = answers.commit(params).to_affine();
     let challenge = statement.challenge(&commitment);
-    let mut answers = nonces;
     answers.add_multiple(&fold, &challenge);
     let mut proof = commitment.to_bytes().to_vec();
     proof.extend(answers.0.iter().flat_map(PrimeField::to_repr));

@@ -1,19 +1,18 @@
 //! Private steps, and the proof of a private first state.
 
 use super::hedge::Hedge;
-use super::secrets::{HiddenSum, HiddenWeights, Secrets, column_blinding};
+use super::secrets::{HiddenSum, HiddenWeights, Secrets};
 use super::span::prove_span;
-use crate::blinding::PortBlinding;
+use crate::blinding::{ColumnBlinding, PortBlinding};
 use crate::error::ProveError;
 use crate::step::{GradientTasks, Progress, StepOf, StepProver, UpdateTasks, assemble_gradient};
-use crate::task::{Inputs, InstanceInputs, Task};
+use crate::task::{InstanceInputs, Task};
 use backend::curve::F;
 use backend::span::{Hiding, commit_hidden};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, State};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Privacy, SegmentKind, head, update};
-use circuits::statements::domain::Place;
 use circuits::statements::hidden::HiddenSegment;
 use circuits::statements::ties::{self, Ports, Tie};
 use circuits::statements::{
@@ -44,7 +43,7 @@ pub(crate) fn hidden_ports(
 /// What hides the ports of tasks of one circuit, instance by instance.
 fn hidings<'t>(tasks: impl IntoIterator<Item = &'t Task>) -> Result<Ports<Hiding>, ProveError> {
     let port = |port: &PortBlinding| match port {
-        PortBlinding::Secret(columns) => Ok(columns.iter().map(|c| Hiding::new(&c.rows, c.blind)).collect()),
+        PortBlinding::Secret(columns) => Ok(columns.iter().map(ColumnBlinding::hiding).collect()),
         PortBlinding::Canonical(_) => Err(ProveError::Mismatch { what: "the blinding of a private port" }),
     };
     let instances = tasks.into_iter().flat_map(|task| &task.instances);
@@ -104,20 +103,13 @@ impl StepProver<'_> {
         let (secrets, before, committed) = Secrets::begin(self.params, config, state, rows)?;
         let domain = GenesisProof::domain(config, &committed);
         let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
-        let (mut inputs, none) = (Inputs::default(), Gradients::zeros(config));
-        let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances(&mut inputs, (&domain, place), (state, &none, &Hyper::IDENTITY), Some(&hedge))
-        };
-        let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
-        let mut new: Vec<[&[Hiding]; 2]> = secrets.segments.iter().map(|of| [&of.w[..], &of.lo[..]]).collect();
-        if !state.at_rest() {
-            instances.extend(leave(&state.before(), &|segment, group| Place::Before { segment, group })?);
-            new.extend(before.iter().map(|[w, lo]: &HiddenWeights| [&w[..], &lo[..]]));
-        }
-        // The new ports are the state's commitments themselves.
-        let groups = new.iter().flat_map(|[w, lo]| w.chunks(LANES).zip(lo.chunks(LANES)));
+        let (inputs, mut instances) = self.genesis_instances(&domain, state, Some(&hedge))?;
+        // The new ports are the state's commitments themselves, then those of the weights before.
+        let now = secrets.segments.iter().map(|of| [&of.w, &of.lo]);
+        let new = now.chain(before.iter().map(HiddenWeights::each_ref));
+        let groups = new.flat_map(|[w, lo]| w.chunks(LANES).zip(lo.chunks(LANES)));
         for (instance, (w, lo)) in instances.iter_mut().zip(groups) {
-            let secret = |of: &[Hiding]| PortBlinding::Secret(of.iter().map(|h| column_blinding(h, rows)).collect());
+            let secret = |of: &[Hiding]| PortBlinding::Secret(of.iter().map(|h| ColumnBlinding::of(h, rows)).collect());
             (instance.ports[update::NEW_WEIGHTS], instance.ports[update::NEW_LOW]) = (secret(w), secret(lo));
         }
         let tasks = self.cut(SegmentKind::Update, instances);
@@ -133,11 +125,7 @@ impl StepProver<'_> {
         (state, secrets): (&State, &Secrets),
         batches: &[Assigned],
     ) -> Result<(PrivateTasks, State), ProveError> {
-        self.of_kind(at.run.disclosure.privacy())?;
-        self.of_kind(Privacy::Private)?;
-        if self.instances_per_proof != at.run.instances_per_proof {
-            return Err(ProveError::Mismatch { what: "the number of instances per proof" });
-        }
+        self.fits(at.run, Privacy::Private)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut sum, mut contributions) = (Gradients::zeros(&self.spec.config), vec![]);
@@ -164,10 +152,7 @@ impl StepProver<'_> {
     ) -> Result<UpdateTasks, ProveError> {
         let domain = Run::update_domain(&at.run.id()?, at.step, &at.before.digest());
         let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
-        let (mut inputs, place) = (Inputs::default(), |segment, group| Place::Update { segment, group });
-        let of = (state, gradients, hyper);
-        let instances = self.update_instances(&mut inputs, (&domain, &place), of, Some(&hedge))?;
-        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+        self.update_tasks_with(&domain, (state, gradients, hyper), Some(&hedge))
     }
 
     /// The bundle of a private step, by the proofs of its tasks in their order; what hides the state after it, and that state's
