@@ -41,23 +41,28 @@ fn keys(verifier: &StepVerifier) -> String {
     text
 }
 
-fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerifier) {
-    let first = State::init(&spec.config, 1);
-    let mut state = first.clone();
-    let genesis = commit_state(params, spec, &state).unwrap();
-    let run = Run {
+/// The pinned run of a kind.
+fn run(spec: &Spec, genesis: &StateCommitments, disclosure: Disclosure, data: RunData) -> Run {
+    Run {
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
-        disclosure: Disclosure::Public,
-        data: RunData::Corpus(corpus_digest(CORPUS)),
+        disclosure,
+        data,
         seed: DRAW.seed,
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
         optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
-    };
+    }
+}
+
+fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerifier) {
+    let first = State::init(&spec.config, 1);
+    let mut state = first.clone();
+    let genesis = commit_state(params, spec, &state).unwrap();
+    let run = run(spec, &genesis, Disclosure::Public, RunData::Corpus(corpus_digest(CORPUS)));
     let keys_made = StepKeys::generate(params, spec).unwrap();
     let prover = StepProver::new(params, &keys_made, spec);
     let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
@@ -195,19 +200,7 @@ fn regenerate_private(params: &backend::curve::Params, spec: &Spec) {
     let secret = Some(LeafSecret::new([1; 32]));
     let dataset = Dataset::new_told(params, spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
     let data = TrainingData::Dataset(Box::new(dataset));
-    let run = Run {
-        circuits: CIRCUIT_VERSION,
-        config: spec.config.to_json(),
-        genesis: genesis.clone(),
-        disclosure: Disclosure::Private { loss_steps: 1 },
-        data: data.named(),
-        seed: DRAW.seed,
-        batch: 1,
-        accumulate: 1,
-        schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
-        instances_per_proof: MAX_INSTANCES_PER_PROOF,
-    };
+    let run = run(spec, &genesis, Disclosure::Private { loss_steps: 1 }, data.named());
     let batches = run.assigned(&spec.config, &data, 0).unwrap();
     let at = StepOf { run: &run, step: 0, before: &genesis };
     let (bundle, _) = prover.private_step(at, (&mut state, &mut secrets), &batches, &mut |_| {}).unwrap();

@@ -51,6 +51,6 @@ pub use run::{Disclosure, MAX_PREDICTIONS, Run, RunError, corpus_digest};
 pub use size::{Extent, StepSize};
 #[cfg(feature = "proofs")]
 pub use state::{
-    Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, dividend_scalars,
-    model_digest,
+    Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, decode_commitments,
+    dividend_scalars, model_digest,
 };

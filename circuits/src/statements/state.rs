@@ -83,7 +83,7 @@ impl SegmentState {
 
     /// The commitments as points, of each port as many.
     pub fn decode(&self) -> Result<SegmentPoints, PortError> {
-        let [w, lo, v] = [&self.w[..], self.slot(Slot::Low), self.slot(Slot::Momentum)].map(decoded);
+        let [w, lo, v] = [&self.w[..], self.slot(Slot::Low), self.slot(Slot::Momentum)].map(decode_commitments);
         let points = SegmentPoints { w: w?, lo: lo?, v: v? };
         same_length(&[&points.lo, &points.v], points.w.len())?;
         Ok(points)
@@ -162,7 +162,7 @@ impl StateCommitments {
 
     /// All commitments, decoded: by segment, then weights, then slots.
     pub fn points(&self) -> Result<Vec<Point>, PortError> {
-        decoded(self.segments.iter().flat_map(SegmentState::ports).flatten())
+        decode_commitments(self.segments.iter().flat_map(SegmentState::ports).flatten())
     }
 
     /// The commitments as points, by segment.
@@ -183,7 +183,8 @@ impl StateCommitments {
     }
 }
 
-fn decoded<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<Point>, PortError> {
+/// Commitments as points.
+pub fn decode_commitments<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<Point>, PortError> {
     let point = |(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column });
     encodings.into_iter().enumerate().map(point).collect()
 }

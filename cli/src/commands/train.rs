@@ -281,9 +281,15 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
     if session.trainer.step >= steps {
         return Ok(());
     }
-    let params = ui.params(&session.trainer.spec.config)?;
-    let privacy = session.run.disclosure.privacy();
-    let keys = ui.prover_keys(&params, &session.trainer.spec, How { privacy, ..How::default() })?;
+    let (params, keys) = match session.keys.take() {
+        Some(made) => made,
+        None => {
+            let params = ui.params(&session.trainer.spec.config)?;
+            let privacy = session.run.disclosure.privacy();
+            let keys = ui.prover_keys(&params, &session.trainer.spec, How { privacy, ..How::default() })?;
+            (params, keys)
+        }
+    };
     let verifier = StepVerifier::with_keys(&params, &session.trainer.spec.config, keys.verifying.clone())?;
     let mut before = first_commitments(session, dir, (&params, &verifier), ui)?;
     let mut log = dir.open_log()?;

@@ -1,6 +1,7 @@
 //! That a first state is in range, and canonically committed where it is public.
 
-use super::{StepVerifier, encode, named};
+use super::wires::encode;
+use super::{StepVerifier, named};
 use crate::batch::Batch;
 use crate::error::{Part, StepError};
 use backend::curve::Params;

@@ -5,6 +5,7 @@
 //! | `genesis` | that a first state is in range |
 //! | `private` | what a private step shows of its wires |
 //! | `sequences` | which sequences a step is on |
+//! | `wires` | that the ends of wires are equal |
 //!
 //! A verifier holds no weights and no gradients: it compares commitments. [`StepVerifier::check`] does all of it but the
 //! final multi-scalar multiplication, which many steps share.
@@ -12,6 +13,7 @@
 mod genesis;
 mod private;
 mod sequences;
+mod wires;
 
 pub use genesis::genesis_parts;
 
@@ -22,16 +24,17 @@ use crate::oracle::Oracle;
 use crate::proof::{Ports, instances};
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point, PointSum};
-use backend::ports::{PortError, commit_canonical, sum};
+use backend::ports::{commit_canonical, sum};
 use circuits::model::{Config, Spec};
 use circuits::ops::sgd::Hyper;
 use circuits::segments::{Circuits, Privacy, SegmentKind, head};
 use circuits::statements::domain::{Domain, Place};
-use circuits::statements::ties::{self, Wired};
+use circuits::statements::ties;
 use circuits::statements::{Bundle, Contribution, Encoding, Layouts, Run, StateCommitments, check_instances};
-use group::{Curve, CurveAffine, GroupEncoding};
+use group::{Curve, CurveAffine};
 use sequences::{matches_assigned, matches_leaves, shows_assigned};
 use std::collections::BTreeMap;
+use wires::{decode, encode_ports, equal, paired};
 
 /// Verifies steps of a model, with the keys of its three circuits.
 pub struct StepVerifier {
@@ -214,9 +217,9 @@ impl StepVerifier {
                 sequences: run.batch as usize,
                 instances_per_proof: run.instances_per_proof,
             };
-            let of_contribution = self.contribution_and_pairs(batch, claimed, contribution)?;
-            if let Some(leaves) = leaves.next().filter(|_| self.privacy == Privacy::Public) {
-                matches_leaves(index, &of_contribution.batches, leaves)?;
+            let mut of_contribution = self.contribution_and_pairs(batch, claimed, contribution)?;
+            if let Some(leaves) = leaves.next() {
+                of_contribution.pairs.extend(matches_leaves(self.privacy, index, &of_contribution.batches, leaves)?);
             }
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
                 matches_assigned(params, index, &of_contribution.batches, assigned)?;
@@ -282,24 +285,14 @@ impl StepVerifier {
             self.proofs(batch, ("layer", SegmentKind::Layer), &contribution.layers, of_layers, &of_layer)?;
         let head_ports = self.proofs(batch, ("head", SegmentKind::Head), &contribution.heads, of_heads, &of_head)?;
 
-        let mut pairs = vec![];
-        if public {
-            let [of_layers, of_heads] = [&layer_ports, &head_ports].map(|ports| map_ports(ports, Point::to_bytes));
+        let pairs = if public {
+            let [of_layers, of_heads] = [&layer_ports, &head_ports].map(encode_ports);
             let weights: Vec<Vec<Encoding>> = before.segments.iter().map(|segment| segment.w.clone()).collect();
-            for tie in ties::of_contribution(&weights, layers, (&of_layers, &of_heads)) {
-                if tie.found != tie.expected {
-                    return Err(untied(index, tie.wired));
-                }
-            }
+            equal(index, &ties::of_contribution(&weights, layers, (&of_layers, &of_heads)))?
         } else {
             let weights = before.segments.iter().map(|segment| decode(&segment.w)).collect::<Result<Vec<_>, _>>()?;
-            for tie in ties::of_contribution(&weights, layers, (&layer_ports, &head_ports)) {
-                if tie.found.len() != tie.expected.len() {
-                    return Err(untied(index, tie.wired));
-                }
-                pairs.extend(zip(tie.found, tie.expected));
-            }
-        }
+            paired(index, &ties::of_contribution(&weights, layers, (&layer_ports, &head_ports)))?
+        };
         let gradients = ties::gradients(layers, (&layer_ports, &head_ports));
         let gradients = (0..).zip(&gradients).map(|(segment, summands)| self.one_blind(segment, summands));
         Ok(CheckedContribution {
@@ -353,19 +346,9 @@ impl StepVerifier {
             let summed = (&total[..], contributions.len());
             expected.push(state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?);
         }
-        let (found, mut pairs) = (ties::dividends(&self.layouts, &ports), vec![]);
-        for tie in ties::of_update(&found, &expected) {
-            let equal = match self.privacy {
-                Privacy::Public => tie.found == tie.expected,
-                Privacy::Private => tie.found.len() == tie.expected.len(),
-            };
-            if !equal {
-                return Err(untied(0, tie.wired));
-            }
-            if self.privacy == Privacy::Private {
-                pairs.extend(zip(tie.found, tie.expected));
-            }
-        }
+        let found = ties::dividends(&self.layouts, &ports);
+        let ties = ties::of_update(&found, &expected);
+        let pairs = if self.privacy == Privacy::Public { equal(0, &ties)? } else { paired(0, &ties)? };
         let after = self.layouts.state_after(&before, &ports, &self.blind).map_err(StepError::Commitments)?;
         Ok((after, pairs))
     }
@@ -439,30 +422,6 @@ impl StepVerifier {
     }
 }
 
-/// Why a wire is refused.
-fn untied(contribution: u32, wired: Wired) -> StepError {
-    match wired {
-        Wired::State(place) => StepError::State { contribution, place, port: "weights" },
-        Wired::Boundary { sequence, boundary } => StepError::Wire { contribution, sequence, boundary },
-        Wired::Leaf { sequence } => StepError::LeafWire { contribution, sequence },
-        Wired::Dividends { segment } => StepError::Dividends { segment },
-    }
-}
-
-fn zip<'a>(found: &'a [Point], expected: &'a [Point]) -> impl Iterator<Item = (Point, Point)> + 'a {
-    found.iter().copied().zip(expected.iter().copied())
-}
-
-fn map_ports<T>(ports: &Ports, f: impl Fn(&Point) -> T) -> ties::Ports<T> {
-    let instance = |instance: &Vec<Vec<Point>>| instance.iter().map(|port| port.iter().map(&f).collect()).collect();
-    ports.iter().map(instance).collect()
-}
-
-fn decode<'a>(encodings: impl IntoIterator<Item = &'a Encoding>) -> Result<Vec<Point>, StepError> {
-    let point = |(column, bytes)| Point::from_bytes(bytes).into_option().ok_or(PortError::NoPoint { column });
-    encodings.into_iter().enumerate().map(point).collect::<Result<_, _>>().map_err(StepError::Commitments)
-}
-
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), StepError> {
     if expected == found { Ok(()) } else { Err(StepError::Count { what, expected, found }) }
 }
@@ -505,8 +464,4 @@ pub fn parts(run: &Run, config: &Config) -> Vec<Part> {
         Privacy::Private => Part::Span,
     });
     parts
-}
-
-fn encode(points: &[Point]) -> Vec<Encoding> {
-    points.iter().map(Point::to_bytes).collect()
 }

@@ -1,17 +1,17 @@
 //! What a private step shows of its wires: that the ends of each differ in what hides them alone.
 
-use super::{CheckedContribution, LossSums, StepVerifier, decode, zip};
+use super::wires::decode;
+use super::{CheckedContribution, LossSums, StepVerifier};
 use crate::batch::Batch;
 use crate::error::StepError;
 use crate::span::Pairs;
 use backend::curve::{F, Params, PointSum};
-use circuits::statements::ties;
 use circuits::statements::{Bundle, DisclosedLoss, PrivateStep, Run};
 use ff::PrimeField;
 use group::{Curve, Group};
 
 impl StepVerifier {
-    /// Checks all but the claim of the proof of the wires: those of the contributions, of their sequences to leaves, of the
+    /// Checks all but the claim of the proof of the wires: those of the contributions with their sequences, of the
     /// update, of the losses to their sum.
     pub(super) fn private(
         &self,
@@ -20,14 +20,8 @@ impl StepVerifier {
         contributions: &[CheckedContribution],
         of_update: Pairs,
     ) -> Result<LossSums, StepError> {
-        let (run, mut pairs) = (&bundle.run, Pairs::new());
-        let leaves = bundle.leaves.chunks(run.batch.max(1) as usize);
-        for (of_contribution, leaves) in contributions.iter().zip(leaves) {
-            pairs.extend_from_slice(&of_contribution.pairs);
-            let leaves = decode(leaves.iter().map(|leaf| &leaf.commitment))?;
-            let ties = ties::of_leaves(&of_contribution.batches, &leaves);
-            pairs.extend(ties.iter().flat_map(|tie| zip(tie.found, tie.expected)));
-        }
+        let run = &bundle.run;
+        let mut pairs: Pairs = contributions.iter().flat_map(|c| c.pairs.iter().copied()).collect();
         pairs.extend(of_update);
         let of_step = (run, bundle.step);
         let losses = self.disclosed(batch.params(), of_step, contributions, private.loss.as_ref(), &mut pairs)?;

@@ -1,13 +1,14 @@
 //! Which sequences a step is on: those that the seed assigns.
 
 use super::count;
+use super::wires::{decode, encode, equal, paired};
 use crate::error::StepError;
+use crate::span::Pairs;
 use backend::curve::{F, Params, Point};
 use backend::ports::commit_canonical;
-use circuits::segments::head;
+use circuits::segments::{Privacy, head};
 use circuits::statements::dataset::Leaf;
-use circuits::statements::{Run, RunData};
-use group::GroupEncoding;
+use circuits::statements::{Encoding, Run, RunData, ties};
 use plonkish::field;
 
 /// Requires the leaves of a bundle to be those that the seed assigns; a run on a corpus has none.
@@ -24,12 +25,18 @@ pub(super) fn shows_assigned(run: &Run, step: u64, leaves: &[Leaf]) -> Result<()
     Ok(())
 }
 
-/// Requires the commitments of sequences to be leaves, in their order.
-pub(super) fn matches_leaves(contribution: u32, batches: &[Point], leaves: &[Leaf]) -> Result<(), StepError> {
+/// Requires the commitments of sequences to be leaves, in their order; of private ones by the pairs that this gives.
+pub(super) fn matches_leaves(
+    privacy: Privacy,
+    contribution: u32,
+    batches: &[Point],
+    leaves: &[Leaf],
+) -> Result<Pairs, StepError> {
     count("sequences", leaves.len(), batches.len())?;
-    match batches.iter().zip(leaves).position(|(port, leaf)| port.to_bytes() != leaf.commitment) {
-        Some(sequence) => Err(StepError::LeafWire { contribution, sequence: sequence as u32 }),
-        None => Ok(()),
+    let leaves: Vec<Encoding> = leaves.iter().map(|leaf| leaf.commitment).collect();
+    match privacy {
+        Privacy::Public => equal(contribution, &ties::of_leaves(&encode(batches), &leaves)),
+        Privacy::Private => paired(contribution, &ties::of_leaves(batches, &decode(&leaves)?)),
     }
 }
 

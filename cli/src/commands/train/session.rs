@@ -23,6 +23,7 @@ use circuits::statements::{
     corpus_digest,
 };
 use prover::private::Secrets;
+use prover::step::StepKeys;
 use prover::trainer::{Recipe, Trainer};
 use prover::{ProveError, StepProver};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Session {
     pub secrets: Option<Secrets>,
     /// Of a private run that begins, what else is written first.
     beginning: Option<(GenesisProof, DatasetSecret)>,
+    /// Parameters and keys that its genesis proof was made with: its steps go on with them.
+    pub keys: Option<(Params, StepKeys)>,
 }
 
 /// What is disclosed of the run that the arguments describe.
@@ -225,7 +228,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         }
     };
     run.data = data.named();
-    let (mut secrets, mut beginning) = (None, None);
+    let (mut secrets, mut beginning, mut own_keys) = (None, None, None);
     if let (Some(leaves), RunData::Dataset(root)) = (leaves, run.data) {
         let spec = Spec::new(model.config.clone());
         let how = How { privacy: Privacy::Private, ..How::default() };
@@ -234,7 +237,9 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         let mut bar = ProofBar::genesis(ui, &keys, Layouts::new(&spec.config).updates().len());
         let (hidden, proof, genesis) = prover.private_genesis(&model.state, &mut |told| bar.observe(told))?;
         run.genesis = genesis;
+        drop(bar);
         (secrets, beginning) = (Some(hidden), Some((proof, DatasetSecret { root, leaves })));
+        own_keys = Some((params, keys));
     } else {
         let _spinner = ui.spinner("commitments of the genesis");
         run.genesis = model_dir::commit(&params, &model)?;
@@ -244,7 +249,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
     let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
     let trainer = trainer(model.config, model.state, &run)?;
-    Ok(Session { run, id, settings, trainer, data, lines: vec![], secrets, beginning })
+    Ok(Session { run, id, settings, trainer, data, lines: vec![], secrets, beginning, keys: own_keys })
 }
 
 /// Writes the files of a run that begins; its state last.
@@ -354,7 +359,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step);
         dir.replace_state(Kept { model, secrets: secrets.clone() })?;
     }
-    Ok(Session { run, id, settings, trainer, data, lines, secrets, beginning: None })
+    Ok(Session { run, id, settings, trainer, data, lines, secrets, beginning: None, keys: None })
 }
 
 /// Arguments given again must be those of the run.
