@@ -4,7 +4,7 @@ use backend::cache::Cache;
 use backend::curve::Params;
 use backend::parameters;
 use circuits::model::Spec;
-use circuits::segments::{Circuits, Privacy};
+use circuits::segments::{Circuits, Variant};
 use prover::step::StepKeys;
 use std::cell::LazyCell;
 use std::error::Error;
@@ -15,7 +15,7 @@ use verifier::keys::{Loaded, Wanted};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn keys(params: &Params, dir: &Path, spec: &Spec) -> Result<Loaded> {
-    let wanted = Wanted { params, privacy: Privacy::Public, config: &spec.config, named: None };
+    let wanted = Wanted { params, variant: Variant::default(), config: &spec.config, named: None };
     let circuits = LazyCell::new(|| Circuits::new(spec));
     let loaded = wanted.load(Some(&Cache::new(dir)), &circuits, &mut |_, _| {})?;
     loaded.not_written.map_or(Ok(()), Err)?;

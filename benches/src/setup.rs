@@ -3,7 +3,7 @@
 
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Pace, Schedule, Spec, State, draw_batch};
 use circuits::segments::SegmentKind;
 use circuits::statements::domain::Domain;
 use circuits::statements::{
@@ -96,6 +96,7 @@ impl<'p> Setup<'p> {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: genesis.clone(),
+            taken: 0,
             disclosure: Disclosure::Public,
             data: RunData::Corpus(corpus_digest(&corpus())),
             seed: SEED,
@@ -195,7 +196,8 @@ pub fn filled(
     let (mut tasks, mut inputs) = (of_gradient.tasks, of_gradient.inputs);
     if segment == SegmentKind::Update {
         let predictions = (instances * spec.config.context) as u64;
-        let hyper = optimizer.hyper(schedule.rates_at(STEP), predictions).expect("rates in range");
+        let pace = Pace { rates: schedule.rates_at(STEP), step: STEP + 1, predictions };
+        let hyper = optimizer.hyper(pace).expect("rates in range");
         let of_update = prover.update_tasks(&domain, &state, &of_gradient.gradients, &hyper);
         let of_update = of_update.expect("values in range");
         (tasks, inputs) = (of_update.tasks, of_update.inputs);

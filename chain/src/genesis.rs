@@ -11,8 +11,9 @@ use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
-use circuits::model::{Config, ConfigError, Optimizer, Rates, Schedule, tensors};
-use circuits::ops::sgd::{Hyper, HyperError};
+use circuits::model::{Config, ConfigError, Hyper, Optimizer, Pace, Rates, Schedule, State, tensors};
+use circuits::ops::hyper::HyperError;
+use circuits::segments::Variant;
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
 use circuits::statements::dataset::DatasetRoot;
 use circuits::statements::{GenesisProof, Layouts, MAX_PREDICTIONS, RunError, StateCommitments, check_instances};
@@ -181,7 +182,7 @@ impl ChainSpec {
         if config.to_json() != genesis.config {
             return Err(GenesisError::ConfigText);
         }
-        genesis.state.check(&config)?;
+        genesis.state.check(&config, genesis.optimizer.kind())?;
         genesis.state.points()?;
         check_instances(genesis.instances_per_proof)?;
         if !genesis.schedule.is_sound() {
@@ -218,9 +219,9 @@ impl ChainSpec {
     /// it would halt the chain.
     fn check_rates(&self) -> Result<(), GenesisError> {
         let (peak, _) = self.genesis.schedule.peak();
-        self.hyper_at(Rates::constant(peak), 1)?;
-        self.hyper_at(Rates::constant(0), 1)?;
-        self.hyper_at(Rates::constant(peak), self.genesis.rules.max_contributions)?;
+        self.hyper_at((Rates::constant(peak), 0), 1)?;
+        self.hyper_at((Rates::constant(0), 0), 1)?;
+        self.hyper_at((Rates::constant(peak), 0), self.genesis.rules.max_contributions)?;
         Ok(())
     }
 
@@ -281,13 +282,24 @@ impl ChainSpec {
         sequences.saturating_mul(self.config.context as u64)
     }
 
-    /// The integers λ, μ, ω of the update of training step `step`, from 0, by so many contributions.
+    /// The integers of the update of training step `step`, from 0, by so many contributions.
     pub fn hyper(&self, step: u64, contributions: u32) -> Result<Hyper, HyperError> {
-        self.hyper_at(self.genesis.schedule.rates_at(step), contributions)
+        self.hyper_at((self.genesis.schedule.rates_at(step), step), contributions)
     }
 
-    fn hyper_at(&self, rates: Rates, contributions: u32) -> Result<Hyper, HyperError> {
-        self.genesis.optimizer.hyper(rates, self.predictions(contributions))
+    fn hyper_at(&self, (rates, step): (Rates, u64), contributions: u32) -> Result<Hyper, HyperError> {
+        let predictions = self.predictions(contributions);
+        self.genesis.optimizer.hyper(Pace { rates, step: step.saturating_add(1), predictions })
+    }
+
+    /// The first model state, drawn from the seed.
+    pub fn first_state(&self) -> State {
+        State::init(&self.config, self.genesis.seed).at_rest_of(self.genesis.optimizer.kind())
+    }
+
+    /// The circuits of its proofs.
+    pub fn variant(&self) -> Variant {
+        Variant::public(self.genesis.optimizer.kind())
     }
 }
 
@@ -311,7 +323,7 @@ pub(crate) mod testing {
     use crate::address::testing::key;
     use crate::ledger;
     use circuits::arithmetic::decimal::Decimal;
-    use circuits::model::Slot;
+    use circuits::model::OptimizerKind;
     use circuits::statements::{MAX_INSTANCES_PER_PROOF, SegmentState};
 
     /// Contributors of [`genesis`] are the first so many of [`key`].
@@ -324,7 +336,10 @@ pub(crate) mod testing {
         // Zeros encode the point at infinity.
         let segment = |segment| {
             let port = vec![[0; 32]; layouts.of(segment).columns()];
-            SegmentState { w: port.clone(), slots: Slot::SGD.into_iter().map(|slot| (slot, port.clone())).collect() }
+            SegmentState {
+                w: port.clone(),
+                slots: OptimizerKind::Sgd.slots().iter().map(|&slot| (slot, port.clone())).collect(),
+            }
         };
         let mut contributors: Vec<Address> = (0..CONTRIBUTORS).map(|index| key(index).address()).collect();
         contributors.sort();

@@ -10,7 +10,7 @@ use crate::tensors::GradientTensors;
 use backend::ports::PortError;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, Spec, State};
-use circuits::ops::sgd::{self, HyperError};
+use circuits::ops::hyper::HyperError;
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::{Dataset, DatasetError};
 use prover::error::ProveError;
@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
         let (proofs, after) = self.prover().update(&domain, (state, &parent.state), &sum, &hyper, progress)?;
-        sgd::apply(&hyper, state, &sum, &mut Saturations::default());
+        state.update(&hyper, &sum, &mut Saturations::default()).map_err(ProveError::from)?;
         let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
         let canonical = self.prover().outputs(&gradients, state, &after)?;
         Ok(Update { after, proofs, canonical })

@@ -14,9 +14,8 @@ use chain::block::Update;
 use chain::consensus::SemanticError;
 use chain::contribution::{Seat, encode_points};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, State};
-use circuits::ops::sgd::{self};
-use circuits::segments::{head, layer};
+use circuits::model::{Gradients, Hyper, State};
+use circuits::segments::{UpdatePort, head, layer};
 use circuits::statements;
 use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Place;
@@ -57,30 +56,31 @@ fn updates_by_something_else() {
     let mut off = sum.clone();
     off.layers[1].wq.data[5] += 1;
     let error = step(tiny.refused_update((state, &off, &hyper)));
-    assert!(matches!(error, StepError::Dividends { segment: 1 }), "{error:?}");
+    assert!(matches!(error, StepError::Entering { segment: 1, port: UpdatePort::Dividends }), "{error:?}");
     let error = step(tiny.refused_update((state, &tiny.honest[0].gradients, &hyper)));
-    assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
+    assert!(matches!(error, StepError::Entering { segment: 0, port: UpdatePort::Dividends }), "{error:?}");
 
     // Another state: stale momentum, a low part, weights.
     for alter in [
-        (|s| s.v.layers[0].wo.data[3] += 1) as fn(&mut State),
+        (|s| s.movement_mut().unwrap().layers[0].wo.data[3] += 1) as fn(&mut State),
         |s| s.lo.layers[0].wo.data[3] ^= 1,
         |s| s.w.layers[0].wo.data[3] += 1,
     ] {
         let mut stale = state.clone();
         alter(&mut stale);
         let error = step(tiny.refused_update((&stale, &sum, &hyper)));
-        assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
+        assert!(matches!(error, StepError::Entering { segment: 0, port: UpdatePort::Dividends }), "{error:?}");
     }
 
     // Other integers: of the next step, of another number of contributions, each off by one.
     let (next, fewer) = (tiny.spec.hyper(1, 2).unwrap(), tiny.spec.hyper(0, 1).unwrap());
+    let [next, fewer, hyper] = [next, fewer, hyper].map(|hyper| hyper.sgd().unwrap());
     assert!(next.lambda != hyper.lambda && next.omega != hyper.omega && fewer.lambda != hyper.lambda);
     let [mut heavier, mut decayed] = [hyper; 2];
     (heavier.mu, decayed.omega) = (hyper.mu + 1, hyper.omega + 1);
-    for other in [next, fewer, heavier, decayed] {
+    for other in [next, fewer, heavier, decayed].map(Hyper::Sgd) {
         let error = step(tiny.refused_update((state, &sum, &other)));
-        assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
+        assert!(matches!(error, StepError::Entering { segment: 0, port: UpdatePort::Dividends }), "{error:?}");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_gradient_with_another_blind() {
     let hyper = tiny.spec.hyper(0, 1).unwrap();
     let one = std::slice::from_ref(&c);
     let by = (&tiny.state, &gradients, &hyper);
-    let honest_opening = tiny.update_with_blind(one, &[&gradients], by, F::ONE - F::from(hyper.lambda));
+    let honest_opening = tiny.update_with_blind(one, &[&gradients], by, F::ONE - F::from(hyper.sgd().unwrap().lambda));
     let refused = |update: &Update| match tiny.refused(&tiny.block(vec![c.clone()], update.clone())) {
         Refused::Semantic(error) => error,
         error => panic!("{error:?}"),
@@ -164,7 +164,7 @@ fn a_gradient_with_another_blind() {
     // Layer, head, update, opening: only the last one does not hold, whichever commitments it is of.
     assert_eq!(culprits(refused(&honest_opening)), [3]);
     let mut moved = tiny.state.clone();
-    sgd::apply(&hyper, &mut moved, &gradients, &mut Saturations::default());
+    moved.update(&hyper, &gradients, &mut Saturations::default()).unwrap();
     let mut columns: Vec<Vec<F>> = vec![];
     for segment in 0..layouts.segments() {
         let of_segment = layouts.gradient_columns(segment, &gradients);

@@ -13,7 +13,7 @@ use backend::{
 use circuits::{
     arithmetic::tensor::Tensor,
     model::{Config, Spec, Weights, sequence_gradient},
-    segments::Circuits,
+    segments::{Circuits, Variant},
 };
 use common::{Segment, Values, cases, head_segment, layer_segment, small, update_case};
 use plonkish::{Blinding, BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
@@ -481,7 +481,7 @@ fn small_integer(x: backend::curve::F) -> Option<u128> {
 
 fn check(config: Config) -> [(u32, u32, u64); 2] {
     config.check().unwrap();
-    let circuits = Circuits::new(&Spec::new(config));
+    let circuits = Circuits::of(&Spec::new(config), Variant::default());
     [&circuits.layer.plan, &circuits.head.plan].map(|plan: &Arc<Plan>| {
         assert_eq!(plan.faults, []);
         let margins = plan.check_bounds().unwrap();

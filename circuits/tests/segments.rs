@@ -5,9 +5,9 @@
 mod common;
 
 use backend::curve::F;
-use circuits::segments::{Circuits, SegmentKind};
+use circuits::segments::{Circuits, SegmentKind, Variant};
 use circuits::{
-    model::{Config, Spec, State, sequence_gradient},
+    model::{Config, OptimizerKind, Spec, State, sequence_gradient},
     ops::sgd::{Element, Hyper},
     segments::layer,
 };
@@ -103,7 +103,7 @@ fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
 #[test]
 fn what_shares_a_column_is_kept_apart() {
     for config in [Config::NANO, Config::MICRO, Config::MINI] {
-        let circuits = Circuits::new(&Spec::new(config));
+        let circuits = Circuits::of(&Spec::new(config), Variant::public(OptimizerKind::AdamW));
         let (mut shared, mut strided) = (0, 0);
         for plan in SegmentKind::ALL.map(|kind| circuits.plan(kind)) {
             for gate in &plan.gates {

@@ -7,7 +7,6 @@ mod common;
 use backend::challenge::{self, Challenges};
 use backend::{Plan, Witness, curve::F};
 use circuits::ops::sgd::Hyper;
-use circuits::segments::update;
 use common::{Segment, update_segment};
 use ff::{Field, FromUniformBytes, PrimeField};
 use plonkish::{LIMB_BITS, Violation, check_witness};
@@ -164,9 +163,9 @@ proptest! {
 
         // The same limbs and case with another dividend or result.
         for (port, gate) in [
-            (update::DIVIDENDS, "sgd: w'0: x is the dividend"),
-            (update::NEW_WEIGHTS, "sgd: w'0: new weight"),
-            (update::NEW_LOW, "sgd: w'0: new low part"),
+            (0, "sgd: w'0: x is the dividend"),
+            (1, "sgd: w'0: new weight"),
+            (2, "sgd: w'0: new low part"),
         ] {
             let at = plan().port_columns(port).start;
             if other == witness.values[at][ROW] {

@@ -58,7 +58,8 @@ fn check_record(spec: &ChainSpec, record: &Record) -> Result<(), AnswerError> {
     if target > spec.rules().floor.target() || !meets(header.id().as_bytes(), target) {
         return Err(AnswerError::Work);
     }
-    let is_states = state.check(spec.config()).is_ok() && StateDigest::of(state) == summary.state;
+    let is_states =
+        state.check(spec.config(), spec.genesis().optimizer.kind()).is_ok() && StateDigest::of(state) == summary.state;
     if is_states { Ok(()) } else { Err(AnswerError::State) }
 }
 

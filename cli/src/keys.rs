@@ -6,7 +6,7 @@ use backend::cache::{Cache, Fault, Origin};
 use backend::curve::Params;
 use backend::parameters;
 use circuits::model::{Config, Spec};
-use circuits::segments::{Circuits, Privacy};
+use circuits::segments::{Circuits, Variant};
 use prover::step::StepKeys;
 use std::cell::LazyCell;
 use std::ops::Deref;
@@ -17,8 +17,8 @@ use verifier::{KeysDigest, StepVerifier};
 /// How verifying keys are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct How {
-    /// The kind of circuits.
-    pub privacy: Privacy,
+    /// Which circuits.
+    pub variant: Variant,
     /// Digest that a chain's genesis names.
     pub named: Option<KeysDigest>,
     /// Where they are to be from.
@@ -90,7 +90,7 @@ pub struct Keys {
 impl Ui {
     /// Keys to verify a model's steps with.
     pub fn verifier_keys(&self, params: &Params, config: &Config, how: How) -> Result<Keys, CliError> {
-        let circuits = LazyCell::new(|| Circuits::of(&Spec::new(config.clone()), how.privacy));
+        let circuits = LazyCell::new(|| Circuits::of(&Spec::new(config.clone()), how.variant));
         let (loaded, vouched) = self.load_keys(params, config, how, &circuits)?;
         let mut verifier = StepVerifier::with_keys(params, config, loaded.keys)?;
         if how.oracle {
@@ -104,7 +104,7 @@ impl Ui {
     pub fn prover_keys(&self, params: &Params, spec: &Spec, how: How) -> Result<StepKeys, CliError> {
         let (dir, spinner) = (self.cache_dir(), self.spinner("prepared bases"));
         let ((origin, not_written), circuits) =
-            rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::of(spec, how.privacy));
+            rayon::join(|| parameters::prepare(dir.as_deref(), params), || Circuits::of(spec, how.variant));
         drop(spinner);
         let file = dir.map_or_else(PathBuf::new, |dir| parameters::bases_path(&dir, params.k()));
         self.tell_of_cache("prepared bases", &file, &origin, not_written);
@@ -121,7 +121,7 @@ impl Ui {
         circuits: &dyn Deref<Target = Circuits>,
     ) -> Result<(Loaded, Vouched), CliError> {
         let cache = self.cache_dir().map(Cache::new);
-        let wanted = Wanted { params, privacy: how.privacy, config, named: how.named };
+        let wanted = Wanted { params, variant: how.variant, config, named: how.named };
         let spinner = self.spinner("verifying keys");
         let told = &mut |done, of| spinner.done(done, of);
         let mut loaded = match how.source {
@@ -130,7 +130,7 @@ impl Ui {
             Source::Halo2 => wanted.fresh(cache.as_ref(), circuits, told)?,
         };
         drop(spinner);
-        let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(how.privacy, config)));
+        let file = cache.map_or_else(PathBuf::new, |cache| cache.path(&file_name(how.variant, config)));
         self.tell_of_cache("verifying keys", &file, &loaded.origin, loaded.not_written.take());
         let vouched = match how.source {
             Source::Halo2 => Vouched::Fresh { cached: loaded.origin == Origin::Cache },

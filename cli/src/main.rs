@@ -19,6 +19,7 @@ mod passphrase;
 mod progress;
 mod run_dir;
 mod stray;
+mod training_args;
 mod ui;
 mod utf8;
 mod whose;

@@ -28,7 +28,7 @@ pub struct Model {
     pub config: Config,
     /// State.
     pub state: State,
-    /// Steps taken.
+    /// Steps that its optimizer has taken, in all.
     pub step: u64,
 }
 
@@ -47,7 +47,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
     let dir = RunDir::new(path);
     if dir.is_private() {
         let (model, file) = (dir.state()?.model, dir.state_file());
-        let step = model.step;
+        let step = dir.run()?.taken.saturating_add(model.step);
         let (config, state) = model.open().map_err(CliError::file(&file))?;
         return Ok(Model { config, state, step });
     }
@@ -57,7 +57,12 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
         return Err(no_state(path));
     }
     let encoded = state_of(&file)?;
-    let step = encoded.step;
+    // Of a run's state, those before the run are in the run's file.
+    let before = match encoded.run {
+        Some(_) if path.is_dir() && dir.run_file().exists() => dir.run()?.taken,
+        _ => 0,
+    };
+    let step = encoded.step.saturating_add(before);
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
     if let Some(config_file) = config_file.filter(|f| f.exists())
         && read_config(&config_file)? != config

@@ -142,7 +142,7 @@ fn a_trained_state_goes_out_and_comes_back() {
     let json = success(dir, "import hub --out exact --strict");
     assert_eq!((&json["sidecar"], &json["step"]), (&json!("restored"), &json!(400)));
     let (trained, step) = state(&dir.join("run/state.bin"));
-    assert_ne!(trained.v, Weights::zeros(&Config::NANO));
+    assert!(!trained.at_rest());
     assert_eq!(state(&dir.join("exact/state.bin")), (trained.clone(), step));
 
     fs::remove_file(dir.join("hub2").join(SIDECAR)).unwrap();
@@ -165,7 +165,7 @@ fn a_trained_state_goes_out_and_comes_back() {
         let decimal = |text: &str| text.parse::<Decimal>().unwrap();
         let schedule = Schedule::constant(&decimal("0.001")).unwrap();
         let recipe = Recipe { schedule, optimizer: Optimizer::PLAIN };
-        let state = State { v: Weights::zeros(&Config::NANO), ..trained.clone() };
+        let state = trained.clone().at_rest_of(trained.moments.kind());
         let mut trainer = Trainer::new(Config::NANO, state, recipe).unwrap();
         for step in 0..400 {
             let draw = Draw { seed: 0, step, contribution: 0 };

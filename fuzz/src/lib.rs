@@ -26,7 +26,7 @@ use chain::tensors::GradientTensors;
 use chain::transaction::{MAX_BYTES, Transaction};
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Slot};
+use circuits::model::{Config, OptimizerKind};
 use circuits::statements::codec::{CHECKSUM_BYTES, Encoded, checksum, decode, encode};
 use circuits::statements::dataset::{DatasetRoot, MerkleProof, RevealedLeaf};
 use circuits::statements::hidden::Opening;
@@ -66,7 +66,7 @@ pub static LIGHT: LazyLock<(ChainSpec, Params, StepVerifier)> = LazyLock::new(||
     let port = |segment| vec![[0; 32]; layouts.of(segment).columns()];
     let segment = |segment| SegmentState {
         w: port(segment),
-        slots: Slot::SGD.into_iter().map(|slot| (slot, port(segment))).collect(),
+        slots: OptimizerKind::Sgd.slots().iter().map(|&slot| (slot, port(segment))).collect(),
     };
     let genesis = Genesis {
         keys: keys_digest(&keys),
@@ -134,7 +134,7 @@ fn stands(mut block: Block) -> bool {
 }
 
 fn points(state: &StateCommitments) -> bool {
-    let shaped = state.check(SPEC.config()).is_ok();
+    let shaped = state.check(SPEC.config(), OptimizerKind::Sgd).is_ok();
     state.points().is_ok() && shaped
 }
 

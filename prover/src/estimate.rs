@@ -15,7 +15,7 @@ use backend::ports::canonical_length;
 use backend::span::SPAN_PROOF;
 use circuits::model::Config;
 use circuits::segments::update::{self, UpdateValues};
-use circuits::segments::{Circuits, Privacy, SegmentKind};
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant};
 use circuits::statements::{Extent, StepSize};
 use plonkish::RESERVED_ROWS;
 use std::time::Instant;
@@ -63,21 +63,21 @@ pub struct Pace {
 impl Pace {
     /// Of this machine and the native engine: proves the update of one lane group a few times.
     pub fn measure(params: &Params) -> Result<Self, ProveError> {
-        let plan = update::circuit(params.k(), Privacy::Public).plan;
-        let verifying = VerifyingKey::with_publics(params, &plan, SegmentKind::Update.publics(Privacy::Public))?;
+        let plan = update::circuit(params.k(), Variant::default()).plan;
+        let verifying = VerifyingKey::with_publics(params, &plan, SegmentKind::Update.publics(Variant::default()))?;
         params.bases();
         Self::with_key(params, &ProverKey::new(params, &plan, verifying)?)
     }
 
     /// The same with the key of the update's circuit.
     pub fn with_key(params: &Params, key: &ProverKey) -> Result<Self, ProveError> {
-        let circuit = update::circuit(params.k(), Privacy::Public);
+        let circuit = update::circuit(params.k(), Variant::default());
         let rows = (1i64 << params.k()) - RESERVED_ROWS as i64;
         // Of all sizes, as those of a model are.
         let lane = |lane: i64| (0..rows).map(|row| i128::from((row * 7919 + lane) % 60_000 - 30_000) << 58).collect();
-        let filled = circuit.fill(&UpdateValues { lanes: [lane(0), lane(1)] });
+        let filled = circuit.fill(&UpdateValues { integers: vec![], entering: vec![[lane(0), lane(1)]] });
         let witness = filled.map_err(|source| ProveError::Witness { instance: 0, source })?;
-        let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(Privacy::Public)];
+        let ports = vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(Variant::default())];
         let mut times = vec![];
         for number in 0..PROOFS {
             let publics = vec![F::from(number as u64)];
@@ -112,7 +112,7 @@ impl StepEstimate {
         let k = circuits.plan(SegmentKind::Update).k;
         // A private step has no opening of its commitments; the proof of its wires takes next to no time. To draw what hides a first
         // state, and to commit to it, takes as long as an opening.
-        let (opening, closing_bytes) = match circuits.privacy {
+        let (opening, closing_bytes) = match circuits.variant.privacy {
             Privacy::Public => (OPENING, canonical_length(k)),
             Privacy::Private => (0.0, SPAN_PROOF),
         };

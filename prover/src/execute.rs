@@ -141,7 +141,7 @@ impl StepProver<'_> {
     /// Computes a task's instances from their inputs.
     pub fn fill(&self, task: &Task, inputs: &Inputs) -> Result<Vec<ProofInstance>, ProveError> {
         self.cancel.check()?;
-        task.check(self.privacy(), &self.spec.config)?;
+        task.check(self.variant(), &self.spec.config)?;
         if self.keys.config != self.spec.config {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }
@@ -162,7 +162,9 @@ impl StepProver<'_> {
             InstanceInputs::Head { weights, sequence, entering } => {
                 circuits.head.fill(&inputs.head(&spec.config, weights, sequence, entering)?.compute(spec))
             }
-            InstanceInputs::Update { values } => circuits.update.fill(inputs.update(circuits.update.plan.k, values)?),
+            InstanceInputs::Update { values } => {
+                circuits.update.fill(inputs.update((circuits.variant, circuits.update.plan.k), values)?)
+            }
         };
         filled.map_err(|source| ProveError::Witness { instance: index, source })
     }
@@ -263,7 +265,7 @@ mod tests {
     use crate::step::{StepKeys, UpdateTasks};
     use backend::curve::{DEFAULT_K, Params};
     use circuits::model::{Config, Gradients, Spec, State};
-    use circuits::ops::sgd::Hyper;
+    use circuits::model::{Hyper, OptimizerKind};
     use circuits::statements::Domain;
 
     #[test]
@@ -309,7 +311,8 @@ mod tests {
         let state = State::init(&spec.config, 3);
         let prover = StepProver::new(&params, &keys, &spec).with_instances_per_proof(1);
         let gradients = Gradients::zeros(&spec.config);
-        let tasks_of = prover.update_tasks(&Domain::new("a test", &[]), &state, &gradients, &Hyper::IDENTITY);
+        let tasks_of =
+            prover.update_tasks(&Domain::new("a test", &[]), &state, &gradients, &Hyper::identity(OptimizerKind::Sgd));
         let UpdateTasks { tasks, inputs } = tasks_of.unwrap();
         assert_eq!(tasks.len(), 3);
         let execute = |proofs: &mut Vec<usize>| {

@@ -24,8 +24,10 @@ pub struct RunOptions {
     pub instances_per_proof: u32,
     /// Learning rate by step.
     pub schedule: Schedule,
-    /// How the state moves.
+    /// How the state moves. Its kind must be that of the state's moments.
     pub optimizer: Optimizer,
+    /// Steps that the optimizer has taken to the first state.
+    pub taken: u64,
     /// What is shown of it: a private run is on a private data set, with keys of private circuits.
     pub disclosure: Disclosure,
 }
@@ -40,6 +42,7 @@ impl RunOptions {
             instances_per_proof: MAX_INSTANCES_PER_PROOF,
             schedule,
             optimizer: Optimizer::PLAIN,
+            taken: 0,
             disclosure: Disclosure::Public,
         }
     }
@@ -74,11 +77,13 @@ impl<'a> ProvenRun<'a> {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }
         state.check(&spec.config)?;
-        let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer, disclosure } = options;
+        let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer, taken, disclosure } =
+            options;
         let mut run = Run {
             circuits: CIRCUIT_VERSION,
             config: spec.config.to_json(),
             genesis: StateCommitments::default(),
+            taken,
             disclosure,
             data: data.named(),
             seed,

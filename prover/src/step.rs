@@ -10,11 +10,10 @@ use crate::private::{Hedge, hidden_ports};
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Gradients, Spec, State, public_loss, sequence_gradient};
-use circuits::ops::sgd::{Element, Hyper, dividend};
+use circuits::model::{Config, Gradients, Hyper, Spec, State, public_loss, sequence_gradient};
 use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, Entering, Privacy, SegmentKind, layer};
+use circuits::segments::{Circuits, Entering, Privacy, SegmentKind, Variant, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Assigned, Bundle, Contribution, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, StateCommitments,
@@ -42,14 +41,14 @@ pub struct StepKeys {
 }
 
 impl StepKeys {
-    /// Makes the keys of a model's public circuits.
+    /// Makes the keys of a model's public circuits with SGD.
     pub fn generate(params: &Params, spec: &Spec) -> Result<Self, ProveError> {
-        Self::generate_of(params, spec, Privacy::Public)
+        Self::generate_of(params, spec, Variant::default())
     }
 
-    /// The same of a kind of circuits.
-    pub fn generate_of(params: &Params, spec: &Spec, privacy: Privacy) -> Result<Self, ProveError> {
-        let circuits = Circuits::of(spec, privacy);
+    /// The same of a variant of the circuits.
+    pub fn generate_of(params: &Params, spec: &Spec, variant: impl Into<Variant>) -> Result<Self, ProveError> {
+        let circuits = Circuits::of(spec, variant.into());
         // What every proof needs: prepared now, so that the first takes no longer than others.
         params.bases();
         let verifying = VerifyingKeys::make(params, &circuits, &spec.config, &mut |_, _| {})?;
@@ -189,15 +188,17 @@ impl<'a> StepProver<'a> {
         StepProver { instances_per_proof, ..self }
     }
 
-    /// The kind of the circuits.
-    pub fn privacy(&self) -> Privacy {
-        self.keys.circuits.privacy
+    /// The circuits that it has keys of.
+    pub fn variant(&self) -> Variant {
+        self.keys.circuits.variant
     }
 
     /// Refuses a run of another kind than the keys and the caller, or with proofs of other numbers of instances.
     pub(crate) fn fits(&self, run: &Run, privacy: Privacy) -> Result<(), ProveError> {
-        self.of_kind(run.disclosure.privacy())?;
         self.of_kind(privacy)?;
+        if run.variant() != self.variant() {
+            return Err(ProveError::Mismatch { what: "the run's circuits" });
+        }
         if self.instances_per_proof == run.instances_per_proof {
             Ok(())
         } else {
@@ -207,7 +208,7 @@ impl<'a> StepProver<'a> {
 
     /// Refuses keys of circuits of another kind.
     pub(crate) fn of_kind(&self, privacy: Privacy) -> Result<(), ProveError> {
-        if self.privacy() == privacy {
+        if self.variant().privacy == privacy {
             Ok(())
         } else {
             Err(ProveError::Mismatch { what: "the kind of the keys' circuits" })
@@ -215,7 +216,7 @@ impl<'a> StepProver<'a> {
     }
 
     pub(crate) fn cut(&self, segment: SegmentKind, instances: Vec<TaskInstance>) -> Vec<Task> {
-        cut((self.privacy(), &self.spec.config), segment, instances, self.instances_per_proof as usize)
+        cut((self.variant(), &self.spec.config), segment, instances, self.instances_per_proof as usize)
     }
 
     /// The tasks of the gradient of a contribution's batch, each sequence of T + 1 tokens.
@@ -335,11 +336,12 @@ impl<'a> StepProver<'a> {
     ) -> Result<(Inputs, Vec<TaskInstance>), ProveError> {
         let (mut inputs, none) = (Inputs::default(), Gradients::zeros(&self.spec.config));
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            self.update_instances(&mut inputs, (domain, place), (state, &none, &Hyper::IDENTITY), hedge)
+            let identity = Hyper::identity(state.moments.kind());
+            self.update_instances(&mut inputs, (domain, place), (state, &none, &identity), hedge)
         };
         let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
-        if !state.at_rest() {
-            instances.extend(leave(&state.before(), &|segment, group| Place::Before { segment, group })?);
+        if let Some(before) = state.before() {
+            instances.extend(leave(&before, &|segment, group| Place::Before { segment, group })?);
         }
         Ok((inputs, instances))
     }
@@ -353,28 +355,29 @@ impl<'a> StepProver<'a> {
         (state, gradients, hyper): (&State, &Gradients, &Hyper),
         hedge: Option<&Hedge>,
     ) -> Result<Vec<TaskInstance>, ProveError> {
+        let variant = self.variant();
+        if [state.moments.kind(), hyper.kind()] != [variant.optimizer; 2] {
+            return Err(ProveError::Mismatch { what: "the optimizer of the state" });
+        }
         let (layouts, mut instances) = (Layouts::new(&self.spec.config), vec![]);
+        let (integers, publics) = (hyper.publics(), hyper.publics().into_iter().map(field::<F>));
         for segment in 0..layouts.segments() {
-            let [w, lo, v] = layouts.state_columns(segment, state);
-            let g = layouts.gradient_columns(segment, gradients);
+            let mut sources = layouts.state_columns(segment, state);
+            sources.push(layouts.gradient_columns(segment, gradients));
             for group in 0..layouts.of(segment).groups {
-                let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
-                    let c = group * LANES + lane;
-                    let x = |row: usize| {
-                        let element = Element { w: w[c][row], lo: lo[c][row], v: v[c][row] };
-                        // One that 128 bits do not hold is refused with all that the circuit does not take.
-                        dividend(hyper, &element, g[c][row]).unwrap_or(i128::MAX)
-                    };
-                    (0..w[c].len()).map(x).collect()
-                });
-                let values = inputs.put(Input::Update(UpdateValues { lanes }))?;
+                let port = |multiples: Vec<i128>| {
+                    std::array::from_fn(|lane| combined(&sources, group * LANES + lane, &multiples))
+                };
+                let entering: Vec<[Vec<i128>; LANES]> = hyper.entering().into_iter().map(port).collect();
+                let values = inputs.put(Input::Update(UpdateValues { integers: integers.clone(), entering }))?;
                 let context = domain.context(place(segment as u32, group as u32));
                 let inputs = InstanceInputs::Update { values };
                 let ports = match hedge {
-                    None => vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(Privacy::Public)],
+                    None => vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(variant)],
                     Some(hedge) => hidden_ports(self, hedge, SegmentKind::Update, (context, &inputs)),
                 };
-                instances.push(TaskInstance { inputs, publics: vec![context], ports });
+                let publics = publics.clone().chain([context]).collect();
+                instances.push(TaskInstance { inputs, publics, ports });
             }
         }
         Ok(instances)
@@ -416,8 +419,10 @@ impl<'a> StepProver<'a> {
             }
         }
         let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
-        let before = before.decode().map_err(ProveError::Commitments)?;
-        Layouts::new(&self.spec.config).state_after(&before, &ports, &zero).map_err(ProveError::Commitments)
+        let optimizer = self.variant().optimizer;
+        let before = before.decode(optimizer).map_err(ProveError::Commitments)?;
+        let layouts = Layouts::new(&self.spec.config);
+        layouts.state_after(optimizer, &before, &ports, &zero).map_err(ProveError::Commitments)
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.
@@ -456,7 +461,7 @@ impl<'a> StepProver<'a> {
             columns.extend(of_segments.map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
         }
         let state = (0..layouts.segments()).flat_map(|segment| layouts.state_columns(segment, after)).flatten();
-        columns.extend(state.map(|column| column.into_iter().map(|x| field(x.into())).collect()));
+        columns.extend(state.map(|column| column.into_iter().map(field).collect()));
         points.extend(commitments.points().map_err(refused)?);
         self.cancel.check()?;
         prove_canonical(self.params, &columns, &points)
@@ -494,7 +499,7 @@ impl<'a> StepProver<'a> {
         let of_update = add(update.tasks, update.inputs);
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         let mut moved = state.clone();
-        circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
+        moved.update(&hyper, &sum, &mut saturations)?;
         let gradients: Vec<&Gradients> = computed.iter().map(|(_, _, gradients)| gradients).collect();
         let mut shown = None;
         // What follows from the update's proofs is computed while gradients are still being proven.
@@ -519,4 +524,15 @@ impl<'a> StepProver<'a> {
         let (run, before) = (at.run.clone(), at.before.clone());
         Ok((Bundle { canonical, run, step: at.step, before, contributions, leaves, updates, private: None }, after))
     }
+}
+
+/// A column of a sum of multiples of ports. What 128 bits do not hold is refused with all that the circuit does not take.
+fn combined(sources: &[Vec<Vec<i128>>], column: usize, multiples: &[i128]) -> Vec<i128> {
+    let rows = sources.first().map_or(0, |source| source[column].len());
+    let of_row = |row: usize| {
+        let mut terms = sources.iter().zip(multiples).filter(|(_, by)| **by != 0);
+        let sum = terms.try_fold(0i128, |sum, (source, &by)| sum.checked_add(source[column][row].checked_mul(by)?));
+        sum.unwrap_or(i128::MAX)
+    };
+    (0..rows).map(of_row).collect()
 }

@@ -15,7 +15,7 @@ use circuits::model::{Config, LayerWeights, check_sequence};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Entering, Privacy, SegmentKind};
+use circuits::segments::{Entering, SegmentKind, Variant};
 use circuits::statements::check_instances;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
@@ -33,14 +33,14 @@ pub enum Input {
     Sequence(Vec<u8>),
     /// What enters a layer or a head from its neighbours.
     Entering(Entering),
-    /// Dividends of an update.
+    /// What enters an update.
     Update(UpdateValues),
 }
 
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
-    // 2: of an update, its dividends alone.
-    const VERSION: u32 = 2;
+    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "task input";
 }
 
@@ -104,7 +104,7 @@ pub struct TaskInstance {
 /// A proof to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// Version of the circuits, other for private ones.
+    /// Version of the circuits, other for each variant.
     pub circuits: u32,
     /// Digest of the model's configuration.
     pub config: [u8; 32],
@@ -116,15 +116,15 @@ pub struct Task {
 
 impl Encoded for Task {
     const MAGIC: [u8; 8] = *b"GRADTASK";
-    // 2: of an update, its dividends alone.
-    const VERSION: u32 = 2;
+    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "task";
 }
 
 impl Task {
     /// A task of a model.
-    pub fn new((privacy, config): (Privacy, &Config), segment: SegmentKind, instances: Vec<TaskInstance>) -> Self {
-        Task { circuits: privacy.circuits(), config: config.digest(), segment, instances }
+    pub fn new((variant, config): (Variant, &Config), segment: SegmentKind, instances: Vec<TaskInstance>) -> Self {
+        Task { circuits: variant.circuits(), config: config.digest(), segment, instances }
     }
 
     /// Names the task: a hash of all of it. Tasks of one name have results of equal worth. Those of two attempts at one step have
@@ -135,13 +135,13 @@ impl Task {
 
     /// Refuses a task of other circuits or of another configuration, with more instances than a proof may have, or with
     /// instances that are none of its circuit.
-    pub fn check(&self, privacy: Privacy, config: &Config) -> Result<(), ProveError> {
+    pub fn check(&self, variant: Variant, config: &Config) -> Result<(), ProveError> {
         let fits = |is: bool, what| if is { Ok(()) } else { Err(ProveError::Mismatch { what }) };
-        fits(self.circuits == privacy.circuits(), "the task's circuit version")?;
+        fits(self.circuits == variant.circuits(), "the task's circuit version")?;
         fits(self.config == config.digest(), "the task's configuration")?;
         check_instances(u32::try_from(self.instances.len()).unwrap_or(u32::MAX))?;
         fits(self.instances.iter().all(|i| i.inputs.segment() == self.segment), "an instance of the task")?;
-        let (publics, ports) = (self.segment.publics(privacy), self.segment.ports(privacy));
+        let (publics, ports) = (self.segment.publics(variant), self.segment.ports(variant));
         for (instance, of) in self.instances.iter().enumerate() {
             if of.publics.len() != publics {
                 return Err(ProveError::Publics { instance, expected: publics, found: of.publics.len() });
@@ -155,7 +155,7 @@ impl Task {
 }
 
 /// Instances of one circuit, cut into tasks of at most `per_proof` instances.
-pub fn cut(of: (Privacy, &Config), segment: SegmentKind, instances: Vec<TaskInstance>, per_proof: usize) -> Vec<Task> {
+pub fn cut(of: (Variant, &Config), segment: SegmentKind, instances: Vec<TaskInstance>, per_proof: usize) -> Vec<Task> {
     let mut rest = instances.into_iter().peekable();
     let mut tasks = vec![];
     while rest.peek().is_some() {
@@ -221,11 +221,11 @@ impl Inputs {
     }
 
     /// The same of an update.
-    pub fn update(&self, k: u32, values: &InputDigest) -> Result<&UpdateValues, ProveError> {
+    pub fn update(&self, (variant, k): (Variant, u32), values: &InputDigest) -> Result<&UpdateValues, ProveError> {
         let Input::Update(values) = self.get(values)? else {
             return Err(ProveError::Mismatch { what: "the kind of an input" });
         };
-        values.check(k)?;
+        values.check(variant.optimizer, k)?;
         Ok(values)
     }
 }

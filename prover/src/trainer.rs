@@ -5,9 +5,10 @@
 use circuits::{
     arithmetic::fixed::Saturations,
     model::{
-        Config, Gradients, Optimizer, Schedule, SequenceError, Spec, State, StateError, Weights, sequence_gradient,
+        Config, Gradients, Optimizer, Pace, Schedule, SequenceError, Spec, State, StateError, Weights,
+        sequence_gradient,
     },
-    ops::sgd::{self, HyperError},
+    ops::hyper::HyperError,
 };
 use rayon::prelude::*;
 use thiserror::Error;
@@ -106,19 +107,25 @@ impl StepLog {
 pub struct Trainer {
     /// The model and its tables.
     pub spec: Spec,
-    /// Weights, low parts and momentum.
+    /// Weights, low parts and moments.
     pub state: State,
     /// Steps taken.
     pub step: u64,
+    /// Steps that the optimizer had taken to the first state: schedule and bias correction count from there.
+    pub taken: u64,
     /// How it is trained.
     pub recipe: Recipe,
 }
 
 impl Trainer {
-    /// Starts from `state`, which must be one of `config`.
+    /// Starts from `state`, which must be one of `config` and of the recipe's optimizer.
     pub fn new(config: Config, state: State, recipe: Recipe) -> Result<Self, TrainError> {
         state.check(&config)?;
-        Ok(Self { spec: Spec::new(config), state, step: 0, recipe })
+        let (expected, found) = (recipe.optimizer.kind(), state.moments.kind());
+        if expected != found {
+            return Err(StateError::Optimizer { expected: expected.name(), found: found.name() }.into());
+        }
+        Ok(Self { spec: Spec::new(config), state, step: 0, taken: 0, recipe })
     }
 
     /// One step on a batch of sequences of T + 1 tokens.
@@ -130,10 +137,12 @@ impl Trainer {
     pub fn accumulate<B: AsRef<[Vec<u8>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
         let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
-        let hyper = self.recipe.optimizer.hyper(self.recipe.schedule.rates_at(self.step), predictions)?;
+        let step = self.taken.saturating_add(self.step);
+        let pace = Pace { rates: self.recipe.schedule.rates_at(step), step: step.saturating_add(1), predictions };
+        let hyper = self.recipe.optimizer.hyper(pace)?;
         // Sums are exact: one pass over all sequences is the sum of the contributions.
         let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
-        sgd::apply(&hyper, &mut self.state, &sum.gradients, &mut sum.saturations);
+        self.state.update(&hyper, &sum.gradients, &mut sum.saturations)?;
         let log = StepLog { step: self.step, loss: sum.loss, predictions, saturations: sum.saturations };
         self.step += 1;
         Ok(log)
@@ -201,8 +210,9 @@ mod tests {
         for batch in [&a, &b] {
             sum.add(&batch_gradient(&flat.spec, &state.w, batch).unwrap());
         }
-        let hyper = flat.recipe.optimizer.hyper(flat.recipe.schedule.rates_at(0), 2 * 4 * 16).unwrap();
-        sgd::apply(&hyper, &mut state, &sum.gradients, &mut sum.saturations);
+        let pace = Pace { rates: flat.recipe.schedule.rates_at(0), step: 1, predictions: 2 * 4 * 16 };
+        let hyper = flat.recipe.optimizer.hyper(pace).unwrap();
+        state.update(&hyper, &sum.gradients, &mut sum.saturations).unwrap();
         assert_eq!((state, sum.loss), (flat.state, whole.loss));
     }
 

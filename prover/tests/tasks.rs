@@ -5,9 +5,8 @@
 
 use backend::curve::{DEFAULT_K, F, Params};
 use backend::parameters;
-use circuits::model::{Config, Gradients, Spec, State};
-use circuits::ops::sgd::Hyper;
-use circuits::segments::{InputError, Privacy, SegmentKind};
+use circuits::model::{Config, Gradients, Hyper, OptimizerKind, Spec, State};
+use circuits::segments::{InputError, SegmentKind, Variant};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{Domain, RunError};
 use prover::blinding::PortBlinding;
@@ -51,7 +50,7 @@ fn gradient() -> GradientTasks {
 
 fn update() -> UpdateTasks {
     let gradients = Gradients::zeros(&SMALL.spec.config);
-    prover().update_tasks(&domain(), &SMALL.state, &gradients, &Hyper::IDENTITY).unwrap()
+    prover().update_tasks(&domain(), &SMALL.state, &gradients, &Hyper::identity(OptimizerKind::Sgd)).unwrap()
 }
 
 fn quiet(_: Stage) {}
@@ -124,7 +123,7 @@ fn a_task_is_done_from_what_is_written_of_it() {
         let InstanceInputs::Update { values } = t.instances[0].inputs else { panic!("an update") };
         t.segment = SegmentKind::Layer;
         t.instances.truncate(1);
-        t.instances[0].ports = vec![PortBlinding::CANONICAL; SegmentKind::Layer.ports(Privacy::Public)];
+        t.instances[0].ports = vec![PortBlinding::CANONICAL; SegmentKind::Layer.ports(Variant::default())];
         t.instances[0].inputs = InstanceInputs::Layer { weights: values, entering: values };
     };
     assert_eq!(refused(&as_layer), "the kind of an input");
@@ -177,7 +176,7 @@ fn inputs_outside_their_ranges_are_refused_before_anything_is_computed() {
     for (lane, row, x) in [(1, 0, i128::MAX), (0, 2, -(1 << 95) - 1), (0, 3, (1 << 95) + 1)] {
         let change = move |input: &mut Input| {
             let Input::Update(values) = input else { panic!("an update") };
-            values.lanes[lane][row] = x;
+            values.entering[0][lane][row] = x;
         };
         let (changed, digest) = put(&inputs, &values, &change);
         let mut task = tasks[0].clone();
@@ -288,7 +287,8 @@ fn a_list_of_tasks_can_be_stopped() {
 fn tasks_are_done_side_by_side() {
     let one = prover().with_instances_per_proof(1);
     let zeros = Gradients::zeros(&SMALL.spec.config);
-    let UpdateTasks { tasks, inputs } = one.update_tasks(&domain(), &SMALL.state, &zeros, &Hyper::IDENTITY).unwrap();
+    let UpdateTasks { tasks, inputs } =
+        one.update_tasks(&domain(), &SMALL.state, &zeros, &Hyper::identity(OptimizerKind::Sgd)).unwrap();
     let GradientTasks { tasks: heads, inputs: of_heads, .. } =
         one.gradient_tasks(&domain(), &SMALL.state, &[vec![1, 4, 2, 8, 5]]).unwrap();
     let heads = heads.into_iter().filter(|task| task.segment == SegmentKind::Head);

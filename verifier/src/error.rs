@@ -3,6 +3,7 @@
 use backend::keys::KeyError;
 use backend::ports::PortError;
 use circuits::model::{DataError, StateError};
+use circuits::segments::UpdatePort;
 use circuits::statements::RunError;
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::DatasetError;
@@ -176,13 +177,18 @@ pub enum StepError {
         /// The boundary: that of layer 0 is below it, the last one below the head.
         boundary: usize,
     },
-    /// The update's dividends do not follow from the state before, the sum of the contributions' gradients and the rates.
+    /// What enters the update does not follow from the state before, the sum of the contributions' gradients and the run's
+    /// integers.
     #[error(
-        "the update's dividends do not follow from the state, the sum of the gradients and the rates: segment {segment}"
+        "what enters the update does not follow from the state, the sum of the gradients and the run's integers: `{}` of segment \
+         {segment}",
+        port.name()
     )]
-    Dividends {
+    Entering {
         /// The segment.
         segment: usize,
+        /// The port.
+        port: UpdatePort,
     },
     /// Commitments that are no points, or parameters that give none.
     #[error("commitments: {0}")]

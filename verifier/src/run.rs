@@ -114,7 +114,7 @@ impl<'a> RunVerifier<'a> {
         corpus: Option<&'a [u8]>,
     ) -> Result<Self, RunRefused> {
         let config = run.check()?;
-        if *keys.config() != config || keys.privacy() != run.disclosure.privacy() {
+        if *keys.config() != config || keys.variant() != run.variant() {
             return Err(RunRefused::Keys);
         }
         let compared = corpus.is_some();

@@ -7,8 +7,8 @@ mod common;
 use backend::curve::{DEFAULT_K, ENCODED, F, Params, Point};
 use backend::keys::{Item, VerifyingKey};
 use backend::parameters;
-use circuits::model::{Config, Spec, State};
-use circuits::ops::sgd::Hyper;
+use circuits::model::{Config, Hyper, Spec, State};
+use circuits::ops::sgd;
 use circuits::segments::SegmentKind;
 use circuits::statements::Domain;
 use common::{KEY, ONE, ORACLE, PARAMS, THREE};
@@ -207,7 +207,7 @@ fn mutated_proofs_of_nano() {
     let (domain, state) = (Domain::new("a test", &[]), State::init(&spec.config, 3));
     let tokens: Vec<u8> = (0..=spec.config.context as u8).map(|t| t * 11 % 251).collect();
     let gradient = prover.gradient_tasks(&domain, &state, &[tokens]).unwrap();
-    let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 << 20 };
+    let hyper = Hyper::Sgd(sgd::Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 << 20 });
     let update = prover.update_tasks(&domain, &state, &gradient.gradients, &hyper).unwrap();
     let of = |tasks: &[prover::task::Task], inputs, kind| {
         let task = tasks.iter().find(|task| task.segment == kind).unwrap();

@@ -8,15 +8,15 @@ use backend::{Plan, Witness, parameters};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{
-    Config, HeadTrace, Optimizer, Schedule, SequenceTrace, Slot, Spec, State, Weights, embed, embedding_backward,
-    head_forward, layer_backward, layer_forward,
+    Config, HeadTrace, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, State, Weights, embed,
+    embedding_backward, head_forward, layer_backward, layer_forward,
 };
-use circuits::ops::sgd::{Element, Hyper, dividend};
+use circuits::ops::sgd::{self, Element, dividend};
 use circuits::ops::{cross_entropy, rmsnorm};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{head, layer, update};
+use circuits::segments::{head, layer};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::{
     Bundle, Contribution, Disclosure, Encoding, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError,
@@ -59,6 +59,7 @@ fn run(genesis: StateCommitments) -> Run {
         circuits: CIRCUIT_VERSION,
         config: SPEC.config.to_json(),
         genesis,
+        taken: 0,
         disclosure: Disclosure::Public,
         data: RunData::Corpus([0; 32]),
         seed: 1,
@@ -80,14 +81,17 @@ fn in_field(weights: &Weights) -> circuits::model::Parameters<Matrix<F>> {
     circuits::model::Parameters::build(&SPEC.config, |_| tensors.next().unwrap())
 }
 
+/// The columns of a state of small integers.
+fn columns(layouts: &Layouts, segment: usize, state: &State) -> [Vec<Vec<F>>; 3] {
+    let port = |port: Vec<Vec<i128>>| port.into_iter().map(|c| c.into_iter().map(field).collect()).collect();
+    layouts.state_columns(segment, state).into_iter().map(port).collect::<Vec<_>>().try_into().unwrap()
+}
+
 fn commit(state: &FieldState) -> StateCommitments {
     let port = |columns: &Vec<Vec<F>>| -> Vec<Encoding> {
         commit_port(&PARAMS, columns).unwrap().iter().map(Point::to_bytes).collect()
     };
-    let segment = |[w, lo, v]: &[Vec<Vec<F>>; 3]| SegmentState {
-        w: port(w),
-        slots: Slot::SGD.into_iter().zip([port(lo), port(v)]).collect(),
-    };
+    let segment = |of: &[Vec<Vec<F>>; 3]| SegmentState::of(OptimizerKind::Sgd, of.iter().map(port).collect());
     StateCommitments { segments: state.iter().map(segment).collect() }
 }
 
@@ -235,12 +239,12 @@ fn bytes_above(x: &F, n: usize) -> bool {
 fn update_instances(domain: &Domain, to: &State) -> Vec<ProofInstance> {
     let layouts = Layouts::new(&SPEC.config);
     let instance = |(segment, group): (usize, usize)| {
-        let [w, lo, _] = layouts.state_columns(segment, to);
+        let [w, lo, _] = <[_; 3]>::try_from(layouts.state_columns(segment, to)).unwrap();
         let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
             let c = group * LANES + lane;
-            (0..w[c].len()).map(|row| kept(Element { w: w[c][row], lo: lo[c][row], v: 0 })).collect()
+            (0..w[c].len()).map(|row| kept(Element { w: w[c][row] as i64, lo: lo[c][row] as i64, v: 0 })).collect()
         });
-        let witness = PROVING.circuits.update.fill(&UpdateValues { lanes }).unwrap();
+        let witness = PROVING.circuits.update.fill(&UpdateValues { integers: vec![], entering: vec![lanes] }).unwrap();
         let place = Place::Update { segment: segment as u32, group: group as u32 };
         ProofInstance { witness, publics: vec![domain.context(place)], ports: of_update() }
     };
@@ -249,7 +253,7 @@ fn update_instances(domain: &Domain, to: &State) -> Vec<ProofInstance> {
 
 /// The dividend that leaves an element's weight as it is.
 fn kept(e: Element) -> i128 {
-    dividend(&Hyper::IDENTITY, &e, 0).unwrap()
+    dividend(&sgd::Hyper::IDENTITY, &e, 0).unwrap()
 }
 
 /// The blinding of an update's ports.
@@ -327,7 +331,7 @@ fn no_genesis_proof_is_of_field_elements() {
 fn an_update_that_leaves_field_elements_breaks_the_gate_of_its_port() {
     let Forged { state, wished, .. } = &*FORGED;
     let domain = Domain::new("a test", &[]);
-    for (port, which, gate) in [(update::NEW_WEIGHTS, 0, "new weight"), (update::NEW_LOW, 1, "new low part")] {
+    for (port, which, gate) in [(1, 0, "new weight"), (2, 1, "new low part")] {
         // The head's lane group, where the field elements are.
         let mut instance = update_instances(&domain, wished).pop().unwrap();
         overwrite(&PROVING.update.plan, &mut instance.witness, port, &state[1][which][..LANES]);
@@ -401,9 +405,11 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
     let mut state = State::init(&SPEC.config, 1);
     let tensor = &mut state.w.norm_f;
     // As far as a movement can go, both ways.
-    (tensor.data[0], state.v.norm_f.data[0]) = (-(1 << 16), -((1 << 16) + (1 << 15)) << 24);
-    (tensor.data[1], state.v.norm_f.data[1]) = ((1 << 16) - 1, ((1 << 17) - 1) << 24);
-    state.v.layers[0].wq.data[3] = 12_345;
+    (tensor.data[0], tensor.data[1]) = (-(1 << 16), (1 << 16) - 1);
+    let movement = state.movement_mut().unwrap();
+    movement.norm_f.data[0] = -((1 << 16) + (1 << 15)) << 24;
+    movement.norm_f.data[1] = ((1 << 17) - 1) << 24;
+    movement.layers[0].wq.data[3] = 12_345;
     state.check(&SPEC.config).unwrap();
     let (proof, committed) = prover().genesis(&state, &mut |_| {}).unwrap();
     VERIFYING.verify_genesis(&PARAMS, &committed, &proof).unwrap();
@@ -411,20 +417,14 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
         VERIFYING.verify_genesis(&PARAMS, &commit_state(&PARAMS, &SPEC, state).unwrap(), proof).unwrap_err()
     };
     // Instances: three of the weights now, three of those before.
-    let rest = State { v: Weights::zeros(&SPEC.config), ..state.clone() };
+    let rest = state.clone().at_rest_of(OptimizerKind::Sgd);
     assert!(matches!(with(&rest, &proof), StepError::Proof { part: "genesis update", .. }));
     let (of_rest, _) = prover().genesis(&rest, &mut |_| {}).unwrap();
     assert!(matches!(with(&state, &of_rest), StepError::Proof { part: "genesis update", .. }));
 
     // Another movement from the same weights: in the domain of that state, so that the ports alone tell.
-    let other = State {
-        v: {
-            let mut v = state.v.clone();
-            v.layers[0].wq.data[3] += 1;
-            v
-        },
-        ..state.clone()
-    };
+    let mut other = state.clone();
+    other.movement_mut().unwrap().layers[0].wq.data[3] += 1;
     let claimed = commit_state(&PARAMS, &SPEC, &other).unwrap();
     let tasks = prover().genesis_tasks(&GenesisProof::domain(&SPEC.config, &claimed), &state).unwrap();
     let updates = prover().execute_all(&tasks.tasks, &tasks.inputs, &mut |_| {}).unwrap();
@@ -434,7 +434,7 @@ fn a_first_state_in_motion_shows_where_it_comes_from() {
 
     // From beyond the range: the update that would leave such weights has no witness.
     let mut beyond = state.clone();
-    beyond.v.norm_f.data[0] = -(1 << 41);
+    beyond.movement_mut().unwrap().norm_f.data[0] = -(1 << 41);
     assert!(matches!(prover().genesis(&beyond, &mut |_| {}), Err(ProveError::State(_))));
 }
 
@@ -446,13 +446,7 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
     let layouts = Layouts::new(&SPEC.config);
     let idle = layouts.of(0).usable - 1;
     for which in [1, 2] {
-        let mut state: FieldState = (0..2)
-            .map(|s| {
-                layouts
-                    .state_columns(s, &honest)
-                    .map(|p| p.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect()).collect())
-            })
-            .collect();
+        let mut state: FieldState = (0..2).map(|s| columns(&layouts, s, &honest)).collect();
         assert_eq!(state[0][which][0][idle], F::ZERO);
         state[0][which][0][idle] = F::from(3 << 20);
         let committed = commit(&state);
@@ -464,7 +458,7 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
         assert_ne!(committed, commit_state(&PARAMS, &SPEC, &honest).unwrap());
         if which == 2 {
             // The momentum moves the idle weight at once, and no gradient is taken at such weights.
-            let hyper = run(committed).hyper(&SPEC.config, 0).unwrap();
+            let hyper = run(committed).hyper(&SPEC.config, 0).unwrap().sgd().unwrap();
             let e = Element { w: 0, lo: 0, v: 3 << 20 };
             let moved = circuits::ops::sgd::element(&hyper, e, 0, &mut Saturations::default());
             let moved =
@@ -510,7 +504,7 @@ fn genesis_of(domain: &Domain, state: &FieldState) -> GenesisProof {
             };
             (0..w[c].len()).map(element).collect()
         });
-        let witness = PROVING.circuits.update.fill(&UpdateValues { lanes }).unwrap();
+        let witness = PROVING.circuits.update.fill(&UpdateValues { integers: vec![], entering: vec![lanes] }).unwrap();
         let (segment, group) = (segment as u32, group as u32);
         let place = if before { Place::Before { segment, group } } else { Place::Update { segment, group } };
         let publics = vec![domain.context(place)];
@@ -539,11 +533,7 @@ fn a_momentum_from_nowhere() {
     let id = run.id().unwrap();
     let two24 = F::from(1 << 24);
     let two36 = F::from(1 << 36);
-    let columns = |state: &State, segment: usize| -> [Vec<Vec<F>>; 3] {
-        layouts
-            .state_columns(segment, state)
-            .map(|p| p.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect()).collect())
-    };
+    let columns = |state: &State, segment: usize| columns(&layouts, segment, state);
     let whole = |[w, lo, _]: &[Vec<Vec<F>>; 3]| -> Vec<Vec<F>> {
         w.iter().zip(lo).map(|(w, lo)| w.iter().zip(lo).map(|(w, lo)| two24 * w + lo).collect()).collect()
     };
@@ -557,6 +547,7 @@ fn a_momentum_from_nowhere() {
     };
     let hyper = run.hyper(&SPEC.config, 1).unwrap();
     assert_eq!(hyper, run.hyper(&SPEC.config, 2).unwrap());
+    let hyper = hyper.sgd().unwrap();
     let (lambda, mu, omega) = (F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega));
     let inverse = mu.invert().unwrap();
     // v with which `from` goes to `to`.
@@ -620,7 +611,7 @@ fn a_momentum_from_nowhere() {
         let tensors = state.w.iter().zip(state.lo.iter());
         tensors.map(|(w, lo)| w.data.iter().zip(&lo.data).map(|(w, lo)| (w << 24) + lo).collect()).collect()
     };
-    for ((v, from), to) in end.v.iter_mut().zip(wholes(&mid)).zip(wholes(&wished)) {
+    for ((v, from), to) in end.movement_mut().unwrap().iter_mut().zip(wholes(&mid)).zip(wholes(&wished)) {
         v.data = to.iter().zip(from).map(|(to, from)| to - from).collect();
     }
     end.check(&SPEC.config).unwrap();

@@ -8,7 +8,7 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
 use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
-use circuits::segments::Privacy;
+use circuits::segments::{Privacy, UpdatePort};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
@@ -47,6 +47,7 @@ fn run(spec: &Spec, genesis: &StateCommitments, disclosure: Disclosure, data: Ru
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
+        taken: 0,
         disclosure,
         data,
         seed: DRAW.seed,
@@ -129,7 +130,7 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     let refused = as_of(&|run| run.data = RunData::Corpus([7; 32]));
     assert!(matches!(&refused, StepError::Invalid(parts) if parts.len() == 3), "{refused:?}");
     let refused = as_of(&|run| run.schedule = Schedule::constant(&"0.06".parse().unwrap()).unwrap());
-    assert!(matches!(&refused, StepError::Dividends { segment: 0 }), "{refused:?}");
+    assert!(matches!(&refused, StepError::Entering { segment: 0, port: UpdatePort::Dividends }), "{refused:?}");
 }
 
 /// 7.1: the pinned proof shows that `nano`'s first state of seed 1 is in range, and nothing else does.
@@ -214,7 +215,7 @@ fn the_pinned_private_step_is_accepted() {
     let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(Config::NANO);
     let verifier = StepVerifier::of(&params, Privacy::Private, &spec.config).unwrap();
-    assert_eq!(Some(*verifier.digest()), verifier::keys::pinned(Privacy::Private, &spec.config));
+    assert_eq!(Some(*verifier.digest()), verifier::keys::pinned(Privacy::Private.into(), &spec.config));
     if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
         regenerate_private(&params, &spec);
     }

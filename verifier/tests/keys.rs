@@ -8,7 +8,7 @@ use backend::keys::{KeyError, Shape, VerifyingKey};
 use backend::parameters;
 use backend::ports::PortError;
 use circuits::model::{Config, Gradients, Spec, State};
-use circuits::segments::{Circuits, Privacy, SegmentKind};
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant};
 use circuits::statements::Layouts;
 use circuits::statements::codec::encode;
 use plonkish::{Blinding, RESERVED_ROWS, Selector};
@@ -43,7 +43,7 @@ fn tiny() -> Config {
 }
 
 fn load(config: &Config, named: Option<[u8; 32]>, cache: &Cache) -> Result<Loaded, KeysError> {
-    let wanted = Wanted { params: &PARAMS, privacy: Privacy::Public, config, named };
+    let wanted = Wanted { params: &PARAMS, variant: Variant::default(), config, named };
     wanted.load(Some(cache), &LazyCell::new(|| circuits(config)), &mut |_, _| {})
 }
 
@@ -53,35 +53,37 @@ fn presets_have_the_pinned_keys() {
     let presets = [Config::NANO, Config::MICRO, Config::MINI];
     assert_eq!(presets.each_ref().map(Config::k), [12, 12, 13]);
     let hex = |digest: KeysDigest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    for privacy in Privacy::ALL {
+    for variant in Variant::all() {
         let digest_of = |config: &Config| {
             let params = backend::parameters::load(None, config.k()).unwrap().params;
-            let circuits = Circuits::of(&Spec::new(config.clone()), privacy);
+            let circuits = Circuits::of(&Spec::new(config.clone()), variant);
             let keys = VerifyingKeys::make(&params, &circuits, config, &mut |_, _| {}).unwrap();
-            // Of private circuits one: they differ in fixed columns.
-            if privacy == Privacy::Public || *config == Config::NANO {
+            // Of other circuits one: they differ in fixed columns, and in the update.
+            if variant == Variant::default() || *config == Config::NANO {
                 assert_eq!(VerifyingKeys::by_halo2(&params, &circuits, config, &mut |_, _| {}).unwrap(), keys);
             }
             SegmentKind::ALL.into_iter().for_each(|kind| keys.of(kind).check_consistent().unwrap());
-            assert_eq!(keys.privacy(config), Some(privacy));
+            assert_eq!(keys.variant(config), Some(variant));
             keys.digest().unwrap()
         };
         let of_circuits: Vec<String> = presets.iter().map(|config| hex(digest_of(config))).collect();
         let of_program: Vec<String> =
-            presets.iter().map(|config| pinned(privacy, config).map_or(String::new(), hex)).collect();
-        assert_eq!(of_circuits, of_program, "{privacy:?}");
-        assert_eq!(pinned(privacy, &Config::NANO.untied()), None);
+            presets.iter().map(|config| pinned(variant, config).map_or(String::new(), hex)).collect();
+        assert_eq!(of_circuits, of_program, "{variant:?}");
+        assert_eq!(pinned(variant, &Config::NANO.untied()), None);
     }
 }
 
 /// What private ports are opened at is less than what hides them, in every private circuit.
 #[test]
 fn private_ports_are_hidden() {
-    let circuits = Circuits::of(&Spec::new(Config::NANO), Privacy::Private);
-    for kind in SegmentKind::ALL {
-        let shape = Shape::of(circuits.plan(kind)).unwrap();
-        assert!(circuits.plan(kind).ports.iter().all(|port| port.blinding == Blinding::Fresh));
-        assert!(shape.port_openings.iter().all(|&openings| openings < shape.blinding_rows), "{kind:?}: {shape:?}");
+    for variant in Variant::all_of(Privacy::Private) {
+        let circuits = Circuits::of(&Spec::new(Config::NANO), variant);
+        for kind in SegmentKind::ALL {
+            let shape = Shape::of(circuits.plan(kind)).unwrap();
+            assert!(circuits.plan(kind).ports.iter().all(|port| port.blinding == Blinding::Fresh));
+            assert!(shape.port_openings.iter().all(|&openings| openings < shape.blinding_rows), "{kind:?}: {shape:?}");
+        }
     }
 }
 
@@ -99,7 +101,7 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     let cache = Cache::new(dir.path());
     // A preset.
     let write = |config: &Config, keys: &VerifyingKeys| {
-        cache.write(&file_name(Privacy::Public, config), &[&encode(keys).unwrap()]).unwrap()
+        cache.write(&file_name(Variant::default(), config), &[&encode(keys).unwrap()]).unwrap()
     };
     write(&Config::NANO, &exchanged(&NANO));
     let loaded = load(&Config::NANO, None, &cache).unwrap();
@@ -122,21 +124,21 @@ fn an_exchanged_commitment_is_refused_where_a_digest_is_known() {
     assert_eq!((loaded.origin, loaded.expected), (Origin::Cache, None));
     assert_eq!(loaded.keys, exchanged(&keys));
     let fresh = |config: &Config| {
-        Wanted { params: &PARAMS, privacy: Privacy::Public, config, named: None }.fresh(
+        Wanted { params: &PARAMS, variant: Variant::default(), config, named: None }.fresh(
             Some(&cache),
             &&circuits(config),
             &mut |_, _| {},
         )
     };
     assert!(
-        matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(Privacy::Public, &config)))
+        matches!(fresh(&config), Err(KeysError::Exchanged(path)) if path == cache.path(&file_name(Variant::default(), &config)))
     );
     write(&config, &keys);
     let found = fresh(&config).unwrap();
     assert_eq!((found.keys, found.origin), (keys.clone(), Origin::Cache));
     // What is no key at all is replaced.
     for (bytes, fault) in [(&b"x"[..], Fault::Header), (&encode(&*NANO).unwrap(), Fault::Foreign)] {
-        cache.write(&file_name(Privacy::Public, &config), &[bytes]).unwrap();
+        cache.write(&file_name(Variant::default(), &config), &[bytes]).unwrap();
         assert_eq!(fresh(&config).unwrap().origin, Origin::Replaced(fault));
         assert_eq!(fresh(&config).unwrap().origin, Origin::Cache);
     }
@@ -151,7 +153,7 @@ fn files_that_are_not_keys_are_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::new(dir.path().join("made on demand"));
     let (config, keys) = (tiny(), made(&tiny()));
-    let file = cache.path(&file_name(Privacy::Public, &config));
+    let file = cache.path(&file_name(Variant::default(), &config));
     assert_eq!(load(&config, None, &cache).unwrap().origin, Origin::Made);
     let good = fs::read(&file).unwrap();
     assert_eq!(good, encode(&keys).unwrap());
@@ -200,7 +202,7 @@ fn files_that_are_not_keys_are_made_anew() {
         let named = load(&config, Some(keys.digest().unwrap()), &cache).unwrap();
         assert!(matches!(named.origin, Origin::Replaced(Fault::Public(_))));
         // The program vouches for a preset's keys, wherever they are from.
-        cache.write(&file_name(Privacy::Public, &Config::NANO), &[&encode(&*NANO).unwrap()]).unwrap();
+        cache.write(&file_name(Variant::default(), &Config::NANO), &[&encode(&*NANO).unwrap()]).unwrap();
         assert_eq!(load(&Config::NANO, None, &cache).unwrap().origin, Origin::Cache);
     }
 }

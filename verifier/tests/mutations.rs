@@ -4,7 +4,7 @@
 mod common;
 
 use backend::curve::CIRCUIT_VERSION;
-use circuits::model::{Config, Optimizer, Schedule, Slot};
+use circuits::model::{Config, Optimizer, OptimizerKind, Schedule};
 use circuits::statements::codec::{Encoded, decode, encode};
 use circuits::statements::{
     Bundle, Contribution, Disclosure, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, SegmentState, StateCommitments,
@@ -69,13 +69,17 @@ fn bundle() -> Bundle {
     let port = |n: usize| (0..n).map(|i| [i as u8; 32]).collect::<Vec<_>>();
     let segments = (0..layouts.segments())
         .map(|s| layouts.of(s).columns())
-        .map(|n| SegmentState { w: port(n), slots: Slot::SGD.into_iter().map(|slot| (slot, port(n))).collect() })
+        .map(|n| SegmentState {
+            w: port(n),
+            slots: OptimizerKind::Sgd.slots().iter().map(|&slot| (slot, port(n))).collect(),
+        })
         .collect();
     let state = StateCommitments { segments };
     let run = Run {
         circuits: CIRCUIT_VERSION,
         config: config.to_json(),
         genesis: state.clone(),
+        taken: 0,
         disclosure: Disclosure::Public,
         data: RunData::Corpus([7; 32]),
         seed: 1,
@@ -116,7 +120,7 @@ fn mutated_files() {
         let bytes = mutate(&files[(i % 2) as usize], &mut rng);
         let run = if i % 2 == 0 {
             examine::<Bundle>(&bytes).map(|b| {
-                let _ = b.before.check(&Config::NANO);
+                let _ = b.before.check(&Config::NANO, OptimizerKind::Sgd);
                 b.before.digest();
                 b.run
             })

@@ -6,8 +6,8 @@ mod common;
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
-use circuits::model::{Gradients, Optimizer, Schedule, Slot, Spec, State};
-use circuits::ops::sgd::Hyper;
+use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, Schedule, Slot, Spec, State};
+use circuits::ops::sgd;
 use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
@@ -65,6 +65,7 @@ fn proven(first: &State, data: &Dataset, loss_steps: u32, steps: u64) -> Proven 
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: committed.clone(),
+        taken: 0,
         disclosure: Disclosure::Private { loss_steps },
         data: RunData::Dataset(data.root()),
         seed: 5,
@@ -329,6 +330,7 @@ fn valid_proofs_that_do_not_belong_together() {
     };
     let (state, secrets, _) = &RUN.before[0];
     let hyper = RUN.run.hyper(&KEYS.0.config, 0).unwrap();
+    let of_sgd = hyper.sgd().unwrap();
     verdict(exchanged(|_, _, _| {}).unwrap()).unwrap();
     let update = |state: &State, by: usize, hyper: Hyper| {
         let (state, hyper) = (state.clone(), hyper);
@@ -343,10 +345,10 @@ fn valid_proofs_that_do_not_belong_together() {
     verdict(update(state, 0, hyper)).unwrap();
     refused("a gradient that is off by one", update(state, 1, hyper));
     let mut stale = state.clone();
-    stale.v.layers[0].wo.data[3] += 1;
+    stale.movement_mut().unwrap().layers[0].wo.data[3] += 1;
     refused("another momentum", update(&stale, 0, hyper));
-    refused("another rate", update(state, 0, Hyper { lambda: hyper.lambda + 1, ..hyper }));
-    refused("another weight decay", update(state, 0, Hyper { omega: hyper.omega + 1, ..hyper }));
+    refused("another rate", update(state, 0, Hyper::Sgd(sgd::Hyper { lambda: of_sgd.lambda + 1, ..of_sgd })));
+    refused("another weight decay", update(state, 0, Hyper::Sgd(sgd::Hyper { omega: of_sgd.omega + 1, ..of_sgd })));
     // One contribution's gradient is left out of the sum.
     let one = exchanged(|tasks, prover, at| {
         let only = &tasks.contributions[0].gradients;
@@ -411,7 +413,7 @@ fn small_private_data_sets_are_trained_on() {
         let opening = run.opening().unwrap();
         assert_eq!(opening.opens(&PARAMS, &spec.config, (run.state(), &after)), Ok(true));
         // Momentum is no part of it.
-        let resting = run.state().clone().resting();
+        let resting = run.state().clone().at_rest_of(OptimizerKind::Sgd);
         assert!(resting != *run.state());
         assert_eq!(opening.opens(&PARAMS, &spec.config, (&resting, &after)), Ok(true));
         let first = State::init(&spec.config, 3);

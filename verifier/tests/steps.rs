@@ -3,8 +3,9 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
-use circuits::model::{Config, Optimizer, Schedule, Spec, State};
-use circuits::ops::sgd::Hyper;
+use circuits::model::{Config, Hyper, Optimizer, Schedule, Spec, State};
+use circuits::ops::sgd;
+use circuits::segments::UpdatePort;
 use circuits::statements::{Bundle, Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData};
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
@@ -30,6 +31,7 @@ fn valid_proofs_that_do_not_belong_together() {
         circuits: CIRCUIT_VERSION,
         config: spec.config.to_json(),
         genesis: genesis.clone(),
+        taken: 0,
         disclosure: Disclosure::Public,
         data: RunData::Corpus([0; 32]),
         seed: 1,
@@ -74,23 +76,27 @@ fn valid_proofs_that_do_not_belong_together() {
     gradients.layers[1].wq.data[5] += 1;
     let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
-    assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 1 })));
+    assert!(matches!(verify(&forged), Err(StepError::Entering { segment: 1, port: UpdatePort::Dividends })));
 
     // The right gradient, applied to another momentum.
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
-    stale.v.layers[0].wo.data[3] += 1;
+    stale.movement_mut().unwrap().layers[0].wo.data[3] += 1;
     let (updates, _) = prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
-    assert!(matches!(verify(&forged), Err(StepError::Dividends { segment: 0 })));
+    assert!(matches!(verify(&forged), Err(StepError::Entering { segment: 0, port: UpdatePort::Dividends })));
 
     // Another learning rate or weight decay than the run's. Of momentum there is none before the first step.
-    for alter in [(|h| h.lambda += 1) as fn(&mut Hyper), |h| h.omega += 1] {
-        let mut other = hyper;
+    for alter in [(|h| h.lambda += 1) as fn(&mut sgd::Hyper), |h| h.omega += 1] {
+        let mut other = hyper.sgd().unwrap();
         alter(&mut other);
+        let other = Hyper::Sgd(other);
         let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_| {}).unwrap();
         let refused = verify(&Bundle { updates, ..honest.clone() });
-        assert!(matches!(&refused, Err(StepError::Dividends { segment: 0 })), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(StepError::Entering { segment: 0, port: UpdatePort::Dividends })),
+            "{refused:?}"
+        );
     }
 
     // The opening of other commitments.

@@ -3,7 +3,7 @@
 use benches::setup::{Setup, spec};
 use benches::timing::{median, seconds, time};
 use benches::{machine, ready};
-use circuits::segments::Privacy;
+use circuits::segments::Variant;
 use circuits::statements::Extent;
 use clap::Parser;
 use prover::estimate::{Pace, StepEstimate};
@@ -54,7 +54,7 @@ fn alone(preset: &str, runs: usize, cache: &Path) -> Result<(), Box<dyn Error>> 
     drop(ready::to_prove(cache, &spec)?);
     let (params, keys) = ready::to_prove(cache, &spec)?;
     let estimate = StepEstimate::of(&spec.config, &keys.circuits, Extent::default(), Pace::measure(&params)?)?;
-    let key_bytes = std::fs::metadata(cache.join(file_name(Privacy::Public, &spec.config)))?.len();
+    let key_bytes = std::fs::metadata(cache.join(file_name(Variant::default(), &spec.config)))?.len();
     let verifier = StepVerifier::with_keys(&params, &spec.config, keys.verifying.clone())?;
     let setup = Setup::new(&params, spec, keys, verifier);
     let (mut times, mut proof_bytes) = (vec![], 0);

@@ -11,7 +11,6 @@ use chain::light::{LightClient, Nowhere, WINDOW, window};
 use chain::store::{Store, View};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, Spec};
-use circuits::ops::sgd;
 use circuits::statements::codec;
 use clap::Parser;
 use std::path::PathBuf;
@@ -111,7 +110,7 @@ fn native(store: &Arc<Store>, spec: &Arc<ChainSpec>, params: &Arc<backend::curve
         let gradient = prover::trainer::batch_gradient(&model, &chain.state().w, &sequences).expect("sequences");
         let mut state = chain.state().clone();
         let gradients: &Gradients = &gradient.gradients;
-        sgd::apply(&hyper, &mut state, gradients, &mut Saturations::default());
+        state.update(&hyper, &gradients, &mut Saturations::default()).unwrap();
     })
 }
 

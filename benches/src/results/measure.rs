@@ -8,7 +8,7 @@ use crate::setup::{Setup, batch, corpus, spec, trainer};
 use crate::timing::{seconds, time, turns};
 use backend::curve::Params;
 use circuits::model::Spec;
-use circuits::segments::Privacy;
+use circuits::segments::Variant;
 use circuits::statements::{Extent, StepSize};
 use prover::step::StepKeys;
 use std::error::Error;
@@ -54,7 +54,7 @@ pub fn measure(wanted: Wanted<'_>, cache: &Path, say: &mut dyn FnMut(String)) ->
     let Wanted { preset, runs, genesis } = wanted;
     say("reading keys".into());
     let (params, spec, keys, verifier) = ready(preset, cache)?;
-    let key_bytes = fs::metadata(cache.join(file_name(Privacy::Public, &spec.config)))?.len();
+    let key_bytes = fs::metadata(cache.join(file_name(Variant::default(), &spec.config)))?.len();
     let size = StepSize::of(&spec.config, &keys.circuits, Extent::default())?;
     let mut measured = Measured::unmeasured(preset, spec.config.parameters(), &size, key_bytes);
     let setup = Setup::new(&params, spec, keys, verifier);

@@ -7,7 +7,6 @@ use crate::tensors::GradientTensors;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::model::file::ModelState;
 use circuits::model::{Gradients, State};
-use circuits::ops::sgd;
 
 /// Heights at which the state is kept on the way, so that going back needs few blocks to be applied again.
 pub const SNAPSHOT_INTERVAL: u64 = 16;
@@ -19,8 +18,7 @@ pub fn apply(spec: &ChainSpec, state: &mut State, step: u64, tensors: &[Gradient
         sum.add(&tensors.open(spec.config())?);
     }
     let hyper = spec.hyper(step, tensors.len() as u32).map_err(crate::consensus::SemanticError::from)?;
-    sgd::apply(&hyper, state, &sum, &mut Saturations::default());
-    Ok(())
+    state.update(&hyper, &sum, &mut Saturations::default()).map_err(|_| BlockError::Model)
 }
 
 /// The file of a state.

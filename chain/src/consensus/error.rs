@@ -6,7 +6,7 @@ use crate::ledger::LedgerError;
 use crate::tensors::TensorError;
 use crate::transaction::TransactionError;
 use crate::work::CompactTarget;
-use circuits::ops::sgd::HyperError;
+use circuits::ops::hyper::HyperError;
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::DatasetError;
 use std::convert::Infallible;

@@ -57,7 +57,7 @@ pub fn content(spec: &ChainSpec, block: &Block) -> Result<(), StructuralError> {
         return Err(StructuralError::Update);
     }
     if let Some(update) = &block.update {
-        update.after.check(spec.config()).map_err(|_| StructuralError::Shape)?;
+        update.after.check(spec.config(), spec.genesis().optimizer.kind()).map_err(|_| StructuralError::Shape)?;
         if update.proofs.len() > spec.layouts().updates().len() {
             return Err(StructuralError::Shape);
         }

@@ -100,7 +100,7 @@ impl Checkpoint {
         if header.body != summary.digest()? {
             return Err(CheckpointError::Summary);
         }
-        state.check(spec.config())?;
+        state.check(spec.config(), spec.genesis().optimizer.kind())?;
         if StateDigest::of(state) != summary.state {
             return Err(CheckpointError::State);
         }

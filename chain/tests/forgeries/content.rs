@@ -8,6 +8,7 @@ use chain::consensus::{SemanticError, StructuralError, structural};
 use chain::contribution::Contribution;
 use chain::header::BlockId;
 use circuits::model::Slot;
+use circuits::segments::UpdatePort;
 use circuits::statements::StateCommitments;
 use verifier::{BatchError, StepError, VerifyError};
 
@@ -58,7 +59,10 @@ fn a_contribution_is_left_out() {
         let error = refused_with_root(1, |b| drop(b.contributions.remove(index)));
         // The update is by both.
         assert!(
-            matches!(error, Refused::Semantic(SemanticError::Step(StepError::Dividends { segment: 0 }))),
+            matches!(
+                error,
+                Refused::Semantic(SemanticError::Step(StepError::Entering { segment: 0, port: UpdatePort::Dividends }))
+            ),
             "{error:?}"
         );
     }
@@ -283,7 +287,7 @@ fn proofs_of_two_contributions_are_swapped() {
     let later = GOLDEN.block(3);
     let error = refused(1, |b| b.update.as_mut().unwrap().proofs = later.update.clone().unwrap().proofs);
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
-    assert!(matches!(error, StepError::Dividends { segment: 0 }), "{error:?}");
+    assert!(matches!(error, StepError::Entering { segment: 0, port: UpdatePort::Dividends }), "{error:?}");
     let error = refused_signed(1, |b| b.contributions[1].proofs.layers = later.contributions[0].proofs.layers.clone());
     let Refused::Semantic(SemanticError::Step(error)) = error else { panic!("{error:?}") };
     assert!(matches!(error, StepError::State { contribution: 1, port: "weights", .. }), "{error:?}");

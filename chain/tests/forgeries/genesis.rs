@@ -13,7 +13,7 @@ use chain::ledger;
 use chain::rules::RulesError;
 use chain::work::CompactTarget;
 use circuits::model::{Optimizer, Schedule, Slot};
-use circuits::ops::sgd::HyperError;
+use circuits::ops::hyper::HyperError;
 use circuits::statements::codec::{CodecError, decode, encode};
 use circuits::statements::dataset;
 use circuits::statements::{GenesisProof, RunError};
@@ -176,11 +176,11 @@ fn every_field_is_in_the_identity() {
         |g| g.batch = 2,
         |g| g.schedule = Schedule::Constant { rate: 1 << 30 },
         |g| {
-            let Optimizer::Sgd { momentum, .. } = &mut g.optimizer;
+            let Optimizer::Sgd { momentum, .. } = &mut g.optimizer else { return };
             *momentum = "0.8".parse().unwrap();
         },
         |g| {
-            let Optimizer::Sgd { weight_decay, .. } = &mut g.optimizer;
+            let Optimizer::Sgd { weight_decay, .. } = &mut g.optimizer else { return };
             *weight_decay = "0.02".parse().unwrap();
         },
         |g| g.instances_per_proof = 1,

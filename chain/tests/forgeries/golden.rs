@@ -6,7 +6,6 @@ use chain::contribution::encode_points;
 use chain::header::StateDigest;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::model::{Gradients, State};
-use circuits::ops::sgd;
 use circuits::statements::codec::encode;
 
 #[test]
@@ -34,7 +33,7 @@ fn the_pinned_chain_is_accepted() {
         }
         if let Some(update) = &block.update {
             let hyper = golden.spec.hyper(tip.record.summary.step, gradients.len() as u32).unwrap();
-            sgd::apply(&hyper, &mut state, &sum, &mut Saturations::default());
+            state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
             assert_eq!(layouts.commit_state(&PARAMS, &state).unwrap(), update.after);
         }
         let after = layouts.commit_state(&PARAMS, &state).unwrap();

@@ -13,7 +13,7 @@ use chain::consensus::{ContextualError, SemanticError, StructuralError, structur
 use chain::contribution::{Contribution, Seat, TensorsDigest, update_domain};
 use chain::genesis::ChainSpec;
 use chain::header::{BlockId, ContributionsDigest, StateDigest};
-use circuits::ops::sgd::HyperError;
+use circuits::ops::hyper::HyperError;
 use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Domain;
 use verifier::step::{Claimed, ClaimedUpdate};

@@ -15,11 +15,9 @@ use chain::genesis::ChainSpec;
 use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::{Proven, Worker};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Config, Gradients, State, sequence_gradient};
-use circuits::ops::sgd::{self, Hyper};
+use circuits::model::{Config, Gradients, Hyper, State, sequence_gradient};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::{self, LayerValues};
-use circuits::segments::update;
 use circuits::statements;
 use circuits::statements::domain::{Domain, Place};
 use ff::Field;
@@ -56,7 +54,11 @@ pub static TINY: LazyLock<Tiny> = LazyLock::new(|| {
     (config.layers, config.heads, config.context) = (2, 2, 4);
     let setting = Setting::new(config, &TOKENS);
     let mut state = State::init(&setting.model.config, 1);
-    state.v.iter_mut().for_each(|v| v.data.iter_mut().enumerate().for_each(|(i, v)| *v = 1000 + i as i64));
+    state
+        .movement_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|v| v.data.iter_mut().enumerate().for_each(|(i, v)| *v = 1000 + i as i64));
     let keys = StepKeys::generate(&PARAMS, &setting.model).unwrap();
     let prover = StepProver::new(&PARAMS, &keys, &setting.model);
     let (proof, _) = prover.genesis(&state, &mut |_| {}).unwrap();
@@ -132,11 +134,11 @@ impl Tiny {
         let (domain, prover) = (self.domain(contributions), self.prover());
         let mut tasks = prover.update_tasks(&domain, state, sum, hyper).unwrap();
         for instance in tasks.tasks.iter_mut().flat_map(|task| &mut task.instances) {
-            instance.ports[update::DIVIDENDS] = PortBlinding::Canonical(blind);
+            instance.ports[0] = PortBlinding::Canonical(blind);
         }
         let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_| {}).unwrap();
         let mut moved = state.clone();
-        sgd::apply(hyper, &mut moved, sum, &mut Saturations::default());
+        moved.update(hyper, sum, &mut Saturations::default()).unwrap();
         let after = commit_state(&PARAMS, &self.setting.model, &moved).unwrap();
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();
         Update { after, proofs, canonical }

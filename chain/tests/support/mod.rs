@@ -27,7 +27,6 @@ use chain::work::CompactTarget;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::Matrix;
 use circuits::model::{Config, Gradients, Optimizer, Schedule, State};
-use circuits::ops::sgd;
 use circuits::statements::dataset::{DatasetRoot, MerkleProof};
 use circuits::statements::{self, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
 use redb::backends::InMemoryBackend;
@@ -274,7 +273,7 @@ impl Tree {
             let hyper = self.spec.hyper(step, contributions.len() as u32).unwrap();
             let mut sum = Gradients::zeros(self.spec.config());
             contributions.iter().for_each(|(_, gradients)| sum.add(gradients));
-            sgd::apply(&hyper, &mut state, &sum, &mut Saturations::default());
+            state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
             let after = self.spec.layouts().commit_state(&self.params, &state).unwrap();
             Update { after, proofs: vec![], canonical: vec![] }
         });

@@ -42,11 +42,14 @@ pub enum Class {
     Gate,
     /// Gradient of an activation, frac 24, 36 bits.
     Gradient,
+    /// Mean gradient of a weight as AdamW takes it, frac 32, 35 bits (±4).
+    MeanGradient,
 }
 
 impl Class {
     /// Every class, in the order of [`Saturations`].
-    pub const ALL: [Class; 5] = [Class::Weight, Class::Residual, Class::Feature, Class::Gate, Class::Gradient];
+    pub const ALL: [Class; 6] =
+        [Class::Weight, Class::Residual, Class::Feature, Class::Gate, Class::Gradient, Class::MeanGradient];
 
     /// Bits of the class, the sign included.
     pub const fn bits(self) -> u32 {
@@ -55,6 +58,7 @@ impl Class {
             Class::Residual | Class::Gradient => 36,
             Class::Feature => 24,
             Class::Gate => 18,
+            Class::MeanGradient => 35,
         }
     }
 
@@ -63,6 +67,7 @@ impl Class {
         match self {
             Class::Weight | Class::Residual | Class::Feature | Class::Gate => FRAC,
             Class::Gradient => GRAD_FRAC,
+            Class::MeanGradient => 32,
         }
     }
 
@@ -89,6 +94,7 @@ impl Class {
             Class::Feature => "feature",
             Class::Gate => "gate",
             Class::Gradient => "gradient",
+            Class::MeanGradient => "mean gradient",
         }
     }
 }

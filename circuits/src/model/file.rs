@@ -1,7 +1,7 @@
 //! A model's state in a file.
 
-use crate::arithmetic::tensor::Tensor;
-use crate::model::{Config, ConfigError, Slot, State, StateError, Weights, tensors};
+use crate::arithmetic::tensor::Matrix;
+use crate::model::{Config, ConfigError, Moments, Parameters, Slot, State, StateError, Weights, tensors};
 use crate::statements::codec::{self, Encoded};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub struct ModelState {
     /// Weights.
     pub w: Vec<Vec<i64>>,
     /// What the optimizer keeps beside them.
-    pub slots: BTreeMap<Slot, Vec<Vec<i64>>>,
+    pub slots: BTreeMap<Slot, Vec<Vec<i128>>>,
 }
 
 impl Encoded for ModelState {
@@ -64,8 +64,13 @@ impl ModelState {
     /// The file of a state.
     pub fn new(config: &Config, state: &State, run: Option<[u8; 32]>, step: u64) -> Self {
         let flat = |p: &Weights| p.iter().map(|t| t.data.clone()).collect();
-        let slots = state.slots().into_iter().map(|(slot, values)| (slot, flat(values))).collect();
-        ModelState { config: config.to_json(), run, step, w: flat(&state.w), slots }
+        ModelState {
+            config: config.to_json(),
+            run,
+            step,
+            w: flat(&state.w),
+            slots: state.slots().into_iter().collect(),
+        }
     }
 
     /// The configuration alone, checked.
@@ -79,17 +84,33 @@ impl ModelState {
         let config = self.config()?;
         let mut slots = self.slots;
         let mut take = |slot: Slot| slots.remove(&slot).ok_or(ModelFileError::Slot { slot: slot.name() });
-        let (lo, v) = (take(Slot::Low)?, take(Slot::Momentum)?);
+        let lo = narrow(&config, Slot::Low, take(Slot::Low)?)?;
+        // Where both are, one is left over.
+        let moments = match take(Slot::Momentum) {
+            Ok(movement) => Moments::Sgd { movement: narrow(&config, Slot::Momentum, movement)? },
+            Err(missing) => {
+                let first = take(Slot::First).map_err(|_| missing)?;
+                let (first, second) = (narrow(&config, Slot::First, first)?, take(Slot::Second)?);
+                Moments::AdamW { first, second: shape(&config, second)? }
+            }
+        };
         if let Some(other) = slots.keys().next() {
             return Err(ModelFileError::Slot { slot: other.name() });
         }
-        let state = State { w: shape(&config, self.w)?, lo: shape(&config, lo)?, v: shape(&config, v)? };
+        let state = State { w: shape(&config, self.w)?, lo, moments };
         state.check(&config)?;
         Ok((config, state))
     }
 }
 
-fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Weights, ModelFileError> {
+/// Slots of 64 bits.
+fn narrow(config: &Config, slot: Slot, data: Vec<Vec<i128>>) -> Result<Weights, ModelFileError> {
+    let of = |tensor: Vec<i128>| tensor.into_iter().map(i64::try_from).collect::<Result<Vec<i64>, _>>();
+    let data = data.into_iter().map(of).collect::<Result<Vec<_>, _>>();
+    shape(config, data.map_err(|_| StateError::Range { name: slot.name().into() })?)
+}
+
+fn shape<E: Copy + Default>(config: &Config, data: Vec<Vec<E>>) -> Result<Parameters<Matrix<E>>, ModelFileError> {
     let specs = tensors(config);
     if data.len() != specs.len() {
         return Err(StateError::Count { expected: specs.len(), found: data.len() }.into());
@@ -98,20 +119,27 @@ fn shape(config: &Config, data: Vec<Vec<i64>>) -> Result<Weights, ModelFileError
     for (spec, data) in specs.into_iter().zip(data) {
         let (expected, found) = (spec.rows * spec.cols, data.len());
         let elements = |_| ModelFileError::Elements { name: spec.name, expected, found };
-        matrices.push(Tensor::new(spec.rows, spec.cols, data).map_err(elements)?);
+        matrices.push(Matrix::new(spec.rows, spec.cols, data).map_err(elements)?);
     }
     let mut matrices = matrices.into_iter();
-    Ok(Weights::build(config, |_| matrices.next().unwrap_or_default()))
+    Ok(Parameters::build(config, |_| matrices.next().unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OptimizerKind;
     use crate::statements::codec::{decode, encode};
 
     #[test]
     fn states_round_trip_and_the_malformed_are_refused() {
         for config in [Config::NANO, Config::NANO.untied()] {
+            let adamw = ModelState::new(&config, &State::init(&config, 3).at_rest_of(OptimizerKind::AdamW), None, 0);
+            let (_, opened) = decode::<ModelState>(&encode(&adamw).unwrap()).unwrap().open().unwrap();
+            assert_eq!(opened.moments, Moments::zeros(&config, OptimizerKind::AdamW));
+            let mut both = adamw.clone();
+            both.slots.insert(Slot::Momentum, adamw.slots[&Slot::First].clone());
+            assert_eq!(both.open(), Err(ModelFileError::Slot { slot: "first moments" }));
             let state = State::init(&config, 3);
             let file = ModelState::new(&config, &state, Some([7; 32]), 9);
             let bytes = encode(&file).unwrap();

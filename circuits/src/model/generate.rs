@@ -81,7 +81,7 @@ mod tests {
     use crate::arithmetic::decimal::Decimal;
     use crate::model::Rates;
     use crate::model::{Config, Draw, Gradients, State, draw_batch, sequence_gradient};
-    use crate::ops::sgd::{self, Hyper};
+    use crate::ops::sgd::Hyper;
     use std::sync::OnceLock;
 
     const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
@@ -95,15 +95,15 @@ mod tests {
             let (batch, context) = (8, spec.config.context);
             // A rate of 0.4.
             let rate = (1 << 36) * 2 / 5;
-            let hyper =
-                Hyper::new(Rates::constant(rate), &"0.5".parse().unwrap(), &Decimal::ZERO, (batch * context) as u64)
-                    .unwrap();
+            let (rates, predictions) = (Rates::constant(rate), (batch * context) as u64);
+            let hyper = Hyper::new(rates, &"0.5".parse().unwrap(), &Decimal::ZERO, predictions).unwrap();
+            let hyper = crate::model::Hyper::Sgd(hyper);
             for step in 0..240 {
                 let mut sum = Gradients::zeros(&spec.config);
                 for sequence in draw_batch(CORPUS, context, batch, Draw { seed: 1, step, contribution: 0 }).unwrap() {
                     sequence_gradient(&spec, &state.w, &sequence).unwrap().accumulate(&mut sum);
                 }
-                sgd::apply(&hyper, &mut state, &sum, &mut Saturations::default());
+                state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
             }
             (spec, state)
         })

@@ -20,8 +20,10 @@ pub use config::{
 pub use data::{DataError, Draw, check_corpus, draw_batch};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
-pub use optimizer::{Optimizer, Slot};
-pub use params::{Gradients, Layer, LayerWeights, Parameters, State, StateError, TensorSpec, Weights, tensors};
+pub use optimizer::{Hyper, Optimizer, OptimizerKind, Pace, Slot};
+pub use params::{
+    Gradients, Layer, LayerWeights, Moments, Parameters, State, StateError, TensorSpec, Weights, tensors,
+};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{MAX_RATE, Rates, Schedule, ScheduleError};
 pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};

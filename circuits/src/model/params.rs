@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Config, Slot};
+use super::{Config, Hyper, OptimizerKind, Slot};
 use crate::{
-    arithmetic::fixed::{Class, FRAC, STATE_BITS, STATE_FRAC, split, whole},
-    arithmetic::tensor::{Tensor, Wide},
+    arithmetic::fixed::{Class, FRAC, STATE_BITS, STATE_FRAC, Saturations, split, whole},
+    arithmetic::tensor::{Matrix, Tensor, Wide},
+    ops::{adamw, sgd},
 };
 
 /// One tensor of a model. The order of [`tensors`] is the order of ports, files and digests.
@@ -130,6 +131,14 @@ pub enum StateError {
         /// The shape given.
         found: (usize, usize),
     },
+    /// An update of one optimizer for a state of another.
+    #[error("the state is one of {found}, not of {expected}")]
+    Optimizer {
+        /// Of the update.
+        expected: &'static str,
+        /// Of the state.
+        found: &'static str,
+    },
     /// An element outside its width.
     #[error("`{name}` has elements beyond the width of its class")]
     Range {
@@ -172,14 +181,36 @@ impl<M: Default> Parameters<M> {
     }
 }
 
+impl<M: Default> Parameters<M> {
+    /// Parameters of the same tensors as others, made of each.
+    pub fn like<N>(of: &Parameters<N>, mut make: impl FnMut(&N) -> M) -> Self {
+        let mut all = Self {
+            layers: of.layers.iter().map(|_| Layer::default()).collect(),
+            head: of.head.is_some().then(M::default),
+            ..Self::default()
+        };
+        for (made, of) in all.iter_mut().zip(of.iter()) {
+            *made = make(of);
+        }
+        all
+    }
+}
+
 impl Weights {
     /// Zeros everywhere.
     pub fn zeros(config: &Config) -> Self {
         Self::build(config, |s| Tensor::zeros(s.rows, s.cols))
     }
 
+    /// Whether these are weights of `config`.
+    pub fn check(&self, config: &Config) -> Result<(), StateError> {
+        self.check_with(config, |x| i64::try_from(x).is_ok_and(|x| Class::Weight.contains(x)))
+    }
+}
+
+impl<E: Copy + Default + Into<i128>> Parameters<Matrix<E>> {
     /// Whether the tensors are those of `config`, each element satisfying `valid`.
-    fn check_with(&self, config: &Config, valid: impl Fn(i64) -> bool) -> Result<(), StateError> {
+    fn check_with(&self, config: &Config, valid: impl Fn(i128) -> bool) -> Result<(), StateError> {
         let specs = tensors(config);
         let found = self.iter().count();
         if found != specs.len() {
@@ -190,16 +221,16 @@ impl Weights {
                 let TensorSpec { name, rows, cols, .. } = spec;
                 return Err(StateError::Shape { name, rows, cols, found: tensor.shape() });
             }
-            if !tensor.data.iter().all(|&x| valid(x)) {
+            if !tensor.data.iter().all(|&x| valid(x.into())) {
                 return Err(StateError::Range { name: spec.name });
             }
         }
         Ok(())
     }
 
-    /// Whether these are weights of `config`.
-    pub fn check(&self, config: &Config) -> Result<(), StateError> {
-        self.check_with(config, |x| Class::Weight.contains(x))
+    /// The elements of each tensor, in the order of [`tensors`].
+    pub(super) fn flat(&self) -> Vec<Vec<i128>> {
+        self.iter().map(|tensor| tensor.data.iter().map(|&x| x.into()).collect()).collect()
     }
 }
 
@@ -233,12 +264,52 @@ pub struct State {
     pub w: Weights,
     /// Low parts, 24 bits unsigned: `W36 = w·2^24 + lo`.
     pub lo: Weights,
-    /// Last movements, frac 36, 42 bits: each weight with its low part, less what that was a step before.
-    pub v: Weights,
+    /// What the optimizer remembers of the steps before.
+    pub moments: Moments,
+}
+
+/// What an optimizer remembers of the steps before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moments {
+    /// Of SGD.
+    Sgd {
+        /// Last movements, frac 36, 42 bits: each weight with its low part, less what that was a step before.
+        movement: Weights,
+    },
+    /// Of AdamW.
+    AdamW {
+        /// Means of the gradients, frac 32.
+        first: Weights,
+        /// Means of their squares, frac 64.
+        second: Parameters<Wide>,
+    },
+}
+
+impl Moments {
+    /// Those of an optimizer that has taken no step.
+    pub fn zeros(config: &Config, kind: OptimizerKind) -> Self {
+        match kind {
+            OptimizerKind::Sgd => Moments::Sgd { movement: Weights::zeros(config) },
+            OptimizerKind::AdamW => Moments::AdamW { first: Weights::zeros(config), second: Gradients::zeros(config) },
+        }
+    }
+
+    /// Of which optimizer.
+    pub fn kind(&self) -> OptimizerKind {
+        match self {
+            Moments::Sgd { .. } => OptimizerKind::Sgd,
+            Moments::AdamW { .. } => OptimizerKind::AdamW,
+        }
+    }
 }
 
 impl State {
-    /// Normal weights of deviation `fan_in^(−1/2)` (embedding and head: `hidden^(−1/2)`), gains 1, momentum 0.
+    /// A state with moments of zero.
+    pub fn resting(w: Weights, lo: Weights, config: &Config, kind: OptimizerKind) -> Self {
+        State { w, lo, moments: Moments::zeros(config, kind) }
+    }
+
+    /// Normal weights of deviation `fan_in^(−1/2)` (embedding and head: `hidden^(−1/2)`), gains 1, SGD's momentum 0.
     ///
     /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
     pub fn init(config: &Config, seed: u64) -> Self {
@@ -251,7 +322,8 @@ impl State {
     }
 
     fn drawn(config: &Config, seed: &[u8]) -> Self {
-        let mut state = Self { w: Weights::zeros(config), lo: Weights::zeros(config), v: Weights::zeros(config) };
+        let (w, lo) = (Weights::zeros(config), Weights::zeros(config));
+        let mut state = Self::resting(w, lo, config, OptimizerKind::Sgd);
         let slots = state.w.iter_mut().zip(state.lo.iter_mut());
         for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
             if spec.rows == 1 {
@@ -273,41 +345,106 @@ impl State {
         state
     }
 
-    /// The state that this one was before its last movement, itself at rest.
-    pub fn before(&self) -> Self {
-        let mut before = self.clone();
-        let slots = before.w.iter_mut().zip(before.lo.iter_mut()).zip(before.v.iter_mut());
+    /// The state that this one was before its last movement, itself at rest; none where nothing moved, or where moments say
+    /// nothing of that.
+    pub fn before(&self) -> Option<Self> {
+        let Moments::Sgd { movement } = &self.moments else { return None };
+        if self.at_rest() {
+            return None;
+        }
+        let mut before = self.clone().at_rest_of(OptimizerKind::Sgd);
+        let slots = before.w.iter_mut().zip(before.lo.iter_mut()).zip(movement.iter());
         for ((w, lo), v) in slots {
-            for ((w, lo), v) in w.data.iter_mut().zip(&mut lo.data).zip(&mut v.data) {
-                (*w, *lo) = split(whole(*w, *lo) - std::mem::take(v));
+            for ((w, lo), v) in w.data.iter_mut().zip(&mut lo.data).zip(&v.data) {
+                (*w, *lo) = split(whole(*w, *lo) - v);
             }
         }
-        before
+        Some(before)
     }
 
-    /// The same weights, at rest.
+    /// The same weights, with an optimizer's moments of zero.
     #[must_use]
-    pub fn resting(mut self) -> Self {
-        self.v.iter_mut().for_each(|tensor| tensor.data.fill(0));
-        self
+    pub fn at_rest_of(self, kind: OptimizerKind) -> Self {
+        let State { w, lo, .. } = self;
+        let like = |w: &Weights| Parameters::like(w, |t: &Tensor| Tensor::zeros(t.rows, t.cols));
+        let moments = match kind {
+            OptimizerKind::Sgd => Moments::Sgd { movement: like(&w) },
+            OptimizerKind::AdamW => {
+                let second = Parameters::like(&w, |t: &Tensor| Wide::zeros(t.rows, t.cols));
+                Moments::AdamW { first: like(&w), second }
+            }
+        };
+        State { w, lo, moments }
     }
 
-    /// Whether the last movement was none.
+    /// Whether the moments are those of no step.
     pub fn at_rest(&self) -> bool {
-        self.v.iter().flat_map(|tensor| &tensor.data).all(|&v| v == 0)
+        let none = |weights: &Weights| weights.iter().flat_map(|tensor| &tensor.data).all(|&x| x == 0);
+        match &self.moments {
+            Moments::Sgd { movement } => none(movement),
+            Moments::AdamW { first, second } => {
+                none(first) && second.iter().flat_map(|tensor| &tensor.data).all(|&x| x == 0)
+            }
+        }
     }
 
-    /// What the optimizer keeps beside the weights.
-    pub fn slots(&self) -> [(Slot, &Weights); 2] {
-        [(Slot::Low, &self.lo), (Slot::Momentum, &self.v)]
+    /// The update by a gradient of the model; counts what is clipped.
+    pub fn update(
+        &mut self,
+        hyper: &Hyper,
+        gradients: &Gradients,
+        saturations: &mut Saturations,
+    ) -> Result<(), StateError> {
+        let weights = self.w.iter_mut().zip(self.lo.iter_mut());
+        match (hyper, &mut self.moments) {
+            (Hyper::Sgd(hyper), Moments::Sgd { movement }) => {
+                for (((w, lo), v), g) in weights.zip(movement.iter_mut()).zip(gradients.iter()) {
+                    sgd::apply(hyper, w, lo, v, g, saturations);
+                }
+            }
+            (Hyper::AdamW(hyper), Moments::AdamW { first, second }) => {
+                let moments = first.iter_mut().zip(second.iter_mut());
+                for (((w, lo), (m, v)), g) in weights.zip(moments).zip(gradients.iter()) {
+                    adamw::apply(hyper, [w, lo, m], v, g, saturations);
+                }
+            }
+            (hyper, moments) => {
+                return Err(StateError::Optimizer { expected: hyper.kind().name(), found: moments.kind().name() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The last movements, of a state of SGD.
+    pub fn movement_mut(&mut self) -> Option<&mut Weights> {
+        match &mut self.moments {
+            Moments::Sgd { movement } => Some(movement),
+            Moments::AdamW { .. } => None,
+        }
+    }
+
+    /// What the optimizer keeps beside the weights, by tensor, in the order of its slots.
+    pub fn slots(&self) -> Vec<(Slot, Vec<Vec<i128>>)> {
+        let values = match &self.moments {
+            Moments::Sgd { movement } => vec![self.lo.flat(), movement.flat()],
+            Moments::AdamW { first, second } => vec![self.lo.flat(), first.flat(), second.flat()],
+        };
+        self.moments.kind().slots().iter().copied().zip(values).collect()
     }
 
     /// Whether this is a state of `config`.
     pub fn check(&self, config: &Config) -> Result<(), StateError> {
         self.w.check(config)?;
-        self.slots().into_iter().try_for_each(|(slot, values)| values.check_with(config, |x| slot.contains(x)))?;
+        self.lo.check_with(config, |x| Slot::Low.contains(x))?;
+        match &self.moments {
+            Moments::Sgd { movement } => movement.check_with(config, |x| Slot::Momentum.contains(x))?,
+            Moments::AdamW { first, second } => {
+                first.check_with(config, |x| Slot::First.contains(x))?;
+                second.check_with(config, |x| Slot::Second.contains(x))?;
+            }
+        }
         // A movement is from one weight to another.
-        self.before().w.check(config)
+        self.before().map_or(Ok(()), |before| before.w.check(config))
     }
 }
 
@@ -341,6 +478,7 @@ impl<'s> Normals<'s> {
 mod tests {
     use super::*;
     use crate::arithmetic::fixed::MOMENTUM_BITS;
+    use crate::ops::adamw::{FIRST_MAX, SECOND_MAX};
 
     #[test]
     fn the_order_is_one_list() {
@@ -361,8 +499,16 @@ mod tests {
         let config = Config::NANO;
         let mut state = State::init(&config, 7);
         state.check(&config).unwrap();
-        state.v.norm_f.data[0] = 1 << (MOMENTUM_BITS - 1);
+        state.movement_mut().unwrap().norm_f.data[0] = 1 << (MOMENTUM_BITS - 1);
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
+        let mut state = state.at_rest_of(OptimizerKind::AdamW);
+        state.check(&config).unwrap();
+        for (bad_first, bad_second) in [(FIRST_MAX + 1, 0), (-FIRST_MAX - 1, 0), (0, -1), (0, SECOND_MAX + 1)] {
+            let mut bad = state.clone();
+            let Moments::AdamW { first, second } = &mut bad.moments else { panic!("a state of AdamW") };
+            (first.norm_f.data[0], second.norm_f.data[0]) = (bad_first, bad_second);
+            assert_eq!(bad.check(&config), Err(StateError::Range { name: "norm_f".into() }));
+        }
         state.lo.norm_f.data[0] = -1;
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
         state.w.layers[0].wq.data.pop();
@@ -374,19 +520,34 @@ mod tests {
         let config = Config::NANO.untied();
         let (rest, mut state) = (State::init(&config, 7), State::init(&config, 7));
         assert!(rest.at_rest());
-        assert_eq!(rest.before(), rest);
+        assert_eq!(rest.before(), None);
         let mut gradients = Gradients::zeros(&config);
         gradients.norm_f.data[0] = 1 << 40;
-        let hyper = crate::ops::sgd::Hyper { lambda: 1 << 36, mu: 0, omega: 0 };
-        crate::ops::sgd::apply(&hyper, &mut state, &gradients, &mut Default::default());
-        assert_eq!(state.v.norm_f.data[0], -(1 << (STATE_FRAC + 4)));
+        let hyper = Hyper::Sgd(sgd::Hyper { lambda: 1 << 36, mu: 0, omega: 0 });
+        state.update(&hyper, &gradients, &mut Default::default()).unwrap();
+        assert_eq!(state.movement_mut().unwrap().norm_f.data[0], -(1 << (STATE_FRAC + 4)));
         assert!(!state.at_rest());
-        assert_eq!(state.before(), rest);
+        assert_eq!(state.before(), Some(rest));
         state.check(&config).unwrap();
         // From beyond the range to where it is now.
-        state.v.norm_f.data[0] = -(1 << (STATE_FRAC + 5));
-        assert!(Slot::Momentum.contains(state.v.norm_f.data[0]));
+        state.movement_mut().unwrap().norm_f.data[0] = -(1 << (STATE_FRAC + 5));
+        assert!(Slot::Momentum.contains(-(1 << (STATE_FRAC + 5))));
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
+    }
+
+    #[test]
+    fn an_update_of_another_optimizer_moves_nothing() {
+        let config = Config::NANO;
+        let gradients = Gradients::zeros(&config);
+        for kind in OptimizerKind::ALL {
+            for of in OptimizerKind::ALL {
+                let mut state = State::init(&config, 7).at_rest_of(of);
+                let before = state.clone();
+                let moved = state.update(&Hyper::identity(kind), &gradients, &mut Default::default());
+                let refused = StateError::Optimizer { expected: kind.name(), found: of.name() };
+                assert_eq!((moved, state), (if kind == of { Ok(()) } else { Err(refused) }, before));
+            }
+        }
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub enum ScheduleError {
         /// Steps of warm-up.
         warmup: u64,
     },
+    /// The decay is part of the schedule.
+    #[error("{decay} steps of decay after {warmup} of warm-up do not fit {steps} steps, or there are none")]
+    Decay {
+        /// Steps in all.
+        steps: u64,
+        /// Steps of warm-up.
+        warmup: u64,
+        /// Steps of decay.
+        decay: u64,
+    },
 }
 
 /// Learning rate by step.
@@ -49,6 +59,44 @@ pub enum Schedule {
         /// Steps of warm-up, fewer than `steps`.
         warmup: u64,
     },
+    /// Linear warm-up, then a straight line down to the floor, then the floor.
+    Linear {
+        /// Highest rate, frac 36.
+        peak: u64,
+        /// Lowest rate after the warm-up, frac 36.
+        floor: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Steps of warm-up, fewer than `steps`.
+        warmup: u64,
+    },
+    /// Linear warm-up, then the peak, then a straight line down to the floor, then the floor (warm-up–stable–decay: Hu et al. 2024,
+    /// MiniCPM, section 4.2).
+    Stable {
+        /// Highest rate, frac 36.
+        peak: u64,
+        /// Lowest rate after the warm-up, frac 36.
+        floor: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Steps of warm-up.
+        warmup: u64,
+        /// Steps of the decay, at least 1; with those of the warm-up at most `steps`.
+        decay: u64,
+    },
+}
+
+/// The parts of a schedule that is not constant.
+#[derive(Clone, Copy)]
+struct Parts {
+    peak: u64,
+    floor: u64,
+    steps: u64,
+    warmup: u64,
+    /// Step with which the decay begins.
+    decay_from: Option<u64>,
+    /// Half a cosine, or a straight line.
+    cosine: bool,
 }
 
 /// The highest learning rate, frac 36.
@@ -85,43 +133,83 @@ impl Schedule {
 
     /// Warm-up and cosine decay to `floor_ratio` of the peak.
     pub fn cosine(peak: &Decimal, steps: u64, warmup: u64, floor_ratio: &Decimal) -> Result<Self, ScheduleError> {
-        if warmup >= steps || steps > 1 << 32 {
-            return Err(ScheduleError::Steps { steps, warmup });
-        }
-        let peak = rate36(peak)?;
-        let ratio = floor_ratio.scaled(1 << 24, 1).filter(|&r| r <= 1 << 24);
-        let ratio = ratio.ok_or(ScheduleError::Floor(*floor_ratio))?;
-        if ratio == 0 && *floor_ratio != Decimal::ZERO {
-            return Err(ScheduleError::SmallFloor(*floor_ratio));
-        }
-        let floor = ((u128::from(peak) * ratio + (1 << 23)) >> 24) as u64;
+        let (peak, floor) = ends(peak, (steps, warmup), floor_ratio)?;
         Ok(Self::Cosine { peak, floor, steps, warmup })
+    }
+
+    /// Warm-up and linear decay to `floor_ratio` of the peak.
+    pub fn linear(peak: &Decimal, steps: u64, warmup: u64, floor_ratio: &Decimal) -> Result<Self, ScheduleError> {
+        let (peak, floor) = ends(peak, (steps, warmup), floor_ratio)?;
+        Ok(Self::Linear { peak, floor, steps, warmup })
+    }
+
+    /// Warm-up, the peak, and in the last `decay` steps a linear decay to `floor_ratio` of the peak.
+    pub fn stable(
+        peak: &Decimal,
+        (steps, warmup, decay): (u64, u64, u64),
+        floor_ratio: &Decimal,
+    ) -> Result<Self, ScheduleError> {
+        if decay == 0 || warmup.saturating_add(decay) > steps {
+            return Err(ScheduleError::Decay { steps, warmup, decay });
+        }
+        let (peak, floor) = ends(peak, (steps, warmup), floor_ratio)?;
+        Ok(Self::Stable { peak, floor, steps, warmup, decay })
+    }
+
+    /// Its name in flags and files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant { .. } => "constant",
+            Self::Cosine { .. } => "cosine",
+            Self::Linear { .. } => "linear",
+            Self::Stable { .. } => "stable",
+        }
+    }
+
+    /// None of a constant one.
+    fn parts(&self) -> Option<Parts> {
+        let (peak, floor, steps, warmup, decay_from, cosine) = match *self {
+            Self::Constant { .. } => return None,
+            Self::Cosine { peak, floor, steps, warmup } => (peak, floor, steps, warmup, Some(warmup), true),
+            Self::Linear { peak, floor, steps, warmup } => (peak, floor, steps, warmup, Some(warmup), false),
+            Self::Stable { peak, floor, steps, warmup, decay } => {
+                (peak, floor, steps, warmup, steps.checked_sub(decay), false)
+            }
+        };
+        Some(Parts { peak, floor, steps, warmup, decay_from, cosine })
     }
 
     /// Whether the numbers, perhaps from a file, are such as the constructors give.
     pub fn is_sound(&self) -> bool {
-        match *self {
-            Self::Constant { rate } => rate <= MAX_RATE,
-            Self::Cosine { peak, floor, steps, warmup } => {
-                peak <= MAX_RATE && floor <= peak && warmup < steps && steps <= 1 << 32
+        match (*self, self.parts()) {
+            (Self::Constant { rate }, _) => rate <= MAX_RATE,
+            (_, Some(Parts { peak, floor, steps, warmup, decay_from: Some(decay_from), .. })) => {
+                let ends = peak <= MAX_RATE && floor <= peak && steps <= 1 << 32;
+                ends && warmup < steps && warmup <= decay_from && decay_from < steps
             }
+            _ => false,
         }
+    }
+
+    /// Steps in all, if it has an end.
+    pub fn steps(&self) -> Option<u64> {
+        self.parts().map(|parts| parts.steps)
     }
 
     /// The lowest rate after the warm-up, frac 36.
     pub fn floor(&self) -> u64 {
-        match *self {
-            Self::Constant { rate } => rate,
-            Self::Cosine { floor, .. } => floor,
+        match (*self, self.parts()) {
+            (Self::Constant { rate }, _) => rate,
+            (_, parts) => parts.map_or(0, |parts| parts.floor),
         }
     }
 
     /// The highest rate of any step, frac 36, and the first step that has it.
     pub fn peak(&self) -> (u64, u64) {
-        match *self {
-            Self::Constant { rate } => (rate, 0),
+        match (*self, self.parts()) {
+            (Self::Constant { rate }, _) => (rate, 0),
             // The last step of the warm-up reaches it.
-            Self::Cosine { peak, warmup, .. } => (peak, warmup.saturating_sub(1)),
+            (_, parts) => parts.map_or((0, 0), |parts| (parts.peak, parts.warmup.saturating_sub(1))),
         }
     }
 
@@ -132,19 +220,49 @@ impl Schedule {
 
     /// The rate of a step, counted from 0; frac 36, at most 2^36.
     pub fn lr_at(&self, step: u64) -> u64 {
-        match *self {
-            Self::Constant { rate } => rate,
-            Self::Cosine { peak, warmup, .. } if step < warmup => {
-                (u128::from(peak) * u128::from(step + 1) / u128::from(warmup)) as u64
-            }
-            Self::Cosine { floor, steps, .. } if step >= steps => floor,
-            Self::Cosine { peak, floor, steps, warmup } => {
-                // (1 + cos)/2, frac 25.
-                let share = (1 << 24) + half_turn_cosine(step - warmup, steps - warmup);
-                floor + ((u128::from(peak - floor) * share as u128 + (1 << 24)) >> 25) as u64
-            }
+        match (*self, self.parts()) {
+            (Self::Constant { rate }, _) => rate,
+            (_, parts) => parts.map_or(0, |parts| parts.lr_at(step)),
         }
     }
+}
+
+impl Parts {
+    fn lr_at(&self, step: u64) -> u64 {
+        let Parts { peak, floor, steps, warmup, decay_from, cosine } = *self;
+        let decay_from = decay_from.unwrap_or(steps);
+        if step < warmup {
+            return (u128::from(peak) * u128::from(step + 1) / u128::from(warmup)) as u64;
+        }
+        if step >= steps {
+            return floor;
+        }
+        if step < decay_from {
+            return peak;
+        }
+        // What is left of the way down, frac 25.
+        let share = if cosine {
+            // (1 + cos)/2.
+            ((1 << 24) + half_turn_cosine(step - decay_from, steps - decay_from)) as u128
+        } else {
+            (u128::from(steps - step) << 25) / u128::from(steps - decay_from)
+        };
+        floor + ((u128::from(peak - floor) * share + (1 << 24)) >> 25) as u64
+    }
+}
+
+/// Peak and floor of a schedule with an end, frac 36.
+fn ends(peak: &Decimal, (steps, warmup): (u64, u64), floor_ratio: &Decimal) -> Result<(u64, u64), ScheduleError> {
+    if warmup >= steps || steps > 1 << 32 {
+        return Err(ScheduleError::Steps { steps, warmup });
+    }
+    let peak = rate36(peak)?;
+    let ratio = floor_ratio.scaled(1 << 24, 1).filter(|&r| r <= 1 << 24);
+    let ratio = ratio.ok_or(ScheduleError::Floor(*floor_ratio))?;
+    if ratio == 0 && *floor_ratio != Decimal::ZERO {
+        return Err(ScheduleError::SmallFloor(*floor_ratio));
+    }
+    Ok((peak, ((u128::from(peak) * ratio + (1 << 23)) >> 24) as u64))
 }
 
 #[cfg(test)]
@@ -171,13 +289,35 @@ mod tests {
     #[test]
     fn the_peak_is_the_highest_rate() {
         for (steps, warmup) in [(1, 0), (2, 1), (50, 0), (50, 1), (50, 7), (50, 49)] {
-            let s = Schedule::cosine(&decimal("0.3"), steps, warmup, &decimal("0.2")).unwrap();
-            let (rate, at) = s.peak();
-            assert_eq!((s.lr_at(at), (0..2 * steps).map(|i| s.lr_at(i)).max()), (rate, Some(rate)));
-            assert!((0..at).all(|i| s.lr_at(i) < rate), "{steps} {warmup}");
+            let (peak, floor) = (decimal("0.3"), decimal("0.2"));
+            for s in [
+                Schedule::cosine(&peak, steps, warmup, &floor).unwrap(),
+                Schedule::linear(&peak, steps, warmup, &floor).unwrap(),
+                Schedule::stable(&peak, (steps, warmup, 1), &floor).unwrap(),
+                Schedule::stable(&peak, (steps, warmup, steps - warmup), &floor).unwrap(),
+            ] {
+                assert!(s.is_sound());
+                let (rate, at) = s.peak();
+                assert_eq!((s.lr_at(at), (0..2 * steps).map(|i| s.lr_at(i)).max()), (rate, Some(rate)));
+                assert!((0..at).all(|i| s.lr_at(i) < rate), "{steps} {warmup}");
+                assert!((at..2 * steps).all(|i| s.lr_at(i) >= s.lr_at(i + 1)));
+                assert_eq!(s.lr_at(steps), s.floor());
+            }
         }
         let constant = Schedule::constant(&decimal("0.3")).unwrap();
         assert_eq!(constant.peak(), (constant.lr_at(7), 0));
+    }
+
+    /// As `get_linear_schedule_with_warmup` of `transformers` (but for its first step of rate 0), and with a plateau.
+    #[test]
+    fn straight_lines() {
+        let linear = Schedule::linear(&decimal("0.5"), 110, 10, &decimal("0")).unwrap();
+        let half = 1u64 << 35;
+        assert_eq!((linear.lr_at(10), linear.lr_at(60), linear.lr_at(110)), (half, half / 2, 0));
+        assert!(linear.lr_at(109).abs_diff(half / 100) < 1 << 10);
+        let stable = Schedule::stable(&decimal("0.5"), (110, 10, 20), &decimal("0.5")).unwrap();
+        assert!((9..=90).all(|i| stable.lr_at(i) == half));
+        assert_eq!((stable.lr_at(100), stable.lr_at(110)), (half * 3 / 4, half / 2));
     }
 
     #[test]
@@ -186,6 +326,13 @@ mod tests {
         assert_eq!(Schedule::constant(&decimal("1.01")), Err(ScheduleError::Rate(decimal("1.01"))));
         assert!(matches!(Schedule::cosine(&one, 10, 10, &one), Err(ScheduleError::Steps { .. })));
         assert!(matches!(Schedule::cosine(&one, 10, 1, &decimal("1.1")), Err(ScheduleError::Floor(_))));
+        for (warmup, decay) in [(0, 0), (5, 6), (0, 11), (1, u64::MAX)] {
+            let refused = ScheduleError::Decay { steps: 10, warmup, decay };
+            assert_eq!(Schedule::stable(&one, (10, warmup, decay), &one), Err(refused));
+        }
+        for (steps, warmup, decay) in [(10, 5, 6), (10, 0, 0), (10, 0, 11), (10, 10, 1)] {
+            assert!(!Schedule::Stable { peak: 1, floor: 0, steps, warmup, decay }.is_sound());
+        }
         assert_eq!(Schedule::constant(&one).unwrap().lr_at(9), 1 << 36);
         // What rounding would make nothing of. 7.19
         let small = |error: ScheduleError, least: &str| assert!(error.to_string().ends_with(least), "{error}");

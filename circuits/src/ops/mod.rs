@@ -12,12 +12,15 @@
 //! | [`relu`] | the rectifier |
 //! | [`squared_error`] | the sum of squared errors |
 //! | [`cross_entropy`] | head softmax, loss and its gradient |
-//! | [`sgd`] | the optimizer's update |
+//! | [`sgd`], [`adamw`] | the optimizers' updates |
+//! | [`hyper`] | hyper-parameters that an update cannot express |
 //! | [`tables`] | the tables of the non-linear functions |
 
+pub mod adamw;
 pub mod attention;
 pub mod cross_entropy;
 pub mod embedding;
+pub mod hyper;
 pub mod linear;
 #[cfg(feature = "proofs")]
 pub mod readmes;

@@ -3,7 +3,7 @@
 use super::head::HeadValues;
 use super::layer::LayerValues;
 use super::update::UpdateValues;
-use super::{Privacy, SegmentKind, head, layer, update};
+use super::{SegmentKind, Variant, head, layer, update};
 use crate::model::Spec;
 use backend::{Circuit, Plan};
 use std::sync::Arc;
@@ -11,27 +11,28 @@ use std::sync::Arc;
 /// The circuits of a model's segments.
 #[derive(Debug)]
 pub struct Circuits {
-    /// Their kind.
-    pub privacy: Privacy,
+    /// Which they are.
+    pub variant: Variant,
     /// Layer segment.
     pub layer: Circuit<LayerValues>,
     /// Head segment.
     pub head: Circuit<HeadValues>,
-    /// Update segment, the same for every model of as many rows.
+    /// Update segment, the same for every model of as many rows and an optimizer.
     pub update: Circuit<UpdateValues>,
 }
 
 impl Circuits {
-    /// Compiles the public circuits of a model. They depend on its configuration alone.
+    /// Compiles the public circuits of a model with SGD.
     pub fn new(spec: &Spec) -> Self {
-        Self::of(spec, Privacy::Public)
+        Self::of(spec, Variant::default())
     }
 
-    /// Compiles the circuits of a kind.
-    pub fn of(spec: &Spec, privacy: Privacy) -> Self {
-        let k = spec.config.k();
+    /// Compiles the circuits of a model. They depend on its configuration and the variant alone.
+    pub fn of(spec: &Spec, variant: impl Into<Variant>) -> Self {
+        let variant = variant.into();
+        let (k, privacy) = (spec.config.k(), variant.privacy);
         let (layer, head) = (layer::circuit(spec, k, privacy), head::circuit(spec, k, privacy));
-        Circuits { privacy, layer, head, update: update::circuit(k, privacy) }
+        Circuits { variant, layer, head, update: update::circuit(k, variant) }
     }
 
     /// The plan of a segment.

@@ -5,10 +5,13 @@ pub mod head;
 pub mod layer;
 mod privacy;
 pub mod update;
+mod variant;
 mod wires;
 
 pub use circuits::Circuits;
 pub use privacy::Privacy;
+pub use update::UpdatePort;
+pub use variant::Variant;
 pub use wires::{End, Wire};
 
 use crate::{
@@ -69,30 +72,31 @@ impl SegmentKind {
     }
 
     /// Public values of an instance, its context included.
-    pub fn publics(self, privacy: Privacy) -> usize {
-        match (self, privacy) {
-            (SegmentKind::Head, Privacy::Public) => 2,
-            _ => 1,
+    pub fn publics(self, variant: Variant) -> usize {
+        1 + match self {
+            SegmentKind::Layer => 0,
+            SegmentKind::Head => usize::from(variant.privacy == Privacy::Public),
+            SegmentKind::Update => update::integers(variant.optimizer),
         }
     }
 
     /// Ports of an instance.
-    pub fn ports(self, privacy: Privacy) -> usize {
-        match (self, privacy) {
+    pub fn ports(self, variant: Variant) -> usize {
+        match (self, variant.privacy) {
             (SegmentKind::Layer, _) => layer::UPPER + 1,
             (SegmentKind::Head, Privacy::Public) => head::BATCH + 1,
             (SegmentKind::Head, Privacy::Private) => head::LOSS + 1,
-            (SegmentKind::Update, _) => update::NEW_LOW + 1,
+            (SegmentKind::Update, _) => update::ports(variant.optimizer).count(),
         }
     }
 
     /// What an auditor must know of it.
-    pub fn roles(self, privacy: Privacy) -> Roles {
-        match (self, privacy) {
+    pub fn roles(self, variant: Variant) -> Roles {
+        match (self, variant.privacy) {
             (SegmentKind::Layer, _) => layer::ROLES,
             (SegmentKind::Head, Privacy::Public) => head::ROLES,
             (SegmentKind::Head, Privacy::Private) => head::PRIVATE_ROLES,
-            (SegmentKind::Update, _) => update::ROLES,
+            (SegmentKind::Update, _) => update::roles(variant.optimizer),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Whether what enters and leaves proofs may be seen.
 
-use backend::curve::CIRCUIT_VERSION;
 use plonkish::Blinding;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +14,6 @@ pub enum Privacy {
     Private,
 }
 
-/// Set in the version of private circuits.
-const PRIVATE: u32 = 1 << 16;
-
 impl Privacy {
     /// Both kinds.
     pub const ALL: [Privacy; 2] = [Privacy::Public, Privacy::Private];
@@ -27,14 +23,6 @@ impl Privacy {
         match self {
             Privacy::Public => "public",
             Privacy::Private => "private",
-        }
-    }
-
-    /// Version of the circuits, other for each kind.
-    pub fn circuits(self) -> u32 {
-        match self {
-            Privacy::Public => CIRCUIT_VERSION,
-            Privacy::Private => CIRCUIT_VERSION | PRIVATE,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a verifier compares the commitments of ports with: the wires of docs/protocol.md, section 2.
 
-use super::{Privacy, SegmentKind, head, layer, update};
+use super::{Privacy, SegmentKind, UpdatePort, Variant, head, layer, update};
+use crate::model::OptimizerKind;
 use plonkish::PortId;
 use serde::Serialize;
 use std::fmt;
@@ -22,8 +23,8 @@ pub struct Wire {
 pub enum End {
     /// The state before the step.
     State,
-    /// The dividends of an update, made of the state before the step and the sum of its gradients.
-    Dividends,
+    /// What enters an update, made of the state before the step and the sum of its gradients.
+    Entering(UpdatePort),
     /// The state after the step.
     NextState,
     /// The state that a genesis proof is about.
@@ -50,9 +51,16 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             End::State => f.write_str("the state's commitments"),
-            End::Dividends => {
-                f.write_str("`(2^36 − ω)·C(W36) + μ·C(v) − λ·C(g)`, less the multiple of W that leaves blind 1")
-            }
+            End::Entering(port) => match port {
+                UpdatePort::Dividends => {
+                    f.write_str("`(2^36 − ω)·C(W36) + μ·C(v) − λ·C(g)`, less the multiple of W that leaves blind 1")
+                }
+                UpdatePort::Gradient => f.write_str("`γ·C(g)`, less the multiple of W that leaves blind 1"),
+                UpdatePort::Decayed => {
+                    f.write_str("`(2^24 − ω)·C(w) + C(lo)`, less the multiple of W that leaves blind 1")
+                }
+                _ => write!(f, "the state's commitments, as {} before", port.name()),
+            },
             End::NextState => f.write_str("the next state's commitments"),
             End::FirstState => f.write_str("the first state's commitments"),
             End::Sum => f.write_str("a summand of the segment's `C(g)`, over all sequences and contributions"),
@@ -112,22 +120,25 @@ const OF_HEAD: &[Wire] = &[
 const OF_PRIVATE_HEAD: &[Wire] =
     &[OF_HEAD[0], OF_HEAD[1], OF_HEAD[2], OF_HEAD[3], OF_HEAD[4], to(head::LOSS, End::Loss)];
 
-const UPDATE: &[Wire] = &[
-    of(update::DIVIDENDS, "an update", End::Dividends),
-    of(update::NEW_WEIGHTS, "an update", End::NextState),
-    of(update::NEW_WEIGHTS, "a genesis proof", End::FirstState),
-    of(update::NEW_LOW, "an update", End::NextState),
-    of(update::NEW_LOW, "a genesis proof", End::FirstState),
-];
+/// Of an update, and of a genesis proof, whatever enters it.
+fn of_update(optimizer: OptimizerKind) -> Vec<Wire> {
+    let ends = |(id, port): (PortId, UpdatePort)| {
+        if update::entering(optimizer).contains(&port) {
+            return vec![of(id, "an update", End::Entering(port))];
+        }
+        vec![of(id, "an update", End::NextState), of(id, "a genesis proof", End::FirstState)]
+    };
+    update::ports(optimizer).enumerate().flat_map(ends).collect()
+}
 
 impl SegmentKind {
     /// What its ports are wired to, in their order.
-    pub fn wires(self, privacy: Privacy) -> &'static [Wire] {
-        match (self, privacy) {
-            (SegmentKind::Layer, _) => LAYER,
-            (SegmentKind::Head, Privacy::Public) => OF_HEAD,
-            (SegmentKind::Head, Privacy::Private) => OF_PRIVATE_HEAD,
-            (SegmentKind::Update, _) => UPDATE,
+    pub fn wires(self, variant: Variant) -> Vec<Wire> {
+        match (self, variant.privacy) {
+            (SegmentKind::Layer, _) => LAYER.to_vec(),
+            (SegmentKind::Head, Privacy::Public) => OF_HEAD.to_vec(),
+            (SegmentKind::Head, Privacy::Private) => OF_PRIVATE_HEAD.to_vec(),
+            (SegmentKind::Update, _) => of_update(variant.optimizer),
         }
     }
 }
@@ -137,16 +148,16 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn kinds() -> impl Iterator<Item = (Privacy, SegmentKind)> {
-        Privacy::ALL.into_iter().flat_map(|privacy| SegmentKind::ALL.into_iter().map(move |kind| (privacy, kind)))
+    fn kinds() -> impl Iterator<Item = (Variant, SegmentKind)> {
+        Variant::all().flat_map(|variant| SegmentKind::ALL.into_iter().map(move |kind| (variant, kind)))
     }
 
     #[test]
     fn every_port_is_wired_and_edges_at_both_ends() {
-        for (privacy, kind) in kinds() {
-            let ports: BTreeSet<PortId> = kind.wires(privacy).iter().map(|wire| wire.port).collect();
-            assert!(ports.into_iter().eq(0..kind.ports(privacy)), "{kind:?}");
-            for wire in kind.wires(privacy) {
+        for (variant, kind) in kinds() {
+            let ports: BTreeSet<PortId> = kind.wires(variant).iter().map(|wire| wire.port).collect();
+            assert!(ports.into_iter().eq(0..kind.ports(variant)), "{kind:?}");
+            for wire in kind.wires(variant) {
                 let End::Port { segment, port, of } = wire.equals else { continue };
                 let here = wire.of.unwrap_or(HEAD);
                 let is_back = |back: &&Wire| {
@@ -154,7 +165,7 @@ mod tests {
                         && back.of.unwrap_or(HEAD) == of
                         && back.equals == End::Port { segment: kind, port: wire.port, of: here }
                 };
-                assert_eq!(segment.wires(privacy).iter().filter(is_back).count(), 1, "{kind:?}: {wire:?}");
+                assert_eq!(segment.wires(variant).iter().filter(is_back).count(), 1, "{kind:?}: {wire:?}");
             }
         }
     }
@@ -167,7 +178,8 @@ mod tests {
         let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
         let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
         let mut read = BTreeSet::new();
-        for (kind, wire) in kinds().flat_map(|(privacy, kind)| kind.wires(privacy).iter().map(move |wire| (kind, wire)))
+        for (kind, wire) in
+            kinds().flat_map(|(variant, kind)| kind.wires(variant).into_iter().map(move |wire| (kind, wire)))
         {
             let found = rows.iter().position(|row| match wire.equals {
                 End::Port { .. } => {
@@ -178,7 +190,7 @@ mod tests {
                         || there.starts_with(row[1]) && row[2] == format!("{here} of the same sequence")
                 }
                 End::State
-                | End::Dividends
+                | End::Entering(_)
                 | End::Sum
                 | End::NextState
                 | End::FirstState

@@ -85,14 +85,14 @@ impl Bundle {
 
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
-    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set, private steps.
-    const VERSION: u32 = 3;
+    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set, private steps; 4: the run's.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "bundle";
 }
 
 /// Shows that a first state is in range and canonically committed: updates whose new weights and low parts are this state's, and
 /// those before its last movement where there was one; an honest prover's are by the identity
-/// ([`Hyper::IDENTITY`](crate::ops::sgd::Hyper::IDENTITY)). The weights that an update leaves have the widths that the next step relies on, whatever
+/// ([`Hyper::identity`](crate::model::Hyper::identity)). The weights that an update leaves have the widths that the next step relies on, whatever
 /// entered it, and a movement between two such has its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenesisProof {

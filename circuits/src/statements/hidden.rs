@@ -4,10 +4,9 @@
 //! [`SegmentPoints`]: super::SegmentPoints
 
 use super::codec::Encoded;
-use super::{Encoding, Layouts, SegmentState, StateCommitments, dividend_scalars};
+use super::{Encoding, Layouts, SegmentState, StateCommitments, surplus};
 use crate::arithmetic::fixed::LOW_BITS;
-use crate::model::{Config, Slot, State};
-use crate::ops::sgd::Hyper;
+use crate::model::{Config, Hyper, OptimizerKind, Slot, State};
 use backend::curve::{F, Params};
 use backend::ports::{PortError, check_height};
 use backend::span::{Hiding, commit_hidden};
@@ -22,10 +21,8 @@ use serde::{Deserialize, Serialize};
 pub struct HiddenSegment {
     /// Weights.
     pub w: Vec<Hiding>,
-    /// Low parts.
-    pub lo: Vec<Hiding>,
-    /// Momentum.
-    pub v: Vec<Hiding>,
+    /// Slots in their order; the low parts are the first.
+    pub slots: Vec<Vec<Hiding>>,
 }
 
 /// What hides weights with their low parts.
@@ -51,39 +48,62 @@ pub fn hidden_movement(before: &[Hiding], after: &[Hiding]) -> Vec<Hiding> {
 }
 
 impl HiddenSegment {
-    /// After a movement to weights that are hidden so.
+    /// The low parts.
+    pub fn low(&self) -> &[Hiding] {
+        self.slots.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// A slot of an optimizer; none if it is missing.
+    pub fn slot(&self, optimizer: OptimizerKind, slot: Slot) -> &[Hiding] {
+        let place = optimizer.slots().iter().position(|&of| of == slot);
+        place.and_then(|place| self.slots.get(place)).map_or(&[], Vec::as_slice)
+    }
+
+    /// After an optimizer's update that leaves weights hidden so, and slots, of which those that follow from the weights are
+    /// missing.
     #[must_use]
-    pub fn moved(&self, w: Vec<Hiding>, lo: Vec<Hiding>) -> Self {
-        let v = hidden_movement(&hidden_whole(&self.w, &self.lo), &hidden_whole(&w, &lo));
-        HiddenSegment { w, lo, v }
-    }
-
-    /// What hides an update's dividends, where the gradient has so many summands.
-    pub fn dividends(&self, hyper: &Hyper, gradient: &[Hiding], summands: usize) -> Vec<Hiding> {
-        let (scalars, surplus) = dividend_scalars(hyper, summands);
-        let scalars = scalars.map(field::<F>);
-        let columns = self.w.iter().zip(&self.lo).zip(&self.v).zip(gradient);
-        let of = |(((w, lo), v), g): (((&Hiding, &Hiding), &Hiding), &Hiding)| {
-            let mut sum = Hiding::blind(-surplus);
-            [w, lo, v, g].into_iter().zip(&scalars).for_each(|(hiding, scalar)| sum.add_multiple(hiding, scalar));
-            sum
+    pub fn moved(&self, optimizer: OptimizerKind, w: Vec<Hiding>, new: impl Fn(Slot) -> Option<Vec<Hiding>>) -> Self {
+        let slot = |&slot: &Slot| {
+            new(slot).unwrap_or_else(|| {
+                let after = hidden_whole(&w, &new(Slot::Low).unwrap_or_default());
+                hidden_movement(&hidden_whole(&self.w, self.low()), &after)
+            })
         };
-        columns.map(of).collect()
+        let slots = optimizer.slots().iter().map(slot).collect();
+        HiddenSegment { w, slots }
     }
 
-    fn commit(&self, params: &Params, [w, lo, v]: [Vec<Vec<i64>>; 3]) -> Result<SegmentState, PortError> {
-        let commit = |columns: Vec<Vec<i64>>, hidden: &[Hiding]| commit_columns(params, columns, hidden);
-        let slots = Slot::SGD.into_iter().zip([commit(lo, &self.lo)?, commit(v, &self.v)?]).collect();
-        Ok(SegmentState { w: commit(w, &self.w)?, slots })
+    /// What hides what enters an update, port by port, where the gradient has so many summands.
+    pub fn entering(&self, hyper: &Hyper, gradient: &[Hiding], summands: usize) -> Vec<Vec<Hiding>> {
+        let sources: Vec<&[Hiding]> =
+            [&self.w].into_iter().chain(&self.slots).map(Vec::as_slice).chain([gradient]).collect();
+        let columns = sources.iter().map(|source| source.len()).min().unwrap_or(0);
+        let port = |multiples: Vec<i128>| {
+            let surplus = surplus(&multiples, summands);
+            let column = |c: usize| {
+                let mut sum = Hiding::blind(-surplus);
+                for (source, &by) in sources.iter().zip(&multiples).filter(|(_, by)| **by != 0) {
+                    sum.add_multiple(&source[c], &field(by));
+                }
+                sum
+            };
+            (0..columns).map(column).collect()
+        };
+        hyper.entering().into_iter().map(port).collect()
+    }
+
+    fn commit(&self, params: &Params, state: Vec<Vec<Vec<i128>>>) -> Result<Vec<Vec<Encoding>>, PortError> {
+        let hidden = [&self.w].into_iter().chain(&self.slots);
+        state.into_iter().zip(hidden).map(|(columns, hidden)| commit_columns(params, columns, hidden)).collect()
     }
 }
 
-fn commit_columns(params: &Params, columns: Vec<Vec<i64>>, hidden: &[Hiding]) -> Result<Vec<Encoding>, PortError> {
+fn commit_columns(params: &Params, columns: Vec<Vec<i128>>, hidden: &[Hiding]) -> Result<Vec<Encoding>, PortError> {
     if columns.len() != hidden.len() {
         return Err(PortError::Columns { expected: columns.len(), found: hidden.len() });
     }
-    let column = |(rows, hiding): (Vec<i64>, &Hiding)| {
-        let rows: Vec<F> = rows.into_iter().map(|x| field(x.into())).collect();
+    let column = |(rows, hiding): (Vec<i128>, &Hiding)| {
+        let rows: Vec<F> = rows.into_iter().map(field).collect();
         Ok(commit_hidden(params, &rows, hiding)?.to_bytes())
     };
     columns.into_par_iter().zip(hidden).map(column).collect()
@@ -101,12 +121,18 @@ pub fn commit_hidden_state(
     if hidden.len() != layouts.segments() {
         return Err(PortError::Columns { expected: layouts.segments(), found: hidden.len() });
     }
-    let of = |(segment, hidden): (usize, &HiddenSegment)| hidden.commit(params, layouts.state_columns(segment, state));
+    let optimizer = state.moments.kind();
+    let of = |(segment, hidden): (usize, &HiddenSegment)| {
+        if hidden.slots.len() != optimizer.slots().len() {
+            return Err(PortError::Columns { expected: optimizer.slots().len(), found: hidden.slots.len() });
+        }
+        Ok(SegmentState::of(optimizer, hidden.commit(params, layouts.state_columns(segment, state))?))
+    };
     Ok(StateCommitments { segments: hidden.iter().enumerate().map(of).collect::<Result<_, _>>()? })
 }
 
-/// What ties a published model to the state of a private run after so many steps: its weights and low parts. Its momentum stays hidden:
-/// with it, the model before the last step would be known, and how it moved.
+/// What ties a published model to the state of a private run after so many steps: its weights and low parts. Its moments stay hidden:
+/// with momentum, the model before the last step would be known, and how it moved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// Identity of the run.
@@ -120,7 +146,7 @@ pub struct Opening {
 impl Opening {
     /// Of a state that is hidden so.
     pub fn of(run: [u8; 32], step: u64, hidden: &[HiddenSegment]) -> Self {
-        Opening { run, step, hidden: hidden.iter().map(|of| [of.w.clone(), of.lo.clone()]).collect() }
+        Opening { run, step, hidden: hidden.iter().map(|of| [of.w.clone(), of.low().to_vec()]).collect() }
     }
 
     /// Whether these weights and low parts, hidden so, have the commitments of a state.
@@ -136,8 +162,8 @@ impl Opening {
             return Ok(false);
         }
         for (segment, ([w, lo], named)) in self.hidden.iter().zip(&commitments.segments).enumerate() {
-            let [of_w, of_lo, _] = layouts.state_columns(segment, state);
-            for (columns, hiding, named) in [(of_w, w, &named.w[..]), (of_lo, lo, named.slot(Slot::Low))] {
+            let ends = [(w, &named.w[..]), (lo, named.slot(Slot::Low))];
+            for (columns, (hiding, named)) in layouts.state_columns(segment, state).into_iter().zip(ends) {
                 if columns.len() != hiding.len() || commit_columns(params, columns, hiding)? != named {
                     return Ok(false);
                 }

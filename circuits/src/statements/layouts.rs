@@ -4,12 +4,13 @@ use super::state::{commit_movement, commit_whole, same_length};
 use super::{Encoding, SegmentPoints, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
-use crate::model::{Config, Gradients, Slot, State, Weights};
-use crate::segments::{head, layer, update};
+use crate::model::{Config, Gradients, Moments, OptimizerKind, Slot, State, Weights};
+use crate::segments::{UpdatePort, head, layer, update};
 use backend::curve::{F, Params as CommitmentParams, Point, PointSum};
 use backend::ports::{PortError, check_height, commit_port};
 use group::GroupEncoding;
 use plonkish::{PortId, field};
+use std::collections::BTreeMap;
 
 /// Layouts of the weight ports of a model.
 #[derive(Clone, Debug)]
@@ -48,21 +49,31 @@ impl Layouts {
         of_segment.flat_map(|(_, ports)| ports[which].iter().cloned()).collect()
     }
 
-    /// The state that an update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment of a zero
-    /// column.
+    /// The state that an optimizer's update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment
+    /// of a zero column.
     pub fn state_after(
         &self,
+        optimizer: OptimizerKind,
         before: &[SegmentPoints],
         ports: &[Vec<Vec<Point>>],
         zero: &Point,
     ) -> Result<StateCommitments, PortError> {
         let encode = |points: &[Point]| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         let segment = |(segment, before): (usize, &SegmentPoints)| {
-            let [w, lo] = [update::NEW_WEIGHTS, update::NEW_LOW].map(|port| self.join(ports, port, segment));
+            let new = |which| update::port(optimizer, which).map(|port| self.join(ports, port, segment));
+            let w = new(UpdatePort::NewWeights).unwrap_or_default();
             let whole: Vec<PointSum> = before.whole().collect();
-            same_length(&[&w, &lo], whole.len())?;
-            let v = commit_movement(whole.into_iter(), commit_whole(&w, &lo), zero);
-            let slots = Slot::SGD.into_iter().zip([encode(&lo), encode(&v)]).collect();
+            same_length(&[&w], whole.len())?;
+            let mut slots = BTreeMap::new();
+            for &slot in optimizer.slots() {
+                let points = new(UpdatePort::NewSlot(slot)).unwrap_or_else(|| {
+                    // A movement is the difference of two weights.
+                    let lo = new(UpdatePort::NewSlot(Slot::Low)).unwrap_or_default();
+                    commit_movement(whole.iter().copied(), commit_whole(&w, &lo), zero)
+                });
+                same_length(&[&points], whole.len())?;
+                slots.insert(slot, encode(&points));
+            }
             Ok(SegmentState { w: encode(&w), slots })
         };
         Ok(StateCommitments { segments: before.iter().enumerate().map(segment).collect::<Result<_, _>>()? })
@@ -84,10 +95,15 @@ impl Layouts {
         })
     }
 
-    /// Columns of the state's ports of a segment: weights, then slots.
-    pub fn state_columns(&self, segment: usize, state: &State) -> [Vec<Vec<i64>>; 3] {
-        let [(_, lo), (_, v)] = state.slots();
-        [&state.w, lo, v].map(|p: &Weights| self.columns(segment, p))
+    /// Columns of the state's ports of a segment: weights, then slots in their order.
+    pub fn state_columns(&self, segment: usize, state: &State) -> Vec<Vec<Vec<i128>>> {
+        let of = |weights: &Weights| widened(self.columns(segment, weights));
+        let mut all = vec![of(&state.w), of(&state.lo)];
+        match &state.moments {
+            Moments::Sgd { movement } => all.push(of(movement)),
+            Moments::AdamW { first, second } => all.extend([of(first), self.columns(segment, second)]),
+        }
+        all
     }
 
     /// Columns of a segment's gradient port.
@@ -98,15 +114,14 @@ impl Layouts {
     /// Canonical commitments of a state.
     pub fn commit_state(&self, params: &CommitmentParams, state: &State) -> Result<StateCommitments, PortError> {
         check_height(params, self.head.usable)?;
-        let commit = |columns: Vec<Vec<i64>>| -> Result<Vec<Encoding>, PortError> {
-            let columns = columns.into_iter().map(|c| c.into_iter().map(|x| field(x.into())).collect::<Vec<F>>());
+        let commit = |columns: Vec<Vec<i128>>| -> Result<Vec<Encoding>, PortError> {
+            let columns = columns.into_iter().map(|c| c.into_iter().map(field).collect::<Vec<F>>());
             let points = commit_port(params, &columns.collect::<Vec<_>>())?;
             Ok(points.iter().map(GroupEncoding::to_bytes).collect())
         };
         let segment = |segment| {
-            let [w, lo, v] = self.state_columns(segment, state);
-            let slots = Slot::SGD.into_iter().zip([commit(lo)?, commit(v)?]).collect();
-            Ok(SegmentState { w: commit(w)?, slots })
+            let ports = self.state_columns(segment, state).into_iter().map(&commit);
+            Ok(SegmentState::of(state.moments.kind(), ports.collect::<Result<_, _>>()?))
         };
         Ok(StateCommitments { segments: (0..self.segments()).map(segment).collect::<Result<_, _>>()? })
     }
@@ -125,4 +140,8 @@ impl Layouts {
         };
         (0..self.segments()).map(segment).collect()
     }
+}
+
+fn widened(columns: Vec<Vec<i64>>) -> Vec<Vec<i128>> {
+    columns.into_iter().map(|column| column.into_iter().map(i128::from).collect()).collect()
 }

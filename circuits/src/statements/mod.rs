@@ -4,7 +4,7 @@
 //! |---|---|
 //! | layer | context |
 //! | head | loss (frac 24), context |
-//! | update | λ, μ, ω, context |
+//! | update | of AdamW η, ε, b₁, b₂; context |
 //!
 //! The context binds the instance to its statement and its place: see [`domain`].
 
@@ -46,11 +46,11 @@ pub use domain::{Domain, Place};
 #[cfg(feature = "proofs")]
 pub use layouts::Layouts;
 #[cfg(feature = "proofs")]
-pub use run::{Disclosure, MAX_PREDICTIONS, Run, RunError, corpus_digest};
+pub use run::{Disclosure, MAX_PREDICTIONS, MAX_TAKEN, Run, RunError, corpus_digest};
 #[cfg(feature = "proofs")]
 pub use size::{Extent, StepSize};
 #[cfg(feature = "proofs")]
 pub use state::{
     Encoding, SegmentPoints, SegmentState, StateCommitments, commit_movement, commit_whole, decode_commitments,
-    dividend_scalars, model_digest,
+    model_digest, surplus,
 };

@@ -3,14 +3,17 @@
 use super::codec::{self, CodecError, Encoded};
 use super::data::RunData;
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
-use crate::model::{Config, ConfigError, Optimizer, Schedule};
-use crate::ops::sgd::{Hyper, HyperError};
-use crate::segments::Privacy;
+use crate::model::{Config, ConfigError, Hyper, Optimizer, Pace, Schedule};
+use crate::ops::hyper::HyperError;
+use crate::segments::{Privacy, Variant};
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
 
 /// Most predictions of a step: what the update's range of a gradient allows.
 pub const MAX_PREDICTIONS: u64 = (1 << 24) - 1;
+
+/// Most steps that the optimizer has taken to a first state.
+pub const MAX_TAKEN: u64 = 1 << 40;
 
 /// Digest of a corpus.
 pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
@@ -60,6 +63,8 @@ pub struct Run {
     pub config: String,
     /// State before the first step.
     pub genesis: StateCommitments,
+    /// Steps that the optimizer has taken to it: schedule and bias correction count from there. At most [`MAX_TAKEN`].
+    pub taken: u64,
     /// What is shown of it.
     pub disclosure: Disclosure,
     /// What batches are drawn from.
@@ -80,8 +85,9 @@ pub struct Run {
 
 impl Encoded for Run {
     const MAGIC: [u8; 8] = *b"GRADRUN\0";
-    // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone; what is disclosed.
-    const VERSION: u32 = 3;
+    // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone; what is disclosed;
+    // 4: steps taken before the first.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "run";
 }
 
@@ -112,6 +118,9 @@ pub enum RunError {
     /// Too few or too many instances in a proof.
     #[error("{0} instances per proof: it must be 1 to {MAX_INSTANCES_PER_PROOF}")]
     Instances(u32),
+    /// Steps beyond any training.
+    #[error("the first state's optimizer has taken {0} steps; it must be at most {MAX_TAKEN}")]
+    Taken(u64),
     /// The optimizer's integers are out of range.
     #[error("optimizer: {0}")]
     Hyper(#[from] HyperError),
@@ -144,7 +153,7 @@ impl Run {
             return Err(RunError::ConfigText);
         }
         self.check_settings(&config)?;
-        self.genesis.check(&config)?;
+        self.genesis.check(&config, self.optimizer.kind())?;
         Ok(config)
     }
 
@@ -162,9 +171,19 @@ impl Run {
         if predictions == 0 || predictions > MAX_PREDICTIONS {
             return Err(RunError::Predictions(predictions));
         }
+        if self.taken > MAX_TAKEN {
+            return Err(RunError::Taken(self.taken));
+        }
+        // No step has a higher rate, and none another reason to be refused: μ follows from the schedule's shape, and the bounds
+        // on AdamW's integers grow with the rate.
         let (_, step) = self.schedule.peak();
-        self.hyper(config, step)?;
+        self.optimizer.hyper(self.pace(config, step))?;
         Ok(())
+    }
+
+    /// The circuits of its steps.
+    pub fn variant(&self) -> Variant {
+        Variant { privacy: self.disclosure.privacy(), optimizer: self.optimizer.kind() }
     }
 
     /// Predictions of a step: B·N·T.
@@ -172,9 +191,18 @@ impl Run {
         u64::from(self.batch).saturating_mul(u64::from(self.accumulate)).saturating_mul(config.context as u64)
     }
 
-    /// The integers λ, μ, ω of a step's update.
+    /// What an update goes by, of a step of the schedule.
+    fn pace(&self, config: &Config, step: u64) -> Pace {
+        Pace {
+            rates: self.schedule.rates_at(step),
+            step: step.saturating_add(1),
+            predictions: self.predictions(config),
+        }
+    }
+
+    /// The integers of a step's update.
     pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
-        Ok(self.optimizer.hyper(self.schedule.rates_at(step), self.predictions(config))?)
+        Ok(self.optimizer.hyper(self.pace(config, self.taken.saturating_add(step)))?)
     }
 
     /// Identity of the run.

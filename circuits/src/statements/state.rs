@@ -2,9 +2,8 @@
 
 use super::codec::Encoded;
 use super::{Layouts, RunError, poseidon};
-use crate::arithmetic::fixed::{LOW_BITS, STATE_FRAC};
-use crate::model::{Config, Slot};
-use crate::ops::sgd::Hyper;
+use crate::arithmetic::fixed::LOW_BITS;
+use crate::model::{Config, Hyper, OptimizerKind, Slot};
 use backend::curve::{F, Point, PointSum, affine};
 use backend::ports::PortError;
 use ff::Field;
@@ -45,7 +44,7 @@ pub(super) fn same_length(ports: &[&[Point]], expected: usize) -> Result<(), Por
 }
 
 /// A sum of multiples by integers of few bits.
-fn combination<const N: usize>(points: &[&Point; N], by: &[i128; N]) -> PointSum {
+fn combination(points: &[&Point], by: &[i128]) -> PointSum {
     let bits = by.iter().map(|by| 128 - by.unsigned_abs().leading_zeros()).max().unwrap_or(0);
     (0..bits).rev().fold(PointSum::identity(), |sum, bit| {
         let set = points.iter().zip(by).filter(|(_, by)| by.unsigned_abs() >> bit & 1 == 1);
@@ -53,17 +52,13 @@ fn combination<const N: usize>(points: &[&Point; N], by: &[i128; N]) -> PointSum
     })
 }
 
-/// An update's dividends, `2^36·W36 + μ·v − λ·g − ω·W36`, as multiples of weights, low parts, momentum and gradient
-/// ([`dividend`]); and by how much the blinds of canonical commitments exceed 1 in it, where the gradient has so many summands.
-///
-/// [`dividend`]: crate::ops::sgd::dividend
-pub fn dividend_scalars(hyper: &Hyper, summands: usize) -> ([i128; 4], F) {
-    let [lambda, mu, omega] = [hyper.lambda, hyper.mu, hyper.omega].map(i128::from);
-    let kept = (1 << STATE_FRAC) - omega;
-    let scalars = [kept << LOW_BITS, kept, mu, -lambda];
+/// By how much the blinds of canonical commitments exceed 1 in a sum of multiples of them, of which the last, the gradient's, has so
+/// many summands.
+pub fn surplus(multiples: &[i128], summands: usize) -> F {
     // Of a canonical commitment the blind is 1.
-    let blinds = [scalars[0], scalars[1], scalars[2], -lambda * summands as i128];
-    (scalars, blinds.map(field::<F>).into_iter().sum::<F>() - F::ONE)
+    let (gradient, state) = multiples.split_last().map_or((0, &[][..]), |(last, rest)| (*last, rest));
+    let of_gradient = field::<F>(gradient) * F::from(summands as u64);
+    state.iter().map(|&by| field::<F>(by)).sum::<F>() + of_gradient - F::ONE
 }
 
 /// Commitments of the state of one segment: the columns of its ports.
@@ -76,16 +71,25 @@ pub struct SegmentState {
 }
 
 impl SegmentState {
+    /// From the ports of an optimizer's state: weights, then its slots in their order.
+    pub fn of(optimizer: OptimizerKind, ports: Vec<Vec<Encoding>>) -> Self {
+        let mut ports = ports.into_iter();
+        let w = ports.next().unwrap_or_default();
+        SegmentState { w, slots: optimizer.slots().iter().copied().zip(ports).collect() }
+    }
+
     /// The commitments of a slot; none if it is missing.
     pub fn slot(&self, slot: Slot) -> &[Encoding] {
         self.slots.get(&slot).map_or(&[], Vec::as_slice)
     }
 
-    /// The commitments as points, of each port as many.
-    pub fn decode(&self) -> Result<SegmentPoints, PortError> {
-        let [w, lo, v] = [&self.w[..], self.slot(Slot::Low), self.slot(Slot::Momentum)].map(decode_commitments);
-        let points = SegmentPoints { w: w?, lo: lo?, v: v? };
-        same_length(&[&points.lo, &points.v], points.w.len())?;
+    /// The commitments as points, of each port as many; the slots are those of an optimizer.
+    pub fn decode(&self, optimizer: OptimizerKind) -> Result<SegmentPoints, PortError> {
+        let slots = optimizer.slots().iter().map(|&slot| decode_commitments(self.slot(slot)));
+        let points = SegmentPoints { w: decode_commitments(&self.w)?, slots: slots.collect::<Result<_, _>>()? };
+        for slot in &points.slots {
+            same_length(&[slot], points.w.len())?;
+        }
         Ok(points)
     }
 
@@ -98,31 +102,38 @@ impl SegmentState {
 /// The state of one segment, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentPoints {
+    /// Weights.
     w: Vec<Point>,
-    lo: Vec<Point>,
-    v: Vec<Point>,
+    /// Slots in their order; the low parts are the first.
+    slots: Vec<Vec<Point>>,
 }
 
 impl SegmentPoints {
     /// Of the weights with their low parts.
     pub fn whole(&self) -> impl Iterator<Item = PointSum> + '_ {
-        commit_whole(&self.w, &self.lo)
+        commit_whole(&self.w, self.slots.first().map_or(&[], Vec::as_slice))
     }
 
-    /// Of an update's dividends ([`dividend_scalars`]), column by column, with the canonical blind. `gradient` has as many blinds
-    /// as summands; `zero` is the canonical commitment of a zero column.
-    pub fn dividends(
+    /// Of what enters an update ([`Hyper::entering`]), port by port and column by column, with the canonical blind. `gradient` has
+    /// as many blinds as summands; `zero` is the canonical commitment of a zero column.
+    pub fn entering(
         &self,
         hyper: &Hyper,
         (gradient, summands): (&[Point], usize),
         zero: &Point,
-    ) -> Result<Vec<Point>, PortError> {
+    ) -> Result<Vec<Vec<Point>>, PortError> {
         same_length(&[gradient], self.w.len())?;
-        let (scalars, surplus) = dividend_scalars(hyper, summands);
-        let surplus = zero * surplus;
-        let columns = self.w.iter().zip(&self.lo).zip(&self.v).zip(gradient);
-        let dividend = |(((w, lo), v), g)| combination(&[w, lo, v, g], &scalars) - surplus;
-        Ok(affine(&columns.map(dividend).collect::<Vec<_>>()))
+        let sources: Vec<&[Point]> =
+            [&self.w].into_iter().chain(&self.slots).map(Vec::as_slice).chain([gradient]).collect();
+        let port = |multiples: Vec<i128>| {
+            let surplus = zero * surplus(&multiples, summands);
+            let column = |c: usize| {
+                let points: Vec<&Point> = sources.iter().map(|source| &source[c]).collect();
+                combination(&points, &multiples) - surplus
+            };
+            affine(&(0..self.w.len()).map(column).collect::<Vec<_>>())
+        };
+        Ok(hyper.entering().into_iter().map(port).collect())
     }
 }
 
@@ -141,8 +152,8 @@ impl Encoded for StateCommitments {
 }
 
 impl StateCommitments {
-    /// Requires the number of columns that the configuration has.
-    pub fn check(&self, config: &Config) -> Result<(), RunError> {
+    /// Requires the number of columns that the configuration has, and the slots of an optimizer.
+    pub fn check(&self, config: &Config, optimizer: OptimizerKind) -> Result<(), RunError> {
         let layouts = Layouts::new(config);
         let shape = |what: String, expected: usize, found: usize| {
             if expected == found { Ok(()) } else { Err(RunError::Shape { what, expected, found }) }
@@ -151,9 +162,8 @@ impl StateCommitments {
         for (i, segment) in self.segments.iter().enumerate() {
             let columns = layouts.of(i).columns();
             shape(format!("w of segment {i}"), columns, segment.w.len())?;
-            // Every optimizer there is keeps these.
-            shape(format!("the slots of segment {i}"), Slot::SGD.len(), segment.slots.len())?;
-            for slot in Slot::SGD {
+            shape(format!("the slots of segment {i}"), optimizer.slots().len(), segment.slots.len())?;
+            for &slot in optimizer.slots() {
                 shape(format!("{} of segment {i}", slot.name()), columns, segment.slot(slot).len())?;
             }
         }
@@ -166,12 +176,12 @@ impl StateCommitments {
     }
 
     /// The commitments as points, by segment.
-    pub fn decode(&self) -> Result<Vec<SegmentPoints>, PortError> {
-        self.segments.iter().map(SegmentState::decode).collect()
+    pub fn decode(&self, optimizer: OptimizerKind) -> Result<Vec<SegmentPoints>, PortError> {
+        self.segments.iter().map(|segment| segment.decode(optimizer)).collect()
     }
 
-    /// Whether no weight's last movement is another than none. `zero` is the canonical commitment of a zero column.
-    pub fn at_rest(&self, zero: &Point) -> bool {
+    /// Whether no weight has a last movement, or none other than none. `zero` is the canonical commitment of a zero column.
+    pub fn unmoved(&self, zero: &Point) -> bool {
         let zero = zero.to_bytes();
         self.segments.iter().flat_map(|segment| segment.slot(Slot::Momentum)).all(|encoding| *encoding == zero)
     }
@@ -198,7 +208,7 @@ mod tests {
     #[test]
     fn slots_twice_or_out_of_order_are_refused() {
         let port = |byte: u8| vec![[byte; 32]];
-        let slots = Slot::SGD.into_iter().zip([port(2), port(3)]).collect();
+        let slots = OptimizerKind::Sgd.slots().iter().copied().zip([port(2), port(3)]).collect();
         let state = StateCommitments { segments: vec![SegmentState { w: port(1), slots }] };
         let bytes = encode(&state).unwrap();
         assert_eq!(decode::<StateCommitments>(&bytes).unwrap(), state);
@@ -213,7 +223,7 @@ mod tests {
             assert!(matches!(decode::<StateCommitments>(&bad), Err(CodecError::NotCanonical(_))));
         }
         let mut unknown = bytes;
-        unknown[second] = 2;
+        unknown[second] = 4;
         assert!(matches!(decode::<StateCommitments>(&unknown), Err(CodecError::Malformed { .. })));
     }
 }

@@ -2,7 +2,8 @@
 //! public step the ends are commitments, which are compared; of a private one commitments and, for its prover, what hides them.
 
 use super::{Layouts, domain::Place};
-use crate::segments::{head, layer, update};
+use crate::model::OptimizerKind;
+use crate::segments::{UpdatePort, head, layer, update};
 
 /// Columns of each port of each instance: `[instance][port][column]`.
 pub type Ports<T> = Vec<Vec<Vec<T>>>;
@@ -24,10 +25,12 @@ pub enum Wired {
         /// The sequence.
         sequence: u32,
     },
-    /// A segment's dividends and what they follow from.
-    Dividends {
+    /// What enters a segment's update and what it follows from.
+    Entering {
         /// The segment.
         segment: usize,
+        /// The port.
+        port: UpdatePort,
     },
 }
 
@@ -84,17 +87,25 @@ pub fn of_leaves<'a, T>(batches: &'a [T], leaves: &'a [T]) -> Vec<Tie<'a, T>> {
     (0..).zip(batches.iter().zip(leaves)).map(tie).collect()
 }
 
-/// The dividends of an update's instances, by segment.
-pub fn dividends<T: Clone>(layouts: &Layouts, ports: &Ports<T>) -> Vec<Vec<T>> {
-    (0..layouts.segments()).map(|segment| layouts.join(ports, update::DIVIDENDS, segment)).collect()
+/// What enters an optimizer's update, by segment and port.
+pub fn entering<T: Clone>(layouts: &Layouts, optimizer: OptimizerKind, ports: &Ports<T>) -> Vec<Vec<Vec<T>>> {
+    let entering = update::entering(optimizer).len();
+    (0..layouts.segments())
+        .map(|segment| (0..entering).map(|port| layouts.join(ports, port, segment)).collect())
+        .collect()
 }
 
-/// The ties of dividends, by segment, to what they follow from.
-pub fn of_update<'a, T>(found: &'a [Vec<T>], expected: &'a [Vec<T>]) -> Vec<Tie<'a, T>> {
-    let tie = |(segment, (found, expected)): (usize, (&'a Vec<T>, &'a Vec<T>))| Tie {
-        wired: Wired::Dividends { segment },
-        found,
-        expected,
-    };
-    found.iter().zip(expected).enumerate().map(tie).collect()
+/// The ties of what enters an optimizer's update, by segment and port, to what it follows from.
+pub fn of_update<'a, T>(
+    optimizer: OptimizerKind,
+    found: &'a [Vec<Vec<T>>],
+    expected: &'a [Vec<Vec<T>>],
+) -> Vec<Tie<'a, T>> {
+    let mut ties = vec![];
+    for (segment, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for ((&port, found), expected) in update::entering(optimizer).iter().zip(found).zip(expected) {
+            ties.push(Tie { wired: Wired::Entering { segment, port }, found, expected });
+        }
+    }
+    ties
 }

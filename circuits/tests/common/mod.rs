@@ -6,12 +6,13 @@ use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::Tensor,
     model::{
-        Config, SequenceTrace, Spec, State, Weights, head_forward_backward, layer_backward, layer_forward,
-        sequence_gradient,
+        Config, OptimizerKind, SequenceTrace, Spec, State, Weights, head_forward_backward, layer_backward,
+        layer_forward, sequence_gradient,
     },
+    ops::adamw,
     ops::sgd::{Element, Hyper, dividend},
     segments::{
-        Privacy, SegmentKind,
+        Privacy, SegmentKind, Variant,
         head::{self, HeadValues},
         layer::{self, LayerValues},
         update::{self, UpdateValues},
@@ -49,7 +50,27 @@ pub fn update_segment(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANE
 
 fn update_segment_of(privacy: Privacy, k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
     let dividends = |lane: &Vec<(Element, i128)>| lane.iter().map(|(e, g)| dividend(hyper, e, *g).unwrap()).collect();
-    Segment::new(update::circuit(k, privacy), &UpdateValues { lanes: lanes.each_ref().map(dividends) })
+    let values = UpdateValues { integers: vec![], entering: vec![lanes.each_ref().map(dividends)] };
+    Segment::new(update::circuit(k, privacy.into()), &values)
+}
+
+/// The same of AdamW.
+pub fn adamw_segment(
+    privacy: Privacy,
+    k: u32,
+    hyper: &adamw::Hyper,
+    lanes: &[Vec<(adamw::Element, i128)>; LANES],
+) -> Segment {
+    let lanes = lanes
+        .each_ref()
+        .map(|lane| lane.iter().map(|(e, g)| adamw::entering(hyper, e, *g).unwrap()).collect::<Vec<adamw::Entering>>());
+    let port = |get: fn(&adamw::Entering) -> i128| lanes.each_ref().map(|lane| lane.iter().map(get).collect());
+    let values = UpdateValues {
+        integers: hyper.integers.list().to_vec(),
+        entering: vec![port(|e| e.gradient), port(|e| e.decayed), port(|e| e.first), port(|e| e.second)],
+    };
+    values.check(OptimizerKind::AdamW, k).unwrap();
+    Segment::new(update::circuit(k, Variant { privacy, optimizer: OptimizerKind::AdamW }), &values)
 }
 
 /// A segment with its public values and roles.
@@ -158,7 +179,7 @@ pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec
     let loss = F::from(circuits::model::public_loss(trace.head.loss.total).unwrap());
     let case = |kind: SegmentKind, segment, publics| {
         let name = format!("{} {}, {values:?}", privacy.name(), kind.name());
-        Case { name, segment, publics, roles: kind.roles(privacy) }
+        Case { name, segment, publics, roles: kind.roles(privacy.into()) }
     };
     let publics = if privacy == Privacy::Public { vec![loss] } else { vec![] };
     vec![case(SegmentKind::Layer, l, vec![]), case(SegmentKind::Head, h, publics)]
@@ -188,7 +209,54 @@ pub fn update_case_of(privacy: Privacy, k: u32) -> Case {
             .collect()
     });
     let segment = update_segment_of(privacy, k, &hyper, &lanes);
-    Case { name: format!("{} update", privacy.name()), segment, publics: vec![], roles: update::ROLES }
+    Case {
+        name: format!("{} update", privacy.name()),
+        segment,
+        publics: vec![],
+        roles: update::roles(OptimizerKind::Sgd),
+    }
+}
+
+/// Integers of AdamW as in training.
+pub fn adamw_hyper() -> adamw::Hyper {
+    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.999", "1e-8", "0.01"].map(|text| text.parse().unwrap());
+    adamw::Hyper::new(3 << 26, &adamw::Betas { beta1, beta2, eps, weight_decay }, 128, 5).unwrap()
+}
+
+/// AdamW's update of a few elements: usual ones, some without gradient or moments, clipped gradients, weights at both ends.
+pub fn adamw_case(privacy: Privacy, k: u32) -> Case {
+    let mut hyper = adamw_hyper();
+    // So that a quotient reaches beyond a weight's range.
+    hyper.integers.eta = 1 << 40;
+    let lanes: [Vec<(adamw::Element, i128)>; LANES] = std::array::from_fn(|lane| {
+        (0..12)
+            .map(|i| {
+                let seed = i * 4 + lane as u64;
+                let (w, lo) = (draw(seed, 65_535), (mix(seed + 1000) % (1 << 24)) as i64);
+                let (first, g) = (draw(seed + 50, 1 << 28), i128::from(draw(seed + 90, 1 << 40)));
+                let second = i128::from(first) * i128::from(first) + i128::from(mix(seed + 70) % 1000);
+                let (first, second, g) = match i {
+                    0 => (0, 0, 0),
+                    1 => (first, second, 0),
+                    // The mean of what is left is small against that of the squares, or large.
+                    2 => (3, 1 << 60, 5),
+                    3 => (1 << 30, 0, 0),
+                    4 => (-(1 << 30), 0, 0),
+                    5 => (0, 0, 1 << 64),
+                    6 => (0, 0, -(1 << 64)),
+                    // Clipped, with a gradient whose quotient is of zeros.
+                    7 => (0, 0, 1 << 60),
+                    8 => (first >> 20, second >> 40, g >> 30),
+                    _ => (first, second, g),
+                };
+                (adamw::Element { w, lo, first, second }, g)
+            })
+            .collect()
+    });
+    let segment = adamw_segment(privacy, k, &hyper, &lanes);
+    let publics = hyper.integers.list().map(plonkish::field::<F>).to_vec();
+    let roles = update::roles(OptimizerKind::AdamW);
+    Case { name: format!("{} update of adamw", privacy.name()), segment, publics, roles }
 }
 
 /// Nano at the start of training, on one sequence.

@@ -10,19 +10,20 @@ use crate::error::CliError;
 use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::model_choice::ModelChoice;
+use crate::training_args::OptimizerName;
 use crate::ui::{Output, Ui};
 use audit::{Choice, Findings, Forge, Report};
 use audited::{Audited, ReadmeOf, Sample};
 use backend::curve::{CIRCUIT_VERSION, F, Params};
 use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
-use circuits::model::{Config, Spec, State, public_loss, sequence_gradient};
-use circuits::ops::sgd::{Element, Hyper, dividend};
+use circuits::model::{Config, OptimizerKind, Spec, State, public_loss, sequence_gradient};
+use circuits::ops::{adamw, sgd};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, Privacy, SegmentKind};
-use plonkish::LANES;
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant};
+use plonkish::{LANES, field};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,9 @@ pub struct Args {
     /// The circuits of private runs
     #[arg(long)]
     private: bool,
+    /// The circuits of runs with this optimizer [default: sgd]
+    #[arg(long, value_enum, default_value_t, hide_default_value = true)]
+    optimizer: OptimizerName,
     /// Only this circuit
     #[arg(long, value_name = "CIRCUIT", value_parser = SegmentKind::ALL.map(SegmentKind::name), conflicts_with = "cost")]
     circuit: Option<String>,
@@ -80,7 +84,7 @@ enum Subcommand {
 
 /// A circuit with honest values of one instance.
 struct Subject {
-    privacy: Privacy,
+    variant: Variant,
     kind: SegmentKind,
     plan: Arc<Plan>,
     witness: Witness,
@@ -94,8 +98,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let config = args.model.config()?;
     let privacy = if args.private { Privacy::Private } else { Privacy::Public };
+    let variant = Variant { privacy, optimizer: args.optimizer.kind() };
     if args.cost {
-        let costs = cost::of(config, privacy)?;
+        let costs = cost::of(config, variant)?;
         return Ok(Output {
             text: cost::text(&costs),
             json: json!({ "ok": true, "costs": { args.model.name(): costs } }),
@@ -105,7 +110,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let kinds: Vec<SegmentKind> = SegmentKind::ALL.into_iter().filter(chosen).collect();
     #[cfg(feature = "lean")]
     if let Some(file) = &args.lean {
-        return write_lean(file, &args.model.name(), (privacy, config), &kinds, ui);
+        return write_lean(file, &args.model.name(), (variant, config), &kinds, ui);
     }
     let pages = args.html.as_deref().map_or(Ok(vec![]), |file| pages(file, &kinds))?;
     let params = ui.params(&config)?;
@@ -113,7 +118,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         0 => Choice::All,
         n => Choice::Sample(n, args.seed),
     });
-    let audited = subjects(privacy, config)?
+    let audited = subjects(variant, config)?
         .into_iter()
         .filter(|subject| kinds.contains(&subject.kind))
         .map(|subject| Ok(Audited { model: args.model.name(), ..audit(&params, subject, choice.as_ref(), ui)? }))
@@ -143,12 +148,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 fn write_lean(
     file: &Path,
     model: &str,
-    (privacy, config): (Privacy, Config),
+    (variant, config): (Variant, Config),
     kinds: &[SegmentKind],
     ui: &Ui,
 ) -> Result<Output, CliError> {
     let (files, params) = (pages(file, kinds)?, ui.params(&config)?);
-    let subjects = subjects(privacy, config)?.into_iter().filter(|subject| kinds.contains(&subject.kind));
+    let subjects = subjects(variant, config)?.into_iter().filter(|subject| kinds.contains(&subject.kind));
     let (mut lines, mut written) = (vec![], vec![]);
     for (subject, file) in subjects.zip(files) {
         let name = subject.kind.name();
@@ -185,45 +190,78 @@ fn pages(file: &Path, kinds: &[SegmentKind]) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// One layer, the head and an update, with the values of a first training step.
-fn subjects(privacy: Privacy, config: Config) -> Result<Vec<Subject>, CliError> {
+fn subjects(variant: Variant, config: Config) -> Result<Vec<Subject>, CliError> {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 1);
     let vocab = spec.config.vocab;
     let sequence: Vec<u8> = (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
     let loss = public_loss(trace.loss())?;
-    let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
-    let lanes: [Vec<i128>; LANES] = std::array::from_fn(|lane| {
-        let value = |i: i64| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
-        let element = |i| Element { w: value(i), lo: value(i).rem_euclid(1 << 24), v: value(i) << 25 };
-        let x = |i: i64| dividend(&hyper, &element(i), i128::from(value(i)) << (i % 40)).expect("128 bits hold it");
-        (0..4000).map(x).collect()
-    });
-    let circuits = Circuits::of(&spec, privacy);
+    let update = update_values(variant.optimizer);
+    let integers = update.integers.iter().map(|&x| field::<F>(x)).collect();
+    let circuits = Circuits::of(&spec, variant);
     let witnesses = [
         circuits.layer.fill(&LayerValues::of(&state.w, &trace, 0))?,
         circuits.head.fill(&HeadValues::of(&state.w, &trace))?,
-        circuits.update.fill(&UpdateValues { lanes })?,
+        circuits.update.fill(&update)?,
     ];
-    let of_head = match privacy {
+    let of_head = match variant.privacy {
         Privacy::Public => vec![F::from(loss)],
         Privacy::Private => vec![],
     };
-    let publics = [vec![], of_head, vec![]];
+    let publics = [vec![], of_head, integers];
     let subject = |((kind, witness), publics): ((SegmentKind, Witness), Vec<F>)| {
         let plan = circuits.plan(kind).clone();
-        Subject { privacy, kind, plan, witness, publics }
+        Subject { variant, kind, plan, witness, publics }
     };
     Ok(SegmentKind::ALL.into_iter().zip(witnesses).zip(publics).map(subject).collect())
 }
 
+/// Values of all sizes.
+fn update_values(optimizer: OptimizerKind) -> UpdateValues {
+    let value = |i: i64, lane: usize| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
+    let gradient = |i: i64, lane: usize| i128::from(value(i, lane)) << (i % 40);
+    let lanes = |at: &dyn Fn(i64, usize) -> i128| -> [Vec<i128>; LANES] {
+        std::array::from_fn(|lane| (0..4000).map(|i| at(i, lane)).collect())
+    };
+    match optimizer {
+        OptimizerKind::Sgd => {
+            let hyper = sgd::Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
+            let x = |i: i64, lane: usize| {
+                let value = value(i, lane);
+                let element = sgd::Element { w: value, lo: value.rem_euclid(1 << 24), v: value << 25 };
+                sgd::dividend(&hyper, &element, gradient(i, lane)).expect("128 bits hold it")
+            };
+            UpdateValues { integers: vec![], entering: vec![lanes(&x)] }
+        }
+        OptimizerKind::AdamW => {
+            // A rate of 0.001, usual decays, the first steps.
+            let integers = adamw::Integers { eta: 20 << 20, epsilon: 5, beta1: 15_099_494, beta2: 16_760_439 };
+            let hyper = adamw::Hyper { gamma: 1 << 25, omega: 167, integers };
+            let entering = |i: i64, lane: usize| {
+                let (w, first) = (value(i, lane), value(i + 1, lane) << (i % 18));
+                let (lo, second) = (w.rem_euclid(1 << 24), i128::from(first).pow(2) * i128::from(i % 5));
+                let element = adamw::Element { w, lo, first, second };
+                adamw::entering(&hyper, &element, gradient(i, lane)).expect("128 bits hold it")
+            };
+            let entering = vec![
+                lanes(&|i, lane| entering(i, lane).gradient),
+                lanes(&|i, lane| entering(i, lane).decayed),
+                lanes(&|i, lane| entering(i, lane).first),
+                lanes(&|i, lane| entering(i, lane).second),
+            ];
+            UpdateValues { integers: integers.list().to_vec(), entering }
+        }
+    }
+}
+
 fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) -> Result<Audited, CliError> {
-    let Subject { privacy, kind, plan, witness, publics } = subject;
+    let Subject { variant, kind, plan, witness, publics } = subject;
     let name = kind.name();
     let spinner = ui.spinner(&format!("{name} circuit"));
-    let key = VerifyingKey::with_publics(params, &plan, kind.publics(privacy))?;
+    let key = VerifyingKey::with_publics(params, &plan, kind.publics(variant))?;
     let margins = plan.check_bounds().map_err(KeyError::from)?;
-    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles(privacy))?)));
+    let forge = choice.map(|choice| Ok((choice, Forge::new(&plan, witness, &publics, &kind.roles(variant))?)));
     let forge = forge.transpose().map_err(CliError::Audit)?;
     drop(spinner);
     let findings = forge.map(|(choice, forge)| {
@@ -241,16 +279,16 @@ fn audit(params: &Params, subject: Subject, choice: Option<&Choice>, ui: &Ui) ->
         circuit: name,
         model: String::new(),
         circuit_version: CIRCUIT_VERSION,
-        kind: privacy.name(),
+        kind: variant.name(),
         readmes: ReadmeOf::all(&report),
         report,
         blinding_rows: key.shape.blinding_rows,
         proof_bytes: key.shape.proof_length(1),
         key_digest: hex(&key.digest),
         margins,
-        publics: kind.publics(privacy),
-        roles: kind.roles(privacy),
-        wires: kind.wires(privacy),
+        publics: kind.publics(variant),
+        roles: kind.roles(variant),
+        wires: kind.wires(variant),
         findings,
         sample: choice.and_then(|choice| match *choice {
             Choice::Sample(cells, seed) => Some(Sample { cells, seed }),
@@ -377,11 +415,11 @@ pub mod tests {
             circuit: "toy",
             model: "toy".into(),
             circuit_version: 0,
-            kind: "public",
+            kind: "public".into(),
             report,
             publics: 2,
-            roles: SegmentKind::Head.roles(Privacy::Public),
-            wires: SegmentKind::Layer.wires(Privacy::Public),
+            roles: SegmentKind::Head.roles(Variant::default()),
+            wires: SegmentKind::Layer.wires(Variant::default()),
             readmes: vec![],
             sample: None,
             blinding_rows: 6,

@@ -3,9 +3,10 @@
 use crate::error::CliError;
 use crate::format::{bytes, plural, time};
 use crate::model_choice::ModelChoice;
+use crate::training_args::OptimizerName;
 use crate::ui::{Output, Ui};
 use circuits::model::{Config, Spec};
-use circuits::segments::{Circuits, Privacy};
+use circuits::segments::{Circuits, Privacy, Variant};
 use circuits::statements::{Extent, MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, RunError};
 use prover::estimate::{Pace, StepEstimate};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ pub struct Args {
     /// Of a private run
     #[arg(long)]
     private: bool,
+    /// Of a run with this optimizer [default: sgd]
+    #[arg(long, value_enum, default_value_t, hide_default_value = true)]
+    optimizer: OptimizerName,
     /// Sequences per contribution
     #[arg(long, value_name = "B", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -44,9 +48,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let params = ui.params(&config)?;
     let privacy = if args.private { Privacy::Private } else { Privacy::Public };
+    let variant = Variant { privacy, optimizer: args.optimizer.kind() };
     let spinner = ui.spinner("proving a small circuit");
     let pace = Pace::measure(&params)?;
-    let estimate = StepEstimate::of(&config, &Circuits::of(&Spec::new(config.clone()), privacy), extent, pace)?;
+    let estimate = StepEstimate::of(&config, &Circuits::of(&Spec::new(config.clone()), variant), extent, pace)?;
     drop(spinner);
     Ok(Output { text: text(&args.model.name(), &config, extent, &estimate), json: as_json(&config, extent, &estimate) })
 }

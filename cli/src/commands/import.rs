@@ -115,8 +115,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         None => "nothing rounded".to_owned(),
     };
     let from_sidecar = match sidecar {
-        Sidecar::Absent => format!("no {SIDECAR_FILE}: momentum and step start at zero"),
-        Sidecar::Unfit => format!("{SIDECAR_FILE} does not match: momentum and step start at zero"),
+        Sidecar::Absent => format!("no {SIDECAR_FILE}: moments and step start at zero"),
+        Sidecar::Unfit => format!("{SIDECAR_FILE} does not match: moments and step start at zero"),
         Sidecar::Restored => format!("{SIDECAR_FILE}: the state after {}, exactly", plural(step, "step")),
     };
     let rounded: BTreeMap<&String, f64> = weights.rounded.iter().map(|(name, error)| (name, error.to_f64())).collect();

@@ -14,6 +14,7 @@ use ::chain::genesis::Genesis;
 use ::chain::light::{Checkpoint, is_light_file};
 use circuits::model::file::ModelState;
 use circuits::model::{Config, Optimizer};
+use circuits::ops::adamw::Betas;
 use circuits::statements::codec::{self, Encoded};
 use circuits::statements::dataset::{DatasetRoot, DatasetSecret, RevealedLeaf};
 use circuits::statements::hidden::Opening;
@@ -34,8 +35,15 @@ use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts,
 fn optimizer(optimizer: &Optimizer) -> Value {
     match optimizer {
         Optimizer::Sgd { momentum, weight_decay } => json!({
-            "name": optimizer.name(),
+            "name": optimizer.kind().name(),
             "momentum": momentum.to_string(),
+            "weight_decay": weight_decay.to_string(),
+        }),
+        Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay }) => json!({
+            "name": optimizer.kind().name(),
+            "beta1": beta1.to_string(),
+            "beta2": beta2.to_string(),
+            "eps": eps.to_string(),
             "weight_decay": weight_decay.to_string(),
         }),
     }

@@ -120,7 +120,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let verified = tell_when_interrupted(&args, ui);
     let params = ui.params(link.spec().config())?;
-    let how = How { named: Some(link.spec().genesis().keys.as_bytes().to_owned()), ..How::default() };
+    let variant = link.spec().variant();
+    let how = How { variant, named: Some(link.spec().genesis().keys.as_bytes().to_owned()), ..How::default() };
     let keys = ui.verifier_keys(&params, link.spec().config(), how)?.verifier;
     let checker = Checker::new(link.spec(), &params, &keys).map_err(::chain::consensus::BlockError::from)?;
     let mut client = start(&args, checkpoint, checker, &trusted)?;

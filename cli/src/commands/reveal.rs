@@ -58,10 +58,11 @@ fn model(out: &Path, dir: &RunDir) -> Result<Output, CliError> {
     }
     let secrets = secrets.ok_or_else(|| foreign("what hides the state is missing"))?;
     let (config, state) = model.open().map_err(CliError::file(&path))?;
+    let kind = state.moments.kind();
     let opening = Opening::of(id, step, secrets.segments());
     files::create_dir(out)?;
     files::encode(&out.join(model_dir::OPENING), &opening, true)?;
-    model_dir::save(out, &config, &state.resting(), step, None)?;
+    model_dir::save(out, &config, &state.at_rest_of(kind), step, None)?;
     Ok(Output {
         text: format!("{}: the model after {}, shown to whoever has it", out.display(), plural(step, "step")),
         json: json!({ "ok": true, "out": out.display().to_string(), "step": step }),

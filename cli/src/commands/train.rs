@@ -8,11 +8,11 @@ use crate::interrupt;
 use crate::keys::How;
 use crate::progress::ProofBar;
 use crate::run_dir::{Kept, LogLine, RunDir};
+use crate::training_args::{OptimizerArgs, ScheduleArgs};
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
-use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
-use circuits::model::public_loss;
+use circuits::model::{OptimizerKind, public_loss};
 use circuits::statements::{Assigned, Extent, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
 use prover::engine::{Engine, Halo2, Native};
 use prover::estimate::{Pace, StepEstimate};
@@ -27,15 +27,6 @@ use verifier::{RunRefused, RunVerifier, StepVerifier};
 mod session;
 
 pub use session::{dataset, fresh_secret, read_dataset_secret};
-
-/// Learning rate by step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ScheduleKind {
-    /// Always `--lr`
-    Constant,
-    /// Linear warm-up to `--lr`, then half a cosine down to `--floor` of it
-    Cosine,
-}
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -81,27 +72,14 @@ pub struct Args {
     /// Contributions per step; their gradients are added up [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     accumulate: Option<u32>,
-    /// Learning rate [default: 0.05]
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
+    /// Begin with moments of zero and count steps from 0: without it a run goes on with those that the model has, if they are of the
+    /// same optimizer, and a schedule counts the steps that the model has taken
     #[arg(long)]
-    lr: Option<Decimal>,
-    /// Learning rate by step [default: constant]
-    #[arg(long, value_enum)]
-    schedule: Option<ScheduleKind>,
-    /// Warm-up steps of the cosine schedule [default: 0]
-    #[arg(long, value_name = "STEPS")]
-    warmup: Option<u64>,
-    /// Lowest learning rate of the cosine schedule after the warm-up, as a fraction of --lr [default: 0.1]
-    #[arg(long, value_name = "SHARE")]
-    floor: Option<Decimal>,
-    /// Optimizer [default: sgd]
-    #[arg(long, value_enum)]
-    optimizer: Option<OptimizerKind>,
-    /// Momentum, below 1 [default: 0]
-    #[arg(long)]
-    momentum: Option<Decimal>,
-    /// Weight decay, at most 1 [default: 0]
-    #[arg(long)]
-    weight_decay: Option<Decimal>,
+    fresh_optimizer: bool,
     /// Most instances of a circuit that share a proof: fewer take less memory, and more bytes and time in all [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_INSTANCES_PER_PROOF)))]
     instances_per_proof: Option<u32>,
@@ -147,14 +125,6 @@ impl EngineKind {
             EngineKind::Halo2 => &Halo2,
         }
     }
-}
-
-/// Optimizers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum OptimizerKind {
-    /// Stochastic gradient descent, as torch.optim.SGD.
-    #[default]
-    Sgd,
 }
 
 /// Least time between two states that are safe from a power failure, without proofs. Every state is safe from a kill.
@@ -230,7 +200,7 @@ impl Session {
 
     /// Takes a step natively; gives its line, without times.
     fn step(&mut self, batches: &[Assigned]) -> Result<LogLine, CliError> {
-        let rate = self.run.schedule.lr_at(self.trainer.step);
+        let rate = self.run.schedule.lr_at(self.run.taken.saturating_add(self.trainer.step));
         let log = self.trainer.accumulate(batches)?;
         Ok(LogLine {
             step: log.step,
@@ -285,8 +255,8 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         Some(made) => made,
         None => {
             let params = ui.params(&session.trainer.spec.config)?;
-            let privacy = session.run.disclosure.privacy();
-            let keys = ui.prover_keys(&params, &session.trainer.spec, How { privacy, ..How::default() })?;
+            let variant = session.run.variant();
+            let keys = ui.prover_keys(&params, &session.trainer.spec, How { variant, ..How::default() })?;
             (params, keys)
         }
     };
@@ -306,7 +276,10 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
             accumulate: session.run.accumulate as usize,
             instances_per_proof: session.run.instances_per_proof as usize,
         };
-        let pace = Pace::with_key(&params, &keys.update)?;
+        let pace = match session.run.optimizer.kind() {
+            OptimizerKind::Sgd => Pace::with_key(&params, &keys.update)?,
+            OptimizerKind::AdamW => Pace::measure(&params)?,
+        };
         ui.progress(&estimate::line(&StepEstimate::of(&config, &keys.circuits, extent, pace)?));
     }
     prove_genesis(session, dir, (&prover, &verifier), ui)?;

@@ -104,8 +104,8 @@ fn keys(args: &Args, run: &Run, ui: &Ui) -> Result<(Config, Params, Keys), CliEr
     fits_kind(args, run)?;
     let params = ui.params(&config)?;
     let source = if args.fresh_keys { Source::Halo2 } else { Source::Cache };
-    let privacy = run.disclosure.privacy();
-    let how = How { privacy, source, oracle: args.engine == VerifierKind::Halo2, named: None };
+    let variant = run.variant();
+    let how = How { variant, source, oracle: args.engine == VerifierKind::Halo2, named: None };
     let keys = ui.verifier_keys(&params, &config, how)?;
     Ok((config, params, keys))
 }

@@ -37,7 +37,10 @@ pub struct Exported {
 pub fn export(config: &Config, state: &State, step: u64) -> Result<Exported, InterchangeError> {
     state.check(config)?;
     let kept = weights::join(config, state);
-    Ok(Exported { weights: weights::write(config, &kept)?, sidecar: sidecar::write(config, &kept, &state.v, step)? })
+    Ok(Exported {
+        weights: weights::write(config, &kept)?,
+        sidecar: sidecar::write(config, &kept, &state.moments, step)?,
+    })
 }
 
 /// Most bytes that a weights file of a model can have.
@@ -49,5 +52,5 @@ pub fn weights_limit(config: &Config) -> u64 {
 
 /// Most bytes that the file beside it can have.
 pub fn sidecar_limit(config: &Config) -> u64 {
-    (config.parameters() as u64).saturating_mul(4 + 8).saturating_add(HEADER_LIMIT)
+    (config.parameters() as u64).saturating_mul(4 + 3 * 8).saturating_add(HEADER_LIMIT)
 }

@@ -3,7 +3,10 @@
 //! | tensor | type | what |
 //! |---|---|---|
 //! | `NAME.rest` | I32 | kept value less the number in `model.safetensors`, in units of 2^-36 |
-//! | `NAME.momentum` | I64 | kept value less what it was a step before, in units of 2^-36 |
+//! | `NAME.momentum` | I64 | of SGD: kept value less what it was a step before, in units of 2^-36 |
+//! | `NAME.first` | I64 | of AdamW: first moment, in units of 2^-32 |
+//! | `NAME.second.high` | I64 | of AdamW: second moment, in units of 2^-32, rounded down |
+//! | `NAME.second.low` | I64 | what that leaves, in units of 2^-64 |
 //!
 //! NAME, shape and order of elements are those of the weights. The file's metadata [`KEY`] is JSON: [`Header`].
 
@@ -13,24 +16,28 @@ use super::layout::Foreign;
 use super::views::Views;
 use super::weights::{WeightFile, build, map, split};
 use crate::format::hex;
-use circuits::arithmetic::tensor::Tensor;
-use circuits::model::{Config, State, Weights};
+use circuits::arithmetic::tensor::{Tensor, Wide};
+use circuits::model::{Config, Gradients, Moments, OptimizerKind, Slot, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// The key of the metadata.
 const KEY: &str = "gradientcoin";
-/// Of the file; 2: momentum as the last movement.
-const VERSION: u64 = 2;
+/// Of the file; 2: momentum as the last movement; 3: of an optimizer.
+const VERSION: u64 = 3;
+/// Bits of the lower half of a second moment.
+const LOW_BITS: u32 = 32;
 
 /// What the file says of itself. One text, as the order of several would change from writing to writing.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u64,
-    /// Steps taken.
+    /// Steps that the optimizer has taken.
     step: u64,
+    /// Which.
+    optimizer: OptimizerKind,
     /// Digest of the configuration and the numbers in `model.safetensors`.
     weights: String,
     /// Digest of what is here.
@@ -81,29 +88,83 @@ fn digest_of_weights(config: &Config, singles: &Weights) -> String {
     digest.add(singles).hex()
 }
 
-fn checksum(step: u64, rest: &Weights, momentum: &Weights) -> String {
+fn checksum((step, optimizer): (u64, OptimizerKind), rest: &Weights, moments: &[(&str, Weights)]) -> String {
     let mut digest = Digest::new(b"gradcoin-sidecar");
     digest.0.update(&step.to_le_bytes());
-    digest.add(rest).add(momentum).hex()
+    digest.0.update(optimizer.name().as_bytes());
+    moments.iter().fold(digest.add(rest), |digest, (_, values)| digest.add(values)).hex()
+}
+
+/// The moments as tensors of 64 bits, with the ends of their names.
+fn moments(config: &Config, of: &Moments) -> Vec<(&'static str, Weights)> {
+    match of {
+        Moments::Sgd { movement } => vec![("momentum", movement.clone())],
+        Moments::AdamW { first, second } => {
+            let half = |of: fn(i128) -> i64| {
+                let mut second = second.iter();
+                Weights::build(config, |spec| {
+                    let values = second.next().map_or(vec![], |wide| wide.data.iter().map(|&x| of(x)).collect());
+                    Tensor { rows: spec.rows, cols: spec.cols, data: values }
+                })
+            };
+            // A second moment has at most 69 bits.
+            let (high, low) = (half(|x| (x >> LOW_BITS) as i64), half(|x| (x & ((1 << LOW_BITS) - 1)) as i64));
+            vec![("first", first.clone()), ("second.high", high), ("second.low", low)]
+        }
+    }
+}
+
+/// The ends of the names of an optimizer's moments.
+fn suffixes(optimizer: OptimizerKind) -> &'static [&'static str] {
+    match optimizer {
+        OptimizerKind::Sgd => &["momentum"],
+        OptimizerKind::AdamW => &["first", "second.high", "second.low"],
+    }
+}
+
+/// The moments of these tensors, as many as there are ends of names.
+fn of_moments(config: &Config, optimizer: OptimizerKind, values: Vec<Weights>) -> Moments {
+    let mut values = values.into_iter();
+    let mut next = || values.next().unwrap_or_default();
+    match optimizer {
+        OptimizerKind::Sgd => Moments::Sgd { movement: next() },
+        OptimizerKind::AdamW => {
+            let (first, high, low) = (next(), next(), next());
+            let mut halves = high.iter().zip(low.iter());
+            let second = Gradients::build(config, |spec| {
+                let whole = |(high, low): (&i64, &i64)| (i128::from(*high) << LOW_BITS) + i128::from(*low);
+                let data =
+                    halves.next().map_or(vec![], |(high, low)| high.data.iter().zip(&low.data).map(whole).collect());
+                Wide { rows: spec.rows, cols: spec.cols, data }
+            });
+            Moments::AdamW { first, second }
+        }
+    }
 }
 
 /// The file beside the weights of a state.
-pub fn write(config: &Config, kept: &Weights, momentum: &Weights, step: u64) -> Result<Vec<u8>, InterchangeError> {
+pub fn write(config: &Config, kept: &Weights, of: &Moments, step: u64) -> Result<Vec<u8>, InterchangeError> {
     let singles = map(config, kept, kept, |kept, _| of_single(single(kept)));
     let rest = map(config, kept, &singles, |kept, single| kept - single);
+    let (optimizer, moments) = (of.kind(), moments(config, of));
     let header = Header {
         version: VERSION,
         step,
+        optimizer,
         weights: digest_of_weights(config, &singles),
-        checksum: checksum(step, &rest, momentum),
+        checksum: checksum((step, optimizer), &rest, &moments),
     };
     let mut data = vec![];
-    for ((foreign, rest), momentum) in Foreign::all(config).zip(rest.iter()).zip(momentum.iter()) {
+    for (foreign, rest) in Foreign::all(config).zip(rest.iter()) {
         // A rest has at most 17 bits.
         let rest: Vec<u8> = foreign.outward(rest).flat_map(|rest| (rest as i32).to_le_bytes()).collect();
-        let momentum: Vec<u8> = foreign.outward(momentum).flat_map(i64::to_le_bytes).collect();
-        data.push((format!("{}.rest", foreign.name), Dtype::I32, foreign.shape.clone(), rest));
-        data.push((format!("{}.momentum", foreign.name), Dtype::I64, foreign.shape, momentum));
+        data.push((format!("{}.rest", foreign.name), Dtype::I32, foreign.shape, rest));
+    }
+    for (suffix, values) in &moments {
+        for (foreign, values) in Foreign::all(config).zip(values.iter()) {
+            let bytes: Vec<u8> = foreign.outward(values).flat_map(i64::to_le_bytes).collect();
+            data.push((format!("{}.{suffix}", foreign.name), Dtype::I64, foreign.shape, bytes));
+        }
     }
     let views = data
         .iter()
@@ -122,7 +183,8 @@ pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Op
     if !weights.exact() || digest_of_weights(config, &weights.kept) != header.weights {
         return Ok(None);
     }
-    let (mut rests, mut momenta) = (vec![], vec![]);
+    let suffixes = suffixes(header.optimizer);
+    let (mut rests, mut moments) = (vec![], vec![vec![]; suffixes.len()]);
     for (foreign, singles) in Foreign::all(config).zip(weights.kept.iter()) {
         let singles: Vec<i64> = foreign.outward(singles).collect();
         let fits = |index: usize, rest: i64| {
@@ -131,18 +193,29 @@ pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Op
         };
         let rest = read(&mut views, format!("{}.rest", foreign.name), &foreign, Dtype::I32, fits)?;
         let kept: Vec<i64> = singles.iter().zip(foreign.outward(&rest)).map(|(single, rest)| single + rest).collect();
-        let moved = |index: usize, v: i64| kept[index].checked_sub(v).is_some_and(|before| KEPT.contains(&before));
-        let momentum = read(&mut views, format!("{}.momentum", foreign.name), &foreign, Dtype::I64, moved)?;
+        for (suffix, tensors) in suffixes.iter().zip(&mut moments) {
+            let valid = |index: usize, x: i64| match *suffix {
+                "momentum" => kept[index].checked_sub(x).is_some_and(|before| KEPT.contains(&before)),
+                "first" => Slot::First.contains(x.into()),
+                "second.high" => Slot::Second.contains(i128::from(x) << LOW_BITS),
+                _ => (0..1 << LOW_BITS).contains(&x),
+            };
+            tensors.push(read(&mut views, format!("{}.{suffix}", foreign.name), &foreign, Dtype::I64, valid)?);
+        }
         rests.push(rest);
-        momenta.push(momentum);
     }
     views.nothing_left()?;
-    let (rest, momentum) = (build(config, rests), build(config, momenta));
-    if checksum(header.step, &rest, &momentum) != header.checksum {
+    let rest = build(config, rests);
+    let moments: Vec<Weights> = moments.into_iter().map(|tensors| build(config, tensors)).collect();
+    let named: Vec<(&str, Weights)> = suffixes.iter().copied().zip(moments.iter().cloned()).collect();
+    if checksum((header.step, header.optimizer), &rest, &named) != header.checksum {
         return Err(InterchangeError::Damaged);
     }
     let kept = map(config, &weights.kept, &rest, |single, rest| single + rest);
-    Ok(Some((split(config, &kept, momentum), header.step)))
+    let state = split(config, &kept, of_moments(config, header.optimizer, moments));
+    // The largest second moment has nothing behind it.
+    state.check(config)?;
+    Ok(Some((state, header.step)))
 }
 
 /// Takes a tensor of integers, each of which must be `valid` at its place in the file.

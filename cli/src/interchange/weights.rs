@@ -6,7 +6,7 @@ use super::layout::{EMBEDDING, Foreign, HEAD};
 use super::views::Views;
 use circuits::arithmetic::fixed;
 use circuits::arithmetic::tensor::Tensor;
-use circuits::model::{Config, State, Weights};
+use circuits::model::{Config, Moments, OptimizerKind, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 
@@ -37,9 +37,9 @@ impl WeightFile {
         }
     }
 
-    /// The state of these weights; its momentum is zero.
+    /// The state of these weights; its moments are zero.
     pub fn state(&self, config: &Config) -> State {
-        split(config, &self.kept, Weights::zeros(config))
+        split(config, &self.kept, Moments::zeros(config, OptimizerKind::default()))
     }
 }
 
@@ -57,11 +57,11 @@ pub fn join(config: &Config, state: &State) -> Weights {
     map(config, &state.w, &state.lo, fixed::whole)
 }
 
-/// The state of kept values and momentum.
-pub fn split(config: &Config, kept: &Weights, v: Weights) -> State {
+/// The state of kept values and moments.
+pub fn split(config: &Config, kept: &Weights, moments: Moments) -> State {
     let w = map(config, kept, kept, |kept, _| fixed::split(kept).0);
     let lo = map(config, kept, kept, |kept, _| fixed::split(kept).1);
-    State { w, lo, v }
+    State { w, lo, moments }
 }
 
 /// Parameters of tensors in the model's order.

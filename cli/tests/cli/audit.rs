@@ -2,7 +2,7 @@
 
 use crate::common::{cache, run};
 use circuits::model::{Config, Spec};
-use circuits::segments::{Circuits, Privacy, SegmentKind};
+use circuits::segments::{Circuits, SegmentKind, Variant};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -207,11 +207,11 @@ fn pages_have_every_gate_column_and_wire() {
             told["report"]["columns"].as_array().unwrap().iter().flat_map(|column| column["owned"].as_array().unwrap());
         let of_blocks = owners.filter(|owned| owned["block"].is_u64());
         assert_eq!(of_blocks.map(|owned| owned["rows"]["count"].as_u64().unwrap()).sum::<u64>(), owned as u64);
-        for wire in kind.wires(Privacy::Public) {
+        for wire in kind.wires(Variant::default()) {
             let wire = wire.of.map_or(wire.equals.to_string(), |of| format!("of {of}: {}", wire.equals));
             assert!(text.contains(&wire), "{wire}");
         }
-        let reasons = kind.roles(Privacy::Public).free.iter().map(|free| free.reason);
+        let reasons = kind.roles(Variant::default()).free.iter().map(|free| free.reason);
         for reason in reasons.chain(plan.declared.iter().map(|range| range.because.as_str())) {
             assert!(text.contains(reason), "{reason}");
         }

@@ -4,7 +4,7 @@ use crate::common::{copy, corpus, program, run, with_model};
 use backend::curve::DEFAULT_K;
 use circuits::model::Config;
 use circuits::model::file::ModelState;
-use circuits::segments::Privacy;
+use circuits::segments::Variant;
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{Bundle, Run};
 use serde_json::Value;
@@ -91,7 +91,7 @@ fn what_vouches_for_the_keys_is_said() {
     assert!(has(&json, "checked", "halo2's own verifier accepts each proof"));
 
     // A file of keys with one commitment exchanged and all checksums right.
-    let name = verifier::keys::file_name(Privacy::Public, &Config::NANO);
+    let name = verifier::keys::file_name(Variant::default(), &Config::NANO);
     let keys = fs::read(crate::common::cache().join(&name)).unwrap();
     let mut exchanged: VerifyingKeys = decode(&keys).unwrap();
     exchanged.layer.fixed.swap(0, 1);
@@ -142,7 +142,7 @@ fn bytes_are_as_estimated() {
     let estimate = run(proven, "estimate --preset nano --batch 1 --accumulate 2").ok();
     let bundle: Bundle = decode(&fs::read(step(&proven.join("r"), 0)).unwrap()).unwrap();
     assert_eq!(estimate["proof_bytes"], bundle.proof_bytes());
-    let keys = crate::common::cache().join(verifier::keys::file_name(Privacy::Public, &Config::NANO));
+    let keys = crate::common::cache().join(verifier::keys::file_name(Variant::default(), &Config::NANO));
     assert_eq!(estimate["key_bytes"], fs::metadata(keys).unwrap().len());
     let of = |arguments: &str| run(proven, &format!("estimate {arguments}")).ok();
     let (one, eight) = (of("--preset nano --instances-per-proof 1"), of("--preset nano"));

@@ -5,7 +5,7 @@ use crate::error::ProveError;
 use backend::curve::{F, Params};
 use backend::span::Hiding;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, State};
+use circuits::model::{Config, Slot, State};
 use circuits::statements::codec::Encoded;
 use circuits::statements::hidden::{HiddenSegment, commit_hidden_state, hidden_movement, hidden_whole};
 use circuits::statements::{Layouts, StateCommitments};
@@ -57,43 +57,47 @@ pub struct PrivateState {
 
 impl Encoded for PrivateState {
     const MAGIC: [u8; 8] = *b"GRADPRIV";
-    const VERSION: u32 = 1;
+    // 2: slots of any optimizer.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "state of a private run";
     const CHECKSUM: bool = true;
 }
 
-/// What hides weights and low parts of a segment.
-pub(super) type HiddenWeights = [Vec<Hiding>; 2];
-
 impl Secrets {
-    /// Draws what hides a first state, whose weights and low parts circuits with `rows` rows of blinding will have in their ports;
-    /// gives the same of those before its last movement, where there was one, and the state's commitments.
+    /// Draws what hides a first state, whose weights and slots circuits with `rows` rows of blinding will have in their ports; gives
+    /// the same of the weights and low parts before its last movement, where there was one, and the state's commitments.
     pub(super) fn begin(
         params: &Params,
         config: &Config,
         state: &State,
         rows: usize,
-    ) -> Result<(Self, Vec<HiddenWeights>, StateCommitments), ProveError> {
+    ) -> Result<(Self, Vec<HiddenSegment>, StateCommitments), ProveError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| ProveError::NoRandomness)?;
         let hedge = Hedge::new(&secret, b"gradientcoin first state")?;
-        let layouts = Layouts::new(config);
+        let (layouts, optimizer) = (Layouts::new(config), state.moments.kind());
         let draw = |what: &str, segment: usize| -> Vec<Hiding> {
             let what = format!("{what} of segment {segment}");
             hedge.hidings(what.as_bytes(), layouts.of(segment).columns(), rows)
         };
         let (mut segments, mut before_first) = (vec![], vec![]);
+        let moved = state.before().is_some();
         for segment in 0..layouts.segments() {
             let (w, lo) = (draw("w", segment), draw("lo", segment));
-            let v = if state.at_rest() {
-                vec![Hiding::blind(F::ONE); w.len()]
-            } else {
-                let before = [draw("w before", segment), draw("lo before", segment)];
-                let v = hidden_movement(&hidden_whole(&before[0], &before[1]), &hidden_whole(&w, &lo));
-                before_first.push(before);
-                v
+            let slot = |&slot: &Slot| match slot {
+                Slot::Low => lo.clone(),
+                Slot::First => draw("m", segment),
+                Slot::Second => draw("v", segment),
+                Slot::Momentum if !moved => vec![Hiding::blind(F::ONE); w.len()],
+                Slot::Momentum => {
+                    let (w_before, lo_before) = (draw("w before", segment), draw("lo before", segment));
+                    let v = hidden_movement(&hidden_whole(&w_before, &lo_before), &hidden_whole(&w, &lo));
+                    before_first.push(HiddenSegment { w: w_before, slots: vec![lo_before] });
+                    v
+                }
             };
-            segments.push(HiddenSegment { w, lo, v });
+            let slots = optimizer.slots().iter().map(slot).collect();
+            segments.push(HiddenSegment { w, slots });
         }
         let secrets = Secrets { secret, segments, losses: HiddenSum::none() };
         let commitments = secrets.commit_state(params, config, state)?;

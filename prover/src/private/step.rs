@@ -1,7 +1,7 @@
 //! Private steps, and the proof of a private first state.
 
 use super::hedge::Hedge;
-use super::secrets::{HiddenSum, HiddenWeights, Secrets};
+use super::secrets::{HiddenSum, Secrets};
 use super::span::prove_span;
 use crate::blinding::{ColumnBlinding, PortBlinding};
 use crate::error::ProveError;
@@ -10,9 +10,8 @@ use crate::task::{InstanceInputs, Task};
 use backend::curve::F;
 use backend::span::{Hiding, commit_hidden};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, State};
-use circuits::ops::sgd::Hyper;
-use circuits::segments::{Privacy, SegmentKind, head, update};
+use circuits::model::{Gradients, Hyper, Slot, State};
+use circuits::segments::{Privacy, SegmentKind, UpdatePort, head, update};
 use circuits::statements::hidden::HiddenSegment;
 use circuits::statements::ties::{self, Ports, Tie};
 use circuits::statements::{
@@ -105,12 +104,22 @@ impl StepProver<'_> {
         let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
         let (inputs, mut instances) = self.genesis_instances(&domain, state, Some(&hedge))?;
         // The new ports are the state's commitments themselves, then those of the weights before.
-        let now = secrets.segments.iter().map(|of| [&of.w, &of.lo]);
-        let new = now.chain(before.iter().map(HiddenWeights::each_ref));
-        let groups = new.flat_map(|[w, lo]| w.chunks(LANES).zip(lo.chunks(LANES)));
-        for (instance, (w, lo)) in instances.iter_mut().zip(groups) {
-            let secret = |of: &[Hiding]| PortBlinding::Secret(of.iter().map(|h| ColumnBlinding::of(h, rows)).collect());
-            (instance.ports[update::NEW_WEIGHTS], instance.ports[update::NEW_LOW]) = (secret(w), secret(lo));
+        let optimizer = self.variant().optimizer;
+        let leaving =
+            update::leaving(optimizer).iter().filter_map(|&port| Some((port, update::port(optimizer, port)?)));
+        let leaving: Vec<_> = leaving.collect();
+        let mut instances_left = instances.iter_mut();
+        for of in secrets.segments.iter().chain(&before) {
+            for (group, instance) in (0..of.w.len() / LANES).zip(&mut instances_left) {
+                for &(port, id) in &leaving {
+                    let hidden = match port {
+                        UpdatePort::NewSlot(slot) => of.slot(optimizer, slot),
+                        _ => &of.w,
+                    };
+                    let of_group = hidden.iter().skip(group * LANES).take(LANES);
+                    instance.ports[id] = PortBlinding::Secret(of_group.map(|h| ColumnBlinding::of(h, rows)).collect());
+                }
+            }
         }
         let tasks = self.cut(SegmentKind::Update, instances);
         let updates = self.execute_all(&tasks, &inputs, progress)?;
@@ -138,7 +147,7 @@ impl StepProver<'_> {
         }
         let update = self.private_update_tasks(at, (state, secrets), &sum, &hyper)?;
         let (mut moved, mut saturations) = (state.clone(), Saturations::default());
-        circuits::ops::sgd::apply(&hyper, &mut moved, &sum, &mut saturations);
+        moved.update(&hyper, &sum, &mut saturations)?;
         Ok((PrivateTasks { contributions, update }, moved))
     }
 
@@ -190,13 +199,16 @@ impl StepProver<'_> {
         let (update_ports, updates) = (hidings(&tasks.update.tasks)?, proofs.collect::<Vec<_>>());
         let expected = secrets.segments.iter().enumerate().map(|(segment, of)| {
             let summands: Vec<&[Hiding]> = of_gradients.iter().map(|of| &of[segment][..]).collect();
-            of.dividends(&hyper, &added(&summands), summands.len())
+            of.entering(&hyper, &added(&summands), summands.len())
         });
-        let (found, expected) = (ties::dividends(&layouts, &update_ports), expected.collect::<Vec<_>>());
-        pairs.tie(&ties::of_update(&found, &expected));
+        let optimizer = self.variant().optimizer;
+        let found = ties::entering(&layouts, optimizer, &update_ports);
+        let expected: Vec<Vec<Vec<Hiding>>> = expected.collect();
+        pairs.tie(&ties::of_update(optimizer, &found, &expected));
         let moved = |(segment, of): (usize, &HiddenSegment)| {
-            let new = |port| layouts.join(&update_ports, port, segment);
-            of.moved(new(update::NEW_WEIGHTS), new(update::NEW_LOW))
+            let new = |which| update::port(optimizer, which).map(|port| layouts.join(&update_ports, port, segment));
+            let w = new(UpdatePort::NewWeights).unwrap_or_default();
+            of.moved(optimizer, w, |slot: Slot| new(UpdatePort::NewSlot(slot)))
         };
         let segments = secrets.segments.iter().enumerate().map(moved).collect();
         let loss = match at.run.disclosure.loss_of(at.step) {

@@ -27,8 +27,7 @@ pub fn train(
         schedule: Schedule::constant(&decimal(rate)).expect("a rate"),
         optimizer: Optimizer::Sgd { momentum: decimal(momentum), weight_decay: decimal("0") },
     };
-    let zeros = || Weights::zeros(config);
-    let state = State { w: seed::weights(config, seed), lo: zeros(), v: zeros() };
+    let state = State::resting(seed::weights(config, seed), Weights::zeros(config), config, recipe.optimizer.kind());
     let mut trainer = Trainer::new(config.clone(), state, recipe).expect("a state of the model");
     for offsets in seed::offsets(config, &corpus, seed, steps * batch).chunks_exact(batch) {
         let sequences: Vec<_> = offsets.iter().map(|&o| seed::window(config, &corpus, o)).collect();

@@ -1,5 +1,6 @@
 //! Whatever clips is counted, and nothing else is.
 
+use circuits::model::OptimizerKind;
 use circuits::{
     arithmetic::fixed::{Class, LOW_BITS, STATE_FRAC, Saturations, shift_round},
     arithmetic::tensor::{Tensor, Wide},
@@ -74,8 +75,7 @@ proptest! {
 
         // The update, from its definition.
         let schedule = Schedule::constant(&format!("{tenths}e-1").parse().unwrap()).unwrap();
-        let zero = || Weights::zeros(&config);
-        let state = State { w: w.clone(), lo: zero(), v: zero() };
+        let state = State::resting(w.clone(), Weights::zeros(&config), &config, OptimizerKind::Sgd);
         let none = "0".parse().unwrap();
         let hyper = Hyper::new(schedule.rates_at(0), &none, &none, 2 * config.context as u64).unwrap();
         let mut trainer =

@@ -10,7 +10,7 @@ use backend::cache::{Cache, Fault, Origin};
 use backend::curve::{CURVE, Params};
 use backend::keys::{Blank, KeyError, VerifyingKey};
 use circuits::model::Config;
-use circuits::segments::{Circuits, Privacy, SegmentKind};
+use circuits::segments::{Circuits, SegmentKind, Variant};
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -30,7 +30,7 @@ pub type KeysDigest = [u8; codec::CHECKSUM_BYTES];
 /// The verifying keys of a model's three circuits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyingKeys {
-    /// Version of the circuits, other for private ones.
+    /// Version of the circuits, other for each variant.
     circuits: u32,
     /// The model's configuration, as JSON.
     #[serde(deserialize_with = "codec::text")]
@@ -111,8 +111,8 @@ pub type Told<'t> = dyn FnMut(usize, usize) + 't;
 impl VerifyingKeys {
     /// Makes the keys of a model.
     pub fn make(params: &Params, circuits: &Circuits, config: &Config, told: &mut Told<'_>) -> Result<Self, KeyError> {
-        let publics = |kind: SegmentKind| kind.publics(circuits.privacy);
-        let of = (circuits.privacy, config);
+        let publics = |kind: SegmentKind| kind.publics(circuits.variant);
+        let of = (circuits.variant, config);
         Self::made_by(of, told, &|kind| VerifyingKey::with_publics(params, circuits.plan(kind), publics(kind)))
     }
 
@@ -123,26 +123,26 @@ impl VerifyingKeys {
         config: &Config,
         told: &mut Told<'_>,
     ) -> Result<Self, KeyError> {
-        let publics = |kind: SegmentKind| kind.publics(circuits.privacy);
-        let of = (circuits.privacy, config);
+        let publics = |kind: SegmentKind| kind.publics(circuits.variant);
+        let of = (circuits.variant, config);
         Self::made_by(of, told, &|kind| VerifyingKey::by_halo2(params, circuits.plan(kind), publics(kind)))
     }
 
     fn made_by(
-        (privacy, config): (Privacy, &Config),
+        (variant, config): (Variant, &Config),
         told: &mut Told<'_>,
         make: &dyn Fn(SegmentKind) -> Result<VerifyingKey, KeyError>,
     ) -> Result<Self, KeyError> {
         let [layer, head, update] = SegmentKind::try_each(make, told)?;
-        Ok(VerifyingKeys { circuits: privacy.circuits(), config: config.to_json(), layer, head, update })
+        Ok(VerifyingKeys { circuits: variant.circuits(), config: config.to_json(), layer, head, update })
     }
 
     /// Bytes of the file of a configuration's keys, none of which is made.
     pub fn file_length(circuits: &Circuits, config: &Config) -> Result<usize, KeysError> {
-        let privacy = circuits.privacy;
-        let blank = |kind: SegmentKind| Blank::of(circuits.plan(kind), kind.publics(privacy));
+        let variant = circuits.variant;
+        let blank = |kind: SegmentKind| Blank::of(circuits.plan(kind), kind.publics(variant));
         let [layer, head, update] = SegmentKind::try_each(&blank, &mut |_, _| {})?;
-        let blank = BlankKeys { circuits: privacy.circuits(), config: config.to_json(), layer, head, update };
+        let blank = BlankKeys { circuits: variant.circuits(), config: config.to_json(), layer, head, update };
         Ok(codec::length::<Self>(&blank)?)
     }
 
@@ -167,22 +167,22 @@ impl VerifyingKeys {
         Ok((file, digest))
     }
 
-    /// The kind of circuits that they are of, if they are of this configuration and of this program's circuits.
-    pub fn privacy(&self, config: &Config) -> Option<Privacy> {
-        Privacy::ALL.into_iter().find(|&privacy| self.are_of(privacy, config))
+    /// The circuits that they are of, if they are of this configuration and of this program's circuits.
+    pub fn variant(&self, config: &Config) -> Option<Variant> {
+        Variant::all().find(|&variant| self.are_of(variant, config))
     }
 
-    /// Whether they are of this configuration and of this program's circuits of a kind.
-    pub fn are_of(&self, privacy: Privacy, config: &Config) -> bool {
-        self.circuits == privacy.circuits() && self.config == config.to_json()
+    /// Whether they are of this configuration and of this program's circuits of a variant.
+    pub fn are_of(&self, variant: Variant, config: &Config) -> bool {
+        self.circuits == variant.circuits() && self.config == config.to_json()
     }
 }
 
 /// Name of the file in a cache that a model's keys are in.
-pub fn file_name(privacy: Privacy, config: &Config) -> String {
+pub fn file_name(variant: Variant, config: &Config) -> String {
     let of_config = codec::digest(b"gradcoin-k-file", config.to_json().as_bytes());
     let name: String = of_config[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("keys-{CURVE}-{}-{}-{name}.bin", config.k(), privacy.circuits())
+    format!("keys-{CURVE}-{}-{}-{name}.bin", config.k(), variant.circuits())
 }
 
 /// Keys, and how they were come by.
@@ -202,8 +202,8 @@ pub struct Loaded {
 pub struct Wanted<'a> {
     /// Parameters.
     pub params: &'a Params,
-    /// The kind of circuits.
-    pub privacy: Privacy,
+    /// Which circuits.
+    pub variant: Variant,
     /// The model.
     pub config: &'a Config,
     /// Digest that the keys must have, where a chain's genesis names it.
@@ -213,7 +213,7 @@ pub struct Wanted<'a> {
 impl Wanted<'_> {
     /// What the keys must be.
     fn expected(&self) -> Result<Option<(KeysDigest, Expected)>, KeysError> {
-        match (pinned(self.privacy, self.config), self.named) {
+        match (pinned(self.variant, self.config), self.named) {
             (Some(pinned), Some(named)) if pinned != named => Err(KeysError::Conflict),
             (Some(pinned), _) => Ok(Some((pinned, Expected::Pinned))),
             (None, named) => Ok(named.map(|digest| (digest, Expected::Named))),
@@ -245,7 +245,7 @@ impl Wanted<'_> {
         };
         let keys = VerifyingKeys::make(self.params, circuits, self.config, told)?;
         let file = self.vouched(&keys, expected)?;
-        let not_written = cache.and_then(|cache| cache.write(&file_name(self.privacy, self.config), &[&file]).err());
+        let not_written = cache.and_then(|cache| cache.write(&file_name(self.variant, self.config), &[&file]).err());
         Ok(Loaded { keys, origin, expected: by, not_written })
     }
 
@@ -262,11 +262,11 @@ impl Wanted<'_> {
         if VerifyingKeys::make(self.params, circuits, self.config, &mut |_, _| {})? != keys {
             return Err(KeysError::Differ);
         }
-        let (file, name) = (self.vouched(&keys, expected)?, file_name(self.privacy, self.config));
+        let (file, name) = (self.vouched(&keys, expected)?, file_name(self.variant, self.config));
         let origin = match Origin::of(cache.map(|cache| cache.read(&name, MOST))) {
             Ok(found) if found == file => Origin::Cache,
             Ok(found) => match decode(&found) {
-                Ok(found) if found.are_of(self.privacy, self.config) => {
+                Ok(found) if found.are_of(self.variant, self.config) => {
                     return Err(KeysError::Exchanged(cache.map_or_else(PathBuf::new, |cache| cache.path(&name))));
                 }
                 Ok(_) => Origin::Replaced(Fault::Foreign),
@@ -280,7 +280,7 @@ impl Wanted<'_> {
     }
 
     fn read(&self, cache: &Cache, expected: Option<(KeysDigest, Expected)>) -> Result<Option<VerifyingKeys>, Fault> {
-        let name = file_name(self.privacy, self.config);
+        let name = file_name(self.variant, self.config);
         let bytes = match expected {
             Some((_, Expected::Pinned)) => cache.read(&name, MOST)?,
             _ => cache.read_private(&name, MOST)?,
@@ -289,13 +289,13 @@ impl Wanted<'_> {
         let digest = *bytes.last_chunk().ok_or(Fault::Size)?;
         let keys = decode(&bytes)?;
         // The digest is that of what was decoded: decoding compares it.
-        if !keys.are_of(self.privacy, self.config) || expected.is_some_and(|(expected, _)| expected != digest) {
+        if !keys.are_of(self.variant, self.config) || expected.is_some_and(|(expected, _)| expected != digest) {
             return Err(Fault::Foreign);
         }
         for kind in SegmentKind::ALL {
             let key = keys.of(kind);
-            let fits = key.shape.k == self.params.k() && key.shape.publics == kind.publics(self.privacy);
-            if !fits || key.shape.ports.len() != kind.ports(self.privacy) || key.check_consistent().is_err() {
+            let fits = key.shape.k == self.params.k() && key.shape.publics == kind.publics(self.variant);
+            if !fits || key.shape.ports.len() != kind.ports(self.variant) || key.check_consistent().is_err() {
                 return Err(Fault::Points);
             }
         }

@@ -2,29 +2,38 @@
 
 use super::KeysDigest;
 use circuits::model::Config;
-use circuits::segments::Privacy;
+use circuits::model::OptimizerKind;
+use circuits::segments::{Privacy, Variant};
 
-/// By preset: of public circuits.
+/// By preset: of public circuits with SGD.
 const PUBLIC: [(Config, KeysDigest); 3] = [
     (Config::NANO, bytes("107f2f771d3295800ef16dfb001aa81ca0a729a72a85846535efd985eeb326db")),
     (Config::MICRO, bytes("cea2c4816625fd224023a759cd21f58a0f64d2010e4079334d9f458777acdf6f")),
     (Config::MINI, bytes("7dd0115221f8e1fac31d6c10eb2ebd2f46319db7672ffcb063daf86bfc23b96c")),
 ];
 
-/// Of private ones.
+/// Of private ones with SGD.
 const PRIVATE: [(Config, KeysDigest); 3] = [
     (Config::NANO, bytes("9d8b1edb7931a83640ee1f17e53b40dc9986171301937c621712033985845a72")),
     (Config::MICRO, bytes("b3641b2a9fa6a611d695f7e0cef0173325feca62f5a4349dd9b8ce29ff01fa7b")),
     (Config::MINI, bytes("2d9180e4bf42b1ea57141a649cc14074820fedf8a3950f1a91a7f7980ed76c8d")),
 ];
 
+/// Of public circuits with AdamW.
+const PUBLIC_ADAMW: [(Config, KeysDigest); 0] = [];
+
+/// Of private ones with AdamW.
+const PRIVATE_ADAMW: [(Config, KeysDigest); 0] = [];
+
 /// The digest of the keys of a preset.
-pub fn pinned(privacy: Privacy, config: &Config) -> Option<KeysDigest> {
-    let pinned = match privacy {
-        Privacy::Public => PUBLIC,
-        Privacy::Private => PRIVATE,
+pub fn pinned(variant: Variant, config: &Config) -> Option<KeysDigest> {
+    let pinned: &[(Config, KeysDigest)] = match (variant.privacy, variant.optimizer) {
+        (Privacy::Public, OptimizerKind::Sgd) => &PUBLIC,
+        (Privacy::Private, OptimizerKind::Sgd) => &PRIVATE,
+        (Privacy::Public, OptimizerKind::AdamW) => &PUBLIC_ADAMW,
+        (Privacy::Private, OptimizerKind::AdamW) => &PRIVATE_ADAMW,
     };
-    pinned.into_iter().find(|(preset, _)| preset == config).map(|(_, digest)| digest)
+    pinned.iter().find(|(preset, _)| preset == config).map(|(_, digest)| *digest)
 }
 
 /// Of hexadecimal digits; what is wrong with them stops the build.

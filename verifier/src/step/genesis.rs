@@ -4,54 +4,61 @@ use super::wires::encode;
 use super::{StepVerifier, named};
 use crate::batch::Batch;
 use crate::error::{Part, StepError};
-use backend::curve::Params;
-use circuits::model::Slot;
-use circuits::segments::{Privacy, update};
+use backend::curve::{Params, Point};
+use circuits::model::{Hyper, Slot};
+use circuits::segments::{Privacy, UpdatePort, update};
 use circuits::statements::domain::Place;
-use circuits::statements::{Encoding, GenesisProof, StateCommitments, check_instances, commit_movement, commit_whole};
+use circuits::statements::{GenesisProof, StateCommitments, check_instances, commit_movement, commit_whole};
 
 impl StepVerifier {
     /// Checks all of a genesis proof of this state but the claims that it adds to `batch`.
     ///
-    /// An update leaves weights of 17 bits and low parts of 24, whatever enters it: they are made of limbs (`ops/sgd`). So
-    /// weights that are the new ones of any update are in range, and a movement between two such has 42 bits. The updates'
-    /// contexts are of a domain of its own, so that no step's update passes for them. The opening shows that the commitments
-    /// have blind 1.
+    /// An update leaves weights of 17 bits and low parts of 24, whatever enters it: they are made of limbs (`ops/sgd`,
+    /// `ops/adamw`), and so are AdamW's moments. So what is left by any update is in range, and a movement between two such
+    /// weights has 42 bits. The updates' contexts are of a domain of its own, so that no step's update passes for them. The
+    /// opening shows that the commitments have blind 1.
     pub fn genesis(
         &self,
         batch: &mut Batch<'_>,
         state: &StateCommitments,
         proof: &GenesisProof,
     ) -> Result<(), StepError> {
-        state.check(&self.spec_config)?;
+        let optimizer = self.variant.optimizer;
+        state.check(&self.spec_config, optimizer)?;
         check_instances(proof.instances_per_proof)?;
         let domain = GenesisProof::domain(&self.spec_config, state);
         let statement = (&domain, proof.instances_per_proof);
         let places = self.genesis_places(state);
-        let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates))?;
+        let identity = Hyper::identity(optimizer);
+        let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates), &identity)?;
         let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
         for (segment, claimed) in state.segments.iter().enumerate() {
             let refused = |port| StepError::Genesis { segment, port };
-            let is = |port: usize, claimed: &[Encoding]| encode(&self.layouts.join(now, port, segment)) == claimed;
-            if !is(update::NEW_WEIGHTS, &claimed.w) {
+            let new = |ports: &[Vec<Vec<Point>>], which| {
+                update::port(optimizer, which).map(|port| self.layouts.join(ports, port, segment))
+            };
+            if encode(&new(now, UpdatePort::NewWeights).unwrap_or_default()) != claimed.w {
                 return Err(refused("weights"));
             }
-            if !is(update::NEW_LOW, claimed.slot(Slot::Low)) {
-                return Err(refused(Slot::Low.name()));
+            for &slot in optimizer.slots() {
+                let Some(points) = new(now, UpdatePort::NewSlot(slot)) else { continue };
+                if encode(&points) != claimed.slot(slot) {
+                    return Err(refused(slot.name()));
+                }
             }
             if before.is_empty() {
                 continue;
             }
             // What moved to these weights: both ends are shown.
-            let new = |port: usize| self.layouts.join(before, port, segment);
-            let (w, lo) = (new(update::NEW_WEIGHTS), new(update::NEW_LOW));
-            let after = claimed.decode().map_err(StepError::Commitments)?;
+            let of_before = |which| new(before, which).unwrap_or_default();
+            let (w, lo) = (of_before(UpdatePort::NewWeights), of_before(UpdatePort::NewSlot(Slot::Low)));
+            let after = claimed.decode(optimizer).map_err(StepError::Commitments)?;
             let moved = commit_movement(commit_whole(&w, &lo), after.whole(), &self.blind);
             if encode(&moved) != claimed.slot(Slot::Momentum) {
                 return Err(refused(Slot::Momentum.name()));
             }
         }
-        match self.privacy {
+        match self.variant.privacy {
             Privacy::Public => self.outputs(batch, &[], state, &proof.canonical),
             // They are those of proofs, which were verified: nothing else needs to be shown.
             Privacy::Private if proof.canonical.is_empty() => Ok(()),
@@ -63,7 +70,7 @@ impl StepVerifier {
     fn genesis_places(&self, state: &StateCommitments) -> Vec<Place> {
         let before = |(segment, group): (usize, usize)| Place::Before { segment: segment as u32, group: group as u32 };
         let mut places = self.update_places();
-        if !state.at_rest(&self.blind) {
+        if !state.unmoved(&self.blind) {
             places.extend(self.layouts.updates().into_iter().map(before));
         }
         places

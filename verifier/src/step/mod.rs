@@ -25,13 +25,13 @@ use crate::proof::{Ports, instances};
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point, PointSum};
 use backend::ports::{commit_canonical, sum};
-use circuits::model::{Config, Spec};
-use circuits::ops::sgd::Hyper;
-use circuits::segments::{Circuits, Privacy, SegmentKind, head};
+use circuits::model::{Config, Hyper, Spec};
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant, head, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::ties;
 use circuits::statements::{Bundle, Contribution, Encoding, Layouts, Run, StateCommitments, check_instances};
 use group::{Curve, CurveAffine};
+use plonkish::field;
 use sequences::{matches_assigned, matches_leaves, shows_assigned};
 use std::collections::BTreeMap;
 use wires::{decode, encode_ports, equal, paired};
@@ -39,7 +39,7 @@ use wires::{decode, encode_ports, equal, paired};
 /// Verifies steps of a model, with the keys of its three circuits.
 pub struct StepVerifier {
     spec_config: Config,
-    privacy: Privacy,
+    variant: Variant,
     layouts: Layouts,
     /// Commitment of a zero column: what a blind of 1 adds.
     blind: Point,
@@ -116,21 +116,21 @@ pub struct CheckedContribution {
 }
 
 impl StepVerifier {
-    /// Makes the keys of a configuration's public circuits.
+    /// Makes the keys of a configuration's public circuits with SGD.
     pub fn new(params: &Params, config: &Config) -> Result<Self, StepError> {
-        Self::of(params, Privacy::Public, config)
+        Self::of(params, Variant::default(), config)
     }
 
-    /// The same of a kind of circuits.
-    pub fn of(params: &Params, privacy: Privacy, config: &Config) -> Result<Self, StepError> {
-        let circuits = Circuits::of(&Spec::new(config.clone()), privacy);
+    /// The same of a variant of the circuits.
+    pub fn of(params: &Params, variant: impl Into<Variant>, config: &Config) -> Result<Self, StepError> {
+        let circuits = Circuits::of(&Spec::new(config.clone()), variant.into());
         let keys = VerifyingKeys::make(params, &circuits, config, &mut |_, _| {}).map_err(StepError::Key)?;
         Self::with_keys(params, config, keys)
     }
 
     /// The same from keys of the configuration.
     pub fn with_keys(params: &Params, config: &Config, keys: VerifyingKeys) -> Result<Self, StepError> {
-        let privacy = keys.privacy(config).ok_or(StepError::Keys)?;
+        let variant = keys.variant(config).ok_or(StepError::Keys)?;
         for kind in SegmentKind::ALL {
             keys.of(kind).check_consistent().map_err(StepError::Key)?;
         }
@@ -138,7 +138,7 @@ impl StepVerifier {
         let (layouts, digest) = (Layouts::new(config), keys.digest()?);
         Ok(StepVerifier {
             spec_config: config.clone(),
-            privacy,
+            variant,
             layouts,
             blind,
             keys,
@@ -164,9 +164,9 @@ impl StepVerifier {
         &self.digest
     }
 
-    /// The kind of circuits that the keys are of.
-    pub fn privacy(&self) -> Privacy {
-        self.privacy
+    /// The circuits that the keys are of.
+    pub fn variant(&self) -> Variant {
+        self.variant
     }
 
     /// The configuration that the keys are of.
@@ -184,7 +184,7 @@ impl StepVerifier {
         bundle: &Bundle,
         sequences: Option<&[Vec<Vec<u8>>]>,
     ) -> Result<Verified, StepError> {
-        if run.check()? != self.spec_config || run.disclosure.privacy() != self.privacy {
+        if run.check()? != self.spec_config || run.variant() != self.variant {
             return Err(StepError::Keys);
         }
         if bundle.run != *run {
@@ -196,7 +196,7 @@ impl StepVerifier {
         if bundle.before != *before {
             return Err(StepError::Before { step: number });
         }
-        bundle.before.check(&self.spec_config)?;
+        bundle.before.check(&self.spec_config, self.variant.optimizer)?;
         count("contributions", run.accumulate as usize, bundle.contributions.len())?;
         if let Some(assigned) = sequences {
             count("assigned batches", run.accumulate as usize, assigned.len())?;
@@ -219,7 +219,12 @@ impl StepVerifier {
             };
             let mut of_contribution = self.contribution_and_pairs(batch, claimed, contribution)?;
             if let Some(leaves) = leaves.next() {
-                of_contribution.pairs.extend(matches_leaves(self.privacy, index, &of_contribution.batches, leaves)?);
+                of_contribution.pairs.extend(matches_leaves(
+                    self.variant.privacy,
+                    index,
+                    &of_contribution.batches,
+                    leaves,
+                )?);
             }
             if let Some(assigned) = sequences.and_then(|s| s.get(index as usize)) {
                 matches_assigned(params, index, &of_contribution.batches, assigned)?;
@@ -231,7 +236,7 @@ impl StepVerifier {
         let claimed =
             ClaimedUpdate { domain: &domain, hyper: &hyper, before, instances_per_proof: run.instances_per_proof };
         let (after, of_update) = self.update_and_pairs(batch, claimed, &checked, &bundle.updates)?;
-        match (self.privacy, &bundle.private) {
+        match (self.variant.privacy, &bundle.private) {
             (Privacy::Public, None) => {
                 self.outputs(batch, &checked, &after, &bundle.canonical)?;
                 let loss = Some(checked.iter().map(|c| c.loss).sum());
@@ -254,7 +259,7 @@ impl StepVerifier {
         claimed: Claimed<'_>,
         contribution: &Contribution,
     ) -> Result<CheckedContribution, StepError> {
-        if self.privacy == Privacy::Private {
+        if self.variant.privacy == Privacy::Private {
             return Err(StepError::Keys);
         }
         self.contribution_and_pairs(batch, claimed, contribution)
@@ -269,7 +274,7 @@ impl StepVerifier {
     ) -> Result<CheckedContribution, StepError> {
         let Claimed { domain, index, before, sequences, instances_per_proof } = claimed;
         let layers = self.spec_config.layers;
-        let public = self.privacy == Privacy::Public;
+        let public = self.variant.privacy == Privacy::Public;
         count("losses", if public { sequences } else { 0 }, contribution.losses.len())?;
         let of_layer = |i: usize| {
             let (sequence, layer) = ((i / layers) as u32, (i % layers) as u32);
@@ -320,7 +325,7 @@ impl StepVerifier {
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<StateCommitments, StepError> {
-        if self.privacy == Privacy::Private {
+        if self.variant.privacy == Privacy::Private {
             return Err(StepError::Keys);
         }
         Ok(self.update_and_pairs(batch, claimed, contributions, updates)?.0)
@@ -335,33 +340,41 @@ impl StepVerifier {
         updates: &[Vec<u8>],
     ) -> Result<(StateCommitments, Pairs), StepError> {
         let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
+        let optimizer = self.variant.optimizer;
+        if hyper.kind() != optimizer {
+            return Err(StepError::Keys);
+        }
         let places = self.update_places();
-        let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates))?;
-        let before = before.decode().map_err(StepError::Commitments)?;
+        let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates), hyper)?;
+        let before = before.decode(optimizer).map_err(StepError::Commitments)?;
         let mut expected = vec![];
         for segment in 0..self.layouts.segments() {
-            let state = before.get(segment).ok_or(StepError::Dividends { segment })?;
+            let state =
+                before.get(segment).ok_or(StepError::Entering { segment, port: update::entering(optimizer)[0] })?;
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
             let summed = (&total[..], contributions.len());
-            expected.push(state.dividends(hyper, summed, &self.blind).map_err(StepError::Commitments)?);
+            expected.push(state.entering(hyper, summed, &self.blind).map_err(StepError::Commitments)?);
         }
-        let found = ties::dividends(&self.layouts, &ports);
-        let ties = ties::of_update(&found, &expected);
-        let pairs = if self.privacy == Privacy::Public { equal(0, &ties)? } else { paired(0, &ties)? };
-        let after = self.layouts.state_after(&before, &ports, &self.blind).map_err(StepError::Commitments)?;
+        let found = ties::entering(&self.layouts, optimizer, &ports);
+        let ties = ties::of_update(optimizer, &found, &expected);
+        let pairs = if self.variant.privacy == Privacy::Public { equal(0, &ties)? } else { paired(0, &ties)? };
+        let after =
+            self.layouts.state_after(optimizer, &before, &ports, &self.blind).map_err(StepError::Commitments)?;
         Ok((after, pairs))
     }
 
-    /// Adds update proofs in a domain to the batch; gives the ports of all `places`.
+    /// Adds update proofs in a domain, with these integers, to the batch; gives the ports of all `places`.
     fn update_ports(
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
         (domain, instances_per_proof): (&Domain, u32),
         (places, updates): (&[Place], &[Vec<u8>]),
+        hyper: &Hyper,
     ) -> Result<Ports, StepError> {
-        let of_update = |i: usize| vec![domain.context(places[i])];
+        let integers: Vec<F> = hyper.publics().into_iter().map(field).collect();
+        let of_update = |i: usize| integers.iter().copied().chain([domain.context(places[i])]).collect();
         let of_all = (places.len(), instances_per_proof);
         self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)
     }

@@ -33,7 +33,7 @@ fn untied(contribution: u32, wired: Wired) -> StepError {
         Wired::State(place) => StepError::State { contribution, place, port: "weights" },
         Wired::Boundary { sequence, boundary } => StepError::Wire { contribution, sequence, boundary },
         Wired::Leaf { sequence } => StepError::LeafWire { contribution, sequence },
-        Wired::Dividends { segment } => StepError::Dividends { segment },
+        Wired::Entering { segment, port } => StepError::Entering { segment, port },
     }
 }
 

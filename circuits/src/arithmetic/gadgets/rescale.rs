@@ -18,10 +18,11 @@
 //! | 4 | `(1 − end²)·extra = 0`: limbs beyond `bits + s` only when saturated |
 //! | 2 to 4 | the top limb of the result is narrow, unless saturated |
 
+use super::ends::Ends;
 use super::limbs::{Limbs, limb_count};
 use super::slab::{Placed, Slab};
 use backend::{Builder, Cells, Expr, Local};
-use plonkish::{BlockId, Case, Col, Interval, Kind, LIMB_BITS};
+use plonkish::{BlockId, Col, Kind, LIMB_BITS};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -135,12 +136,14 @@ impl Rescale {
         // A limb to spare also says that the top limb of a result in range is narrow.
         let shares = spare != 0 && extra > 0;
         let x_of_cells = self.dividend(&u, end, shares);
-        let lane = RescaledLane { block, name: name.into(), rows: rows.clone(), upper, end, spare, x: x_of_cells };
+        let ends = Ends::new(block, name, rows.clone(), upper.clone(), (end, self.bits));
+        let lane = RescaledLane { ends, upper, x: x_of_cells };
         let cells = Columns { u: u.clone(), end, narrow: shares.then_some(spare) };
+        let assigned_rows = rows.clone();
         b.assign(block, move |values, assigned| {
-            rows.clone().for_each(|row| cells.set(assigned, row, self, x(values, row)));
+            assigned_rows.clone().for_each(|row| cells.set(assigned, row, self, x(values, row)));
         });
-        let (rows, is_in_range) = (lane.rows.clone(), lane.is_in_range());
+        let is_in_range = lane.ends.is_in_range();
         if let Some(end) = end {
             let few = end.cur() * (Expr::int(1) - end.cur()) * (Expr::int(1) + end.cur());
             b.gate(block, &format!("{name}: end is -1, 0 or 1"), few, rows.clone());
@@ -225,38 +228,17 @@ impl Columns {
 /// One placed division per row of a block.
 #[derive(Clone, Debug)]
 pub struct RescaledLane {
-    block: BlockId,
-    name: String,
-    rows: Range<usize>,
+    /// The result.
+    ends: Ends,
     /// Limbs of `y + 2^(bits−1)` when the division does not saturate.
     pub upper: Limbs,
-    /// 1 and −1 at the ends of the range, where the division can saturate.
-    end: Option<Col>,
-    /// Bits that the top limb of a result in range has to spare.
-    spare: u32,
     /// `x`, of degree at most 3. The caller must constrain it.
     pub x: Local,
 }
 
 impl RescaledLane {
-    /// 1 or 0.
-    fn is_in_range(&self) -> Local {
-        self.end.map_or(Expr::int(1), |end| Expr::int(1) - end.cur().square())
-    }
-
-    /// The part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: theirs when nothing saturates, else all ones or all
-    /// zeros.
+    /// The part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: see [`Ends::part`].
     pub fn part<V>(&self, b: &mut Builder<V>, limbs: &Limbs) -> Local {
-        let Some(end) = self.end else { return limbs.value() };
-        let full = LIMB_BITS * limbs.columns().len() as u32;
-        let bits = if limbs.top() == self.upper.top() { full - self.spare } else { full };
-        // 2 at the upper end.
-        let twice = end.cur() * (end.cur() + Expr::int(1));
-        let value = self.is_in_range() * limbs.value() + (twice * (Expr::pow2(bits) - Expr::int(1))).halved();
-        let narrow = (self.upper.top(), Interval::unsigned(LIMB_BITS - self.spare));
-        let case = |flag: i128, narrower: Vec<_>| Case { flag, narrower };
-        let cases = [case(0, vec![narrow]), case(1, vec![]), case(-1, vec![])];
-        let name = format!("{}: the quotient or the end of its range", self.name);
-        b.by_cases(self.block, &name, (value, end), &cases, self.rows.clone())
+        self.ends.part(b, limbs)
     }
 }

@@ -1,54 +1,13 @@
 //! The update of one element, and the integers that it takes of the run.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::{
     arithmetic::decimal::Decimal,
     arithmetic::fixed::{Class, STATE_BITS, STATE_FRAC, Saturations, rescale, split, whole},
     model::{MAX_RATE, Rates, Schedule},
+    ops::hyper::{HyperError, kept},
 };
-
-/// Hyper-parameters outside the ranges of the update.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum HyperError {
-    /// P lies in `1..2^24`.
-    #[error("the number of predictions {0} is not between 1 and 2^24 - 1")]
-    Predictions(u64),
-    /// The learning rate is at most 1.
-    #[error("the learning rate {0}/2^36 is above 1")]
-    Rate(u64),
-    /// Momentum stays below 1, also when it is rounded to frac 36.
-    #[error("the momentum {0} is 1 or more, or would be rounded to 1; the largest is 0.99999999999")]
-    Momentum(Decimal),
-    /// Weight decay is at most 1.
-    #[error("the weight decay {0} is above 1")]
-    Decay(Decimal),
-    /// A movement is carried on in proportion to the rates; sixteen times in one step is no schedule.
-    #[error("the learning rate grows from {before}/2^36 to {now}/2^36 in one step, more than sixteenfold")]
-    Growth {
-        /// Of the step before, frac 36.
-        before: u64,
-        /// Of the step, frac 36.
-        now: u64,
-    },
-    /// A number that is not 0 must not become 0.
-    #[error("the {name} {found} would be rounded to 0{over}; the smallest possible value is {least}", over = over(.predictions))]
-    Small {
-        /// What it is.
-        name: &'static str,
-        /// As written.
-        found: Decimal,
-        /// Predictions of a step, where it depends on them.
-        predictions: Option<u64>,
-        /// The smallest that can be held, of three digits.
-        least: Decimal,
-    },
-}
-
-fn over(predictions: &Option<u64>) -> String {
-    predictions.map_or(String::new(), |p| format!(" over {p} predictions per step"))
-}
 
 /// The integers of an update, which every verifier derives from the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,28 +61,17 @@ pub fn check_rounding(
 ) -> Result<(), HyperError> {
     let hyper = |rate| Hyper::new(Rates::constant(rate), momentum, weight_decay, predictions);
     let ((peak, _), p) = (schedule.peak(), u128::from(predictions));
-    let lost = |written: &Decimal, held: u64| *written != Decimal::ZERO && held == 0;
-    let small = |name, found: &Decimal, predictions, (numerator, denominator)| {
-        Err(HyperError::Small { name, found: *found, predictions, least: Decimal::at_least(numerator, denominator) })
-    };
-    if lost(rate, hyper(peak)?.lambda) {
-        return small("learning rate", rate, Some(predictions), (p.div_ceil(2), 1 << 36));
-    }
-    if schedule.floor() != 0 && hyper(schedule.floor())?.lambda == 0 {
-        let share = (p.div_ceil(2), u128::from(peak));
+    kept(("learning rate", rate, Some(predictions)), hyper(peak)?.lambda, (p.div_ceil(2), 1 << 36))?;
+    if schedule.floor() != 0 {
         let found = Decimal::at_least(schedule.floor().into(), u128::from(peak));
-        return small("floor", &found, Some(predictions), share);
+        let held = hyper(schedule.floor())?.lambda;
+        kept(("floor", &found, Some(predictions)), held, (p.div_ceil(2), u128::from(peak)))?;
     }
     if peak == 0 {
         return Ok(());
     }
-    if lost(momentum, hyper(peak)?.mu) {
-        return small("momentum", momentum, None, (1, 1 << (STATE_FRAC + 1)));
-    }
-    if lost(weight_decay, hyper(peak)?.omega) {
-        return small("weight decay", weight_decay, None, (1, 2 * u128::from(peak)));
-    }
-    Ok(())
+    kept(("momentum", momentum, None), hyper(peak)?.mu, (1, 1 << (STATE_FRAC + 1)))?;
+    kept(("weight decay", weight_decay, None), hyper(peak)?.omega, (1, 2 * u128::from(peak)))
 }
 
 /// One element of the state.
@@ -189,7 +137,7 @@ mod tests {
             let mut s = Saturations::default();
             let g = g >> shift;
             let next = element(&Hyper { lambda, mu, omega }, e, g, &mut s);
-            prop_assert!(Class::Weight.contains(next.w) && Slot::Momentum.contains(next.v));
+            prop_assert!(Class::Weight.contains(next.w) && Slot::Momentum.contains(next.v.into()));
             prop_assert!((0..1 << 24).contains(&next.lo));
             prop_assert_eq!(next.whole(), e.whole() + next.v);
         }

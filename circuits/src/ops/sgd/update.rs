@@ -4,30 +4,17 @@ use super::reference::{Element, Hyper, element};
 use crate::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::{Tensor, Wide},
-    model::{Gradients, State},
 };
 
 /// Updates one tensor's weights, low parts and momentum in place.
-pub fn tensor_update(
-    hyper: &Hyper,
-    w: &mut Tensor,
-    lo: &mut Tensor,
-    v: &mut Tensor,
-    g: &Wide,
-    saturations: &mut Saturations,
-) {
+///
+/// # Panics
+/// If the shapes differ.
+pub fn apply(hyper: &Hyper, w: &mut Tensor, lo: &mut Tensor, v: &mut Tensor, g: &Wide, saturations: &mut Saturations) {
     assert!(w.shape() == g.shape() && lo.shape() == g.shape() && v.shape() == g.shape(), "sgd: shapes differ");
     for (i, &g) in g.data.iter().enumerate() {
         let old = Element { w: w.data[i], lo: lo.data[i], v: v.data[i] };
         let new = element(hyper, old, g, saturations);
         (w.data[i], lo.data[i], v.data[i]) = (new.w, new.lo, new.v);
-    }
-}
-
-/// Updates a whole state.
-pub fn apply(hyper: &Hyper, state: &mut State, gradients: &Gradients, saturations: &mut Saturations) {
-    let slots = state.w.iter_mut().zip(state.lo.iter_mut()).zip(state.v.iter_mut());
-    for (((w, lo), v), g) in slots.zip(gradients.iter()) {
-        tensor_update(hyper, w, lo, v, g, saturations);
     }
 }

@@ -17,7 +17,7 @@ pub struct Audited {
     /// Version of the circuits.
     pub circuit_version: u32,
     /// Of public or of private runs.
-    pub kind: &'static str,
+    pub kind: String,
     /// What it is made of.
     pub report: Report,
     /// Rows of blinding factors.
@@ -33,7 +33,7 @@ pub struct Audited {
     /// What enters, what is claimed, what is free.
     pub roles: Roles,
     /// What its ports are wired to.
-    pub wires: &'static [Wire],
+    pub wires: Vec<Wire>,
     /// What documents its ops.
     pub readmes: Vec<ReadmeOf>,
     /// What a search found, if there was one.

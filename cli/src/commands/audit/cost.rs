@@ -8,7 +8,7 @@ use crate::ui::Output;
 use audit::Cost;
 use backend::keys::{Item, Shape};
 use circuits::model::{Config, Spec};
-use circuits::segments::{Circuits, Privacy, SegmentKind};
+use circuits::segments::{Circuits, SegmentKind, Variant};
 use circuits::statements::{Extent, StepSize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -25,9 +25,9 @@ pub struct DiffArgs {
 }
 
 /// What the circuits of a configuration and the proofs of a step of batch 1 cost.
-pub fn of(config: Config, privacy: Privacy) -> Result<Value, CliError> {
+pub fn of(config: Config, variant: Variant) -> Result<Value, CliError> {
     let spec = Spec::new(config);
-    let circuits = Circuits::of(&spec, privacy);
+    let circuits = Circuits::of(&spec, variant);
     let size = StepSize::of(&spec.config, &circuits, Extent::default())?;
     let mut of_circuits = Map::new();
     for (kind, count) in SegmentKind::ALL.into_iter().zip(size.instances) {
@@ -49,7 +49,7 @@ pub fn of(config: Config, privacy: Privacy) -> Result<Value, CliError> {
     }
     let StepSize { columns, cells, assigned, proof_bytes, .. } = size;
     let step = json!({ "columns": columns, "cells": cells, "assigned": assigned, "proof_bytes": proof_bytes });
-    let digest = verifier::keys::pinned(privacy, &spec.config).map(|digest| hex(&digest));
+    let digest = verifier::keys::pinned(variant, &spec.config).map(|digest| hex(&digest));
     Ok(json!({ "circuits": of_circuits, "step": step, "pinned_keys_digest": digest }))
 }
 
@@ -99,7 +99,7 @@ fn costs(side: &str) -> Result<Value, CliError> {
         let by_name = side.split(',').map(|name| {
             let config = Config::preset(name)
                 .map_err(|_| CliError::Usage(format!("{side} is neither a file nor the name of a preset")))?;
-            Ok((name.to_owned(), of(config, Privacy::Public)?))
+            Ok((name.to_owned(), of(config, Variant::default())?))
         });
         return Ok(Value::Object(by_name.collect::<Result<_, CliError>>()?));
     }
@@ -107,7 +107,7 @@ fn costs(side: &str) -> Result<Value, CliError> {
         .map_err(|e| CliError::file(path)(FileError::Json(e.to_string())))?;
     match json.get("costs") {
         Some(costs) => Ok(costs.clone()),
-        None => Ok(json!({ side: of(model_dir::read_config(path)?, Privacy::Public)? })),
+        None => Ok(json!({ side: of(model_dir::read_config(path)?, Variant::default())? })),
     }
 }
 

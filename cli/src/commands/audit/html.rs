@@ -62,7 +62,7 @@ fn summary(audited: &Audited) -> Markup {
     let margin = |margin: &Margin| format!("{} bits ({})", margin.bits, margin.place);
     let rows = [
         ("circuit version", audited.circuit_version.to_string()),
-        ("of runs that are", audited.kind.to_owned()),
+        ("of runs that are", audited.kind.clone()),
         ("key", audited.key_digest.clone()),
         (
             "rows",

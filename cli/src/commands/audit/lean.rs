@@ -14,8 +14,8 @@ use verifier::Oracle;
 /// Proves the subject's values, and writes down what halo2's verifier makes of it. `model` and the circuit name the file's
 /// namespace.
 pub fn fixture(params: &Params, subject: &Subject, model: &str) -> Result<String, CliError> {
-    let Subject { privacy, kind, plan, witness, publics } = subject;
-    let verifying = VerifyingKey::with_publics(params, plan, kind.publics(*privacy))?;
+    let Subject { variant, kind, plan, witness, publics } = subject;
+    let verifying = VerifyingKey::with_publics(params, plan, kind.publics(*variant))?;
     let key = ProverKey::new(params, plan, verifying)?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|_| prover::ProveError::NoRandomness)?;
@@ -28,7 +28,7 @@ pub fn fixture(params: &Params, subject: &Subject, model: &str) -> Result<String
     let ports = plan.ports.iter().enumerate().map(blinding).collect();
     let mut publics = publics.clone();
     // The context, which no cell equals.
-    publics.resize(kind.publics(*privacy), F::from(1));
+    publics.resize(kind.publics(*variant), F::from(1));
     let instance = ProofInstance { witness: witness.clone(), publics, ports };
     let proof = prove(params, &key, vec![instance], &mut |_| {})?;
     // A file's name, where the model is one; the circuit's begins with a letter.

@@ -2,17 +2,17 @@
 //! it are refused, not passed over.
 
 use super::pace;
-use crate::commands::train::OptimizerKind;
 use crate::error::CliError;
 use crate::files::{self, MAX_CORPUS};
 use crate::format::{hex, plural};
 use crate::node_link::{DEFAULT_DIR, dir_option};
+use crate::training_args::{OptimizerArgs, plain};
 use crate::ui::Ui;
 use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Optimizer, Schedule, check_corpus};
+use circuits::model::{Config, Optimizer, OptimizerKind, Schedule, check_corpus};
 use circuits::statements::{MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
@@ -56,18 +56,14 @@ pub struct Start {
     /// Sequences per contribution in a new chain [default: 1]
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
-    /// Learning rate of a new chain [default: 0.1]
+    /// Learning rate of a new chain [default: 0.1 with sgd, 0.001 with adamw]
     #[arg(long)]
     pub lr: Option<Decimal>,
-    /// Optimizer of a new chain [default: sgd]
-    #[arg(long, value_enum)]
-    pub optimizer: Option<OptimizerKind>,
+    #[command(flatten)]
+    pub optimizer: OptimizerArgs,
     /// Most instances of a circuit that share a proof in a new chain [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_INSTANCES_PER_PROOF)))]
     pub instances_per_proof: Option<u32>,
-    /// Momentum of a new chain, below 1 [default: 0.9]
-    #[arg(long)]
-    pub momentum: Option<Decimal>,
     /// Seed of a new chain's first weights [default: 1]
     #[arg(long)]
     pub seed: Option<u64>,
@@ -168,12 +164,12 @@ impl Start {
             Some(given) => Ok(given),
             None => default.parse().map_err(|_| CliError::Usage(format!("{default} is not a number"))),
         };
-        let (lr, batch) = (decimal(self.lr, "0.1")?, self.batch.unwrap_or(1));
-        let optimizer = match self.optimizer.unwrap_or_default() {
-            OptimizerKind::Sgd => {
-                Optimizer::Sgd { momentum: decimal(self.momentum, "0.9")?, weight_decay: Decimal::ZERO }
-            }
+        let optimizer = self.optimizer.of("0.9")?;
+        let usual = match optimizer.kind() {
+            OptimizerKind::Sgd => "0.1",
+            OptimizerKind::AdamW => "0.001",
         };
+        let (lr, batch) = (decimal(self.lr, usual)?, self.batch.unwrap_or(1));
         let instances_per_proof = self.instances_per_proof.unwrap_or(MAX_INSTANCES_PER_PROOF);
         let schedule = schedule(config, (&lr, &optimizer), (batch, contributors))?;
         let seconds_per_block = self.seconds_per_block.unwrap_or(60);
@@ -206,9 +202,8 @@ impl Start {
         if let Some(given) = self.lr.filter(|given| !has_rate(given)) {
             return Err(contradicts("lr", &plain(&given), &rate(&genesis.schedule)));
         }
-        let Optimizer::Sgd { momentum, .. } = &genesis.optimizer;
-        if let Some(given) = self.momentum.filter(|given| given != momentum) {
-            return Err(contradicts("momentum", &plain(&given), &plain(momentum)));
+        if let Some((option, given, has)) = self.optimizer.contradicts(&genesis.optimizer) {
+            return Err(contradicts(option, &given, &has));
         }
         let numbers = [
             ("batch", self.batch.map(u64::from), genesis.batch.into()),
@@ -265,20 +260,6 @@ fn contradicts(option: &str, given: &str, has: &str) -> CliError {
     CliError::Usage(format!("--{option} {given}: the existing chain has {has}, and keeps it"))
 }
 
-/// A decimal without an exponent.
-fn plain(decimal: &Decimal) -> String {
-    let (digits, exponent) = (decimal.digits().to_string(), decimal.exponent());
-    match usize::try_from(exponent) {
-        Ok(zeros) => digits + &"0".repeat(zeros),
-        Err(_) => {
-            let places = exponent.unsigned_abs() as usize;
-            let padded = format!("{digits:0>width$}", width = places + 1);
-            let (whole, fraction) = padded.split_at(padded.len() - places);
-            format!("{whole}.{fraction}")
-        }
-    }
-}
-
 /// The shortest decimal that gives a schedule's rate.
 fn rate(schedule: &Schedule) -> String {
     let Schedule::Constant { rate } = *schedule else { return "a schedule that is not constant".into() };
@@ -332,9 +313,8 @@ mod tests {
             corpus: None,
             batch: None,
             lr: None,
-            optimizer: None,
+            optimizer: OptimizerArgs::default(),
             instances_per_proof: None,
-            momentum: None,
             seed: None,
         };
         assert_eq!(start("devnet").go_on(None), "gradientcoin devnet --nodes 3");

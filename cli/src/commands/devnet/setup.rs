@@ -29,6 +29,7 @@ use chain::ledger;
 use chain::rules::Rules;
 use chain::store::Store;
 use circuits::model::{Config, Spec, State};
+use circuits::segments::Variant;
 use circuits::statements::dataset::Dataset;
 use circuits::statements::{GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepProver};
@@ -131,10 +132,15 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     }
     let params = Arc::new(ui.params(&config)?);
     let model = Spec::new(config.clone());
+    let optimizer = match (&found, &new) {
+        (Some(spec), _) => spec.genesis().optimizer.kind(),
+        (None, new) => new.as_ref().map(|(settings, _)| settings.optimizer.kind()).unwrap_or_default(),
+    };
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
     // A new chain's keys are made: their digest will vouch for them.
     let source = if found.is_some() { Source::Cache } else { Source::Circuits };
-    let prover = ui.prover_keys(&params, &model, How { named, source, ..How::default() })?;
+    let how = How { variant: Variant::public(optimizer), named, source, ..How::default() };
+    let prover = ui.prover_keys(&params, &model, how)?;
     let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
     if let Some((settings, corpus)) = &new {
@@ -144,7 +150,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
                 StepProver::new(&params, &prover, &model).with_instances_per_proof(settings.instances_per_proof);
-            prover.genesis(&State::init(&config, settings.seed), &mut |told| bar.observe(told))?
+            prover.genesis(&State::init(&config, settings.seed).at_rest_of(optimizer), &mut |told| bar.observe(told))?
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;
@@ -176,10 +182,7 @@ fn open(dir: &Path, node: u16, spec: &Arc<ChainSpec>, params: &Arc<Params>) -> R
     let path = dir.join(format!("node-{node}.redb"));
     let store = Arc::new(open_store(&path)?);
     let chain = match ChainState::open(store.clone(), spec.clone(), params.clone()) {
-        Err(ChainError::Empty) => {
-            let state = State::init(spec.config(), spec.genesis().seed);
-            ChainState::create(store, spec.clone(), params.clone(), state)
-        }
+        Err(ChainError::Empty) => ChainState::create(store, spec.clone(), params.clone(), spec.first_state()),
         chain => chain,
     };
     chain.map_err(|error| match error {

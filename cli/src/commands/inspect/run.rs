@@ -49,8 +49,12 @@ fn rate(rate: u64) -> f64 {
 pub fn schedule_facts(schedule: &Schedule) -> Value {
     match *schedule {
         Schedule::Constant { rate: constant } => json!({ "kind": "constant", "rate": rate(constant) }),
-        Schedule::Cosine { peak, floor, steps, warmup } => json!({
-            "kind": "cosine", "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
+        Schedule::Cosine { peak, floor, steps, warmup } | Schedule::Linear { peak, floor, steps, warmup } => json!({
+            "kind": schedule.name(), "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
+        }),
+        Schedule::Stable { peak, floor, steps, warmup, decay } => json!({
+            "kind": schedule.name(), "peak": rate(peak), "floor": rate(floor), "steps": steps, "warmup": warmup,
+            "decay": decay,
         }),
     }
 }
@@ -75,6 +79,7 @@ pub fn run_facts(run: &Run, path: &Path) -> Result<Value, CliError> {
             Disclosure::Public => None,
             Disclosure::Private { loss_steps } => Some(loss_steps),
         },
+        "steps_taken_before": run.taken,
         "data": data_facts(&run.data),
         "seed": run.seed,
         "batch": run.batch,

@@ -1,21 +1,19 @@
 //! Beginning a run, and going on with one.
 
-use super::{Args, Losses, OptimizerKind, ScheduleKind};
+use super::{Args, Losses};
 use crate::commands::dataset::committed;
 use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL, Readers};
 use crate::format::plural;
 use crate::keys::How;
-use crate::model_dir;
+use crate::model_dir::{self, Model};
 use crate::progress::ProofBar;
 use crate::run_dir::{Kept, LogLine, RunDir, Settings};
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
-use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Optimizer, Schedule, Spec, State, check_corpus};
-use circuits::segments::Privacy;
+use circuits::model::{Config, Spec, State, check_corpus};
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
 use circuits::statements::{
@@ -63,52 +61,49 @@ fn disclosure(args: &Args) -> Result<Disclosure, CliError> {
     }
 }
 
-fn lr(args: &Args) -> Result<Decimal, CliError> {
-    args.lr.map_or_else(|| "0.05".parse(), Ok).map_err(|e: DecimalError| CliError::Usage(e.to_string()))
-}
-
-/// The run that the arguments describe.
+/// The run that the arguments describe, whose schedule is over so many steps in all, of which some were taken before.
 fn describe(
     args: &Args,
-    steps: u64,
+    (steps, taken): (u64, u64),
     config: String,
     genesis: StateCommitments,
     (disclosure, data): (Disclosure, RunData),
 ) -> Result<Run, CliError> {
-    let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
-    let decimal = |given: Option<Decimal>, default: &str| match given {
-        Some(given) => Ok(given),
-        None => default.parse().map_err(|e| usage(&e)),
-    };
-    let lr = lr(args)?;
-    let schedule = match args.schedule.unwrap_or(ScheduleKind::Constant) {
-        ScheduleKind::Constant => {
-            if args.warmup.is_some() || args.floor.is_some() {
-                return Err(CliError::Usage("--warmup and --floor need --schedule cosine".into()));
-            }
-            Schedule::constant(&lr)
-        }
-        ScheduleKind::Cosine => Schedule::cosine(&lr, steps, args.warmup.unwrap_or(0), &decimal(args.floor, "0.1")?),
-    }
-    .map_err(|e| usage(&e))?;
+    let optimizer = args.optimizer.of("0")?;
     Ok(Run {
         circuits: CIRCUIT_VERSION,
         config,
         genesis,
+        taken,
         disclosure,
         data,
         seed: args.seed.unwrap_or(0),
         batch: args.batch.unwrap_or(8),
         accumulate: args.accumulate.unwrap_or(1),
-        schedule,
-        optimizer: match args.optimizer.unwrap_or_default() {
-            OptimizerKind::Sgd => Optimizer::Sgd {
-                momentum: decimal(args.momentum, "0")?,
-                weight_decay: decimal(args.weight_decay, "0")?,
-            },
-        },
+        schedule: args.schedule.of(optimizer.kind(), steps)?,
+        optimizer,
         instances_per_proof: args.instances_per_proof.unwrap_or(MAX_INSTANCES_PER_PROOF),
     })
+}
+
+/// The model with the moments that a run begins with, and the steps that its optimizer has taken.
+fn begin_from(args: &Args, model: Model, ui: &Ui) -> (Model, u64) {
+    let (wanted, has) = (args.optimizer.kind(), model.state.moments.kind());
+    let Model { config, state, step } = model;
+    if args.fresh_optimizer || state.at_rest() {
+        return (Model { config, state: state.at_rest_of(wanted), step }, 0);
+    }
+    if wanted != has {
+        ui.warn(&format!("the model's moments are of {}: {} begins with none", has.name(), wanted.name()));
+        return (Model { config, state: state.at_rest_of(wanted), step }, 0);
+    }
+    if step > 0 {
+        let taken = plural(step, "step");
+        ui.progress(&format!(
+            "the model's optimizer has taken {taken}, which the schedule counts (--fresh-optimizer begins anew)"
+        ));
+    }
+    (Model { config, state, step }, step)
 }
 
 /// Reads the whole corpus and looks at every byte: what no step could be taken with is refused before anything is written.
@@ -149,7 +144,7 @@ pub fn dataset(
 
 fn trainer(config: Config, state: State, run: &Run) -> Result<Trainer, CliError> {
     let recipe = Recipe { schedule: run.schedule, optimizer: run.optimizer.clone() };
-    Ok(Trainer::new(config, state, recipe)?)
+    Ok(Trainer { taken: run.taken, ..Trainer::new(config, state, recipe)? })
 }
 
 /// The data set that the arguments choose.
@@ -200,7 +195,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
             model.display()
         ));
     }
-    let model = model_dir::load(model)?;
+    let (model, taken) = begin_from(args, model_dir::load(model)?, ui);
     let corpus = read_corpus(corpus_file, &model.config, ui)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
@@ -210,10 +205,11 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         None if args.private => RunData::Dataset(DatasetRoot::new([0; 32], 1)?),
         None => RunData::Corpus(corpus_digest(&corpus)),
     };
-    let mut run = describe(args, steps, model.config.to_json(), StateCommitments::default(), (disclosure, data))?;
+    let of_schedule = (steps.saturating_add(taken), taken);
+    let mut run = describe(args, of_schedule, model.config.to_json(), StateCommitments::default(), (disclosure, data))?;
     let usage = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     run.check_settings(&model.config).map_err(|e| usage(&e))?;
-    let rate = (&lr(args)?, &run.schedule);
+    let rate = (&args.schedule.rate(run.optimizer.kind())?, &run.schedule);
     run.optimizer.check_rounding(rate, run.predictions(&model.config)).map_err(|e| usage(&e))?;
     let params = ui.params(&model.config)?;
     let Chosen { root, leaves } = chosen;
@@ -231,7 +227,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     let (mut secrets, mut beginning, mut own_keys) = (None, None, None);
     if let (Some(leaves), RunData::Dataset(root)) = (leaves, run.data) {
         let spec = Spec::new(model.config.clone());
-        let how = How { privacy: Privacy::Private, ..How::default() };
+        let how = How { variant: run.variant(), ..How::default() };
         let keys = ui.prover_keys(&params, &spec, how)?;
         let prover = StepProver::new(&params, &keys, &spec).with_instances_per_proof(run.instances_per_proof);
         let mut bar = ProofBar::genesis(ui, &keys, Layouts::new(&spec.config).updates().len());
@@ -364,15 +360,17 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
 
 /// Arguments given again must be those of the run.
 fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError> {
-    let steps = match run.schedule {
-        Schedule::Cosine { steps, .. } => steps,
-        Schedule::Constant { .. } => settings.steps,
+    // What the schedule was made for; of a constant one it makes no difference.
+    let steps = run.schedule.steps().unwrap_or_else(|| settings.steps.saturating_add(run.taken));
+    if let Some((name, ..)) = args.optimizer.contradicts(&run.optimizer) {
+        return Err(CliError::Usage(format!("--{name} is not what the run was started with")));
+    }
+    // What is not given is the run's.
+    let schedule = match args.schedule.is_given() {
+        true => args.schedule.of(run.optimizer.kind(), steps)?,
+        false => run.schedule,
     };
-    let rate = args.lr.is_some() || args.schedule.is_some() || args.warmup.is_some() || args.floor.is_some();
-    let of = (run.disclosure, run.data);
-    let described = describe(args, steps, run.config.clone(), run.genesis.clone(), of)?;
     let losses = |losses: Losses| run.disclosure == Disclosure::Private { loss_steps: losses.0 };
-    let Optimizer::Sgd { momentum, weight_decay } = &run.optimizer;
     let other_data = match &args.dataset {
         Some(given) => RunData::Dataset(dataset_root::given(given)?) != run.data,
         None => false,
@@ -381,16 +379,12 @@ fn same_run(args: &Args, run: &Run, settings: &Settings) -> Result<(), CliError>
         ("--dataset", other_data),
         ("--private", args.private && run.disclosure == Disclosure::Public),
         ("--losses", args.losses.is_some_and(|given| !losses(given))),
-        ("--batch", args.batch.is_some() && described.batch != run.batch),
-        ("--accumulate", args.accumulate.is_some() && described.accumulate != run.accumulate),
-        ("--seed", args.seed.is_some() && described.seed != run.seed),
-        (
-            "--instances-per-proof",
-            described.instances_per_proof != run.instances_per_proof && args.instances_per_proof.is_some(),
-        ),
-        ("--momentum", args.momentum.is_some_and(|given| given != *momentum)),
-        ("--weight-decay", args.weight_decay.is_some_and(|given| given != *weight_decay)),
-        ("--lr, --schedule, --warmup or --floor", rate && described.schedule != run.schedule),
+        ("--batch", args.batch.is_some_and(|given| given != run.batch)),
+        ("--accumulate", args.accumulate.is_some_and(|given| given != run.accumulate)),
+        ("--seed", args.seed.is_some_and(|given| given != run.seed)),
+        ("--instances-per-proof", args.instances_per_proof.is_some_and(|given| given != run.instances_per_proof)),
+        ("--fresh-optimizer", args.fresh_optimizer && run.taken > 0),
+        ("--lr, --schedule, --warmup, --decay or --floor", schedule != run.schedule),
     ];
     match differs.iter().find(|(_, differs)| *differs) {
         Some((name, _)) => Err(CliError::Usage(format!("{name} is not what the run was started with"))),

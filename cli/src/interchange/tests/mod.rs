@@ -6,7 +6,7 @@ mod weights;
 
 use super::weights::{WeightFile, map};
 use super::*;
-use circuits::model::Weights;
+use circuits::model::{Moments, OptimizerKind, Weights};
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +40,8 @@ fn arb_state(config: Config) -> impl Strategy<Value = State> {
             })
         };
         let (kept, before) = (params(41), params(41));
-        super::weights::split(&config, &kept, map(&config, &kept, &before, |kept, before| kept - before))
+        let movement = map(&config, &kept, &before, |kept, before| kept - before);
+        super::weights::split(&config, &kept, Moments::Sgd { movement })
     })
 }
 
@@ -48,7 +49,7 @@ fn arb_state(config: Config) -> impl Strategy<Value = State> {
 fn trained() -> State {
     let mut state = State::init(&config(), 3);
     let (w, lo) = (state.w.clone(), state.lo.clone());
-    state.v = map(&config(), &w, &lo, |w, lo| w * 12_345 - lo);
+    state.moments = Moments::Sgd { movement: map(&config(), &w, &lo, |w, lo| w * 12_345 - lo) };
     state.check(&config()).unwrap();
     state
 }

@@ -36,9 +36,9 @@ fn tensors_are_named_after_those_of_the_library() {
     // Output 2, input 1.
     let at = 2 * 16 + 1;
     let v = i64::from_le_bytes(*data[8 * at..].first_chunk().unwrap());
-    assert_eq!(v, trained().v.layers[0].wu.at(1, 2));
+    assert_eq!(v, trained().movement_mut().unwrap().layers[0].wu.at(1, 2));
     let header = &file.metadata[KEY];
-    assert!(header.starts_with(r#"{"version":2,"step":300,"weights":""#), "{header}");
+    assert!(header.starts_with(r#"{"version":3,"step":300,"optimizer":"sgd","weights":""#), "{header}");
 }
 
 /// 7.11
@@ -53,8 +53,8 @@ fn it_fits_the_same_numbers_whatever_file_they_are_in() {
     assert_eq!(restore(&config(), &resaved.unwrap(), &bytes).unwrap(), expected);
 
     // Numbers that a shorter float holds as well, and another zero.
-    let (zeros, v) = (Weights::zeros(&config()), trained().v);
-    let mut state = State { w: map(&config(), &zeros, &zeros, |_, _| 4096), lo: zeros, v };
+    let (zeros, moments) = (Weights::zeros(&config()), trained().moments);
+    let mut state = State { w: map(&config(), &zeros, &zeros, |_, _| 4096), lo: zeros, moments };
     state.w.norm_f.data.fill(0);
     let exported = export(&config(), &state, 4).unwrap();
     let mut file = File::read(&exported.weights);

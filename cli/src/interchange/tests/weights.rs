@@ -8,7 +8,7 @@ const V: &str = "model.layers.0.self_attn.v_proj.weight";
 
 fn zeros() -> State {
     let zeros = Weights::zeros(&config());
-    State { w: zeros.clone(), lo: zeros.clone(), v: zeros }
+    State::resting(zeros.clone(), zeros, &config(), OptimizerKind::Sgd)
 }
 
 proptest! {

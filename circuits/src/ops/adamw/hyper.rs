@@ -1,0 +1,232 @@
+//! The integers of an update, which every verifier derives from the run.
+
+use super::reference::MOMENT_FRAC;
+use crate::{
+    arithmetic::decimal::Decimal,
+    arithmetic::fixed::STATE_FRAC,
+    model::{MAX_RATE, Schedule},
+    ops::hyper::{HyperError, kept},
+};
+use serde::{Deserialize, Serialize};
+
+/// Frac bits of the moments' decays.
+pub const BETA_BITS: u32 = 24;
+/// Bits of η.
+pub const ETA_BITS: u32 = 47;
+/// Frac bits of powers of the decays.
+const POWER_BITS: u32 = 62;
+
+/// What AdamW has beside the learning rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Betas {
+    /// Decay of the first moment, below 1.
+    pub beta1: Decimal,
+    /// Decay of the second, below 1.
+    pub beta2: Decimal,
+    /// Added to the root of the second moment, at most 1.
+    pub eps: Decimal,
+    /// Weight decay, decoupled, at most 1.
+    pub weight_decay: Decimal,
+}
+
+/// Those that the circuit reads, public values of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Integers<T> {
+    /// η = `lr36·√(1 − β₂^t)/(1 − β₁^t)` rounded, frac 36, below 2^47.
+    pub eta: T,
+    /// ε = `eps·√(1 − β₂^t)` rounded, frac 32: the root of the second moment is not corrected, so that this is.
+    pub epsilon: T,
+    /// b₁ = β₁ rounded, frac 24, below 2^24.
+    pub beta1: T,
+    /// b₂, likewise.
+    pub beta2: T,
+}
+
+impl<T> Integers<T> {
+    /// In the order of an instance's public values.
+    pub fn list(self) -> [T; 4] {
+        [self.eta, self.epsilon, self.beta1, self.beta2]
+    }
+
+    /// From that order.
+    pub fn of([eta, epsilon, beta1, beta2]: [T; 4]) -> Self {
+        Integers { eta, epsilon, beta1, beta2 }
+    }
+}
+
+/// The integers of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hyper {
+    /// γ = `round(2^32/P)`, at least 1: what makes the mean gradient of the sum.
+    pub gamma: u64,
+    /// ω = `round(weight_decay·lr)`, frac 24, at most 2^24.
+    pub omega: u64,
+    /// The others.
+    pub integers: Integers<i128>,
+}
+
+impl Hyper {
+    /// The update that moves neither weight nor moment. A genesis proof is made with it.
+    pub const IDENTITY: Self = Self {
+        gamma: 0,
+        omega: 0,
+        integers: Integers { eta: 0, epsilon: 0, beta1: 1 << BETA_BITS, beta2: 1 << BETA_BITS },
+    };
+
+    /// `rate` is the step's, frac 36; `predictions` is P = B·N·T; `step` counts from 1.
+    pub fn new(rate: u64, betas: &Betas, predictions: u64, step: u64) -> Result<Self, HyperError> {
+        if !(1..1 << 24).contains(&predictions) {
+            return Err(HyperError::Predictions(predictions));
+        }
+        if rate > MAX_RATE {
+            return Err(HyperError::Rate(rate));
+        }
+        let beta = |name, beta: &Decimal| {
+            let held = beta.scaled(1 << BETA_BITS, 1).and_then(|b| u64::try_from(b).ok());
+            held.filter(|&b| b < 1 << BETA_BITS).ok_or(HyperError::Beta { name, found: *beta })
+        };
+        let (beta1, beta2) = (beta("beta1", &betas.beta1)?, beta("beta2", &betas.beta2)?);
+        // Of all steps at this rate the largest η is at most this.
+        if (u128::from(rate) << BETA_BITS) / u128::from((1 << BETA_BITS) - beta1) >= 1 << ETA_BITS {
+            return Err(HyperError::Correction { rate });
+        }
+        let one = 1u128 << POWER_BITS;
+        let first = one - power(beta1, step);
+        let root = ((one - power(beta2, step)) << POWER_BITS).isqrt();
+        let eta = (2 * u128::from(rate) * root + first) / (2 * first);
+        let at_most_one = |x: &Decimal| x.scaled(1 << STATE_FRAC, 1).is_some_and(|x| x <= 1 << STATE_FRAC);
+        let eps = Some(&betas.eps).filter(|eps| at_most_one(eps));
+        let epsilon = eps.and_then(|eps| eps.scaled((root >> (POWER_BITS - MOMENT_FRAC)) as u64, 1));
+        let decay = Some(&betas.weight_decay).filter(|decay| at_most_one(decay));
+        Ok(Self {
+            gamma: ((2 << MOMENT_FRAC) + predictions).div_euclid(2 * predictions).max(1),
+            omega: decay.and_then(|decay| omega(decay, rate)).ok_or(HyperError::Decay(betas.weight_decay))?,
+            integers: Integers {
+                eta: eta as i128,
+                epsilon: epsilon.ok_or(HyperError::Eps(betas.eps))? as i128,
+                beta1: beta1.into(),
+                beta2: beta2.into(),
+            },
+        })
+    }
+}
+
+/// `round(decay·rate)`, frac 24.
+fn omega(decay: &Decimal, rate: u64) -> Option<u64> {
+    decay.scaled(rate, 1 << (STATE_FRAC - 24)).and_then(|omega| u64::try_from(omega).ok())
+}
+
+/// `beta^step`, frac 62, of a decay of frac 24: to about `step·2^-62` of it.
+fn power(beta: u64, mut step: u64) -> u128 {
+    let times = |a: u128, b: u128| (a * b) >> POWER_BITS;
+    let (mut square, mut power) = (u128::from(beta) << (POWER_BITS - BETA_BITS), 1u128 << POWER_BITS);
+    while step > 0 {
+        if step & 1 == 1 {
+            power = times(power, square);
+        }
+        square = times(square, square);
+        step >>= 1;
+    }
+    power
+}
+
+/// Requires that rounding leaves the numbers their meaning: none that is not 0 becomes 0. For whoever writes them; of a run or
+/// a chain that there is, the integers count.
+pub fn check_rounding(schedule: &Schedule, betas: &Betas, predictions: u64) -> Result<(), HyperError> {
+    let (peak, _) = schedule.peak();
+    Hyper::new(peak, betas, predictions, 1)?;
+    let held = |x: &Decimal, bits: u32| x.scaled(1 << bits, 1).map_or(u64::MAX, |x| x as u64);
+    for (name, beta) in [("beta1", &betas.beta1), ("beta2", &betas.beta2)] {
+        kept((name, beta, None), held(beta, BETA_BITS), (1, 1 << (BETA_BITS + 1)))?;
+    }
+    kept(("eps", &betas.eps, None), held(&betas.eps, MOMENT_FRAC), (1, 1 << (MOMENT_FRAC + 1)))?;
+    if peak == 0 {
+        return Ok(());
+    }
+    let decay = &betas.weight_decay;
+    kept(("weight decay", decay, None), omega(decay, peak).unwrap_or(u64::MAX), (1 << 11, u128::from(peak)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn betas(beta1: &str, beta2: &str, eps: &str, weight_decay: &str) -> Betas {
+        let [beta1, beta2, eps, weight_decay] = [beta1, beta2, eps, weight_decay].map(decimal);
+        Betas { beta1, beta2, eps, weight_decay }
+    }
+
+    /// Against floats: the corrections of torch's `_single_tensor_adamw`.
+    #[test]
+    fn corrections_are_those_of_torch() {
+        let usual = betas("0.9", "0.999", "1e-8", "0.01");
+        let rate = ((0.003 * (1u64 << 36) as f64).round()) as u64;
+        for step in [1u64, 2, 10, 100, 1000, 100_000, 1 << 40] {
+            let hyper = Hyper::new(rate, &usual, 128, step).unwrap();
+            let power = |beta: f64| 1.0 - beta.powf(step as f64);
+            let root = power(0.999).sqrt();
+            let eta = hyper.integers.eta as f64 / (1u64 << 36) as f64;
+            assert!((eta / (0.003 * root / power(0.9)) - 1.0).abs() < 2e-5, "{step}: {eta}");
+            let epsilon = hyper.integers.epsilon as f64 / (1u64 << 32) as f64;
+            assert!((epsilon - 1e-8 * root).abs() <= 0.5 / (1u64 << 32) as f64, "{step}: {epsilon}");
+        }
+        let hyper = Hyper::new(1 << 36, &usual, 128, 1).unwrap();
+        assert_eq!((hyper.gamma, hyper.omega), (1 << 25, 167_772));
+        assert_eq!((hyper.integers.beta1, hyper.integers.beta2), (15_099_494, 16_760_439));
+        // Without decays there is nothing to correct.
+        let none = Hyper::new(1 << 30, &betas("0", "0", "1", "0"), 1, 1).unwrap();
+        assert_eq!(none.integers, Integers { eta: 1 << 30, epsilon: 1 << 32, beta1: 0, beta2: 0 });
+        assert_eq!(Hyper::new(0, &usual, (1 << 24) - 1, 1).unwrap().gamma, 256);
+    }
+
+    #[test]
+    fn what_the_update_cannot_express_is_refused() {
+        let usual = betas("0.9", "0.999", "1e-8", "0.01");
+        let refused = |betas: Betas| Hyper::new(1 << 30, &betas, 128, 1).unwrap_err();
+        let beta = |name, found: &str| HyperError::Beta { name, found: decimal(found) };
+        for one in ["1", "2", "0.99999999"] {
+            assert_eq!(refused(betas(one, "0.999", "1e-8", "0")), beta("beta1", one));
+            assert_eq!(refused(betas("0.9", one, "1e-8", "0")), beta("beta2", one));
+        }
+        Hyper::new(1 << 20, &betas("0.99999997", "0.99999997", "1", "1"), 128, 1).unwrap();
+        assert_eq!(refused(betas("0.9", "0.999", "1.01", "0")), HyperError::Eps(decimal("1.01")));
+        assert_eq!(refused(betas("0.9", "0.999", "1e20", "0")), HyperError::Eps(decimal("1e20")));
+        assert_eq!(refused(betas("0.9", "0.999", "1e-8", "1.01")), HyperError::Decay(decimal("1.01")));
+        assert_eq!(Hyper::new(0, &usual, 0, 1), Err(HyperError::Predictions(0)));
+        assert_eq!(Hyper::new(MAX_RATE + 1, &usual, 1, 1), Err(HyperError::Rate(MAX_RATE + 1)));
+        let slow = betas("0.9999", "0.999", "1e-8", "0");
+        assert_eq!(Hyper::new(1 << 35, &slow, 1, 1), Err(HyperError::Correction { rate: 1 << 35 }));
+        assert!(Hyper::new(1 << 33, &slow, 1, 1).unwrap().integers.eta < 1 << ETA_BITS);
+    }
+
+    #[test]
+    fn what_rounding_would_make_nothing_of_is_refused() {
+        let schedule = Schedule::constant(&decimal("0.001")).unwrap();
+        let check = |betas: Betas| check_rounding(&schedule, &betas, 128);
+        check(betas("0", "0", "0", "0")).unwrap();
+        for (fault, held, message) in [
+            (
+                betas("2e-8", "0", "0", "0"),
+                betas("299e-10", "0", "0", "0"),
+                "the beta1 2e-8 would be rounded to 0; the smallest possible value is 299e-10",
+            ),
+            (
+                betas("0", "0", "1e-10", "0"),
+                betas("0", "0", "117e-12", "0"),
+                "the eps 1e-10 would be rounded to 0; the smallest possible value is 117e-12",
+            ),
+            (
+                betas("0", "0", "0", "2e-5"),
+                betas("0", "0", "0", "299e-7"),
+                "the weight decay 2e-5 would be rounded to 0; the smallest possible value is 299e-7",
+            ),
+        ] {
+            assert_eq!(check(fault).unwrap_err().to_string(), message);
+            check(held).unwrap();
+        }
+    }
+}
