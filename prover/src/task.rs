@@ -39,8 +39,8 @@ pub enum Input {
 
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
-    // 2: of an update, its dividends alone.
-    const VERSION: u32 = 2;
+    // 2: of an update, its dividends alone; 3: a layer may have biases.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "task input";
 }
 
