@@ -312,10 +312,15 @@ impl Config {
         Ok(config.canonical())
     }
 
+    /// The class of the `transformers` library that this is a model of.
+    pub fn architecture(&self) -> &'static str {
+        if self.biased { QWEN2[0] } else { LLAMA[0] }
+    }
+
     /// The keys of a `LlamaConfig` or `Qwen2Config`, in order, and the JSON of their values.
     fn keys(&self) -> BTreeMap<&'static str, String> {
         let mut keys = BTreeMap::from([
-            ("architectures", r#"["LlamaForCausalLM"]"#.to_owned()),
+            ("architectures", format!("[\"{}\"]", self.architecture())),
             ("attention_bias", "false".to_owned()),
             ("attention_dropout", "0.0".to_owned()),
             ("head_dim", self.head_dim().to_string()),
@@ -336,7 +341,6 @@ impl Config {
             ("vocab_size", self.vocab.to_string()),
         ]);
         if self.biased {
-            keys.insert("architectures", r#"["Qwen2ForCausalLM"]"#.to_owned());
             keys.insert("model_type", r#""qwen2""#.to_owned());
             // That its q, k and v have biases, and nothing else has, is no choice of a Qwen2.
             for key in ["attention_bias", "mlp_bias"] {

@@ -65,11 +65,11 @@ impl RopeScaling {
             RopeScaling::Linear { factor } => (factor, None),
             RopeScaling::Llama3 { factor, low, high, original } => (factor, Some((low, high, *original))),
         };
-        if !(1..=MAX_FACTOR).contains(&factor.floor()) {
+        if !(1 << 60..=MAX_FACTOR << 60).contains(&frac60(factor)) {
             return bad("factor", factor, "between 1 and 1000000");
         }
         let Some((low, high, original)) = rest else { return Ok(()) };
-        if high.floor() > MAX_FACTOR {
+        if frac60(high) > MAX_FACTOR << 60 {
             return bad("high_freq_factor", high, "at most 1000000");
         }
         if !(1..frac60(high)).contains(&frac60(low)) {

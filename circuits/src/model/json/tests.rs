@@ -335,6 +335,24 @@ fn a_published_qwen2_is_read() {
     );
 }
 
+/// What `to_json_string(use_diff=False)` of a `Qwen2Config` of transformers 5.24 gives.
+#[test]
+fn a_full_dump_of_a_qwen2_is_read() {
+    let dump = r#"{"_name_or_path": "", "architectures": null, "attention_dropout": 0.0, "bos_token_id": null,
+        "chunk_size_feed_forward": 0, "dtype": null, "eos_token_id": null, "hidden_act": "silu", "hidden_size": 16,
+        "id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "initializer_range": 0.02, "intermediate_size": 44,
+        "is_encoder_decoder": false, "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "layer_types": ["full_attention"],
+        "max_position_embeddings": 16, "max_window_layers": 28, "model_type": "qwen2", "num_attention_heads": 2,
+        "num_hidden_layers": 1, "num_key_value_heads": 1, "output_attentions": false, "output_hidden_states": false,
+        "pad_token_id": null, "problem_type": null, "return_dict": true, "rms_norm_eps": 1e-05,
+        "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}, "sliding_window": null,
+        "tie_word_embeddings": true, "transformers_version": "5.24.0", "use_cache": true, "use_sliding_window": false,
+        "vocab_size": 256}"#;
+    let mut config = Config::NANO;
+    (config.kv_heads, config.biased) = (Some(1), true);
+    assert_eq!(Config::from_json(dump), Ok(config));
+}
+
 /// Both ways in which the library writes them, and what it wrote before either.
 #[test]
 fn scaled_angles_are_read_from_either_key() {
@@ -411,7 +429,7 @@ fn parameters_of_scaled_angles_are_refused_by_name() {
     }
     for (key, value) in [
         ("factor", "0.99"),
-        ("factor", "1000001"),
+        ("factor", "1000000.5"),
         ("low_freq_factor", "0"),
         ("low_freq_factor", "4"),
         ("high_freq_factor", "1e7"),
