@@ -7,7 +7,7 @@ mod common;
 use audit::{Choice, Findings, Forge, Report};
 use circuits::model::Config;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, adamw_case, cases, cases_of, small, update_case, update_case_of};
+use common::{Case, K, Values, adamw_case, biased, cases, cases_of, grouped, small, update_case, update_case_of};
 
 fn search(case: &Case, choice: &Choice) -> Findings {
     let start = std::time::Instant::now();
@@ -56,6 +56,15 @@ fn nothing_is_free_in_small_segments() {
             let findings = search(&case, &Choice::All);
             assert_eq!(findings.tried, findings.cells);
         }
+    }
+}
+
+/// Two heads of queries to each of keys and values; one for all, with biases.
+#[test]
+fn nothing_is_free_in_grouped_and_biased_layers() {
+    for (config, values) in [(grouped(), Values::Usual), (biased(), Values::Usual), (biased(), Values::Extreme)] {
+        let findings = search(&cases(config, K, values)[0], &Choice::All);
+        assert_eq!(findings.tried, findings.cells);
     }
 }
 

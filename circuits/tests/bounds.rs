@@ -15,7 +15,7 @@ use circuits::{
     model::{Config, Spec, Weights, sequence_gradient},
     segments::{Circuits, Variant},
 };
-use common::{Segment, Values, cases, head_segment, layer_segment, small, update_case};
+use common::{Segment, Values, biased, cases, grouped, head_segment, layer_segment, small, update_case};
 use plonkish::{Blinding, BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -401,7 +401,8 @@ fn segments(spec: &Spec, w: &Weights, sequence: &[u8]) -> [Segment; 2] {
 fn honest_witnesses_stay_within_what_is_known_of_them() {
     assert_within("update", &update_case(5).segment);
     for values in [Values::Usual, Values::Extreme, Values::Flat, Values::Tiny] {
-        for (config, k) in [(small(12, 3), 10), (small(8, 2).untied(), 10), (Config::NANO.untied(), 12)] {
+        let shapes = [small(12, 3), small(8, 2).untied(), grouped(), biased()].map(|config| (config, 10));
+        for (config, k) in shapes.into_iter().chain([(Config::NANO.untied(), 12)]) {
             for case in cases(config, k, values) {
                 assert_within(&case.name, &case.segment);
             }
@@ -444,6 +445,7 @@ fn a_trained_model_stays_within_what_is_known_of_it() {
 fn a_declared_range_that_is_too_small_is_noticed() {
     let mut tried = 0;
     let mut all = cases(small(12, 3), 10, Values::Extreme);
+    all.extend(cases(biased(), 10, Values::Extreme));
     all.push(update_case(5));
     for case in all {
         let Segment { plan, witness } = &case.segment;
@@ -509,6 +511,17 @@ fn the_largest_configurations_are_bounded() {
         (config.hidden, config.mlp, config.heads, config.context) = (hidden, mlp, heads, context);
         let found = check(config);
         println!("{hidden} {mlp} {heads} {context}: {found:?}");
+        for (constraint, coefficient, terms) in found {
+            assert!(constraint < 180 && coefficient < 80 && terms <= backend::challenge::MAX_TERMS);
+        }
+    }
+    // The widest heads; the largest group.
+    for (hidden, heads, kv_heads, head_dim, context) in [(512, 2, 2, 512, 4), (4, 96, 1, 4, 64), (512, 256, 1, 4, 4)] {
+        let mut config = Config::NANO.untied();
+        (config.hidden, config.mlp, config.heads, config.context) = (hidden, 4, heads, context);
+        (config.kv_heads, config.head_dim, config.biased) = (Some(kv_heads), Some(head_dim), true);
+        let found = check(config);
+        println!("{hidden} {heads}/{kv_heads}·{head_dim} {context}: {found:?}");
         for (constraint, coefficient, terms) in found {
             assert!(constraint < 180 && coefficient < 80 && terms <= backend::challenge::MAX_TERMS);
         }

@@ -16,7 +16,9 @@ use common::{head_segment, layer_segment, update_segment};
 #[test]
 fn every_constraint_is_documented() {
     let mut gates = vec![];
-    for config in [Config::NANO, Config::NANO.untied()] {
+    let mut biased = Config::NANO;
+    (biased.kv_heads, biased.biased) = (Some(1), true);
+    for config in [Config::NANO, Config::NANO.untied(), biased] {
         let spec = Spec::new(config);
         let state = State::init(&spec.config, 7);
         let sequence: Vec<u8> = (0..=spec.config.context as u8).collect();

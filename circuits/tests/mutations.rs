@@ -7,7 +7,7 @@ mod common;
 use audit::mutants::{self, Tally};
 use backend::curve::F;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, cases_of, small, update_case_of};
+use common::{Case, K, Values, biased, cases_of, grouped, small, update_case_of};
 use std::collections::BTreeSet;
 
 /// Holes that the search does not find, and why.
@@ -39,6 +39,12 @@ fn all_cases(privacy: Privacy) -> Vec<Case> {
     all
 }
 
+/// Layers whose heads share keys and values, some with biases.
+fn grouped_cases() -> Vec<Case> {
+    let of = |config, values| cases_of(Privacy::Public, config, K, values).swap_remove(0);
+    vec![of(biased(), Values::Usual), of(biased(), Values::Extreme), of(grouped(), Values::Usual)]
+}
+
 fn of_case(Case { name, segment, publics, roles }: &Case) -> mutants::Case<'_, F> {
     mutants::Case { name, plan: &segment.plan, witness: &segment.witness, publics, roles }
 }
@@ -65,6 +71,20 @@ fn every_gate_taken_out_of_private_circuits_leaves_a_hole() {
 #[test]
 fn every_copy_taken_out_leaves_a_hole() {
     check(&mutants::copies(&of(&all_cases(Privacy::Public)[1..])), &[]);
+}
+
+#[test]
+fn every_copy_taken_out_of_grouped_and_biased_layers_leaves_a_hole() {
+    check(&mutants::copies(&of(&grouped_cases())), &[]);
+}
+
+/// The gates that other layers do not have.
+#[test]
+fn every_gate_of_a_bias_taken_out_leaves_a_hole() {
+    let tally = mutants::gates(&of(&grouped_cases()));
+    let of_biases = |names: BTreeSet<&str>| names.iter().filter(|name| name.starts_with("linear/bias")).count();
+    assert_eq!(of_biases(tally.missed()), 0, "{:#?}", tally.missed);
+    assert!(tally.found.iter().any(|found| format!("{found:?}").contains("linear/bias")), "{:#?}", tally.found);
 }
 
 /// The copy that makes a private head's loss a port among them.

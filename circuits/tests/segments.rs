@@ -56,7 +56,9 @@ fn loss(trace: &circuits::model::SequenceTrace) -> F {
 
 #[test]
 fn an_honest_layer_is_accepted() {
-    for config in [Config::NANO, Config::MICRO] {
+    let mut grouped = Config::MICRO;
+    (grouped.kv_heads, grouped.head_dim, grouped.biased) = (Some(2), Some(20), true);
+    for config in [Config::NANO, Config::MICRO, grouped] {
         let (spec, state, trace) = trace_of(config);
         check(layer_segment(&spec, K, &state.w, &trace), &[]);
     }

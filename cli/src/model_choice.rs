@@ -12,7 +12,7 @@ pub struct ModelChoice {
     /// nano, micro or mini
     #[arg(long, group = "model", value_parser = ["nano", "micro", "mini"])]
     preset: Option<String>,
-    /// A `config.json` with the keys of Hugging Face's LlamaConfig
+    /// A `config.json` with the keys of Hugging Face's LlamaConfig or Qwen2Config
     #[arg(long, group = "model", value_name = "FILE")]
     config: Option<PathBuf>,
 }

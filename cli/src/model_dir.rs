@@ -145,9 +145,13 @@ pub fn differences(model: &Config, run: &Config) -> Vec<String> {
             ("intermediate_size", c.mlp.to_string()),
             ("num_hidden_layers", c.layers.to_string()),
             ("num_attention_heads", c.heads.to_string()),
+            ("num_key_value_heads", c.kv_heads().to_string()),
+            ("head_dim", c.head_dim().to_string()),
+            ("architectures", c.architecture().to_owned()),
             ("max_position_embeddings", c.context.to_string()),
             ("rms_norm_eps", c.norm_eps.to_string()),
             ("rope_theta", c.rope_theta.to_string()),
+            ("rope_scaling", c.rope_scaling.to_string()),
             ("tie_word_embeddings", c.tied.to_string()),
         ]
     };

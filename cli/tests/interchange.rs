@@ -4,7 +4,7 @@
 use circuits::arithmetic::decimal::Decimal;
 use circuits::arithmetic::fixed::LOW_BITS;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Draw, Optimizer, Schedule, Spec, State, Weights, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, RopeScaling, Schedule, Spec, State, Weights, draw_batch};
 use circuits::statements::codec::decode;
 use prover::trainer::{Recipe, Trainer, batch_gradient};
 use serde_json::{Value, json};
@@ -49,6 +49,47 @@ fn state(file: &Path) -> (State, u64) {
     let file: ModelState = decode(&fs::read(file).unwrap()).unwrap();
     let step = file.step;
     (file.open().unwrap().1, step)
+}
+
+/// A configuration with grouped queries, heads of their own size, biases and scaled angles, through the commands that take one.
+#[test]
+fn a_grouped_and_biased_model_goes_through_the_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut config = Config::NANO;
+    (config.heads, config.kv_heads, config.head_dim, config.biased) = (4, Some(2), Some(8), true);
+    config.rope_scaling = RopeScaling::Linear { factor: "2.5".parse().unwrap() };
+    fs::write(dir.join("config.json"), config.to_json()).unwrap();
+    success(dir, "init --config config.json --seed 4 --out model");
+    let facts = success(dir, "inspect model");
+    let told = |key: &str| facts.to_string().contains(key);
+    assert!(told("\"num_key_value_heads\":2") && told("\"head_dim\":8"), "{facts}");
+    assert!(told("\"architecture\":\"Qwen2ForCausalLM\"") && told("linear"), "{facts}");
+    success(dir, "estimate --config config.json --batch 1");
+
+    // Biases of a trained model are not zero.
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus/stories.txt");
+    success(dir, &format!("train --model model --corpus {} --steps 2 --batch 1 --lr 0.1 --out run", corpus.display()));
+    let trained = state(&dir.join("run/state.bin"));
+    let bias = trained.0.w.layers[0].bias.as_ref().unwrap();
+    assert!([&bias.q, &bias.k, &bias.v].into_iter().all(|b| b.data.iter().any(|&x| x != 0)));
+    let text = success(dir, "generate --model run --prompt Ben --tokens 8");
+    success(dir, "export run --out hub");
+    let json = success(dir, "import hub --out again");
+    assert_eq!(json["sidecar"], "restored");
+    assert_eq!(state(&dir.join("again/state.bin")), trained);
+    assert_eq!(success(dir, "generate --model again --prompt Ben --tokens 8")["text"], text["text"]);
+
+    // Another group count, or another head size, is another model.
+    for (key, from, to) in [
+        ("num_key_value_heads", "\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3"),
+        ("head_dim", "\"head_dim\": 8", "\"head_dim\": 7"),
+        ("rope_scaling.rope_type", "\"linear\"", "\"ntk\""),
+    ] {
+        fs::write(dir.join("other.json"), config.to_json().replace(from, to)).unwrap();
+        let message = failure(dir, "init --config other.json --out other", "file", 3);
+        assert!(message.contains(&format!("`{key}`")), "{message}");
+    }
 }
 
 #[test]

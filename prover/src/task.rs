@@ -39,7 +39,7 @@ pub enum Input {
 
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
-    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers.
+    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers; a layer may have biases.
     const VERSION: u32 = 3;
     const NAME: &'static str = "task input";
 }

@@ -152,6 +152,16 @@ impl Wide {
         }
     }
 
+    /// Adds `block` to the columns from `start` on.
+    pub fn add_columns(&mut self, start: usize, block: &Wide) {
+        assert_eq!(self.rows, block.rows, "add_columns: rows differ");
+        for i in 0..self.rows {
+            for (a, b) in self.row_mut(i)[start..start + block.cols].iter_mut().zip(block.row(i)) {
+                *a += b;
+            }
+        }
+    }
+
     /// Adds another matrix, element by element.
     pub fn add(&mut self, other: &Wide) {
         assert_eq!(self.shape(), other.shape(), "add: shapes differ");

@@ -1,6 +1,6 @@
 //! The backward pass of one sequence, segment by segment: gradients of the *sum* of the losses.
 
-use super::{HeadForward, Layer, LayerForward, LayerWeights, Spec, head_forward};
+use super::{Biases, HeadForward, Layer, LayerForward, LayerWeights, Spec, head_forward};
 use crate::{
     arithmetic::fixed::{Class, Saturations},
     arithmetic::tensor::{Tensor, Wide},
@@ -31,15 +31,15 @@ pub struct LayerBackward {
     pub dh2: Tensor,
     /// Through the second norm; `norm2.dx` is `dx_mid`, the residual's gradient included.
     pub norm2: NormBackward,
-    /// `dx_mid·Woᵀ`, frac 36, `[T × d]`.
+    /// `dx_mid·Woᵀ`, frac 36, `[T × H·hd]`.
     pub zdo: Wide,
     /// The same as [`Class::Gradient`].
     pub d_o: Tensor,
     /// `dP`, `ρ`, `dS`, and the wide `dq`, `dk` before the rotation back.
     pub attention: AttentionBackward,
-    /// Gradient of `zq`, `[T × d]`, [`Class::Gradient`].
+    /// Gradient of `zq`, `[T × H·hd]`, [`Class::Gradient`].
     pub dzq: Tensor,
-    /// Gradient of `zk`, `[T × d]`, [`Class::Gradient`].
+    /// Gradient of `zk`, `[T × Hkv·hd]`, [`Class::Gradient`].
     pub dzk: Tensor,
     /// `dzq·Wqᵀ + dzk·Wkᵀ + dv·Wvᵀ`, frac 36, `[T × d]`.
     pub zdh1: Wide,
@@ -85,8 +85,7 @@ pub fn layer_backward(
 
     let zdo = linear::input_gradient(dx_mid, &w.wo);
     let d_o = zdo.rescale(12, Class::Gradient, saturations);
-    let heads = spec.config.heads;
-    let attention = attention::backward(&forward.attention, q, k, v, &d_o, heads, tables.kappa, saturations);
+    let attention = attention::backward(&forward.attention, q, k, v, &d_o, spec.heads(), tables.kappa, saturations);
     let dzq = rope::backward(&attention.dq, &tables.rope, saturations);
     let dzk = rope::backward(&attention.dk, &tables.rope, saturations);
     let mut zdh1 = linear::input_gradient(&dzq, &w.wq);
@@ -106,6 +105,11 @@ pub fn layer_backward(
         wg: linear::weight_gradient(h2, &swiglu.dz),
         wu: linear::weight_gradient(h2, &swiglu.du),
         wd: linear::weight_gradient(&forward.swiglu.s, dx_out),
+        bias: w.bias.as_ref().map(|_| Biases {
+            q: linear::bias_gradient(&dzq),
+            k: linear::bias_gradient(&dzk),
+            v: linear::bias_gradient(&attention.dv),
+        }),
     };
     LayerBackward {
         dx_out: dx_out.clone(),

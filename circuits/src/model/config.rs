@@ -2,10 +2,13 @@
 
 use thiserror::Error;
 
+use super::rope_scaling::{RopeScaling, ScalingError};
 use crate::arithmetic::decimal::{Decimal, DecimalError};
 
 /// Largest vocabulary: bytes.
 pub const MAX_VOCAB: usize = 256;
+/// Most features of the queries of a position, those of all heads.
+pub const MAX_FEATURES: usize = 1024;
 /// Longest context.
 pub const MAX_CONTEXT: usize = 256;
 /// Largest hidden size.
@@ -77,14 +80,39 @@ pub enum ConfigError {
         /// Its value.
         value: usize,
     },
-    /// The heads must share the hidden size evenly.
-    #[error("`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}")]
+    /// Without a head size of their own, the heads must share the hidden size evenly.
+    #[error("`hidden_size` {hidden} is not a multiple of `num_attention_heads` {heads}, and there is no `head_dim`")]
     Heads {
         /// Hidden size.
         hidden: usize,
         /// Number of heads.
         heads: usize,
     },
+    /// Each head of keys and values serves equally many heads of queries.
+    #[error("`num_key_value_heads` is {kv_heads}; it must divide `num_attention_heads`, which is {heads}")]
+    Groups {
+        /// Heads of keys and values.
+        kv_heads: usize,
+        /// Heads of queries.
+        heads: usize,
+    },
+    /// Each is within its limit, but all heads together are too wide.
+    #[error(
+        "`head_dim` is {head_dim}: {heads} heads would have {features} features; they must have at most {MAX_FEATURES}"
+    )]
+    Features {
+        /// Features of a head.
+        head_dim: usize,
+        /// `num_attention_heads`.
+        heads: usize,
+        /// Their product.
+        features: usize,
+    },
+    /// A Llama with biases has one on the output of attention as well.
+    #[error(
+        "`attention_bias` is true, which for a Llama adds biases to q, k, v and o; only those of q, k and v are supported, as `\"model_type\": \"qwen2\"` has them"
+    )]
+    OutputBias,
     /// Each size is within its limit, but all together need too much memory.
     #[error("`{key}` is {value}: the model would have {parameters} parameters; it must have at most {MAX_PARAMETERS}")]
     Parameters {
@@ -111,6 +139,9 @@ pub enum ConfigError {
     /// The base of the rotary angles must lie in `1..=10^9`.
     #[error("`rope_theta` {0} is not between 1 and 1e9")]
     Theta(Decimal),
+    /// A scaling of the rotary angles with parameters that make no angles.
+    #[error(transparent)]
+    Scaling(#[from] ScalingError),
     /// No such preset.
     #[error("`{0}` is not a preset; the presets are nano, micro and mini")]
     Preset(String),
@@ -138,6 +169,15 @@ pub struct Config {
     pub rope_theta: Decimal,
     /// `tie_word_embeddings`: whether the head is the embedding.
     pub tied: bool,
+    /// `num_key_value_heads`, each of which serves equally many heads of queries; `None`: every head has its own. Read by
+    /// [`Config::kv_heads`].
+    pub kv_heads: Option<usize>,
+    /// `head_dim`; `None`: the heads share the hidden size. Read by [`Config::head_dim`].
+    pub head_dim: Option<usize>,
+    /// Whether q, k and v have biases, as those of Qwen2 have.
+    pub biased: bool,
+    /// `rope_scaling`.
+    pub rope_scaling: RopeScaling,
 }
 
 impl Config {
@@ -159,6 +199,10 @@ impl Config {
             norm_eps: Decimal::canonical(1, -5),
             rope_theta: Decimal::canonical(1, 4),
             tied: true,
+            kv_heads: None,
+            head_dim: None,
+            biased: false,
+            rope_scaling: RopeScaling::None,
         }
     }
 
@@ -180,7 +224,34 @@ impl Config {
 
     /// hd, features of a head.
     pub fn head_dim(&self) -> usize {
-        self.hidden / self.heads
+        self.head_dim.unwrap_or(self.hidden / self.heads.max(1))
+    }
+
+    /// Heads of keys and values.
+    pub fn kv_heads(&self) -> usize {
+        self.kv_heads.unwrap_or(self.heads)
+    }
+
+    /// Heads of queries that each head of keys and values serves.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads().max(1)
+    }
+
+    /// H·hd, features of the queries of a position, and of what attention gives.
+    pub fn features(&self) -> usize {
+        self.heads * self.head_dim()
+    }
+
+    /// Features of the keys of a position, and of the values.
+    pub fn kv_features(&self) -> usize {
+        self.kv_heads() * self.head_dim()
+    }
+
+    /// The same model in the one form that equality knows: sizes that are the usual ones are not given.
+    pub(super) fn canonical(mut self) -> Self {
+        self.kv_heads = self.kv_heads.filter(|&kv_heads| kv_heads != self.heads);
+        self.head_dim = self.head_dim.filter(|&head_dim| head_dim.checked_mul(self.heads) != Some(self.hidden));
+        self
     }
 
     /// `round(eps·2^24)`, in `1..2^24`.
@@ -203,14 +274,24 @@ impl Config {
             ("max_position_embeddings", self.context, MAX_CONTEXT),
             ("num_hidden_layers", self.layers, MAX_LAYERS),
             ("num_attention_heads", self.heads, MAX_HIDDEN),
+            ("num_key_value_heads", self.kv_heads(), MAX_HIDDEN),
         ];
         for (key, value, max) in limits {
             if !(1..=max).contains(&value) {
                 return Err(ConfigError::Limit { key, value, max });
             }
         }
-        if !self.hidden.is_multiple_of(self.heads) {
-            return Err(ConfigError::Heads { hidden: self.hidden, heads: self.heads });
+        match self.head_dim {
+            None if !self.hidden.is_multiple_of(self.heads) => {
+                return Err(ConfigError::Heads { hidden: self.hidden, heads: self.heads });
+            }
+            Some(value) if !(1..=MAX_HIDDEN).contains(&value) => {
+                return Err(ConfigError::Limit { key: "head_dim", value, max: MAX_HIDDEN });
+            }
+            _ => {}
+        }
+        if !self.heads.is_multiple_of(self.kv_heads()) {
+            return Err(ConfigError::Groups { kv_heads: self.kv_heads(), heads: self.heads });
         }
         let even = [
             ("vocab_size", self.vocab),
@@ -223,6 +304,10 @@ impl Config {
             if !value.is_multiple_of(4) {
                 return Err(ConfigError::MultipleOf4 { key, value });
             }
+        }
+        let features = self.features();
+        if features > MAX_FEATURES {
+            return Err(ConfigError::Features { head_dim: self.head_dim(), heads: self.heads, features });
         }
         let parameters = self.parameters();
         if parameters > MAX_PARAMETERS {
@@ -239,6 +324,7 @@ impl Config {
         if !(1..=1_000_000_000).contains(&whole) {
             return Err(ConfigError::Theta(*theta));
         }
+        self.rope_scaling.check()?;
         Ok(())
     }
 
@@ -264,10 +350,12 @@ impl Config {
     /// circuits of random shapes.
     fn layer_cells(&self) -> [(&'static str, usize, usize); 3] {
         let (d, f, t) = (self.hidden, self.mlp, self.context);
+        // Where every head has its own keys and the heads share the hidden size, `wide` is 4·d.
+        let wide = 2 * self.features() + 2 * self.kv_features();
         [
-            ("hidden_size", d, 24 * d * d),
+            ("hidden_size", d, 6 * d * wide),
             ("intermediate_size", f, 18 * d * f),
-            ("max_position_embeddings", t, t * (240 * d + 210 * f) + 64 * self.heads * t * t),
+            ("max_position_embeddings", t, t * (120 * d + 30 * wide + 210 * f) + 64 * self.heads * t * t),
         ]
     }
 
@@ -283,6 +371,17 @@ impl Config {
             state.update(&decimal.exponent().to_le_bytes());
         }
         state.update(&[u8::from(self.tied)]);
+        // Appended where anything is not as it used to be, so that no older digest changes. What stands before has one
+        // length, and each part of this has one that the parts before it tell.
+        let usual =
+            Self { kv_heads: None, head_dim: None, biased: false, rope_scaling: RopeScaling::None, ..self.clone() };
+        if self.clone().canonical() != usual {
+            for size in [self.kv_heads(), self.head_dim()] {
+                state.update(&(size as u64).to_le_bytes());
+            }
+            state.update(&[u8::from(self.biased)]);
+            self.rope_scaling.update(&mut state);
+        }
         let mut digest = [0; 32];
         digest.copy_from_slice(state.finalize().as_bytes());
         digest

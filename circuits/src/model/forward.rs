@@ -5,7 +5,7 @@ use crate::{
     arithmetic::fixed::{Class, Saturations},
     arithmetic::tensor::{Tensor, Wide},
     ops::{
-        attention::{self, AttentionForward},
+        attention::{self, AttentionForward, Heads},
         embedding, linear,
         rmsnorm::{self, NormForward},
         rope,
@@ -28,27 +28,32 @@ impl Spec {
     pub fn new(config: Config) -> Self {
         Self { tables: Tables::new(&config), config }
     }
+
+    /// How attention's features are shared by heads.
+    pub fn heads(&self) -> Heads {
+        Heads { queries: self.config.heads, keys: self.config.kv_heads(), dim: self.config.head_dim() }
+    }
 }
 
 /// The trace of a layer's forward pass. A field `z…` is the exact product behind the field that it names;
-/// T context, d hidden, f intermediate, H heads.
+/// T context, d hidden, f intermediate, H heads of hd features, Hkv of them for keys and values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerForward {
     /// Input, `[T × d]`, [`Class::Residual`].
     pub x: Tensor,
     /// Norm before attention; `norm1.h` feeds q, k, v.
     pub norm1: NormForward,
-    /// `h·Wq` before the rotation, frac 24, `[T × d]`.
+    /// `h·Wq`, plus the bias if there is one, before the rotation, frac 24, `[T × H·hd]`.
     pub zq: Wide,
-    /// `h·Wk` before the rotation, frac 24, `[T × d]`.
+    /// The same of the keys, `[T × Hkv·hd]`.
     pub zk: Wide,
-    /// `h·Wv`, frac 24, `[T × d]`.
+    /// `h·Wv`, plus the bias if there is one, frac 24, `[T × Hkv·hd]`.
     pub zv: Wide,
-    /// Rotated queries, `[T × d]`, [`Class::Feature`].
+    /// Rotated queries, `[T × H·hd]`, [`Class::Feature`].
     pub q: Tensor,
-    /// Rotated keys, `[T × d]`, [`Class::Feature`].
+    /// Rotated keys, `[T × Hkv·hd]`, [`Class::Feature`].
     pub k: Tensor,
-    /// Values, `[T × d]`, [`Class::Feature`].
+    /// Values, `[T × Hkv·hd]`, [`Class::Feature`].
     pub v: Tensor,
     /// Scores, probabilities and output `O`.
     pub attention: AttentionForward,
@@ -83,13 +88,18 @@ pub fn embed(embed: &Tensor, tokens: &[u8]) -> Tensor {
 pub fn layer_forward(spec: &Spec, w: &LayerWeights, x: &Tensor, saturations: &mut Saturations) -> LayerForward {
     let Spec { config, tables } = spec;
     let norm1 = rmsnorm::forward(x, &w.norm1, config.eps24(), saturations);
-    let zq = linear::forward(&norm1.h, &w.wq);
-    let zk = linear::forward(&norm1.h, &w.wk);
-    let zv = linear::forward(&norm1.h, &w.wv);
+    let mut zq = linear::forward(&norm1.h, &w.wq);
+    let mut zk = linear::forward(&norm1.h, &w.wk);
+    let mut zv = linear::forward(&norm1.h, &w.wv);
+    if let Some(bias) = &w.bias {
+        for (z, bias) in [(&mut zq, &bias.q), (&mut zk, &bias.k), (&mut zv, &bias.v)] {
+            linear::add_bias(z, bias);
+        }
+    }
     let q = rope::forward(&zq, &tables.rope, saturations);
     let k = rope::forward(&zk, &tables.rope, saturations);
     let v = zv.rescale(12, Class::Feature, saturations);
-    let attention = attention::forward(&q, &k, &v, config.heads, &tables.attention, saturations);
+    let attention = attention::forward(&q, &k, &v, spec.heads(), &tables.attention, saturations);
     let (zx_mid, x_mid) = residual(&attention.o, &w.wo, x, saturations);
 
     let norm2 = rmsnorm::forward(&x_mid, &w.norm2, config.eps24(), saturations);

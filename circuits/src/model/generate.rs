@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::arithmetic::decimal::Decimal;
     use crate::model::Rates;
-    use crate::model::{Config, Draw, Gradients, State, draw_batch, sequence_gradient};
+    use crate::model::{Config, Draw, Gradients, RopeScaling, State, draw_batch, sequence_gradient};
     use crate::ops::sgd::Hyper;
     use std::sync::OnceLock;
 
@@ -137,7 +137,16 @@ mod tests {
         let (spec, state) = trained();
         let untied = Spec::new(Config::MICRO.untied());
         let other = State::init(&untied.config, 3);
-        for (spec, state) in [(spec, state), (&untied, &other)] {
+        let mut grouped = Config::NANO;
+        (grouped.heads, grouped.kv_heads, grouped.head_dim, grouped.biased) = (4, Some(2), Some(8), true);
+        grouped.rope_scaling = RopeScaling::Linear { factor: "2.5".parse().unwrap() };
+        let grouped = Spec::new(grouped);
+        let mut third = State::init(&grouped.config, 3);
+        let bias = third.w.layers[0].bias.as_mut().unwrap();
+        for b in [&mut bias.q, &mut bias.k, &mut bias.v] {
+            b.data.iter_mut().zip(0..).for_each(|(b, i)| *b = 300 * (i % 7));
+        }
+        for (spec, state) in [(spec, state), (&untied, &other), (&grouped, &third)] {
             for length in 1..=spec.config.context {
                 let prompt = &CORPUS[100..100 + length];
                 let generator = Generator::new(spec, &state.w, prompt, Sampling::Greedy).unwrap();

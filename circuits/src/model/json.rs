@@ -1,4 +1,4 @@
-//! Hugging Face `LlamaConfig` JSON.
+//! Hugging Face `LlamaConfig` and `Qwen2Config` JSON.
 
 #[cfg(test)]
 mod tests;
@@ -12,6 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::config::{Config, ConfigError};
+use super::rope_scaling::RopeScaling;
 use crate::arithmetic::decimal::Decimal;
 
 /// Keys that change neither the arithmetic nor the shapes: of the library's own full dump, of generation (which it no longer
@@ -59,7 +60,9 @@ const HARMLESS: [&str; 39] = [
 ];
 
 /// The model with a head for the next token; checkpoints from before its release spell it in the second way.
-const ARCHITECTURES: [&str; 2] = ["LlamaForCausalLM", "LLaMAForCausalLM"];
+const LLAMA: [&str; 2] = ["LlamaForCausalLM", "LLaMAForCausalLM"];
+/// The same with biases of q, k and v.
+const QWEN2: [&str; 1] = ["Qwen2ForCausalLM"];
 
 /// What `LlamaConfig` of `transformers` takes for an absent `rms_norm_eps` (`configuration_llama.py`, since its first
 /// version): not what the presets here have.
@@ -158,35 +161,97 @@ impl<'a> Keys<'a> {
         self.0.get(key).map_or_else(String::new, |value| shorten(value.get()))
     }
 
-    /// The base of the rotary angles: a key of its own, or in `rope_parameters`, whose older name is `rope_scaling`. Angles
-    /// of another type than `default` are refused, and keys that are of another type.
-    fn rope_theta(&mut self) -> Result<Decimal, ConfigError> {
-        let mut theta = self.decimal("rope_theta")?;
+    /// Whether this is a Qwen2, which has biases of q, k and v, and not a Llama. Where no type is given, the architecture
+    /// tells; the two must agree.
+    fn is_qwen2(&mut self) -> Result<bool, ConfigError> {
+        let architecture = self.0.get("architectures").and_then(|text| serde_json::from_str(text.get()).ok());
+        let named = |names: Vec<String>| !names.is_empty() && names.iter().all(|name| QWEN2.contains(&name.as_str()));
+        let found = self.found("model_type");
+        let qwen2 = match self.typed::<String>("model_type", "a string")?.as_deref() {
+            None => architecture.is_some_and(named),
+            Some("llama") => false,
+            Some("qwen2") => true,
+            Some(_) => return Err(unsupported("model_type", found)),
+        };
+        self.only_list("architectures", if qwen2 { &QWEN2[..] } else { &LLAMA[..] })?;
+        Ok(qwen2)
+    }
+
+    /// The biases of a Llama's attention, which none has; what a Qwen2 may say of its own, and the windows that it has
+    /// settings for, but does not use.
+    fn no_other_attention(&mut self, qwen2: bool) -> Result<(), ConfigError> {
+        if qwen2 {
+            self.only::<bool, _>("attention_bias", "a boolean", &[true])?;
+            self.only::<bool, _>("use_mrope", "a boolean", &[false])?;
+            // Without `use_sliding_window` they say nothing.
+            for key in ["max_window_layers", "sliding_window"] {
+                self.take(key);
+            }
+        } else if self.typed("attention_bias", "a boolean")? == Some(true) {
+            return Err(ConfigError::OutputBias);
+        }
+        Ok(())
+    }
+
+    /// Heads of keys and values. Absent, a Llama has those of the queries, and the library takes 32 for a Qwen2.
+    fn kv_heads(&mut self, qwen2: bool) -> Result<Option<usize>, ConfigError> {
+        const KEY: &str = "num_key_value_heads";
+        if qwen2 && !self.0.contains_key(KEY) {
+            return Err(ConfigError::Missing(KEY));
+        }
+        self.typed(KEY, "a size")
+    }
+
+    /// The base of the rotary angles and their scaling: keys of their own, or both in `rope_parameters`, whose older name
+    /// is `rope_scaling`. A type that is not known is refused, and keys that are of another type.
+    fn rope(&mut self) -> Result<(Decimal, RopeScaling), ConfigError> {
+        let (mut theta, mut scaling) = (self.decimal("rope_theta")?, None);
         for key in ["rope_scaling", "rope_parameters"] {
             let Some(text) = self.take(key) else { continue };
             let malformed = |_| ConfigError::Type { key, expected: "an object", found: shorten(text) };
             let parameters: Keys<'_> = serde_json::from_str(text).map_err(malformed)?;
-            let inner = parameters.default_rope().map_err(|error| match error {
+            let (inner_theta, inner_scaling) = parameters.rope_parameters().map_err(|error| match error {
                 ConfigError::Unsupported { key: inner, found } => unsupported(&format!("{key}.{inner}"), found),
                 other => other,
             })?;
-            if theta.zip(inner).is_some_and(|(a, b)| a != b) {
+            let differ = theta.zip(inner_theta).is_some_and(|(a, b)| a != b)
+                || scaling.zip(inner_scaling).is_some_and(|(a, b)| a != b);
+            if differ {
                 return Err(unsupported(key, shorten(text)));
             }
-            theta = theta.or(inner);
+            (theta, scaling) = (theta.or(inner_theta), scaling.or(inner_scaling));
         }
-        Ok(theta.unwrap_or(DEFAULT_THETA))
+        Ok((theta.unwrap_or(DEFAULT_THETA), scaling.unwrap_or_default()))
     }
 
-    /// The base in parameters of plain rotary angles.
-    fn default_rope(mut self) -> Result<Option<Decimal>, ConfigError> {
+    /// The base and the scaling in parameters of rotary angles, as far as they are there.
+    fn rope_parameters(mut self) -> Result<(Option<Decimal>, Option<RopeScaling>), ConfigError> {
+        let mut kind: Option<String> = None;
         for spelling in ["type", "rope_type"] {
-            self.only::<String, _>(spelling, "a string", &["default"])?;
+            let found = self.found(spelling);
+            let Some(named) = self.typed::<String>(spelling, "a string")? else { continue };
+            let known = ["default", "linear", "llama3"].contains(&named.as_str());
+            if !known || kind.as_ref().is_some_and(|kind| *kind != named) {
+                return Err(unsupported(spelling, found));
+            }
+            kind = Some(named);
         }
+        let mut factor = |key| self.decimal(key)?.ok_or(ConfigError::Missing(key));
+        let scaling = match kind.as_deref() {
+            None => None,
+            Some("linear") => Some(RopeScaling::Linear { factor: factor("factor")? }),
+            Some("llama3") => {
+                let (factor, low, high) = (factor("factor")?, factor("low_freq_factor")?, factor("high_freq_factor")?);
+                const ORIGINAL: &str = "original_max_position_embeddings";
+                let original = self.typed(ORIGINAL, "a size")?.ok_or(ConfigError::Missing(ORIGINAL))?;
+                Some(RopeScaling::Llama3 { factor, low, high, original })
+            }
+            Some(_) => Some(RopeScaling::None),
+        };
         self.only_number("partial_rotary_factor", Decimal::canonical(1, 0))?;
         let theta = self.decimal("rope_theta")?;
         self.nothing_left()?;
-        Ok(theta)
+        Ok((theta, scaling))
     }
 
     /// Refuses keys that are not understood; `quantization_config: null` and its like say nothing.
@@ -207,22 +272,23 @@ fn shorten(text: &str) -> String {
 }
 
 impl Config {
-    /// Reads a `LlamaConfig`. Whatever would change the model and is not supported is refused by name; what is absent is
+    /// Reads a `LlamaConfig`, or a `Qwen2Config`, which is one with biases of q, k and v. Whatever would change the model and is not supported is refused by name; what is absent is
     /// what the library takes for it, but for the sizes: it writes them always, and its defaults are of a model of 7
     /// billion parameters. A byte order mark is skipped, as RFC 8259 allows.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut keys: Keys<'_> = serde_json::from_str(text).map_err(|e| ConfigError::Json(e.to_string()))?;
-        keys.only::<String, _>("model_type", "a string", &["llama"])?;
-        keys.only_list("architectures", &ARCHITECTURES)?;
+        let qwen2 = keys.is_qwen2()?;
         // Two names of one function in the library.
         keys.only::<String, _>("hidden_act", "a string", &["silu", "swish"])?;
-        for key in ["attention_bias", "is_encoder_decoder", "mlp_bias", "rope_interleaved", "use_sliding_window"] {
+        keys.no_other_attention(qwen2)?;
+        for key in ["is_encoder_decoder", "mlp_bias", "rope_interleaved", "use_sliding_window"] {
             keys.only::<bool, _>(key, "a boolean", &[false])?;
         }
         keys.only_number("attention_dropout", Decimal::ZERO)?;
         keys.only_number("partial_rotary_factor", Decimal::canonical(1, 0))?;
         keys.only_list("layer_types", &["full_attention"])?;
+        let (rope_theta, rope_scaling) = keys.rope()?;
         let config = Self {
             vocab: keys.size("vocab_size")?,
             hidden: keys.size("hidden_size")?,
@@ -231,23 +297,30 @@ impl Config {
             heads: keys.size("num_attention_heads")?,
             context: keys.size("max_position_embeddings")?,
             norm_eps: keys.decimal("rms_norm_eps")?.unwrap_or(DEFAULT_EPS),
-            rope_theta: keys.rope_theta()?,
+            rope_theta,
             tied: keys.typed("tie_word_embeddings", "a boolean")?.unwrap_or(false),
+            kv_heads: keys.kv_heads(qwen2)?,
+            head_dim: keys.typed("head_dim", "a size")?,
+            biased: qwen2,
+            rope_scaling,
         };
         config.check()?;
-        keys.only::<usize, _>("num_key_value_heads", "a size", &[config.heads])?;
-        keys.only::<usize, _>("head_dim", "a size", &[config.head_dim()])?;
         for key in HARMLESS {
             keys.take(key);
         }
         keys.nothing_left()?;
-        Ok(config)
+        Ok(config.canonical())
     }
 
-    /// The keys of a `LlamaConfig`, in order, and the JSON of their values.
+    /// The class of the `transformers` library that this is a model of.
+    pub fn architecture(&self) -> &'static str {
+        if self.biased { QWEN2[0] } else { LLAMA[0] }
+    }
+
+    /// The keys of a `LlamaConfig` or `Qwen2Config`, in order, and the JSON of their values.
     fn keys(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([
-            ("architectures", r#"["LlamaForCausalLM"]"#.to_owned()),
+        let mut keys = BTreeMap::from([
+            ("architectures", format!("[\"{}\"]", self.architecture())),
             ("attention_bias", "false".to_owned()),
             ("attention_dropout", "0.0".to_owned()),
             ("head_dim", self.head_dim().to_string()),
@@ -259,23 +332,31 @@ impl Config {
             ("model_type", r#""llama""#.to_owned()),
             ("num_attention_heads", self.heads.to_string()),
             ("num_hidden_layers", self.layers.to_string()),
-            ("num_key_value_heads", self.heads.to_string()),
+            ("num_key_value_heads", self.kv_heads().to_string()),
             ("rms_norm_eps", self.norm_eps.to_string()),
-            ("rope_scaling", "null".to_owned()),
+            ("rope_scaling", self.rope_scaling.json()),
             ("rope_theta", self.rope_theta.to_string()),
             ("tie_word_embeddings", self.tied.to_string()),
             ("torch_dtype", r#""float32""#.to_owned()),
             ("vocab_size", self.vocab.to_string()),
-        ])
+        ]);
+        if self.biased {
+            keys.insert("model_type", r#""qwen2""#.to_owned());
+            // That its q, k and v have biases, and nothing else has, is no choice of a Qwen2.
+            for key in ["attention_bias", "mlp_bias"] {
+                keys.remove(key);
+            }
+        }
+        keys
     }
 
-    /// The canonical `LlamaConfig`, which identities of runs and chains are hashed from: it never changes.
+    /// The canonical `LlamaConfig`, of a model with biases `Qwen2Config`, which identities of runs and chains are hashed from: it never changes.
     /// [`Config::from_json`] reads it back unchanged.
     pub fn to_json(&self) -> String {
         object(&self.keys())
     }
 
-    /// A `LlamaConfig` for the library: the canonical one, and that no byte is a special token. By default it takes 1 for the
+    /// The configuration for the library: the canonical one, and that no byte is a special token. By default it takes 1 for the
     /// beginning of a text and 2 for its end, and stops generating there. [`Config::from_json`] reads it back unchanged.
     pub fn to_hugging_face(&self) -> String {
         let mut keys = self.keys();

@@ -9,6 +9,7 @@ mod generate;
 mod json;
 mod optimizer;
 mod params;
+pub(crate) mod rope_scaling;
 mod sampling;
 mod schedule;
 mod sequence;
@@ -22,8 +23,10 @@ pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_fo
 pub use generate::{GenerateError, Generator, START};
 pub use optimizer::{Hyper, Optimizer, OptimizerKind, Pace, Slot};
 pub use params::{
-    Gradients, Layer, LayerWeights, Moments, Parameters, State, StateError, TensorSpec, Weights, tensors,
+    Biases, Gradients, Layer, LayerWeights, Moments, Parameters, State, StateError, TensorKind, TensorSpec, Weights,
+    tensors,
 };
+pub use rope_scaling::{RopeScaling, ScalingError};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{MAX_RATE, Rates, Schedule, ScheduleError};
 pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};

@@ -21,20 +21,45 @@ pub struct TensorSpec {
     pub rows: usize,
     /// Columns.
     pub cols: usize,
+    /// What it is.
+    pub kind: TensorKind,
 }
 
-/// The parameters of one layer. `M` is [`Tensor`] for weights, [`Wide`] for gradients.
+/// What a tensor is to its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TensorKind {
+    /// A matrix.
+    Matrix,
+    /// The gain of a norm, one row; 1 at first.
+    Gain,
+    /// What is added to a linear map, one row; 0 at first.
+    Bias,
+}
+
+/// The biases of a layer. `M` is as in [`Layer`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Biases<M> {
+    /// Of the queries, `[1 × H·hd]`.
+    pub q: M,
+    /// Of the keys, `[1 × Hkv·hd]`.
+    pub k: M,
+    /// Of the values, `[1 × Hkv·hd]`.
+    pub v: M,
+}
+
+/// The parameters of one layer. `M` is [`Tensor`] for weights, [`Wide`] for gradients; H heads of hd features, Hkv of them for
+/// keys and values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer<M> {
     /// Gain before attention, `[1 × d]`.
     pub norm1: M,
-    /// `[d × d]`.
+    /// `[d × H·hd]`.
     pub wq: M,
-    /// `[d × d]`.
+    /// `[d × Hkv·hd]`.
     pub wk: M,
-    /// `[d × d]`.
+    /// `[d × Hkv·hd]`.
     pub wv: M,
-    /// `[d × d]`.
+    /// `[H·hd × d]`.
     pub wo: M,
     /// Gain before the gated unit, `[1 × d]`.
     pub norm2: M,
@@ -44,19 +69,21 @@ pub struct Layer<M> {
     pub wu: M,
     /// Down, `[f × d]`.
     pub wd: M,
+    /// Biases, where the model has them.
+    pub bias: Option<Biases<M>>,
 }
 
-/// Names of the fields of [`Layer`], in order.
-const LAYER_FIELDS: [&str; 9] = ["norm1", "wq", "wk", "wv", "wo", "norm2", "wg", "wu", "wd"];
-
 impl<M> Layer<M> {
-    /// The tensors in order.
-    pub fn fields(&self) -> [&M; 9] {
-        [&self.norm1, &self.wq, &self.wk, &self.wv, &self.wo, &self.norm2, &self.wg, &self.wu, &self.wd]
+    /// The tensors in order: biases last, so that all others stand where they stand without them.
+    pub fn fields(&self) -> Vec<&M> {
+        let mut fields =
+            vec![&self.norm1, &self.wq, &self.wk, &self.wv, &self.wo, &self.norm2, &self.wg, &self.wu, &self.wd];
+        fields.extend(self.bias.iter().flat_map(|bias| [&bias.q, &bias.k, &bias.v]));
+        fields
     }
 
-    fn fields_mut(&mut self) -> [&mut M; 9] {
-        [
+    fn fields_mut(&mut self) -> Vec<&mut M> {
+        let mut fields = vec![
             &mut self.norm1,
             &mut self.wq,
             &mut self.wk,
@@ -66,7 +93,9 @@ impl<M> Layer<M> {
             &mut self.wg,
             &mut self.wu,
             &mut self.wd,
-        ]
+        ];
+        fields.extend(self.bias.iter_mut().flat_map(|bias| [&mut bias.q, &mut bias.k, &mut bias.v]));
+        fields
     }
 }
 
@@ -92,18 +121,32 @@ pub type Gradients = Parameters<Wide>;
 
 /// Every tensor of a model, in order.
 pub fn tensors(config: &Config) -> Vec<TensorSpec> {
+    use TensorKind::{Bias, Gain, Matrix};
     let (v, d, f) = (config.vocab, config.hidden, config.mlp);
-    let spec = |name: &str, layer, rows, cols| TensorSpec { name: name.to_owned(), layer, rows, cols };
-    let mut all = vec![spec("embed", None, v, d)];
-    let shapes = [(1, d), (d, d), (d, d), (d, d), (d, d), (1, d), (d, f), (d, f), (f, d)];
-    for layer in 0..config.layers {
-        for (field, (rows, cols)) in LAYER_FIELDS.iter().zip(shapes) {
-            all.push(spec(&format!("layers.{layer}.{field}"), Some(layer), rows, cols));
-        }
+    let (queries, keys) = (config.features(), config.kv_features());
+    let spec = |name: &str, layer, (rows, cols), kind| TensorSpec { name: name.to_owned(), layer, rows, cols, kind };
+    let mut fields = vec![
+        ("norm1", (1, d), Gain),
+        ("wq", (d, queries), Matrix),
+        ("wk", (d, keys), Matrix),
+        ("wv", (d, keys), Matrix),
+        ("wo", (queries, d), Matrix),
+        ("norm2", (1, d), Gain),
+        ("wg", (d, f), Matrix),
+        ("wu", (d, f), Matrix),
+        ("wd", (f, d), Matrix),
+    ];
+    if config.biased {
+        fields.extend([("bq", (1, queries), Bias), ("bk", (1, keys), Bias), ("bv", (1, keys), Bias)]);
     }
-    all.push(spec("norm_f", None, 1, d));
+    let mut all = vec![spec("embed", None, (v, d), Matrix)];
+    for layer in 0..config.layers {
+        let name = |field: &str| format!("layers.{layer}.{field}");
+        all.extend(fields.iter().map(|&(field, shape, kind)| spec(&name(field), Some(layer), shape, kind)));
+    }
+    all.push(spec("norm_f", None, (1, d), Gain));
     if !config.tied {
-        all.push(spec("head", None, v, d));
+        all.push(spec("head", None, (v, d), Matrix));
     }
     all
 }
@@ -170,7 +213,9 @@ impl<M: Default> Parameters<M> {
     /// Parameters from a list in the order of [`tensors`], made element by element.
     pub fn build(config: &Config, mut make: impl FnMut(&TensorSpec) -> M) -> Self {
         let mut all = Self {
-            layers: (0..config.layers).map(|_| Layer::default()).collect(),
+            layers: (0..config.layers)
+                .map(|_| Layer { bias: config.biased.then(Biases::default), ..Layer::default() })
+                .collect(),
             head: (!config.tied).then(M::default),
             ..Self::default()
         };
@@ -309,7 +354,7 @@ impl State {
         State { w, lo, moments: Moments::zeros(config, kind) }
     }
 
-    /// Normal weights of deviation `fan_in^(−1/2)` (embedding and head: `hidden^(−1/2)`), gains 1, SGD's momentum 0.
+    /// Normal weights of deviation `fan_in^(−1/2)` (embedding and head: `hidden^(−1/2)`), gains 1, biases and SGD's momentum 0.
     ///
     /// Integers only: a normal is the sum of twelve 16-bit uniforms of a Blake2b stream.
     pub fn init(config: &Config, seed: u64) -> Self {
@@ -326,9 +371,13 @@ impl State {
         let mut state = Self::resting(w, lo, config, OptimizerKind::Sgd);
         let slots = state.w.iter_mut().zip(state.lo.iter_mut());
         for (index, ((w, lo), spec)) in slots.zip(tensors(config)).enumerate() {
-            if spec.rows == 1 {
-                w.data.fill(1 << FRAC);
-                continue;
+            match spec.kind {
+                TensorKind::Matrix => {}
+                TensorKind::Gain => {
+                    w.data.fill(1 << FRAC);
+                    continue;
+                }
+                TensorKind::Bias => continue,
             }
             let fan_in = if spec.layer.is_some() { spec.rows } else { spec.cols };
             // 2^30 / √fan_in.
@@ -492,6 +541,40 @@ mod tests {
         assert!(matches!(params.check(&Config::MICRO.untied()), Err(StateError::Count { .. })));
         // V·d + 4d² + 3df + 3d.
         assert_eq!(Config::NANO.parameters(), 4096 + 1024 + 2112 + 48);
+    }
+
+    #[test]
+    fn grouped_and_biased_layers_have_their_shapes() {
+        let mut config = Config::NANO;
+        (config.heads, config.kv_heads, config.head_dim, config.biased) = (4, Some(2), Some(8), true);
+        config.check().unwrap();
+        let specs = tensors(&config);
+        let shapes: Vec<(&str, usize, usize)> = specs.iter().map(|s| (s.name.as_str(), s.rows, s.cols)).collect();
+        for shape in [
+            ("layers.0.wq", 16, 32),
+            ("layers.0.wk", 16, 16),
+            ("layers.0.wv", 16, 16),
+            ("layers.0.wo", 32, 16),
+            ("layers.0.bq", 1, 32),
+            ("layers.0.bk", 1, 16),
+            ("layers.0.bv", 1, 16),
+        ] {
+            assert!(shapes.contains(&shape), "{shape:?}");
+        }
+        // The biases are the last of a layer, and zero at first.
+        assert_eq!(
+            shapes[9..13].iter().map(|s| s.0).collect::<Vec<_>>()[1..],
+            ["layers.0.bq", "layers.0.bk", "layers.0.bv"]
+        );
+        let state = State::init(&config, 7);
+        state.check(&config).unwrap();
+        let bias = state.w.layers[0].bias.as_ref().unwrap();
+        assert!([&bias.q, &bias.k, &bias.v].into_iter().all(|b| b.data.iter().all(|&x| x == 0)));
+        assert!(state.w.layers[0].norm1.data.iter().all(|&gain| gain == 1 << FRAC));
+        // A model without biases is none with them, nor the other way round.
+        let plain = Config { biased: false, ..config.clone() };
+        assert!(matches!(state.w.check(&plain), Err(StateError::Count { .. })));
+        assert!(matches!(Weights::zeros(&plain).check(&config), Err(StateError::Count { .. })));
     }
 
     #[test]

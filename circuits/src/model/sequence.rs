@@ -223,7 +223,9 @@ mod tests {
 
     #[test]
     fn extreme_weights_are_no_exception() {
-        for config in [Config::NANO, Config::NANO.untied(), Config::MICRO] {
+        let mut grouped = Config::NANO;
+        (grouped.heads, grouped.kv_heads, grouped.head_dim, grouped.biased) = (16, Some(1), Some(8), true);
+        for config in [Config::NANO, Config::NANO.untied(), Config::MICRO, grouped] {
             assert_total(config.clone(), |_| Class::Weight.max());
             assert_total(config.clone(), |_| Class::Weight.min());
             assert_total(config.clone(), |_| 0);
@@ -237,12 +239,15 @@ mod tests {
 
     #[test]
     fn extreme_residuals_and_gradients_are_no_exception() {
-        let mut config = Config::NANO;
-        (config.hidden, config.heads, config.mlp, config.context) = (512, 2, 2040, 4);
-        config.check().unwrap();
-        let spec = Spec::new(config);
-        let (t, d) = (spec.config.context, spec.config.hidden);
-        for sign in [0, 1] {
+        let mut wide = Config::NANO;
+        (wide.hidden, wide.heads, wide.mlp, wide.context) = (512, 2, 2040, 4);
+        // The largest group.
+        let mut grouped = wide.clone();
+        (grouped.heads, grouped.kv_heads, grouped.head_dim, grouped.biased) = (256, Some(1), Some(4), true);
+        for (config, sign) in [(wide.clone(), 0), (wide, 1), (grouped.clone(), 0), (grouped, 1)] {
+            config.check().unwrap();
+            let spec = Spec::new(config);
+            let (t, d) = (spec.config.context, spec.config.hidden);
             let extreme = |class: Class| {
                 Tensor::from_fn(t, d, |i, j| if sign * (i * 7 + j) % 2 == 0 { class.max() } else { class.min() })
             };

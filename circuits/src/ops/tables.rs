@@ -6,9 +6,11 @@
 
 mod elementary;
 
-use elementary::{ONE, cos_sin, exp_neg, ln, ln_ratio, ln2, round_scaled};
+use elementary::{ONE, cos_sin, divided, exp_neg, ln, ln_ratio, ln2, quotient, round_scaled, turns};
 
-use crate::{arithmetic::decimal::Decimal, model::Config};
+use crate::arithmetic::decimal::Decimal;
+use crate::model::rope_scaling::frac60;
+use crate::model::{Config, RopeScaling};
 
 /// Entries of `EXP_LO`.
 pub const EXP_LO_ROWS: usize = 512;
@@ -126,7 +128,7 @@ impl LogTable {
     }
 }
 
-/// `cos` and `sin` of `t·theta^(−2i/hd)`, frac 12.
+/// `cos` and `sin` of `t·f_i`, frac 12, `f_i` being `theta^(−2i/hd)` or what [`RopeScaling`] makes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RopeTable {
     /// Pairs of a head: `hd/2`.
@@ -138,11 +140,12 @@ pub struct RopeTable {
 }
 
 impl RopeTable {
-    /// `theta = digits·10^exponent ≥ 1`.
-    pub fn new(context: usize, head_dim: usize, theta: &Decimal) -> Self {
+    /// `theta = digits·10^exponent ≥ 1`; `scaling` satisfies [`RopeScaling::check`].
+    pub fn new(context: usize, head_dim: usize, theta: &Decimal, scaling: &RopeScaling) -> Self {
         let pairs = head_dim / 2;
         let ln_theta = ln(theta.digits()) + i128::from(theta.exponent()) * ln(10);
-        let frequencies: Vec<i128> = (0..pairs as i128).map(|i| exp_neg(2 * i * ln_theta / head_dim as i128)).collect();
+        let plain = (0..pairs as i128).map(|i| exp_neg(2 * i * ln_theta / head_dim as i128));
+        let frequencies: Vec<i128> = plain.map(|frequency| scaled(frequency, scaling)).collect();
         let (mut cos, mut sin) = (Vec::new(), Vec::new());
         for t in 0..context as i128 {
             for &frequency in &frequencies {
@@ -158,6 +161,26 @@ impl RopeTable {
     #[inline]
     pub fn at(&self, t: usize, i: usize) -> (i64, i64) {
         (self.cos[t * self.pairs + i], self.sin[t * self.pairs + i])
+    }
+}
+
+/// A frequency of at most 1, frac 60, scaled. Either rule of `llama3` meets the interpolation where it begins, so that it
+/// does not matter on which side of a bound a rounded frequency falls.
+fn scaled(frequency: i128, scaling: &RopeScaling) -> i128 {
+    match scaling {
+        RopeScaling::None => frequency,
+        RopeScaling::Linear { factor } => divided(frequency, frac60(factor)),
+        RopeScaling::Llama3 { factor, low, high, original } => {
+            let (low, high, turns) = (frac60(low), frac60(high), turns(frequency, *original));
+            let slow = divided(frequency, frac60(factor));
+            if turns <= low {
+                slow
+            } else if turns >= high {
+                frequency
+            } else {
+                slow + elementary::mul(frequency - slow, quotient(turns - low, high - low))
+            }
+        }
     }
 }
 
@@ -187,7 +210,7 @@ impl Tables {
             log: LogTable::new(&head),
             head,
             sigmoid: SigmoidTable::new(),
-            rope: RopeTable::new(config.context, config.head_dim(), &config.rope_theta),
+            rope: RopeTable::new(config.context, config.head_dim(), &config.rope_theta, &config.rope_scaling),
             kappa: kappa(config.head_dim()),
         }
     }

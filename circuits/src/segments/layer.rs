@@ -6,16 +6,16 @@ use super::{
     read, written,
 };
 use crate::{
-    arithmetic::fixed::{Class, Saturations},
+    arithmetic::fixed::{Class, FRAC, Saturations},
     arithmetic::gadgets::{Get, PortLayout, Rescale, Slab, project},
     arithmetic::tensor::{Matrix, Tensor, Wide},
     model::{
-        Config, LayerBackward, LayerForward, LayerWeights, SequenceTrace, Spec, Weights, layer_backward, layer_forward,
-        tensors,
+        Biases, Config, Layer, LayerBackward, LayerForward, LayerWeights, SequenceTrace, Spec, Weights, layer_backward,
+        layer_forward, tensors,
     },
     ops::{
         attention::circuit::{self as attention, Attention},
-        linear::circuit::{self as linear, Input, OutputGradient, Ports, Weight},
+        linear::circuit::{self as linear, Bias, Input, OutputGradient, Ports, Weight},
         rmsnorm::circuit::{self as rmsnorm, Norm},
         rope,
         softmax::circuit::FREE,
@@ -42,6 +42,11 @@ const X_OUT: &str = "x out is the rounded sum";
 /// Layout of the weight and gradient ports.
 pub fn weight_layout(config: &Config, k: u32) -> PortLayout {
     PortLayout::new(k, linear::port_tensors(&tensors(config), Some(0)))
+}
+
+/// The biases of a layer whose model has them.
+fn biases<M>(layer: &Layer<M>) -> &Biases<M> {
+    layer.bias.as_ref().expect("checked with the layer's inputs")
 }
 
 fn int<E: Copy + Into<i128> + Default>(x: &Matrix<E>, i: usize, j: usize) -> i128 {
@@ -79,6 +84,9 @@ impl LayerValues {
 impl LayerInput {
     /// Refuses tensors of other shapes than the configuration's, and integers outside their ranges.
     pub fn check(&self, config: &Config) -> Result<(), InputError> {
+        if self.weights.bias.is_some() != config.biased {
+            return Err(InputError::Biases);
+        }
         for (tensor, spec) in
             self.weights.fields().into_iter().zip(tensors(config).iter().filter(|t| t.layer == Some(0)))
         {
@@ -112,6 +120,9 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
     b.port("lower", edges.columns(), privacy.of_edges());
     b.port("upper", edges.columns(), privacy.of_edges());
 
+    let heads = spec.heads();
+    let (features, kv_features) = (config.features(), config.kv_features());
+
     // Weights.
     let ports = Ports { layout: &layout, weights: WEIGHTS, gradients: GRADIENTS, predictions: context };
     let vector = |b: &mut Builder<_>, name: &str, w: Get<_, Tensor>, dw: Get<_, Wide>| {
@@ -130,6 +141,17 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
     let wg = matrix(b, "wg", |v| &v.weights.wg, |v| &v.backward.grads.wg);
     let wu = matrix(b, "wu", |v| &v.weights.wu, |v| &v.backward.grads.wu);
     let wd = matrix(b, "wd", |v| &v.weights.wd, |v| &v.backward.grads.wd);
+    let biases = config.biased.then(|| {
+        let mut bias = |name: &str, w: Get<_, Tensor>, dw: Get<_, Wide>| {
+            let (by_outputs, gradient) = vector(b, name, w, dw);
+            Bias { by_outputs, gradient }
+        };
+        [
+            bias("bq", |v| &biases(&v.weights).q, |v| &biases(&v.backward.grads).q),
+            bias("bk", |v| &biases(&v.weights).k, |v| &biases(&v.backward.grads).k),
+            bias("bv", |v| &biases(&v.weights).v, |v| &biases(&v.backward.grads).v),
+        ]
+    });
 
     // The edges.
     let x_in = boundary(b, (&edges, LOWER), "edge", (0, read()), |v, t, j| int(&v.forward.x, t, j));
@@ -154,7 +176,7 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
             dh: |v| &v.backward.dh1,
             dres: Some(|v| v.backward.dx_mid()),
             eps24: config.eps24(),
-            zdh_bound: 3 * d as u128 * grad_max * WEIGHT,
+            zdh_bound: (features + 2 * kv_features) as u128 * grad_max * WEIGHT,
         },
         gain1,
         dgain1,
@@ -167,26 +189,30 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
 
     // Attention.
     let wide_feature = d as u128 * h_bound * WEIGHT;
-    let rotated = |b: &mut Builder<_>, name: &str, z: Get<_, Wide>, dq: Get<_, Wide>| {
-        let slab = Slab::new(b, "rope", context, d);
+    let bias_bound = if config.biased { WEIGHT << FRAC } else { 0 };
+    let rotated = |b: &mut Builder<_>, name: &str, sizes: (usize, usize), z: Get<_, Wide>, dq: Get<_, Wide>| {
+        let (columns, summed) = sizes;
+        let slab = Slab::new(b, "rope", context, columns);
         // From the widths alone: |h| may be smaller, which only spares limbs.
-        let z_range = Declared::equation((d as u128 * WEIGHT) << (feature - 1));
+        let z_range = Declared::equation(((d as u128 * WEIGHT) << (feature - 1)) + bias_bound);
         let wide = slab.unchecked(b, &format!("wide {name}"), Some(z_range), move |v, t, j| int(z(v), t, j));
-        let dq_range = Declared::equation(attention::wide_gradient_bound(context));
+        let dq_bound = attention::wide_gradient_bound(context, summed);
+        let dq_range = Declared::equation(dq_bound);
         let grad = slab.unchecked(b, &format!("wide d{name}"), Some(dq_range), move |v, t, j| int(dq(v), t, j));
         let angles = rope::circuit::Angles::place(b, &slab, &tables.rope);
-        let forward = (1, feature, wide_feature);
+        let forward = (1, feature, wide_feature + bias_bound);
         let y = rope::circuit::place(b, &slab, name, (&wide, z), &angles, forward);
-        let back = (-1, gradient, attention::wide_gradient_bound(context));
+        let back = (-1, gradient, dq_bound);
         let dz = rope::circuit::place(b, &slab, &format!("d{name}"), (&grad, dq), &angles, back);
         (wide, y, grad, dz)
     };
-    let (zq, q, dq, dzq) = rotated(b, "q", |v| &v.forward.zq, |v| &v.backward.attention.dq);
-    let (zk, key, dk, dzk) = rotated(b, "k", |v| &v.forward.zk, |v| &v.backward.attention.dk);
+    let sizes = [(features, 1), (kv_features, heads.group())];
+    let (zq, q, dq, dzq) = rotated(b, "q", sizes[0], |v| &v.forward.zq, |v| &v.backward.attention.dq);
+    let (zk, key, dk, dzk) = rotated(b, "k", sizes[1], |v| &v.forward.zk, |v| &v.backward.attention.dk);
     let att = attention::place(
         b,
         &Attention {
-            heads: config.heads,
+            heads,
             forward: |v| &v.forward.attention,
             scores: |v| &v.forward.attention.scores,
             softmax: |v| &v.forward.attention.softmax,
@@ -197,7 +223,7 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
             zdo: |v| &v.backward.zdo,
             zv: |v| &v.forward.zv,
             zdo_bound: d as u128 * grad_max * WEIGHT,
-            zv_bound: wide_feature,
+            zv_bound: wide_feature + bias_bound,
         },
         &q,
         &key,
@@ -209,7 +235,7 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
     let mid = Slab::new(b, "rmsnorm", context, d);
     let feature_max = 1u128 << (feature - 1);
     let bypass = 1u128 << (residual - 1 + 12);
-    let x_mid = Rescale { shift: 12, bits: residual, bound: d as u128 * feature_max * WEIGHT + bypass }
+    let x_mid = Rescale { shift: 12, bits: residual, bound: features as u128 * feature_max * WEIGHT + bypass }
         .place(b, &mid, "x mid", |v, t, j| int(&v.forward.zx_mid, t, j))
         .hold(b, "x mid");
     let norm2 = rmsnorm::place(
@@ -270,13 +296,14 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
     let o = Input::project(b, &att.o);
     let h2 = Input::project(b, &norm2.h);
     let s = Input::project(b, &gated.s);
-    for (y, w) in [(&zq, &wq), (&zk, &wk), (&att.zv, &wv)] {
+    let unit = biases.as_ref().map(|_| linear::input_of_biases(b, context));
+    for (i, (y, w)) in [(&zq, &wq), (&zk, &wk), (&att.zv, &wv)].into_iter().enumerate() {
         let y = by_rows(b, y, Challenge::Outputs);
-        linear::forward(b, y, &h1, w);
+        linear::forward(b, y, &h1, w, unit.zip(biases.as_ref().map(|biases| &biases[i])));
     }
     for (y, w) in [(&gated.zg, &wg), (&gated.zu, &wu)] {
         let y = by_rows(b, y, Challenge::Outputs);
-        linear::forward(b, y, &h2, w);
+        linear::forward(b, y, &h2, w, None);
     }
     let mid = by_rows(b, &x_mid.y, Challenge::Outputs);
     for (y, bypass, x, w) in [(&x_mid.x, below, &o, &wo), (&out.x, mid, &s, &wd)] {
@@ -305,6 +332,9 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<LayerValues> {
         (&wd, &s, &d_out),
     ] {
         linear::weight_gradient(b, w, x, dy);
+    }
+    for (bias, dy) in biases.iter().flatten().zip([&dzq, &dzk, &dv]) {
+        linear::bias_gradient(b, bias, dy);
     }
     builder.compile()
 }

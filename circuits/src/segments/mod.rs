@@ -125,6 +125,9 @@ pub enum InputError {
     /// A tied model has no head of its own; an untied one has.
     #[error("the head does not fit a configuration with tied, or untied, embeddings")]
     Tied,
+    /// A layer of a model without biases has them, or the other way round.
+    #[error("the layer's biases do not fit the configuration")]
+    Biases,
     /// The tokens are none of the configuration.
     #[error(transparent)]
     Sequence(#[from] SequenceError),

@@ -86,7 +86,7 @@ impl Layouts {
         parameters: &crate::model::Parameters<Matrix<E>>,
     ) -> Vec<Vec<E>> {
         let tensors: Vec<&Matrix<E>> = match parameters.layers.get(segment) {
-            Some(layer) => layer.fields().to_vec(),
+            Some(layer) => layer.fields(),
             None => [&parameters.embed, &parameters.norm_f].into_iter().chain(&parameters.head).collect(),
         };
         self.of(segment).fill(|tensor, run, column| {

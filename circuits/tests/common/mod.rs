@@ -6,8 +6,8 @@ use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::Tensor,
     model::{
-        Config, OptimizerKind, SequenceTrace, Spec, State, Weights, head_forward_backward, layer_backward,
-        layer_forward, sequence_gradient,
+        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Weights, head_forward_backward,
+        layer_backward, layer_forward, sequence_gradient, tensors,
     },
     ops::adamw,
     ops::sgd::{Element, Hyper, dividend},
@@ -105,6 +105,21 @@ pub fn small(hidden: usize, heads: usize) -> Config {
     config
 }
 
+/// The same with two heads of queries to each of two of keys and values, wider together than the hidden size.
+pub fn grouped() -> Config {
+    let mut config = small(8, 4);
+    (config.kv_heads, config.head_dim) = (Some(2), Some(4));
+    config
+}
+
+/// The same with one head of keys and values, biases and scaled angles.
+pub fn biased() -> Config {
+    let mut config = grouped();
+    (config.kv_heads, config.biased) = (Some(1), true);
+    config.rope_scaling = RopeScaling::Linear { factor: "2.5".parse().unwrap() };
+    config
+}
+
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -127,18 +142,21 @@ fn rows_of_all_kinds(context: usize, columns: usize, bits: u32, seed: u64) -> Te
     })
 }
 
-fn set_weights(state: &mut State, values: Values) {
-    for (m, matrix) in state.w.iter_mut().enumerate() {
+fn set_weights(config: &Config, state: &mut State, values: Values) {
+    for (m, (matrix, spec)) in state.w.iter_mut().zip(tensors(config)).enumerate() {
         let (rows, cols) = matrix.shape();
+        let (is_bias, of_scores) =
+            (spec.kind == TensorKind::Bias, spec.name.ends_with('q') || spec.name.ends_with('k'));
         for i in 0..rows {
             for j in 0..cols {
                 let seed = ((m * 1000 + i) * 1000 + j) as u64;
                 matrix.row_mut(i)[j] = match values {
+                    // Biases are zero at first.
+                    Values::Usual if is_bias => draw(seed, 3000),
                     Values::Usual => continue,
                     // Gains and columns of one sign, so that sums reach the ends.
-                    // Queries and keys.
-                    Values::Flat if m == 2 || m == 3 => draw(seed, 4),
-                    Values::Extreme | Values::Flat if rows == 1 => 65_535,
+                    Values::Flat if of_scores => draw(seed, 4),
+                    Values::Extreme | Values::Flat if rows == 1 && !is_bias => 65_535,
                     Values::Extreme | Values::Flat if j % 3 == 0 => 65_535 - (mix(seed) % 4) as i64,
                     Values::Extreme | Values::Flat if j % 3 == 1 => -65_536 + (mix(seed) % 4) as i64,
                     Values::Extreme | Values::Flat => draw(seed, 65_535),
@@ -160,7 +178,7 @@ pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec
     config.check().unwrap();
     let spec = Spec::new(config);
     let mut state = State::init(&spec.config, 7);
-    set_weights(&mut state, values);
+    set_weights(&spec.config, &mut state, values);
     let (context, hidden, vocab) = (spec.config.context, spec.config.hidden, spec.config.vocab);
     let sequence: Vec<u8> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
     let mut trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
@@ -261,8 +279,14 @@ pub fn adamw_case(privacy: Privacy, k: u32) -> Case {
 
 /// Nano at the start of training, on one sequence.
 pub fn nano() -> (Spec, State, SequenceTrace) {
-    let spec = Spec::new(Config::NANO);
-    let state = State::init(&spec.config, 11);
+    traced(Config::NANO)
+}
+
+/// A model at the start of training, but for biases, which are not zero, on one sequence.
+pub fn traced(config: Config) -> (Spec, State, SequenceTrace) {
+    let spec = Spec::new(config);
+    let mut state = State::init(&spec.config, 11);
+    set_weights(&spec.config, &mut state, Values::Usual);
     let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     (spec, state, trace)

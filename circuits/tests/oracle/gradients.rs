@@ -22,8 +22,14 @@ fn words(file: &Value) -> Vec<[u8; 4]> {
     bytes.chunks_exact(4).map(|b| b.try_into().unwrap()).collect()
 }
 
+/// A preset with other values of some keys; `null` takes a key away.
 fn config_of(case: &Value) -> Config {
-    let config = Config::preset(case["preset"].as_str().unwrap()).unwrap();
+    let preset = Config::preset(case["preset"].as_str().unwrap()).unwrap();
+    let mut keys: Value = serde_json::from_str(&preset.to_json()).unwrap();
+    for (key, value) in case["changes"].as_object().into_iter().flatten() {
+        keys[key] = value.clone();
+    }
+    let config = Config::from_json(&keys.to_string()).unwrap();
     if case["tied"].as_bool().unwrap() { config } else { config.untied() }
 }
 
@@ -88,5 +94,9 @@ fn every_gradient_is_that_of_the_oracle() {
         .flat_map(|p| ["init_b1", "init_b8", "trained_b1", "trained_b8"].map(|c| format!("{p}_{c}")))
     {
         assert!(names.contains(&name), "{name} is missing");
+    }
+    // Grouped queries, with heads of their own size, biases, scaled angles.
+    for name in ["nano_grouped_init_b1", "nano_biased_init_b8", "micro_llama3_init_b1"] {
+        assert!(names.iter().any(|n| n == name), "{name} is missing");
     }
 }

@@ -3,7 +3,7 @@
 use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::{Matrix, Tensor},
-    model::{Config, Schedule},
+    model::{Config, RopeScaling, Schedule},
     ops::{
         attention, cross_entropy, embedding, linear, rmsnorm, rope,
         sgd::{self, Element, Hyper},
@@ -76,6 +76,23 @@ impl Case {
         self.parameter(name).to_string().parse().unwrap()
     }
 
+    /// Of the rotary angles, if the case has one.
+    fn scaling(&self) -> RopeScaling {
+        let scaling = self.parameter("scaling");
+        let factor = |key: &str| scaling[key].to_string().parse().unwrap();
+        match scaling["rope_type"].as_str() {
+            None => RopeScaling::None,
+            Some("linear") => RopeScaling::Linear { factor: factor("factor") },
+            Some("llama3") => RopeScaling::Llama3 {
+                factor: factor("factor"),
+                low: factor("low_freq_factor"),
+                high: factor("high_freq_factor"),
+                original: scaling["original_max_position_embeddings"].as_u64().unwrap(),
+            },
+            Some(other) => panic!("{}: {other}", self.title()),
+        }
+    }
+
     fn check<E: Copy + Into<i128>>(&mut self, name: &str, found: &[E], bound: Bound) {
         let expected = floats(&self.value["outputs"][name]["data"]);
         assert_eq!(found.len(), expected.len(), "{}: {name}", self.title());
@@ -132,7 +149,7 @@ impl Case {
     fn rope(&mut self) {
         let (z, dq) = (self.tensor("z", 24).widen(), self.tensor("dq", 36).widen());
         let heads = self.parameter("heads").as_u64().unwrap() as usize;
-        let table = RopeTable::new(z.rows, z.cols / heads, &Config::NANO.rope_theta);
+        let table = RopeTable::new(z.rows, z.cols / heads, &Config::NANO.rope_theta, &self.scaling());
         assert_eq!(self.parameter("theta").as_f64(), Some(10_000.0));
         let mut s = Saturations::default();
         let (q, dz) = (rope::forward(&z, &table, &mut s), rope::backward(&dq, &table, &mut s));
@@ -146,9 +163,11 @@ impl Case {
     fn attention(&mut self) {
         let [q, k, v] = ["q", "k", "v"].map(|name| self.tensor(name, 12));
         let d_o = self.tensor("do", 24);
-        let heads = self.parameter("heads").as_u64().unwrap() as usize;
+        let queries = self.parameter("heads").as_u64().unwrap() as usize;
+        let keys = self.parameter("kv_heads").as_u64().map_or(queries, |kv_heads| kv_heads as usize);
+        let heads = attention::Heads { queries, keys, dim: q.cols / queries };
         let mut config = Config::NANO;
-        (config.context, config.hidden, config.heads) = (q.rows, q.cols, heads);
+        (config.context, config.hidden, config.heads) = (q.rows, q.cols, queries);
         let tables = Tables::new(&config);
         let mut s = Saturations::default();
         let forward = attention::forward(&q, &k, &v, heads, &tables.attention, &mut s);
@@ -209,7 +228,12 @@ impl Case {
 
     fn linear(&mut self) {
         let (x, w, dy) = (self.tensor("x", 12), self.tensor("w", 12), self.tensor("dy", 24));
-        self.check("y", &linear::forward(&x, &w).data, exact(24));
+        let mut y = linear::forward(&x, &w);
+        if self.value["inputs"].get("b").is_some() {
+            linear::add_bias(&mut y, &self.tensor("b", 12));
+            self.check("db", &linear::bias_gradient(&dy).data, exact(36));
+        }
+        self.check("y", &y.data, exact(24));
         self.check("dx", &linear::input_gradient(&dy, &w).data, exact(36));
         self.check("dw", &linear::weight_gradient(&x, &dy).data, exact(36));
     }
@@ -250,6 +274,9 @@ impl Case {
 fn every_op_is_that_of_the_oracle() {
     let all = cases("ops.json");
     assert!(all.len() >= 20);
+    let has = |op: &str, key: &str| all.iter().any(|c| c["op"] == op && c["params"].get(key).is_some());
+    assert!(has("attention", "kv_heads") && has("rope", "scaling"));
+    assert!(all.iter().any(|c| c["inputs"].get("b").is_some()), "a bias");
     for value in all {
         Case { value, checked: vec![], saturations: Saturations::default() }.run();
     }

@@ -2,7 +2,7 @@
 
 use circuits::{
     arithmetic::tensor::Tensor,
-    model::{Config, Weights},
+    model::{Config, TensorKind, Weights},
 };
 
 /// The stream `stream(seed, name)`.
@@ -36,12 +36,14 @@ impl Stream {
 pub fn weights(config: &Config, seed: u64) -> Weights {
     Weights::build(config, |spec| {
         let mut stream = Stream::new(seed, &spec.name);
-        let (center, scale) = if spec.rows == 1 {
-            (4096, 64)
-        } else {
-            // Embedding and head are used transposed.
-            let fan_in = if spec.layer.is_some() { spec.rows } else { spec.cols };
-            (0, ((1u64 << 24) / fan_in as u64).isqrt() as i64)
+        let (center, scale) = match spec.kind {
+            TensorKind::Gain => (4096, 64),
+            TensorKind::Bias => (0, 512),
+            TensorKind::Matrix => {
+                // Embedding and head are used transposed.
+                let fan_in = if spec.layer.is_some() { spec.rows } else { spec.cols };
+                (0, ((1u64 << 24) / fan_in as u64).isqrt() as i64)
+            }
         };
         Tensor::from_fn(spec.rows, spec.cols, |_, _| center + stream.bell(scale))
     })

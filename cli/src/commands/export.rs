@@ -43,8 +43,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let [weights, sidecar] = [&exported.weights, &exported.sidecar].map(|file| file.len() as u64);
     Ok(Output {
         text: format!(
-            "{}: LlamaForCausalLM, {}, after {}, {}; {SIDECAR_FILE}, {}, holds the rest of the state",
+            "{}: {}, {}, after {}, {}; {SIDECAR_FILE}, {}, holds the rest of the state",
             args.out.display(),
+            model.config.architecture(),
             plural(parameters, "parameter"),
             plural(model.step, "step"),
             bytes(weights),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory with config.json and model.safetensors of a LlamaForCausalLM
+    /// Directory with config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Directory of the model to create

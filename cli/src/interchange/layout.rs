@@ -1,7 +1,7 @@
-//! Names, shapes and order of elements as `LlamaForCausalLM` of the `transformers` library has them.
+//! Names, shapes and order of elements as `LlamaForCausalLM` and `Qwen2ForCausalLM` of the `transformers` library have them.
 
 use circuits::arithmetic::tensor::Tensor;
-use circuits::model::{Config, TensorSpec, tensors};
+use circuits::model::{Config, TensorKind, TensorSpec, tensors};
 
 /// The embedding's name.
 pub const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -15,7 +15,7 @@ enum Layout {
     Same,
     /// Outputs by inputs.
     Transposed,
-    /// Outputs by inputs; of the outputs of each head first the even ones, then the odd ones.
+    /// Outputs by inputs; of the outputs of each head first the even ones, then the odd ones. A bias has one input.
     Rotary,
 }
 
@@ -40,6 +40,9 @@ impl Foreign {
             "wq" => ("self_attn.q_proj", Layout::Rotary),
             "wk" => ("self_attn.k_proj", Layout::Rotary),
             "wv" => ("self_attn.v_proj", Layout::Transposed),
+            "bq" => ("self_attn.q_proj", Layout::Rotary),
+            "bk" => ("self_attn.k_proj", Layout::Rotary),
+            "bv" => ("self_attn.v_proj", Layout::Same),
             "wo" => ("self_attn.o_proj", Layout::Transposed),
             "norm2" => ("post_attention_layernorm", Layout::Same),
             "wg" => ("mlp.gate_proj", Layout::Transposed),
@@ -47,14 +50,15 @@ impl Foreign {
             "wd" => ("mlp.down_proj", Layout::Transposed),
             other => unreachable!("a model has no tensor `{other}`"),
         };
+        let part = if spec.kind == TensorKind::Bias { "bias" } else { "weight" };
         let name = match spec.layer {
-            Some(layer) => format!("model.layers.{layer}.{field}.weight"),
-            None => format!("{field}.weight"),
+            Some(layer) => format!("model.layers.{layer}.{field}.{part}"),
+            None => format!("{field}.{part}"),
         };
-        let shape = match (layout, spec.rows) {
-            (Layout::Same, 1) => vec![spec.cols],
-            (Layout::Same, rows) => vec![rows, spec.cols],
-            (_, rows) => vec![spec.cols, rows],
+        let shape = match (spec.kind, layout) {
+            (TensorKind::Gain | TensorKind::Bias, _) => vec![spec.cols],
+            (TensorKind::Matrix, Layout::Same) => vec![spec.rows, spec.cols],
+            (TensorKind::Matrix, _) => vec![spec.cols, spec.rows],
         };
         Foreign { name, layout, shape, spec, head_dim: config.head_dim() }
     }

@@ -1,5 +1,5 @@
-//! Models as `LlamaForCausalLM` of the `transformers` library names and shapes them, in `safetensors`: the weights for the
-//! library, and beside them what it has no place for.
+//! Models as `LlamaForCausalLM` of the `transformers` library names and shapes them, with biases as `Qwen2ForCausalLM` does, in
+//! `safetensors`: the weights for the library, and beside them what it has no place for.
 
 mod directory;
 mod error;

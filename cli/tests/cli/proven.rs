@@ -311,6 +311,11 @@ fn a_model_of_another_configuration_is_not_the_runs() {
         ),
         ("max_position_embeddings", vec!["\"max_position_embeddings\": 16"], vec!["\"max_position_embeddings\": 32"]),
         ("rope_theta", vec!["1e4"], vec!["2e4"]),
+        (
+            "rope_scaling",
+            vec!["\"rope_scaling\": null"],
+            vec!["\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}"],
+        ),
         ("rms_norm_eps", vec!["1e-5"], vec!["1e-6"]),
     ] {
         let changed = from.iter().zip(to).fold(text.clone(), |text, (from, to)| text.replace(from, to));

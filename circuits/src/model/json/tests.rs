@@ -132,7 +132,7 @@ fn the_base_of_the_angles_may_stand_in_rope_parameters() {
     assert_eq!(config, change("1e4", "500").unwrap());
     assert_eq!(newer("null"), Ok(Config::NANO));
     for (parameters, name) in [
-        (r#"{"rope_theta": 1e4, "rope_type": "linear"}"#, "rope_parameters.rope_type"),
+        (r#"{"rope_theta": 1e4, "rope_type": "longrope"}"#, "rope_parameters.rope_type"),
         (r#"{"rope_theta": 1e4, "factor": 2.0}"#, "rope_parameters.factor"),
         (r#"{"rope_theta": 500}, "rope_theta": 1e4"#, "rope_parameters"),
     ] {
@@ -149,14 +149,26 @@ fn the_unsupported_is_refused_by_name() {
     let cases = [
         ("\"silu\"", "\"gelu\"", "hidden_act"),
         ("\"llama\"", "\"mistral\"", "model_type"),
-        ("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias"),
         ("\"mlp_bias\": false", "\"mlp_bias\": true", "mlp_bias"),
         ("\"attention_dropout\": 0.0", "\"attention_dropout\": 0.1", "attention_dropout"),
-        ("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 1", "num_key_value_heads"),
-        ("\"head_dim\": 8", "\"head_dim\": 16", "head_dim"),
         ("\"rope_scaling\": null", "\"rope_scaling\": {\"factor\": 2.0}", "rope_scaling.factor"),
-        ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", "rope_scaling.type"),
-        ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"llama3\"}", "rope_scaling.rope_type"),
+        ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0}", "rope_scaling.type"),
+        ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\"}", "rope_scaling.rope_type"),
+        (
+            "\"rope_scaling\": null",
+            "\"rope_scaling\": {\"type\": \"linear\", \"rope_type\": \"default\", \"factor\": 2.0}",
+            "rope_scaling.rope_type",
+        ),
+        (
+            "\"rope_scaling\": null",
+            "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0, \"low_freq_factor\": 1.0}",
+            "rope_scaling.low_freq_factor",
+        ),
+        (
+            "\"rope_scaling\": null",
+            "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"default\"}",
+            "rope_parameters",
+        ),
         (
             "\"rope_scaling\": null",
             "\"rope_scaling\": {\"partial_rotary_factor\": 0.5}",
@@ -202,11 +214,7 @@ fn malformed_configurations_are_refused() {
     ));
     assert!(matches!(
         change("\"num_attention_heads\": 2", "\"num_attention_heads\": 3"),
-        Err(ConfigError::Heads { .. })
-    ));
-    assert!(matches!(
-        change("\"num_attention_heads\": 2", "\"num_attention_heads\": 8"),
-        Err(ConfigError::MultipleOf4 { key: "head_dim", .. })
+        Err(ConfigError::Groups { kv_heads: 2, heads: 3 })
     ));
     for eps in ["0", "1e-9", "1", "1e20"] {
         assert!(matches!(change("1e-5", eps), Err(ConfigError::Eps(_))), "{eps}");
@@ -215,4 +223,229 @@ fn malformed_configurations_are_refused() {
         assert!(matches!(change("1e4", theta), Err(ConfigError::Theta(_))), "{theta}");
     }
     assert!(matches!(change("1e-5", "\"1e-5\""), Err(ConfigError::Number { key: "rms_norm_eps", .. })));
+}
+
+/// A model that groups its queries, has heads of a size of their own, biases and scaled angles.
+fn deviating() -> Config {
+    let mut config = Config::NANO;
+    (config.heads, config.kv_heads, config.head_dim, config.biased) = (4, Some(1), Some(8), true);
+    let decimal = |text: &str| text.parse().unwrap();
+    config.rope_scaling =
+        RopeScaling::Llama3 { factor: decimal("8"), low: decimal("1"), high: decimal("4.5"), original: 8192 };
+    config
+}
+
+#[test]
+fn what_deviates_is_written_and_read_back() {
+    let linear = RopeScaling::Linear { factor: "2.5".parse().unwrap() };
+    let changes: [fn(&mut Config); 4] = [
+        |c| (c.heads, c.kv_heads) = (4, Some(2)),
+        |c| c.head_dim = Some(12),
+        |c| c.biased = true,
+        |c| c.rope_scaling = RopeScaling::Linear { factor: "2.5".parse().unwrap() },
+    ];
+    let mut all: Vec<Config> = changes
+        .into_iter()
+        .map(|change| {
+            let mut config = Config::NANO;
+            change(&mut config);
+            config
+        })
+        .collect();
+    assert_eq!(all[3].rope_scaling, linear);
+    all.extend([deviating(), deviating().untied(), Config::NANO]);
+    let mut digests = std::collections::BTreeSet::new();
+    for config in all {
+        for text in [config.to_json(), config.to_hugging_face()] {
+            assert_eq!(Config::from_json(&text), Ok(config.clone()), "{text}");
+        }
+        assert!(digests.insert(config.digest()));
+    }
+    let canonical = r#"{
+  "architectures": ["Qwen2ForCausalLM"],
+  "attention_dropout": 0.0,
+  "head_dim": 8,
+  "hidden_act": "silu",
+  "hidden_size": 16,
+  "intermediate_size": 44,
+  "max_position_embeddings": 16,
+  "model_type": "qwen2",
+  "num_attention_heads": 4,
+  "num_hidden_layers": 1,
+  "num_key_value_heads": 1,
+  "rms_norm_eps": 1e-5,
+  "rope_scaling": {"factor": 8.0, "high_freq_factor": 45e-1, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"},
+  "rope_theta": 1e4,
+  "tie_word_embeddings": true,
+  "torch_dtype": "float32",
+  "vocab_size": 256
+}
+"#;
+    assert_eq!(deviating().to_json(), canonical);
+}
+
+/// Identities of runs and chains contain them.
+#[test]
+fn digests_of_the_usual_shapes_never_change() {
+    let hex = |config: &Config| config.digest().iter().map(|b| format!("{b:02x}")).collect::<String>();
+    for (config, pin) in [
+        (Config::NANO, "399dcc7d36da369219bd4ca911462e9eed42067ea3662e6128734ca2ece6109a"),
+        (Config::MICRO.untied(), "6e1f6f5eafa37966af7d2712781bb4d8f7debbd3b22e01e97a41434145f355e6"),
+        (deviating(), "7109cd8f39d0cb4082e2693431268895ab9c5c81714ff99530f4250d65fec59b"),
+    ] {
+        assert_eq!(hex(&config), pin);
+    }
+    // One shape, said in two ways.
+    let mut said = Config::NANO;
+    (said.kv_heads, said.head_dim) = (Some(2), Some(8));
+    assert_eq!((said.digest(), said.to_json()), (Config::NANO.digest(), Config::NANO.to_json()));
+    assert_eq!(Config::from_json(&said.to_json()), Ok(Config::NANO));
+}
+
+/// `config.json` of `Qwen/Qwen2-0.5B`, of a size that is supported.
+#[test]
+fn a_published_qwen2_is_read() {
+    let text = r#"{"architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151643, "hidden_act": "silu", "hidden_size": 16, "initializer_range": 0.02,
+        "intermediate_size": 44, "max_position_embeddings": 16, "max_window_layers": 24, "model_type": "qwen2",
+        "num_attention_heads": 2, "num_hidden_layers": 1, "num_key_value_heads": 1, "rms_norm_eps": 1e-05,
+        "rope_theta": 10000.0, "sliding_window": 131072, "tie_word_embeddings": true, "torch_dtype": "bfloat16",
+        "transformers_version": "4.40.1", "use_cache": true, "use_sliding_window": false, "vocab_size": 256}"#;
+    let mut config = Config::NANO;
+    (config.kv_heads, config.biased) = (Some(1), true);
+    assert_eq!(Config::from_json(text), Ok(config.clone()));
+    // The architecture alone tells as well, and the two agree.
+    assert_eq!(Config::from_json(&text.replace("\"model_type\": \"qwen2\",", "")), Ok(config));
+    for (from, to, name) in [
+        ("\"qwen2\"", "\"llama\"", "architectures"),
+        ("Qwen2ForCausalLM", "LlamaForCausalLM", "architectures"),
+        ("\"use_sliding_window\": false", "\"use_sliding_window\": true", "use_sliding_window"),
+        ("\"use_cache\": true", "\"attention_bias\": false", "attention_bias"),
+        ("\"use_cache\": true", "\"mlp_bias\": true", "mlp_bias"),
+        ("\"use_cache\": true", "\"use_mrope\": true", "use_mrope"),
+    ] {
+        match Config::from_json(&text.replace(from, to)) {
+            Err(ConfigError::Unsupported { key, .. }) => assert_eq!(key, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(
+        Config::from_json(&text.replace("\"num_key_value_heads\": 1,", "")),
+        Err(ConfigError::Missing("num_key_value_heads"))
+    );
+}
+
+/// What `to_json_string(use_diff=False)` of a `Qwen2Config` of transformers 5.24 gives.
+#[test]
+fn a_full_dump_of_a_qwen2_is_read() {
+    let dump = r#"{"_name_or_path": "", "architectures": null, "attention_dropout": 0.0, "bos_token_id": null,
+        "chunk_size_feed_forward": 0, "dtype": null, "eos_token_id": null, "hidden_act": "silu", "hidden_size": 16,
+        "id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "initializer_range": 0.02, "intermediate_size": 44,
+        "is_encoder_decoder": false, "label2id": {"LABEL_0": 0, "LABEL_1": 1}, "layer_types": ["full_attention"],
+        "max_position_embeddings": 16, "max_window_layers": 28, "model_type": "qwen2", "num_attention_heads": 2,
+        "num_hidden_layers": 1, "num_key_value_heads": 1, "output_attentions": false, "output_hidden_states": false,
+        "pad_token_id": null, "problem_type": null, "return_dict": true, "rms_norm_eps": 1e-05,
+        "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}, "sliding_window": null,
+        "tie_word_embeddings": true, "transformers_version": "5.24.0", "use_cache": true, "use_sliding_window": false,
+        "vocab_size": 256}"#;
+    let mut config = Config::NANO;
+    (config.kv_heads, config.biased) = (Some(1), true);
+    assert_eq!(Config::from_json(dump), Ok(config));
+}
+
+/// Both ways in which the library writes them, and what it wrote before either.
+#[test]
+fn scaled_angles_are_read_from_either_key() {
+    let llama3 =
+        r#""factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.5, "original_max_position_embeddings": 8192"#;
+    for (parameters, scaling) in [
+        (format!(r#""rope_type": "llama3", {llama3}"#), deviating().rope_scaling),
+        (r#""type": "linear", "factor": 2.5"#.to_owned(), RopeScaling::Linear { factor: "2.5".parse().unwrap() }),
+        (
+            r#""type": "linear", "rope_type": "linear", "factor": 25e-1"#.to_owned(),
+            RopeScaling::Linear { factor: "2.5".parse().unwrap() },
+        ),
+    ] {
+        let expected = Config { rope_scaling: scaling, ..Config::NANO };
+        let older = change("\"rope_scaling\": null", &format!("\"rope_scaling\": {{{parameters}}}"));
+        assert_eq!(older, Ok(expected.clone()));
+        let newer = format!("\"rope_parameters\": {{{parameters}, \"rope_theta\": 10000.0}}");
+        assert_eq!(change("\"rope_scaling\": null", &newer), Ok(expected.clone()));
+        let both = format!("\"rope_scaling\": {{{parameters}}}, {newer}");
+        assert_eq!(change("\"rope_scaling\": null", &both), Ok(expected));
+    }
+}
+
+#[test]
+fn shapes_that_make_no_attention_are_refused_by_name() {
+    let named = |from: &str, to: &str, name: &str| {
+        let error = change(from, to).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
+    };
+    let (heads, kv_heads, head_dim) = ("\"num_attention_heads\": 2", "\"num_key_value_heads\": 2", "\"head_dim\": 8");
+    for value in [0, 3, 4, 513] {
+        named(kv_heads, &format!("\"num_key_value_heads\": {value}"), "num_key_value_heads");
+    }
+    for value in [0, 1, 7, 10, 516] {
+        named(head_dim, &format!("\"head_dim\": {value}"), "head_dim");
+    }
+    named(heads, "\"num_attention_heads\": 256", "head_dim");
+    // Without a head size, the hidden size must be shared evenly; with one it need not be.
+    let without = |heads: usize| {
+        let text =
+            Config::NANO.to_json().replace("  \"head_dim\": 8,\n", "").replace("  \"num_key_value_heads\": 2,\n", "");
+        Config::from_json(&text.replace("\"num_attention_heads\": 2", &format!("\"num_attention_heads\": {heads}")))
+    };
+    assert_eq!(without(2), Ok(Config::NANO));
+    assert_eq!(without(3), Err(ConfigError::Heads { hidden: 16, heads: 3 }));
+    assert!(matches!(without(8), Err(ConfigError::MultipleOf4 { key: "head_dim", value: 2 })));
+    assert!(change(heads, "\"num_attention_heads\": 6").is_ok_and(|config| config.features() == 48));
+    assert_eq!(change("\"attention_bias\": false", "\"attention_bias\": true"), Err(ConfigError::OutputBias));
+    named("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias");
+}
+
+#[test]
+fn parameters_of_scaled_angles_are_refused_by_name() {
+    let llama3 = [
+        ("factor", "8"),
+        ("low_freq_factor", "1"),
+        ("high_freq_factor", "4"),
+        ("original_max_position_embeddings", "64"),
+    ];
+    let read = |changed: &[(&str, &str)]| {
+        let of = |(key, value): &(&str, &str)| {
+            let value = changed.iter().find(|(other, _)| other == key).map_or(*value, |(_, value)| value);
+            (!value.is_empty()).then(|| format!("\"{key}\": {value}, "))
+        };
+        let keys: String = llama3.iter().filter_map(of).collect();
+        change("\"rope_scaling\": null", &format!("\"rope_scaling\": {{{keys}\"rope_type\": \"llama3\"}}"))
+    };
+    assert!(read(&[]).is_ok());
+    for (key, _) in llama3 {
+        assert_eq!(read(&[(key, "")]), Err(ConfigError::Missing(key)));
+        assert!(matches!(read(&[(key, "null")]), Err(ConfigError::Missing(name)) if name == key));
+        let error = read(&[(key, "\"8\"")]).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{key}`")), "{error}");
+    }
+    for (key, value) in [
+        ("factor", "0.99"),
+        ("factor", "1000000.5"),
+        ("low_freq_factor", "0"),
+        ("low_freq_factor", "4"),
+        ("high_freq_factor", "1e7"),
+        ("high_freq_factor", "1"),
+        ("original_max_position_embeddings", "0"),
+        ("original_max_position_embeddings", "16777217"),
+    ] {
+        let error = read(&[(key, value)]).unwrap_err();
+        let name = if (key, value) == ("high_freq_factor", "1") { "low_freq_factor" } else { key };
+        assert!(
+            matches!(error, ConfigError::Scaling(_)) && error.to_string().contains(&format!("`rope_scaling.{name}`")),
+            "{error}"
+        );
+    }
+    assert!(matches!(
+        read(&[("original_max_position_embeddings", "64.5")]),
+        Err(ConfigError::Type { key: "original_max_position_embeddings", .. })
+    ));
 }

@@ -1,7 +1,7 @@
-//! Causal multi-head attention, forward and backward: per head five products by random projection, the softmax row by
-//! row, and the softmax's gradient.
+//! Causal multi-head attention, forward and backward: per head six products by random projection, those of keys and values
+//! summed over a group of heads, the softmax row by row, and the softmax's gradient.
 
-use super::{AttentionBackward, AttentionForward};
+use super::{AttentionBackward, AttentionForward, Heads};
 use crate::{
     arithmetic::fixed::Class,
     arithmetic::gadgets::{Get, Placed, Rescale, Slab, project},
@@ -19,8 +19,8 @@ use plonkish::{Cell, Challenge, Declared, Interval};
 
 /// Values and bounds of an attention.
 pub struct Attention<'a, V> {
-    /// Number of heads.
-    pub heads: usize,
+    /// Heads of queries, of keys and values, and their features.
+    pub heads: Heads,
     /// Forward trace.
     pub forward: Get<V, AttentionForward>,
     /// Scores, of the forward trace.
@@ -74,18 +74,18 @@ pub fn place<V: 'static>(
 ) -> AttentionCells {
     let Attention { zdo, zv, forward, scores: scores_of, softmax: softmax_of, backward, .. } = *a;
     let kappa = i128::from(a.kappa);
-    let (context, d) = (q.slab.runs, q.slab.columns);
-    let head_dim = d / a.heads;
+    let (heads, context) = (a.heads, q.slab.runs);
+    let head_dim = heads.dim;
     let (feature, gradient) = (Class::Feature.bits(), Class::Gradient.bits());
 
-    let v_slab = Slab::new(b, "attention/v", context, d);
+    let v_slab = Slab::new(b, "attention/v", context, k.slab.columns);
     let v =
         Rescale { shift: 12, bits: feature, bound: a.zv_bound }.place(b, &v_slab, "v", move |v, t, j| zv(v).at(t, j));
     // P is at most 2^12 and rows of P sum to at most 2^12 + T/2.
-    let dv_bound = (context as u128) << (12 + gradient - 1);
+    let dv_bound = ((context * heads.group()) as u128) << (12 + gradient - 1);
     let dv = Rescale { shift: 12, bits: gradient, bound: dv_bound }
         .place(b, &v_slab, "dv", move |v, t, j| backward(v).zdv.at(t, j));
-    let o_slab = Slab::new(b, "attention/o", context, d);
+    let o_slab = Slab::new(b, "attention/o", context, q.slab.columns);
     let zo_bound = ((1 << 12) + context as u128) << (feature - 1);
     let o = Rescale { shift: 12, bits: feature, bound: zo_bound }
         .place(b, &o_slab, "o", move |v, t, j| forward(v).zo.at(t, j));
@@ -93,7 +93,7 @@ pub fn place<V: 'static>(
         .place(b, &o_slab, "dO", move |v, t, j| zdo(v).at(t, j));
 
     // Scores and probabilities, heads stacked.
-    let rows = a.heads * context;
+    let rows = heads.queries * context;
     let slab = Slab::new(b, "attention/scores", rows, context);
     let score_bound = (head_dim as u128) << (2 * (feature - 1));
     let scores =
@@ -128,9 +128,9 @@ pub fn place<V: 'static>(
     });
 
     // Projections.
-    let heads = Heads { heads: a.heads, context, head_dim };
     let by_outer = |b: &mut Builder<V>, x: &Placed, c: Challenge| project::outer(b, x, c, context).remove(0);
-    let by_feature = |b: &mut Builder<V>, x: &Placed| project::inner(b, &x.split(a.heads), Challenge::Outputs);
+    let by_feature =
+        |b: &mut Builder<V>, x: &Placed| project::inner(b, &x.split(x.slab.columns / head_dim), Challenge::Outputs);
     let (q_rows, k_keys) = (by_outer(b, q, Challenge::Rows), by_outer(b, k, Challenge::Keys));
     let (v_keys, do_rows) = (by_outer(b, &v.y, Challenge::Keys), by_outer(b, &d_o.y, Challenge::Rows));
     let [q_out, k_out, v_out, do_out] = [q, k, &v.y, &d_o.y].map(|x| by_feature(b, x));
@@ -141,56 +141,43 @@ pub fn place<V: 'static>(
     let ds_keys = project::inner(b, &ds.y, Challenge::Keys);
     let p_rows = project::outer(b, &soft.p, Challenge::Rows, context);
     let ds_rows = project::outer(b, &ds.y, Challenge::Rows, context);
-    for h in 0..a.heads {
-        // S = q·kᵀ and dP = dO·vᵀ, over (query, key).
-        for (product, left, right) in [(&s_keys, &q_rows, &k_keys), (&dp_keys, &do_rows, &v_keys)] {
-            let product = b.horner(heads.stacked(product, h), Challenge::Rows);
-            heads.check(b, product, heads.features(left, h), heads.features(right, h));
+    // One cell per row of `[H·T × T]`, per feature, per (token, head): those of a head.
+    let stacked = |cells: &[Cell], head: usize| cells[head * context..][..context].to_vec();
+    let features = |cells: &[Cell], head: usize| cells[head * head_dim..][..head_dim].to_vec();
+    let tokens = |cells: &[Cell], head: usize| -> Vec<Cell> {
+        cells.iter().skip(head).step_by(cells.len() / context).copied().collect()
+    };
+    for shared in 0..heads.keys {
+        let group = shared * heads.group()..(shared + 1) * heads.group();
+        for h in group.clone() {
+            // S = q·kᵀ and dP = dO·vᵀ, over (query, key).
+            for (product, left, right) in [(&s_keys, &q_rows, &k_keys), (&dp_keys, &do_rows, &v_keys)] {
+                let product = b.horner(&stacked(product, h), Challenge::Rows);
+                check(b, product, [(features(left, h), features(right, shared))]);
+            }
+            // O = P·v and dq = dS·k, over (query, feature).
+            for (product, left, right) in [(&o_out, &p_rows, &v_out), (&dq_out, &ds_rows, &k_out)] {
+                let product = b.horner(&tokens(product, h), Challenge::Rows);
+                check(b, product, [(left[h].clone(), tokens(right, shared))]);
+            }
         }
-        // O = P·v and dq = dS·k, over (query, feature).
-        for (product, left, right) in [(&o_out, &p_rows, &v_out), (&dq_out, &ds_rows, &k_out)] {
-            let product = b.horner(&heads.tokens(product, h), Challenge::Rows);
-            heads.check(b, product, &left[h], &heads.tokens(right, h));
-        }
-        // dv = Pᵀ·dO and dk = dSᵀ·q, over (key, feature).
+        // dv = Σ Pᵀ·dO and dk = Σ dSᵀ·q over the group, over (key, feature).
         for (product, left, right) in [(&dv_out, &p_keys, &do_out), (&dk_out, &ds_keys, &q_out)] {
-            let product = b.horner(&heads.tokens(product, h), Challenge::Keys);
-            heads.check(b, product, heads.stacked(left, h), &heads.tokens(right, h));
+            let product = b.horner(&tokens(product, shared), Challenge::Keys);
+            check(b, product, group.clone().map(|h| (stacked(left, h), tokens(right, h))));
         }
     }
     AttentionCells { o: o.y, zv: v.x, zdo: d_o.x, dv: dv.y, dq, dk }
 }
 
-/// Which projected cells belong to a head.
-struct Heads {
-    heads: usize,
-    context: usize,
-    head_dim: usize,
+/// Requires a projected product to be the sum of those of vectors, of which there is one at least.
+fn check<V>(b: &mut Builder<V>, product: Cell, vectors: impl IntoIterator<Item = (Vec<Cell>, Vec<Cell>)>) {
+    let dots: Vec<_> = vectors.into_iter().map(|(left, right)| (b.dot(&project::pairs(&left, &right)), 1)).collect();
+    let sum = if let [(dot, _)] = dots[..] { dot } else { b.sum(&dots) };
+    b.equal(product, sum);
 }
 
-impl Heads {
-    /// One cell per row of `[H·T × T]`: those of a head.
-    fn stacked<'c>(&self, cells: &'c [Cell], head: usize) -> &'c [Cell] {
-        &cells[head * self.context..(head + 1) * self.context]
-    }
-
-    /// One cell per feature: those of a head.
-    fn features<'c>(&self, cells: &'c [Cell], head: usize) -> &'c [Cell] {
-        &cells[head * self.head_dim..(head + 1) * self.head_dim]
-    }
-
-    /// One cell per (token, head): those of a head.
-    fn tokens(&self, cells: &[Cell], head: usize) -> Vec<Cell> {
-        cells.iter().skip(head).step_by(self.heads).copied().collect()
-    }
-
-    fn check<V>(&self, b: &mut Builder<V>, product: Cell, left: &[Cell], right: &[Cell]) {
-        let dot = b.dot(&project::pairs(left, right));
-        b.equal(product, dot);
-    }
-}
-
-/// Bound on the wide gradients `dq` and `dk`, frac 36.
-pub fn wide_gradient_bound(context: usize) -> u128 {
-    (context as u128) << (Class::Feature.bits() - 1 + Class::Gradient.bits() - 1)
+/// Bound on a wide gradient, frac 36: of `dq` with one head, of `dk` with those of a group.
+pub fn wide_gradient_bound(context: usize, heads: usize) -> u128 {
+    ((context * heads) as u128) << (Class::Feature.bits() - 1 + Class::Gradient.bits() - 1)
 }

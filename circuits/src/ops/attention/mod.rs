@@ -4,4 +4,4 @@
 pub mod circuit;
 mod reference;
 
-pub use reference::{AttentionBackward, AttentionForward, backward, forward};
+pub use reference::{AttentionBackward, AttentionForward, Heads, backward, forward};

@@ -1,15 +1,16 @@
 //! Matrix products by random projection.
 //!
 //! The four shapes of a linear map `Y = X·W` and its gradients, each checked between projected vectors. Challenges:
-//! `Rows` (μ) over tokens, `Outputs` (ν) and `Inputs` (λ) over features.
+//! `Rows` (μ) over tokens, `Outputs` (ν) and `Inputs` (λ) over features. A bias is the row of one more input, which is 2^12
+//! for every token.
 
 use crate::{
-    arithmetic::fixed::Class,
+    arithmetic::fixed::{Class, FRAC},
     arithmetic::gadgets::{Placed, PortLayout, project},
     model::TensorSpec,
 };
-use backend::Builder;
-use plonkish::{Cell, Challenge, Declared, Interval, PortId};
+use backend::{Builder, Expr};
+use plonkish::{Cell, Challenge, Declared, Interval, Kind, PortId};
 
 /// A weight matrix (`[in × out]`) and its gradient, projected where they stand in their ports.
 #[derive(Clone, Debug)]
@@ -19,6 +20,15 @@ pub struct Weight {
     /// `λ⟨W⟩`, one per output.
     pub by_inputs: Vec<Cell>,
     /// `λ⟨⟨dW⟩_ν⟩`.
+    pub gradient: Cell,
+}
+
+/// A bias (`[1 × out]`) and its gradient, projected where they stand in their ports.
+#[derive(Clone, Debug)]
+pub struct Bias {
+    /// `⟨b⟩_ν`.
+    pub by_outputs: Cell,
+    /// `⟨db⟩_ν`.
     pub gradient: Cell,
 }
 
@@ -109,10 +119,28 @@ impl Ports<'_> {
     }
 }
 
-/// `Y = X·W`, where `y = μ⟨⟨Y⟩_ν⟩`.
-pub fn forward<V>(b: &mut Builder<V>, y: Cell, x: &Input, w: &Weight) {
-    let product = b.dot(&project::pairs(&x.by_rows, &w.by_outputs));
+/// `2^12·Σ_t μ^(T−1−t)`: what every token has for the input whose row is a bias, projected.
+pub fn input_of_biases<V>(b: &mut Builder<V>, tokens: usize) -> Cell {
+    let block = b.block("linear/bias", 1);
+    let unit = b.column(block, Kind::Copyable, "unit");
+    b.define(block, "unit is 2^12", unit, Expr::pow2(FRAC), 0..1);
+    let unit = b.cell(block, unit, 0);
+    b.horner(&vec![unit; tokens], Challenge::Rows)
+}
+
+/// `Y = X·W`, plus 2^12 times a bias where there is one, which is given with [`input_of_biases`]; `y = μ⟨⟨Y⟩_ν⟩`.
+pub fn forward<V>(b: &mut Builder<V>, y: Cell, x: &Input, w: &Weight, bias: Option<(Cell, &Bias)>) {
+    let mut terms = project::pairs(&x.by_rows, &w.by_outputs);
+    terms.extend(bias.map(|(input, bias)| (input, bias.by_outputs)));
+    let product = b.dot(&terms);
     b.equal(y, product);
+}
+
+/// `db = 2^12·Σ_t dY_t`.
+pub fn bias_gradient<V>(b: &mut Builder<V>, bias: &Bias, dy: &OutputGradient) {
+    let terms: Vec<_> = dy.by_outputs.iter().map(|&cell| (cell, 1 << FRAC)).collect();
+    let sum = b.sum(&terms);
+    b.equal(bias.gradient, sum);
 }
 
 /// `dX = Σ dY·Wᵀ`, where `dx = μ⟨⟨dX⟩_λ⟩`.

@@ -4,4 +4,4 @@
 pub mod circuit;
 mod reference;
 
-pub use reference::{forward, input_gradient, weight_gradient};
+pub use reference::{add_bias, bias_gradient, forward, input_gradient, weight_gradient};

@@ -23,7 +23,7 @@ fn angle(table: &RopeTable, t: usize, j: usize) -> (i128, i128) {
 }
 
 impl Angles {
-    /// Places the angles of every element of a slab, `[T × d]`.
+    /// Places the angles of every element of a slab, `[T × heads·hd]`.
     pub fn place<V>(b: &mut Builder<V>, slab: &Slab, table: &RopeTable) -> Self {
         let cos = slab.constants(b, "cos", |t, j| angle(table, t, j).0);
         let sin = slab.constants(b, "sin", |t, j| angle(table, t, j).1);

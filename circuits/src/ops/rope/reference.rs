@@ -6,12 +6,12 @@ use crate::{
     ops::tables::RopeTable,
 };
 
-/// Rotates wide `z` (`[T × d]`, frac 24) into [`Class::Feature`].
+/// Rotates wide `z` (`[T × heads·hd]`, frac 24) into [`Class::Feature`].
 pub fn forward(z: &Wide, table: &RopeTable, saturations: &mut Saturations) -> Tensor {
     rotate(z, table, 1, Class::Feature, saturations)
 }
 
-/// Rotates the wide gradient (`[T × d]`, frac 36) back into [`Class::Gradient`].
+/// Rotates the wide gradient (`[T × heads·hd]`, frac 36) back into [`Class::Gradient`].
 pub fn backward(dz: &Wide, table: &RopeTable, saturations: &mut Saturations) -> Tensor {
     rotate(dz, table, -1, Class::Gradient, saturations)
 }

@@ -6,7 +6,7 @@ const Q: u32 = 60;
 pub(super) const ONE: i128 = 1 << Q;
 
 /// `a·b` for `|a|, |b| < 8`.
-fn mul(a: i128, b: i128) -> i128 {
+pub(super) fn mul(a: i128, b: i128) -> i128 {
     (a * b) >> Q
 }
 
@@ -57,6 +57,24 @@ pub(super) fn exp_neg(x: i128) -> i128 {
         term = mul(term, r) / k;
     }
     sum >> halvings
+}
+
+/// `x/d` for `0 ≤ x ≤ 1 ≤ d < 2^40`.
+pub(super) fn divided(x: i128, d: u128) -> i128 {
+    (x << Q).checked_div(d as i128).unwrap_or(0)
+}
+
+/// `a/b` for `0 < a < b < 2^100`.
+pub(super) fn quotient(a: u128, b: u128) -> i128 {
+    // The quotient of the upper 66 bits is as good as 60 frac bits of it need.
+    let spare = (b.ilog2() + 1).saturating_sub(66);
+    (((a >> spare) << Q) / (b >> spare)) as i128
+}
+
+/// `n·x/(2π)` for `0 ≤ x ≤ 1` and `n ≤ 2^24`: the turns that a frequency makes over n positions.
+pub(super) fn turns(x: i128, n: u64) -> u128 {
+    let (angle, turn) = (x as u128 * u128::from(n), 4 * quarter_turn() as u128);
+    ((angle / turn) << Q) + ((angle % turn) << Q) / turn
 }
 
 /// `atan(1/n)`.

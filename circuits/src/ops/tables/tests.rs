@@ -57,6 +57,75 @@ fn entries_are_correctly_rounded() {
     }
 }
 
+/// Frequencies as `transformers` computes them, in doubles.
+fn reference_frequency(i: usize, head_dim: usize, theta: f64, scaling: &RopeScaling) -> f64 {
+    let real = |x: &Decimal| x.to_string().parse::<f64>().unwrap();
+    let plain = theta.powf(-2.0 * i as f64 / head_dim as f64);
+    match scaling {
+        RopeScaling::None => plain,
+        RopeScaling::Linear { factor } => plain / real(factor),
+        RopeScaling::Llama3 { factor, low, high, original } => {
+            let (factor, low, high, wavelength) =
+                (real(factor), real(low), real(high), 2.0 * std::f64::consts::PI / plain);
+            let turns = *original as f64 / wavelength;
+            if turns < low {
+                plain / factor
+            } else if turns > high {
+                plain
+            } else {
+                let smooth = (turns - low) / (high - low);
+                (1.0 - smooth) * plain / factor + smooth * plain
+            }
+        }
+    }
+}
+
+#[test]
+fn scaled_angles_are_correctly_rounded() {
+    let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+    let llama3 = |factor: &str, low: &str, high: &str, original| RopeScaling::Llama3 {
+        factor: decimal(factor),
+        low: decimal(low),
+        high: decimal(high),
+        original,
+    };
+    let (mut slowed, mut between, mut kept) = (0, 0, 0);
+    for (head_dim, theta, scaling) in [
+        (8, "1e4", RopeScaling::Linear { factor: decimal("2.5") }),
+        (64, "1e6", RopeScaling::Linear { factor: decimal("1000000") }),
+        (64, "1e4", RopeScaling::Linear { factor: decimal("1") }),
+        (64, "5e5", llama3("8", "1", "4", 8192)),
+        (64, "5e5", llama3("32", "1", "4", 8192)),
+        (16, "1e4", llama3("8", "1", "4", 64)),
+        (128, "1e4", llama3("1.5", "0.25", "1000000", 16_777_216)),
+        (512, "1e9", llama3("1000000", "0.001", "0.002", 1)),
+    ] {
+        scaling.check().unwrap();
+        let (theta, real_theta) = (decimal(theta), theta.parse::<f64>().unwrap());
+        let table = RopeTable::new(256, head_dim, &theta, &scaling);
+        for i in 0..table.pairs {
+            let frequency = reference_frequency(i, head_dim, real_theta, &scaling);
+            let plain = reference_frequency(i, head_dim, real_theta, &RopeScaling::None);
+            if let RopeScaling::Llama3 { factor, .. } = scaling {
+                let factor: f64 = factor.to_string().parse().unwrap();
+                slowed += usize::from(frequency == plain / factor);
+                kept += usize::from(frequency == plain);
+                between += usize::from(frequency != plain && frequency != plain / factor);
+            }
+            for t in 0..256 {
+                let (cos, sin) = table.at(t, i);
+                assert_rounded(cos, 4096.0 * (t as f64 * frequency).cos(), "cos");
+                assert_rounded(sin, 4096.0 * (t as f64 * frequency).sin(), "sin");
+            }
+        }
+    }
+    assert!(slowed > 20 && between > 5 && kept > 20, "{slowed} {between} {kept}");
+    // A factor of 1 changes nothing.
+    let [plain, scaled] = [RopeScaling::None, RopeScaling::Linear { factor: decimal("1.0") }]
+        .map(|scaling| RopeTable::new(64, 16, &decimal("1e4"), &scaling));
+    assert_eq!(plain, scaled);
+}
+
 #[test]
 fn every_shape_keeps_the_promised_ranges() {
     for head_dim in (4..=512).step_by(4) {
@@ -106,6 +175,14 @@ fn tables_are_pinned() {
         (Config::MICRO, "7b3d725b30a72d654c692970cf27bf9391f8ed0c9c1d5e1a43c9df12499218d4"),
         (Config::MINI, "356f27bf80633df22fda7bd633e32848151dcf4c7e294222f7f576d326341be8"),
     ];
+    let mut scaled = Config::MICRO;
+    scaled.rope_scaling = RopeScaling::Llama3 {
+        factor: "8".parse().unwrap(),
+        low: "1".parse().unwrap(),
+        high: "4".parse().unwrap(),
+        original: 64,
+    };
+    let pins = pins.into_iter().chain([(scaled, "fc8b6eea125b3d909676ad68787660b923de1dd61e3f500132ca3625c8208e4f")]);
     for (config, pin) in pins {
         assert_eq!(hex(&Tables::new(&config).digest()), pin);
     }

@@ -20,9 +20,13 @@ pub fn config_facts(config: &Config) -> Facts {
         "intermediate_size": config.mlp,
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads(),
+        "head_dim": config.head_dim(),
+        "architecture": config.architecture(),
         "max_position_embeddings": config.context,
         "rms_norm_eps": config.norm_eps.to_string(),
         "rope_theta": config.rope_theta.to_string(),
+        "rope_scaling": config.rope_scaling.to_string(),
         "tie_word_embeddings": config.tied,
         "config_digest": hex(&config.digest()),
     }))

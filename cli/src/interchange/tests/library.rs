@@ -1,7 +1,7 @@
 //! Against the real library: `fixtures/oracle/check_export.py` says how.
 
 use super::*;
-use circuits::model::{Spec, sequence_gradient};
+use circuits::model::{RopeScaling, Spec, sequence_gradient};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,35 @@ fn directory() -> PathBuf {
     std::env::var("GRADIENTCOIN_EXPORTS").expect("GRADIENTCOIN_EXPORTS names a directory").into()
 }
 
-const CASES: [&str; 5] = ["nano", "micro", "micro-untied", "micro-base", "micro-low"];
+const CASES: [&str; 9] = [
+    "nano",
+    "micro",
+    "micro-untied",
+    "micro-base",
+    "micro-low",
+    "micro-grouped",
+    "micro-biased",
+    "micro-linear",
+    "micro-llama3",
+];
+
+/// What of a preset is other in a case.
+fn change(config: &mut Config, case: &str) {
+    let decimal = |text: &str| text.parse().unwrap();
+    match case {
+        "untied" => config.tied = false,
+        "base" => config.rope_theta = decimal("50"),
+        "grouped" => (config.kv_heads, config.head_dim) = (Some(2), Some(24)),
+        "biased" => (config.kv_heads, config.biased) = (Some(1), true),
+        "linear" => config.rope_scaling = RopeScaling::Linear { factor: decimal("2.5") },
+        "llama3" => {
+            config.biased = true;
+            config.rope_scaling =
+                RopeScaling::Llama3 { factor: decimal("8"), low: decimal("0.5"), high: decimal("2"), original: 16 };
+        }
+        _ => {}
+    }
+}
 
 /// Writes what the script compares with the library:
 /// `GRADIENTCOIN_EXPORTS=DIR cargo test -p cli exports_for_the_library -- --ignored`.
@@ -21,13 +49,14 @@ fn exports_for_the_library() {
     for name in CASES {
         let preset = name.split('-').next().unwrap();
         let mut config = Config::preset(preset).unwrap();
-        if name.ends_with("-untied") {
-            config = config.untied();
-        }
-        if name.ends_with("-base") {
-            config = Config::from_json(&config.to_json().replace("1e4", "50")).unwrap();
-        }
+        change(&mut config, name.split('-').nth(1).unwrap_or_default());
         let mut state = State::init(&config, 1);
+        // Biases are zero at first: here of either sign, up to a half.
+        for bias in state.w.layers.iter_mut().filter_map(|layer| layer.bias.as_mut()) {
+            for b in [&mut bias.q, &mut bias.k, &mut bias.v] {
+                b.data.iter_mut().zip(0..).for_each(|(b, i)| *b = 97 * (i * 13 % 43) - 2000);
+            }
+        }
         // Logits are of the weights in use alone: elsewhere than in this case, the file holds nothing else.
         if !name.ends_with("-low") {
             state.lo = Weights::zeros(&config);

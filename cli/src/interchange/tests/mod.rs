@@ -15,6 +15,13 @@ fn config() -> Config {
     Config::NANO.untied()
 }
 
+/// Two heads of queries to each of keys and values, wider than the hidden size, with biases.
+fn biased() -> Config {
+    let mut config = Config::NANO;
+    (config.heads, config.kv_heads, config.head_dim, config.biased) = (4, Some(2), Some(8), true);
+    config
+}
+
 /// Any state of a configuration: each element of any size, the ends among them.
 fn arb_state(config: Config) -> impl Strategy<Value = State> {
     any::<u64>().prop_map(move |seed| {

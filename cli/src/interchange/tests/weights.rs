@@ -16,8 +16,10 @@ proptest! {
 
     /// 7.11
     #[test]
-    fn export_import_export_gives_the_same_bytes(state in prop_oneof![arb_state(Config::NANO), arb_state(Config::NANO.untied())]) {
-        let config = if state.w.head.is_some() { config() } else { Config::NANO };
+    fn export_import_export_gives_the_same_bytes(
+        (config, state) in prop_oneof![Just(Config::NANO), Just(config()), Just(biased())]
+            .prop_flat_map(|config| (Just(config.clone()), arb_state(config))),
+    ) {
         let exported = export(&config, &state, 7).unwrap();
         prop_assert!((exported.weights.len() as u64) < weights_limit(&config));
         prop_assert!((exported.sidecar.len() as u64) < sidecar_limit(&config));
@@ -70,6 +72,48 @@ fn elements_stand_where_the_library_has_them() {
     assert_eq!(ones("model.layers.0.mlp.down_proj.weight"), (vec![16, 44], vec![(5 * 44 + 40, -1.0)]));
     assert_eq!(ones("model.layers.0.post_attention_layernorm.weight"), (vec![16], vec![(7, 0.5)]));
     assert_eq!(ones(HEAD), (vec![256, 16], vec![(65 * 16 + 1, 1.5 / 4096.0)]));
+}
+
+#[test]
+fn grouped_and_biased_tensors_stand_where_the_library_has_them() {
+    let config = biased();
+    let zero = Weights::zeros(&config);
+    let mut state = State::resting(zero.clone(), zero, &config, OptimizerKind::Sgd);
+    let layer = &mut state.w.layers[0];
+    // Features 8..16 are of the second head; its pair 1 is 2 and 3 here, 1 and 1 + 4 there.
+    layer.wq.data[3 * 32 + 8 + 3] = 4096;
+    layer.wk.data[3 * 16 + 8 + 2] = 4096;
+    layer.wv.data[3 * 16 + 8 + 2] = 4096;
+    layer.wo.data[30 * 16 + 5] = 4096;
+    let bias = layer.bias.as_mut().unwrap();
+    bias.q.data[24 + 3] = 8192;
+    bias.k.data[8 + 2] = 8192;
+    bias.v.data[8 + 2] = 8192;
+    let file = File::read(&export(&config, &state, 0).unwrap().weights);
+    assert_eq!(file.tensors.len(), 14);
+    for (name, shape, at, number) in [
+        ("q_proj.weight", vec![32, 16], (8 + 5) * 16 + 3, 1.0),
+        ("k_proj.weight", vec![16, 16], (8 + 1) * 16 + 3, 1.0),
+        ("v_proj.weight", vec![16, 16], (8 + 2) * 16 + 3, 1.0),
+        ("o_proj.weight", vec![16, 32], 5 * 32 + 30, 1.0),
+        ("q_proj.bias", vec![32], 24 + 5, 2.0),
+        ("k_proj.bias", vec![16], 8 + 1, 2.0),
+        ("v_proj.bias", vec![16], 8 + 2, 2.0),
+    ] {
+        let (_, found, data) = &file.tensors[&format!("model.layers.0.self_attn.{name}")];
+        let numbers: Vec<f32> = data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let expected: Vec<f32> = (0..numbers.len()).map(|i| if i == at { number } else { 0.0 }).collect();
+        assert_eq!((found, numbers), (&shape, expected), "{name}");
+    }
+    // None may be missing.
+    let mut less = file.clone();
+    less.tensors.remove("model.layers.0.self_attn.k_proj.bias");
+    let message = read(&config, &less.write()).unwrap_err().to_string();
+    assert_eq!(message, "`model.layers.0.self_attn.k_proj.bias` is missing");
+    let mut wide = file;
+    wide.put("model.layers.0.self_attn.k_proj.bias", Dtype::F32, &[32], vec![0; 128]);
+    let message = read(&config, &wide.write()).unwrap_err().to_string();
+    assert_eq!(message, "`model.layers.0.self_attn.k_proj.bias` has the shape [32], not [16]");
 }
 
 #[test]
