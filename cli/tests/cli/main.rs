@@ -10,6 +10,7 @@ mod faults;
 mod generate;
 #[cfg(unix)]
 mod node;
+mod optimizers;
 mod private;
 mod proven;
 mod resume;
