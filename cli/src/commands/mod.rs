@@ -7,12 +7,14 @@ mod dataset;
 mod demo;
 mod devnet;
 mod estimate;
+mod eval;
 mod export;
 mod generate;
 mod import;
 mod init;
 mod inspect;
 mod light;
+mod logits;
 mod man;
 mod reveal;
 mod train;
@@ -40,6 +42,10 @@ pub enum Command {
     Estimate(estimate::Args),
     /// Continue a text with a model
     Generate(generate::Args),
+    /// Measure a model on a corpus: loss, perplexity, bits a byte, beside the entropies of the corpus
+    Eval(eval::Args),
+    /// Show the logits of the next token after a text, as exact numbers
+    Logits(logits::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
     /// Show the last model of a private run, or a sequence of its data set, with what ties it to the run
@@ -75,6 +81,8 @@ impl Command {
             Command::Train(args) => train::run(args, ui),
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
+            Command::Eval(args) => eval::run(args, ui),
+            Command::Logits(args) => logits::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
             Command::Reveal(args) => reveal::run(args, ui),
             Command::Import(args) => import::run(args, ui),

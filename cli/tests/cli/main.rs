@@ -6,6 +6,7 @@ mod common;
 mod dataset;
 #[cfg(unix)]
 mod devnet;
+mod eval;
 mod faults;
 mod generate;
 #[cfg(unix)]
