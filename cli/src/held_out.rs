@@ -4,8 +4,12 @@
 //! that no batch is drawn from the end.
 
 use crate::error::{CliError, FileError};
+use crate::files::{self, MAX_CORPUS};
+use crate::format::plural;
+use crate::ui::Ui;
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::{Config, check_corpus};
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -32,9 +36,18 @@ impl FromStr for HeldOut {
     }
 }
 
+impl fmt::Display for HeldOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeldOut::Share(share) => write!(f, "{} of it", share.digits() as f64 * 10f64.powi(share.exponent())),
+            HeldOut::Bytes(bytes) => f.write_str(&plural(*bytes, "byte")),
+        }
+    }
+}
+
 impl HeldOut {
     /// Bytes at the end of a corpus of so many.
-    fn of(self, length: usize) -> u64 {
+    pub fn of(self, length: usize) -> u64 {
         match self {
             HeldOut::Share(share) => share.scaled(length as u64, 1).and_then(|n| n.try_into().ok()).unwrap_or(0),
             HeldOut::Bytes(bytes) => bytes,
@@ -43,27 +56,36 @@ impl HeldOut {
 }
 
 /// A corpus in two: what is trained on, and the end that is held out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Split<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
     /// What is trained on.
-    pub training: &'a [u8],
+    pub training: Vec<u8>,
     /// The end; nothing if nothing is held out.
-    pub held_out: &'a [u8],
+    pub held_out: Vec<u8>,
 }
 
-impl<'a> Split<'a> {
-    /// Of a corpus in a file. Every byte must be a token, and each part that is wanted must have a sequence.
-    pub fn of(config: &Config, (file, corpus): (&Path, &'a [u8]), held_out: Option<HeldOut>) -> Result<Self, CliError> {
-        check_corpus(corpus, config).map_err(CliError::file(file))?;
-        let Some(held_out) = held_out else { return Ok(Split { training: corpus, held_out: &[] }) };
+impl Split {
+    /// Reads the whole corpus and looks at every byte: each must be a token, and each part that is wanted must have a sequence.
+    pub fn read(file: &Path, config: &Config, held_out: Option<HeldOut>, ui: &Ui) -> Result<Self, CliError> {
+        Self::of(config, (file, files::read_shown(file, MAX_CORPUS, "reading the corpus", ui)?), held_out)
+    }
+
+    /// Of a corpus in a file.
+    pub fn of(
+        config: &Config,
+        (file, mut corpus): (&Path, Vec<u8>),
+        held_out: Option<HeldOut>,
+    ) -> Result<Self, CliError> {
+        check_corpus(&corpus, config).map_err(CliError::file(file))?;
+        let Some(held_out) = held_out else { return Ok(Split { training: corpus, held_out: vec![] }) };
         let (needed, bytes) = (config.context as u64 + 1, held_out.of(corpus.len()));
         let left = (corpus.len() as u64).saturating_sub(bytes);
         if bytes < needed || left < needed {
             let source = FileError::HeldOut { corpus: corpus.len() as u64, held_out: bytes, needed };
             return Err(CliError::file(file)(source));
         }
-        let (training, held_out) = corpus.split_at(left as usize);
-        Ok(Split { training, held_out })
+        let held_out = corpus.split_off(left as usize);
+        Ok(Split { training: corpus, held_out })
     }
 }
 
@@ -73,7 +95,8 @@ mod tests {
 
     fn split(corpus: &[u8], held_out: &str) -> Result<(usize, usize), String> {
         let held_out = held_out.parse().unwrap();
-        let split = Split::of(&Config::NANO, (Path::new("c"), corpus), Some(held_out)).map_err(|e| e.to_string())?;
+        let split =
+            Split::of(&Config::NANO, (Path::new("c"), corpus.to_vec()), Some(held_out)).map_err(|e| e.to_string())?;
         assert_eq!([split.training, split.held_out].concat(), corpus);
         Ok((split.training.len(), split.held_out.len()))
     }
@@ -98,7 +121,7 @@ mod tests {
             );
             assert_eq!(split(&corpus, text), Err(message), "{text}");
         }
-        let none = Split::of(&Config::NANO, (Path::new("c"), &corpus), None).unwrap();
+        let none = Split::of(&Config::NANO, (Path::new("c"), corpus.to_vec()), None).unwrap();
         assert_eq!((none.training.len(), none.held_out.len()), (50, 0));
     }
 }

@@ -5,7 +5,6 @@ use crate::commands::chain::describe::joined;
 use crate::entropy::{self, MAX_ORDER};
 use crate::error::CliError;
 use crate::evaluation::{WindowCount, bits_per_byte, evaluate, nats};
-use crate::files::{self, MAX_CORPUS};
 use crate::format::{bytes, plural, table, time};
 use crate::held_out::{HeldOut, Split};
 use crate::ui::{Output, Ui};
@@ -35,9 +34,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let model = args.source.load(ui)?;
-    let corpus = files::read_shown(&args.corpus, MAX_CORPUS, "reading the corpus", ui)?;
-    let split = Split::of(&model.config, (&args.corpus, &corpus), args.held_out)?;
-    let text = if args.held_out.is_some() { split.held_out } else { split.training };
+    let split = Split::read(&args.corpus, &model.config, args.held_out, ui)?;
+    let text = &if args.held_out.is_some() { split.held_out } else { split.training };
     let windows = Windows::new(&model.config, text, args.windows.limit()).map_err(CliError::file(&args.corpus))?;
     let spec = Spec::new(model.config);
     let start = Instant::now();

@@ -9,6 +9,7 @@ mod devnet;
 mod eval;
 mod faults;
 mod generate;
+mod held_out;
 #[cfg(unix)]
 mod node;
 mod private;

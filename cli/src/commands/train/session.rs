@@ -1,20 +1,21 @@
 //! Beginning a run, and going on with one.
 
-use super::{Args, Losses, OptimizerKind, ScheduleKind};
+use super::{Args, Losses, OptimizerKind, ScheduleKind, watch};
 use crate::commands::dataset::committed;
 use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
-use crate::files::{self, MAX_CORPUS, MAX_SMALL, Readers};
+use crate::files::{self, MAX_SMALL, Readers};
 use crate::format::plural;
+use crate::held_out::{HeldOut, Split};
 use crate::keys::How;
 use crate::model_dir;
 use crate::progress::ProofBar;
-use crate::run_dir::{Kept, LogLine, RunDir, Settings};
+use crate::run_dir::{Evaluation, Kept, LogLine, Measured, RunDir, Settings};
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::arithmetic::decimal::{Decimal, DecimalError};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Optimizer, Schedule, Spec, State, check_corpus};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State};
 use circuits::segments::Privacy;
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
@@ -40,8 +41,12 @@ pub struct Session {
     pub trainer: Trainer,
     /// Where batches come from.
     pub data: TrainingData,
+    /// What is held out; nothing, if nothing is.
+    pub held_out: Vec<u8>,
     /// The log.
     pub lines: Vec<LogLine>,
+    /// Held-out losses.
+    pub evaluations: Vec<Evaluation>,
     /// What hides a private run.
     pub secrets: Option<Secrets>,
     /// Of a private run that begins, what else is written first.
@@ -106,13 +111,6 @@ fn describe(
         },
         instances_per_proof: args.instances_per_proof.unwrap_or(MAX_INSTANCES_PER_PROOF),
     })
-}
-
-/// Reads the whole corpus and looks at every byte: what no step could be taken with is refused before anything is written.
-fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
-    let corpus = files::read_shown(path, MAX_CORPUS, "reading the corpus", ui)?;
-    check_corpus(&corpus, config).map_err(CliError::file(path))?;
-    Ok(corpus)
 }
 
 /// A secret of random bytes.
@@ -198,7 +196,8 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         ));
     }
     let model = model_dir::load(model)?;
-    let corpus = read_corpus(corpus_file, &model.config, ui)?;
+    let Split { training: corpus, held_out } = Split::read(corpus_file, &model.config, args.watch.held_out, ui)?;
+    let measured = args.watch.measured(&Measured::default(), &held_out)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
     let data = match chosen.root {
@@ -242,9 +241,9 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     run.check().map_err(|e| usage(&e))?;
     let id = run.id()?;
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
-    let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
+    let settings = Settings { steps, prove: args.prove, corpus: corpus_file, measured };
     let trainer = trainer(model.config, model.state, &run)?;
-    Ok(Session { run, id, settings, trainer, data, lines: vec![], secrets, beginning })
+    Ok(Session { run, id, settings, trainer, data, held_out, lines: vec![], evaluations: vec![], secrets, beginning })
 }
 
 /// Writes the files of a run that begins; its state last.
@@ -260,6 +259,7 @@ pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
+    dir.remove_evaluations()?;
     dir.replace_state(session.state())
 }
 
@@ -321,7 +321,13 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
-    let corpus = read_corpus(&corpus_file, &config, ui)?;
+    let kept = settings.measured.held_out.as_ref().map(|part| HeldOut::Bytes(part.bytes));
+    let Split { training: corpus, held_out } = Split::read(&corpus_file, &config, kept, ui)?;
+    let measured = args.watch.measured(&settings.measured, &held_out)?;
+    let length = corpus.len() + held_out.len();
+    if args.watch.held_out.is_some_and(|given| given.of(length) != held_out.len() as u64) {
+        return Err(CliError::Usage("--held-out is not what the run was started with".into()));
+    }
     let data = match run.data {
         RunData::Corpus(digest) if corpus_digest(&corpus) == digest => TrainingData::Corpus(corpus),
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
@@ -332,8 +338,10 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
             TrainingData::Dataset(Box::new(dataset(of, (&corpus_file, &corpus), root, secret, ui)?))
         }
     };
+    watch::same_part(&corpus_file, &settings.measured, &measured)?;
     let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
-    let wanted = Settings { steps: args.steps.unwrap_or(settings.steps), corpus: corpus_file, ..settings.clone() };
+    let steps = args.steps.unwrap_or(settings.steps);
+    let wanted = Settings { steps, corpus: corpus_file, measured, ..settings.clone() };
     if wanted != settings {
         settings = wanted;
         dir.write_settings(&settings)?;
@@ -347,6 +355,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         return Err(CliError::File { path: dir.path().to_owned(), source });
     }
     let lines = dir.reconcile_log(step, &mut warn)?;
+    let evaluations = dir.reconcile_evaluations(step, &mut warn)?;
     let mut trainer = trainer(config, state, &run)?;
     trainer.step = step;
     if args.from_previous {
@@ -354,7 +363,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step);
         dir.replace_state(Kept { model, secrets: secrets.clone() })?;
     }
-    Ok(Session { run, id, settings, trainer, data, lines, secrets, beginning: None })
+    Ok(Session { run, id, settings, trainer, data, held_out, lines, evaluations, secrets, beginning: None })
 }
 
 /// Arguments given again must be those of the run.
