@@ -133,6 +133,21 @@ impl RunDir {
         self.readers == Readers::Owner
     }
 
+    /// Of a private run, refuses a file of losses that would be handed over.
+    pub fn check_outside_public(&self, path: &Path) -> Result<(), CliError> {
+        if self.is_private() && resolved(path)?.starts_with(resolved(&self.public)?) {
+            let message =
+                format!("{}: what is in public is handed over, and this tells of what is hidden", path.display());
+            return Err(CliError::Usage(message));
+        }
+        Ok(())
+    }
+
+    /// Who may read what tells of the run.
+    pub fn readers(&self) -> Readers {
+        self.readers
+    }
+
     /// Of a private run, whether what must be kept is there.
     pub fn has_secrets(&self) -> bool {
         self.own.is_dir()
@@ -410,4 +425,15 @@ impl RunDir {
         let path = self.evaluations_file();
         if path.exists() { log::lines(&path) } else { Ok(vec![]) }
     }
+}
+
+/// A path without links, as far as it is there.
+fn resolved(path: &Path) -> Result<PathBuf, CliError> {
+    let path = std::path::absolute(path).map_err(CliError::io("find", path))?;
+    let mut ancestors = path.ancestors();
+    let there = ancestors.find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    Ok(match there {
+        Some((ancestor, canonical)) => canonical.join(path.strip_prefix(ancestor).unwrap_or(&path)),
+        None => path,
+    })
 }

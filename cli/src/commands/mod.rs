@@ -16,6 +16,7 @@ mod inspect;
 mod light;
 mod logits;
 mod man;
+mod plot;
 mod reveal;
 mod train;
 mod verify;
@@ -38,6 +39,8 @@ pub enum Command {
     Dataset(dataset::Args),
     /// Train a model, optionally proving every step
     Train(train::Args),
+    /// Draw the losses that runs have recorded, as SVG
+    Plot(plot::Args),
     /// Say what proving a step will take on this machine: time, memory, bytes
     Estimate(estimate::Args),
     /// Continue a text with a model
@@ -79,6 +82,7 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Dataset(args) => dataset::run(args, ui),
             Command::Train(args) => train::run(args, ui),
+            Command::Plot(args) => plot::run(args, ui),
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
             Command::Eval(args) => eval::run(args, ui),

@@ -2,6 +2,7 @@
 
 use super::estimate;
 use crate::error::{CliError, FileError};
+use crate::events;
 use crate::files::{self, MAX_SMALL};
 use crate::format::time;
 use crate::interrupt;
@@ -193,6 +194,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             return Err(CliError::Usage(message));
         }
     }
+    if let Some(path) = &args.watch.tensorboard {
+        dir.check_outside_public(path)?;
+    }
     let (mut session, _lock) = if dir.begun() {
         if !args.resume {
             return exists();
@@ -201,6 +205,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         (session::resume(&args, &dir, ui)?, lock)
     } else {
         let session = session::prepare(&args, ui)?;
+        if let Some(path) = &args.watch.tensorboard {
+            events::check(path, &session.id)?;
+        }
         dir.create()?;
         let lock = dir.lock()?;
         if dir.begun() {
@@ -218,9 +225,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     });
     let start = Instant::now();
     if session.settings.prove {
-        prove(&mut session, args.engine, &dir, ui)?;
+        prove(&mut session, &args, &dir, ui)?;
     } else {
-        train(&mut session, &dir, ui)?;
+        train(&mut session, &args.watch, &dir, ui)?;
     }
     Ok(summary::summary(&session, &dir, resumed_at, start.elapsed()))
 }
@@ -257,12 +264,12 @@ impl Session {
     }
 }
 
-fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn train(session: &mut Session, args: &watch::Args, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut log = dir.open_log()?;
     let steps = session.settings.steps;
     let bar = ui.bar(steps, session.trainer.step, "{wide_bar} step {pos}/{len} {msg} {per_sec}, {eta} left");
     let mut synced = Instant::now();
-    let mut watch = Watch::new(session, dir, ui)?;
+    let mut watch = Watch::new(session, args, dir, ui)?;
     watch.between(session, Some(&bar))?;
     while session.trainer.step < steps {
         let start = Instant::now();
@@ -277,6 +284,7 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         }
         bar.set_message(format!("loss {:.4}", line.loss));
         bar.inc(1);
+        watch.step(&line)?;
         session.lines.push(line);
         watch.between(session, Some(&bar))?;
     }
@@ -284,9 +292,9 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     Ok(())
 }
 
-fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn prove(session: &mut Session, args: &Args, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let steps = session.settings.steps;
-    let mut watch = Watch::new(session, dir, ui)?;
+    let mut watch = Watch::new(session, &args.watch, dir, ui)?;
     if session.trainer.step >= steps {
         return watch.between(session, None);
     }
@@ -301,9 +309,9 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
     let size = (sequences, config.layers, Layouts::new(&config).updates().len());
     let spec = session.trainer.spec.clone();
     let prover = StepProver::new(&params, &keys, &spec)
-        .with_engine(engine.engine())
+        .with_engine(args.engine.engine())
         .with_instances_per_proof(session.run.instances_per_proof);
-    if engine == EngineKind::Native && !ui.is_json() {
+    if args.engine == EngineKind::Native && !ui.is_json() {
         let extent = Extent {
             batch: session.run.batch as usize,
             accumulate: session.run.accumulate as usize,
@@ -343,6 +351,7 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         dir.write_state(session.state(), true)?;
         before = after;
         ui.progress(&format!("step {number}: loss {:.4}, proven in {}", line.loss, time(proving.elapsed())));
+        watch.step(&line)?;
         session.lines.push(line);
         watch.between(session, None)?;
     }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod common;
+mod curves;
 mod dataset;
 #[cfg(unix)]
 mod devnet;

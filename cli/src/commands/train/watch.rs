@@ -3,16 +3,17 @@
 use super::session::Session;
 use crate::error::{CliError, FileError};
 use crate::evaluation::{WindowCount, evaluate, nats};
+use crate::events::Events;
 use crate::format::{hex, plural};
 use crate::held_out::HeldOut;
-use crate::run_dir::{Evaluation, HeldOutPart, Log, Measured, RunDir};
+use crate::run_dir::{Evaluation, HeldOutPart, Log, LogLine, Measured, RunDir};
 use crate::ui::Ui;
 use circuits::model::file::ModelState;
 use circuits::model::{Windows, public_loss};
 use circuits::statements::corpus_digest;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Arguments.
@@ -31,6 +32,10 @@ pub struct Args {
     /// Keep the model every N steps, in RUN/checkpoints; of a private run, in RUN/secret/checkpoints
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: Option<u64>,
+    /// Write losses, learning rate and clipped values to an event file of TensorBoard in this directory: those of this command's
+    /// steps, and if it has none of the run's, of those before
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 impl Args {
@@ -64,13 +69,28 @@ pub struct Watch<'a> {
     dir: &'a RunDir,
     ui: &'a Ui,
     evaluations: Option<Log>,
+    events: Option<Events>,
 }
 
 impl<'a> Watch<'a> {
     /// Of a run that begins or goes on.
-    pub fn new(session: &Session, dir: &'a RunDir, ui: &'a Ui) -> Result<Self, CliError> {
+    pub fn new(session: &Session, args: &Args, dir: &'a RunDir, ui: &'a Ui) -> Result<Self, CliError> {
         let evaluations = if session.held_out.is_empty() { None } else { Some(dir.open_evaluations()?) };
-        Ok(Watch { dir, ui, evaluations })
+        let mut events = None;
+        if let Some(path) = &args.tensorboard {
+            let mut new = Events::create(dir.readers(), path, &session.id)?;
+            if new.is_first {
+                session.lines.iter().try_for_each(|line| new.step(line))?;
+                session.evaluations.iter().try_for_each(|line| new.evaluation(line))?;
+            }
+            events = Some(new);
+        }
+        Ok(Watch { dir, ui, evaluations, events })
+    }
+
+    /// Notes a step that was taken.
+    pub fn step(&mut self, line: &LogLine) -> Result<(), CliError> {
+        self.events.as_mut().map_or(Ok(()), |events| events.step(line))
     }
 
     /// What is due after the last step that was taken, unless it was done before the process was killed. `bar` stands on the
@@ -113,6 +133,9 @@ impl<'a> Watch<'a> {
         };
         log.add(&line)?;
         self.ui.progress(&format!("after {}: held-out loss {:.4}", plural(line.step, "step"), line.loss));
+        if let Some(events) = &mut self.events {
+            events.evaluation(&line)?;
+        }
         session.evaluations.push(line);
         Ok(())
     }
