@@ -97,7 +97,7 @@ mod tests {
         let held_out = held_out.parse().unwrap();
         let split =
             Split::of(&Config::NANO, (Path::new("c"), corpus.to_vec()), Some(held_out)).map_err(|e| e.to_string())?;
-        assert_eq!([split.training, split.held_out].concat(), corpus);
+        assert_eq!([&split.training[..], &split.held_out].concat(), corpus);
         Ok((split.training.len(), split.held_out.len()))
     }
 

@@ -53,7 +53,7 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the last model of a private run, or a sequence of its data set, with what ties it to the run
     Reveal(reveal::Args),
-    /// Import a model from a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM
+    /// Import a model from a Hugging Face directory: config.json and safetensors, one file or several, of a LlamaForCausalLM
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),

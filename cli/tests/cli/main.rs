@@ -16,4 +16,5 @@ mod node;
 mod private;
 mod proven;
 mod resume;
+mod sharded;
 mod usage;
