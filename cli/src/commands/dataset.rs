@@ -2,12 +2,13 @@
 
 use crate::commands::train::fresh_secret;
 use crate::error::CliError;
-use crate::files::{self, MAX_CORPUS};
+use crate::files;
 use crate::format::{bytes, plural, time};
+use crate::held_out::{HeldOut, Split};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
-use circuits::model::{Config, check_corpus};
+use circuits::model::Config;
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetSecret, LeafSecret};
 use clap::Subcommand;
@@ -36,6 +37,9 @@ struct Commit {
     file: PathBuf,
     #[command(flatten)]
     model: ModelChoice,
+    /// Leave out the end of the corpus, for runs that hold it out (`train --held-out`): a share below 1, or a number of bytes
+    #[arg(long, value_name = "SHARE|BYTES")]
+    held_out: Option<HeldOut>,
     /// Blind every sequence's commitment, for private runs (`train --private --dataset-secret FILE`), and write what blinds them to this
     /// file, which nobody else may read
     #[arg(long, value_name = "FILE")]
@@ -52,8 +56,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
-    let corpus = files::read_shown(&args.file, MAX_CORPUS, "reading the corpus", ui)?;
-    check_corpus(&corpus, &config).map_err(CliError::file(&args.file))?;
+    let Split { training: corpus, held_out } = Split::read(&args.file, &config, args.held_out, ui)?;
     let params = ui.params(&config)?;
     let start = Instant::now();
     let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
@@ -78,9 +81,13 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if left_out > 0 {
         text += &format!("\n{} at the end fill no sequence and are left out", bytes(left_out as u64));
     }
+    if !held_out.is_empty() {
+        text += &format!("\n{} at the end are held out", bytes(held_out.len() as u64));
+    }
     let json = json!({
         "ok": true,
         "root": root.to_string(),
+        "held_out_bytes": held_out.len(),
         "sequences": root.leaves(),
         "context": config.context,
         "left_out_bytes": left_out,

@@ -2,8 +2,9 @@
 
 use crate::commands::train::{dataset, read_dataset_secret};
 use crate::error::{CliError, FileError};
-use crate::files::{self, MAX_CORPUS};
+use crate::files;
 use crate::format::plural;
+use crate::held_out::{HeldOut, Split};
 use crate::model_dir;
 use crate::run_dir::{Kept, RunDir};
 use crate::ui::{Output, Ui};
@@ -76,8 +77,10 @@ fn sequence(args: &Args, index: u64, dir: &RunDir, ui: &Ui) -> Result<Output, Cl
         return Err(CliError::Usage(format!("{} is not on a data set", args.run.display())));
     };
     let secret = read_dataset_secret(&dir.dataset_secret_file())?;
-    let corpus_file = args.corpus.clone().map_or_else(|| Ok(dir.settings()?.corpus), Ok::<_, CliError>)?;
-    let corpus = files::read_shown(&corpus_file, MAX_CORPUS, "reading the corpus", ui)?;
+    let settings = dir.settings()?;
+    let corpus_file = args.corpus.clone().unwrap_or(settings.corpus);
+    let held_out = settings.measured.held_out.map(|part| HeldOut::Bytes(part.bytes));
+    let corpus = Split::read(&corpus_file, &config, held_out, ui)?.training;
     let params = ui.params(&config)?;
     let dataset = dataset((&params, &config), (&corpus_file, &corpus), root, Some(secret.leaves), ui)?;
     let revealed = RevealedLeaf::of(&dataset, index).map_err(|e| CliError::Usage(format!("--leaf {index}: {e}")))?;
