@@ -172,7 +172,7 @@ fn a_gradient_with_another_blind() {
     }
     for segment in 0..layouts.segments() {
         let of_segment = layouts.state_columns(segment, &moved).into_iter().flatten();
-        columns.extend(of_segment.map(|column| column.into_iter().map(|x| field(x.into())).collect::<Vec<F>>()));
+        columns.extend(of_segment.map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
     }
     let points: Vec<Point> =
         commitments.iter().flatten().copied().chain(honest_opening.after.points().unwrap()).collect();
