@@ -45,9 +45,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let found = logits(&spec, &model.state.w, &seen)?;
     let from = if args.all { 0 } else { found.rows - 1 };
     let (mut text, mut positions) = (vec![], vec![]);
-    for t in from..found.rows {
+    for (t, &token) in seen.iter().enumerate().skip(from) {
         let largest = largest(found.row(t), args.top as usize);
-        text.push(format!("after {} at byte {}:", shown(seen[t]), first + t));
+        text.push(format!("after {} at byte {}:", shown(token), first + t));
         text.extend(largest.iter().map(|&(token, logit)| {
             format!("  {:>4}  {:>20}/2^{FRAC} = {:>12.6}", shown(token), logit, logit as f64 / f64::from(1 << FRAC))
         }));
@@ -55,7 +55,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             .iter()
             .map(|&(token, logit)| json!({ "token": token, "logit": logit as i64, "decimal": decimal(logit) }))
             .collect();
-        positions.push(json!({ "position": first + t, "token": seen[t], "logits": rows }));
+        positions.push(json!({ "position": first + t, "token": token, "logits": rows }));
     }
     let json = json!({
         "ok": true,
