@@ -52,6 +52,7 @@ fn draw_into(svg: &mut String, curves: &[Curve], smooth: usize) -> Result<(), Fa
     let margin = ((high - low) * 0.05).max(1e-3);
     let mut chart = ChartBuilder::on(&root)
         .margin(14)
+        .margin_right(28)
         .x_label_area_size(46)
         .y_label_area_size(60)
         .build_cartesian_2d(0..last, (low - margin).max(0.0)..high + margin)?;

@@ -47,6 +47,9 @@ fn a_run_on_the_training_part_is_measured_on_the_rest() {
     }
     assert_eq!(json["held_out"]["loss_sum"], evaluations[3]["loss_sum"]);
     assert!(evaluations[3]["loss"].as_f64() < evaluations[0]["loss"].as_f64());
+    let shown = run(dir, "inspect r/held-out.jsonl").ok();
+    assert_eq!((&shown["kind"], &shown["content"]["lines"]), (&"log of held-out losses".into(), &4.into()));
+    assert_eq!(shown["content"]["last_loss"], evaluations[3]["loss"]);
     // Some windows; the last step alone.
     let json = run(dir, "train --model m --corpus text --held-out 600 --eval-windows 5 --steps 3 --out some").ok();
     assert_eq!((json["held_out"]["predictions"].as_u64(), measured_steps(&dir.join("some"))), (Some(5 * 16), vec![3]));
