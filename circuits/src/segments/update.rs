@@ -225,8 +225,7 @@ fn place_adamw(b: &mut Builder<UpdateValues>, block: BlockId, columns: &[[Col; L
         adamw_circuit::place(b, block, &i.to_string(), lane, &integers, move |values: &UpdateValues, row| {
             let at = |port| values.at(port, i, row);
             let entering = adamw::Entering { gradient: at(0), decayed: at(1), first: at(2), second: at(3) };
-            let [eta, epsilon, beta1, beta2] = std::array::from_fn(|integer| values.integers[integer]);
-            (Integers { eta, epsilon, beta1, beta2 }, entering)
+            (Integers::of(std::array::from_fn(|integer| values.integers[integer])), entering)
         });
     }
 }
