@@ -287,7 +287,7 @@ impl Case {
         let reals = Reals::new(|name| self.parameter(name).as_f64().unwrap());
         let expected = ["w", "m", "v"].map(|name| floats(&self.value["outputs"][name]["data"]));
         let mut s = Saturations::default();
-        let mut worst = [0f64; 3];
+        let (mut worst, mut last) = ([0f64; 3], vec![0f64; w.len()]);
         for (i, (&w, &lo)) in w.iter().zip(&lo).enumerate() {
             let mut e = adamw::Element { w, lo, ..adamw::Element::default() };
             let mut before = [e.whole() as f64 * 2f64.powi(-36), 0.0, 0.0];
@@ -307,6 +307,9 @@ impl Case {
                     let place = format!("{}: {} of element {i} after step {step}", self.title(), ["w", "m", "v"][k]);
                     assert!(error <= allowed, "{place} is off by {error:e}, {allowed:e} are allowed");
                     worst[k] = worst[k].max(error / allowed.max(f64::MIN_POSITIVE));
+                    if k == 0 {
+                        last[i] = error / reals.lr;
+                    }
                 }
                 // Columns grow from no gradient over 1e-9 by tens.
                 let gross = i >= 5 && movement > 2e-3 * reals.lr;
@@ -315,6 +318,7 @@ impl Case {
         }
         self.saturations = s;
         println!("{}: at most {worst:.2?} of the bounds of w, m, v", self.title());
+        println!("{}: at last w is off by {last:.5?} learning rates", self.title());
         self.checked = ["w", "m", "v"].map(String::from).to_vec();
     }
 }
