@@ -15,7 +15,7 @@ pub const MAX_TEXT: u64 = 1 << 20;
 /// Largest file of a run, bundle or set of commitments: a decoded one takes some times as much memory.
 pub const MAX_SMALL: u64 = 64 << 20;
 /// Largest file of a state.
-pub const MAX_STATE: u64 = codec::LIMIT as u64 + 12;
+pub const MAX_STATE: u64 = codec::LARGE_LIMIT as u64;
 
 /// Names of unfinished files begin with this.
 pub const TEMPORARY: &str = ".unfinished-";

@@ -57,12 +57,7 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
         return Err(no_state(path));
     }
     let encoded = state_of(&file)?;
-    // Of a run's state, those before the run are in the run's file.
-    let before = match encoded.run {
-        Some(_) if path.is_dir() && dir.run_file().exists() => dir.run()?.taken,
-        _ => 0,
-    };
-    let step = encoded.step.saturating_add(before);
+    let step = encoded.step.saturating_add(encoded.run.map_or(Ok(0), |run| taken_before(path, &run))?);
     let (config, state) = encoded.open().map_err(CliError::file(&file))?;
     if let Some(config_file) = config_file.filter(|f| f.exists())
         && read_config(&config_file)? != config
@@ -71,6 +66,22 @@ pub fn load(path: &Path) -> Result<Model, CliError> {
         return Err(CliError::File { path: config_file, source });
     }
     Ok(Model { config, state, step })
+}
+
+/// Steps that the optimizer had taken to the first state of the run that a state is of: they stand in the run's file, which is in the
+/// state's directory, or, of a checkpoint, in the run's. Of a state that is far from its run they are not known, and not counted.
+fn taken_before(path: &Path, run: &[u8; 32]) -> Result<u64, CliError> {
+    // RUN/state.bin, RUN/checkpoints/step-N/state.bin, RUN/secret/checkpoints/step-N/state.bin.
+    for dir in path.ancestors().take(5).map(RunDir::new) {
+        if !dir.run_file().exists() {
+            continue;
+        }
+        let found = dir.run()?;
+        if found.id()? == *run {
+            return Ok(found.taken);
+        }
+    }
+    Ok(0)
 }
 
 /// A state's file: a public one, or a private run's with its secrets.

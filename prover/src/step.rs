@@ -476,6 +476,7 @@ impl<'a> StepProver<'a> {
         progress: &mut Progress<'_>,
     ) -> Result<(Bundle, StateCommitments), ProveError> {
         self.fits(at.run, Privacy::Public)?;
+        state.check(&self.spec.config)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut tasks, mut inputs) = (vec![], Inputs::default());

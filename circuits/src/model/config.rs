@@ -17,7 +17,8 @@ pub const MAX_HIDDEN: usize = 512;
 pub const MAX_MLP: usize = 2040;
 /// Most layers.
 pub const MAX_LAYERS: usize = 64;
-/// Most parameters: with gradients and momentum they take half a gigabyte, and a file of them fits the codec's limit.
+/// Most parameters: with gradients and an optimizer's moments they take a gigabyte, and a file of them fits the codec's limit
+/// (`model::file`).
 pub const MAX_PARAMETERS: usize = 1 << 24;
 
 /// Most cells of a layer's circuit, by an estimate: making its keys takes a few gigabytes.

@@ -1,8 +1,10 @@
 //! A model's state in a file.
 
 use crate::arithmetic::tensor::Matrix;
-use crate::model::{Config, ConfigError, Moments, Parameters, Slot, State, StateError, Weights, tensors};
-use crate::statements::codec::{self, Encoded};
+use crate::model::{
+    Config, ConfigError, MAX_PARAMETERS, Moments, Parameters, Slot, State, StateError, Weights, tensors,
+};
+use crate::statements::codec::{self, Encoded, LARGE_LIMIT};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,7 +30,14 @@ impl Encoded for ModelState {
     const VERSION: u32 = 4;
     const NAME: &'static str = "model state";
     const CHECKSUM: bool = true;
+    const LARGE: bool = true;
 }
+
+/// Bytes that a parameter takes while it is decoded, at most: the weight, and three slots of 128 bits.
+const PARAMETER_BYTES: usize = size_of::<i64>() + 3 * size_of::<i128>();
+
+// Whatever can be written can be read again: beside the parameters there are names and lengths.
+const _: () = assert!(MAX_PARAMETERS * PARAMETER_BYTES + (1 << 20) < LARGE_LIMIT);
 
 /// A state file that holds no state of its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,8 +11,10 @@ use serde::Serialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use std::fmt;
 
-/// Largest body of any file: 512 MiB.
+/// Largest body of any file but a state's, numbers counted at the width that they have in memory: 512 MiB.
 pub const LIMIT: usize = 512 << 20;
+/// Largest body of a file with a state in it ([`Encoded::LARGE`]): 1 GiB.
+pub const LARGE_LIMIT: usize = 1 << 30;
 
 /// What is encoded: its magic and version.
 pub trait Encoded: Serialize + DeserializeOwned {
@@ -25,6 +27,8 @@ pub trait Encoded: Serialize + DeserializeOwned {
     /// Whether a checksum follows the body: for what is written, kept and read again, and would be believed with any bit
     /// flipped.
     const CHECKSUM: bool = false;
+    /// Whether its body may have [`LARGE_LIMIT`] bytes: for what its owner wrote, not for what others send.
+    const LARGE: bool = false;
 }
 
 /// Bytes that are not the canonical encoding of what is expected.
@@ -76,7 +80,7 @@ pub fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     digest(b"gradcoin-checks", bytes)
 }
 
-fn config() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
+fn config<const LIMIT: usize>() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
     bincode::config::standard().with_limit::<LIMIT>()
 }
 
@@ -97,7 +101,7 @@ pub fn length<T: Encoded>(like: &impl Serialize) -> Result<usize, CodecError> {
 
 fn body<T: Encoded>(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
     let malformed = |e: bincode::error::EncodeError| CodecError::Malformed { name: T::NAME, reason: e.to_string() };
-    bincode::serde::encode_to_vec(value, config()).map_err(malformed)
+    bincode::serde::encode_to_vec(value, config::<LIMIT>()).map_err(malformed)
 }
 
 /// Decodes what [`encode`] gives, and nothing else.
@@ -120,8 +124,13 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
         }
         body = content.get(HEADER..).ok_or(damaged)?;
     }
-    let (value, read): (T, usize) = bincode::serde::decode_from_slice(body, config())
-        .map_err(|e| CodecError::Malformed { name: T::NAME, reason: reason(&e) })?;
+    let (decoded, limit) = if T::LARGE {
+        (bincode::serde::decode_from_slice(body, config::<LARGE_LIMIT>()), LARGE_LIMIT)
+    } else {
+        (bincode::serde::decode_from_slice(body, config::<LIMIT>()), LIMIT)
+    };
+    let (value, read): (T, usize) =
+        decoded.map_err(|e| CodecError::Malformed { name: T::NAME, reason: reason(&e, limit) })?;
     if read != body.len() {
         return Err(CodecError::Trailing { name: T::NAME, extra: body.len() - read });
     }
@@ -132,10 +141,10 @@ pub fn decode<T: Encoded>(bytes: &[u8]) -> Result<T, CodecError> {
 }
 
 /// What bincode says, for people: its own words are Rust's.
-fn reason(error: &DecodeError) -> String {
+fn reason(error: &DecodeError, limit: usize) -> String {
     match error {
         DecodeError::UnexpectedEnd { .. } => "it is truncated".into(),
-        DecodeError::LimitExceeded => format!("it is larger than {LIMIT} bytes"),
+        DecodeError::LimitExceeded => format!("it is larger than {limit} bytes"),
         DecodeError::OtherString(reason) => reason.clone(),
         DecodeError::Other(reason) => (*reason).into(),
         DecodeError::Utf8 { .. } => "a text in it is not UTF-8".into(),

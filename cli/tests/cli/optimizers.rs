@@ -30,7 +30,7 @@ fn adamw_from_training_to_proof() {
     assert!(matches!(moments(&dir.join("a/state.bin")), Moments::AdamW { .. }));
 
     // Another run goes on with its moments, and counts its steps.
-    train(&format!("--model a --steps 1 {adamw} --prove --out b")).ok();
+    train(&format!("--model a --steps 1 {adamw} --prove --checkpoint-every 1 --out b")).ok();
     let found = run(dir, "inspect b/run.bin").ok();
     assert_eq!(found["content"]["steps_taken_before"], 3);
     let json = run(dir, &format!("verify b --corpus {corpus} --genesis a --end b")).ok();
@@ -42,6 +42,14 @@ fn adamw_from_training_to_proof() {
     train("--resume --optimizer sgd --out b").refused(2, "--optimizer is not what the run was started with");
     train("--resume --beta2 0.9 --out b").refused(2, "--beta2 is not what the run was started with");
     train("--resume --fresh-optimizer --out b").refused(2, "--fresh-optimizer is not what the run was started with");
+
+    // Wherever the state is taken from, the steps before the run count.
+    for (model, taken) in [("b", 5), ("b/state.bin", 5), ("b/checkpoints/step-000001", 4)] {
+        let out = format!("from-{taken}-{}", model.len());
+        train(&format!("--model {model} --steps 1 {adamw} --out {out}")).ok();
+        let found = run(dir, &format!("inspect {out}/run.bin")).ok();
+        assert_eq!(found["content"]["steps_taken_before"], taken, "{model}");
+    }
 
     // Out and in again.
     run(dir, "export b --out hub").ok();

@@ -61,6 +61,7 @@ impl Encoded for PrivateState {
     const VERSION: u32 = 2;
     const NAME: &'static str = "state of a private run";
     const CHECKSUM: bool = true;
+    const LARGE: bool = true;
 }
 
 impl Secrets {

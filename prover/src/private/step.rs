@@ -135,6 +135,7 @@ impl StepProver<'_> {
         batches: &[Assigned],
     ) -> Result<(PrivateTasks, State), ProveError> {
         self.fits(at.run, Privacy::Private)?;
+        state.check(&self.spec.config)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
         let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut sum, mut contributions) = (Gradients::zeros(&self.spec.config), vec![]);
