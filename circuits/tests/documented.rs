@@ -5,7 +5,7 @@
 mod common;
 
 use circuits::{
-    model::{Config, Spec, State, sequence_gradient},
+    model::{Config, Spec, State, Token, sequence_gradient},
     ops::{
         readmes::{readmes, undocumented},
         sgd::Hyper,
@@ -21,7 +21,7 @@ fn every_constraint_is_documented() {
     for config in [Config::NANO, Config::NANO.untied(), biased] {
         let spec = Spec::new(config);
         let state = State::init(&spec.config, 7);
-        let sequence: Vec<u8> = (0..=spec.config.context as u8).collect();
+        let sequence: Vec<Token> = (0..=spec.config.context as Token).collect();
         let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
         let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 };
         let segments = [

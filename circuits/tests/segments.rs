@@ -7,7 +7,7 @@ mod common;
 use backend::curve::F;
 use circuits::segments::{Circuits, SegmentKind, Variant};
 use circuits::{
-    model::{Config, OptimizerKind, Spec, State, sequence_gradient},
+    model::{Config, OptimizerKind, Spec, State, Token, sequence_gradient},
     ops::sgd::{Element, Hyper},
     segments::layer,
 };
@@ -45,7 +45,7 @@ fn check(mut segment: Segment, publics: &[F]) {
 fn trace_of(config: Config) -> (Spec, State, circuits::model::SequenceTrace) {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 7);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let sequence: Vec<Token> = (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % 256) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     (spec, state, trace)
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod commands;
+mod corpus;
 mod dataset_root;
 mod default_key;
 mod error;

@@ -7,7 +7,7 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, Token, draw_batch, tokens_of_bytes};
 use circuits::segments::{Privacy, UpdatePort};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, LeafSecret};
@@ -66,7 +66,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
     let run = run(spec, &genesis, Disclosure::Public, RunData::Corpus(corpus_digest(CORPUS)));
     let keys_made = StepKeys::generate(params, spec).unwrap();
     let prover = StepProver::new(params, &keys_made, spec);
-    let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
+    let batch = draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
         prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch.into()], &mut |_| {}).unwrap();
     let (proof, _) = prover.genesis(&first, &mut |_| {}).unwrap();
@@ -88,14 +88,14 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
     let genesis = commit_state(&params, &spec, &State::init(&spec.config, 1)).unwrap();
     assert_eq!(bundle.before, genesis);
-    let batch = vec![draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap()];
+    let batch = vec![draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap()];
     let run = bundle.run.clone();
     let verified = verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batch)).unwrap();
     assert_eq!(verified.loss, Some(bundle.contributions[0].losses[0].into()));
 
     // The same step under another statement: each rule has its own error.
     let check =
-        |bundle: &Bundle, batch: &[Vec<Vec<u8>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
+        |bundle: &Bundle, batch: &[Vec<Vec<Token>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
     let altered = |f: &dyn Fn(&mut Bundle)| {
         let mut altered = bundle.clone();
         f(&mut altered);
@@ -199,7 +199,8 @@ fn regenerate_private(params: &backend::curve::Params, spec: &Spec) {
     let mut state = State::init(&spec.config, 1);
     let (mut secrets, genesis_proof, genesis) = prover.private_genesis(&state, &mut |_| {}).unwrap();
     let secret = Some(LeafSecret::new([1; 32]));
-    let dataset = Dataset::new_told(params, spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
+    let dataset =
+        Dataset::new_told(params, spec.config.context, &tokens_of_bytes(CORPUS), secret, &mut |_, _| {}).unwrap();
     let data = TrainingData::Dataset(Box::new(dataset));
     let run = run(spec, &genesis, Disclosure::Private { loss_steps: 1 }, data.named());
     let batches = run.assigned(&spec.config, &data, 0).unwrap();

@@ -6,10 +6,10 @@ mod common;
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, Params};
 use backend::parameters;
-use circuits::model::{Optimizer, RopeScaling, Schedule, Spec, State};
+use circuits::model::{Optimizer, RopeScaling, Schedule, Spec, State, Token};
 use circuits::segments::Privacy;
 use circuits::statements::dataset::{Dataset, LeafSecret};
-use circuits::statements::{Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData, TrainingData};
+use circuits::statements::{Corpus, Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData, TrainingData};
 use common::small;
 use prover::step::StepOf;
 use prover::{ProvenRun, RunOptions, StepKeys, StepProver};
@@ -18,7 +18,8 @@ use verifier::{RunRefused, RunVerifier, StepError, StepVerifier};
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 
-const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
+static CORPUS: LazyLock<Corpus> =
+    LazyLock::new(|| Corpus::of_bytes(&[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1]));
 
 /// Four heads of queries, two of keys and values, together twice as wide as the hidden size.
 fn grouped() -> Spec {
@@ -42,7 +43,7 @@ fn a_public_run_of_grouped_queries_and_biases() {
     let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying.clone()).unwrap();
     let schedule = Schedule::constant(&"0.1".parse().unwrap()).unwrap();
     let options = RunOptions { batch: 2, optimizer: optimizer(), ..RunOptions::new(schedule) };
-    let data = TrainingData::Corpus(CORPUS.to_vec());
+    let data = TrainingData::Corpus(CORPUS.clone());
     let first = State::init(&spec.config, 3);
     let mut run = ProvenRun::begin((&PARAMS, &keys, &spec), first.clone(), &data, options).unwrap();
     let genesis = run.genesis_proof().unwrap();
@@ -52,7 +53,7 @@ fn a_public_run_of_grouped_queries_and_biases() {
     assert!(before.q != after.q && before.k != after.k && before.v != after.v, "biases are trained");
 
     let begin =
-        || RunVerifier::new(&PARAMS, &verifier, run.run(), Some(CORPUS)).unwrap().genesis_proof(&genesis).unwrap();
+        || RunVerifier::new(&PARAMS, &verifier, run.run(), Some(&CORPUS)).unwrap().genesis_proof(&genesis).unwrap();
     let verified = bundles.iter().try_fold(begin(), RunVerifier::step).unwrap().finish().unwrap();
     assert!(verified.basis.genesis_proof && verified.steps.len() == 2);
 
@@ -63,7 +64,7 @@ fn a_public_run_of_grouped_queries_and_biases() {
     let mut elsewhere = first;
     elsewhere.w.layers[1].bias.as_mut().unwrap().k.data[5] += 1;
     let domain = Run::contribution_domain(&id, 0, &at.digest(), 0);
-    let sequences: Vec<Vec<u8>> = batch.as_ref().to_vec();
+    let sequences: Vec<Vec<Token>> = batch.as_ref().to_vec();
     let mut forged = bundles[0].clone();
     forged.contributions[0] = prover.gradient(&domain, &elsewhere, &sequences, &mut |_| {}).unwrap().contribution;
     match RunVerifier::step(begin(), &forged).map(drop).unwrap_err() {
@@ -80,7 +81,7 @@ fn a_private_run_of_grouped_queries_and_biases() {
     let keys = StepKeys::generate_of(&PARAMS, &spec, Privacy::Private).unwrap();
     let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying.clone()).unwrap();
     let secret = Some(LeafSecret::new([1; 32]));
-    let data = Dataset::new_told(&PARAMS, spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
+    let data = Dataset::new_told(&PARAMS, spec.config.context, CORPUS.tokens(), secret, &mut |_, _| {}).unwrap();
     let prover = StepProver::new(&PARAMS, &keys, &spec);
     let mut state = State::init(&spec.config, 3);
     let (mut secrets, genesis, at) = prover.private_genesis(&state, &mut |_| {}).unwrap();

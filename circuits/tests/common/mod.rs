@@ -6,8 +6,8 @@ use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::Tensor,
     model::{
-        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Weights, head_forward_backward,
-        layer_backward, layer_forward, sequence_gradient, tensors,
+        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Token, Weights,
+        head_forward_backward, layer_backward, layer_forward, sequence_gradient, tensors,
     },
     ops::adamw,
     ops::sgd::{Element, Hyper, dividend},
@@ -180,7 +180,7 @@ pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec
     let mut state = State::init(&spec.config, 7);
     set_weights(&spec.config, &mut state, values);
     let (context, hidden, vocab) = (spec.config.context, spec.config.hidden, spec.config.vocab);
-    let sequence: Vec<u8> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
+    let sequence: Vec<Token> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let mut trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     let mut none = Saturations::default();
     if matches!(values, Values::Extreme | Values::Flat) {
@@ -287,7 +287,9 @@ pub fn traced(config: Config) -> (Spec, State, SequenceTrace) {
     let spec = Spec::new(config);
     let mut state = State::init(&spec.config, 11);
     set_weights(&spec.config, &mut state, Values::Usual);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let vocab = spec.config.vocab;
+    let sequence: Vec<Token> =
+        (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     (spec, state, trace)
 }

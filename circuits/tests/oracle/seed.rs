@@ -2,7 +2,7 @@
 
 use circuits::{
     arithmetic::tensor::Tensor,
-    model::{Config, TensorKind, Weights},
+    model::{Config, TensorKind, Token, Weights, tokens_of_bytes},
 };
 
 /// The stream `stream(seed, name)`.
@@ -57,6 +57,6 @@ pub fn offsets(config: &Config, corpus: &[u8], seed: u64, count: usize) -> Vec<u
 }
 
 /// The sequence of T + 1 tokens at an offset.
-pub fn window(config: &Config, corpus: &[u8], offset: usize) -> Vec<u8> {
-    corpus[offset..=offset + config.context].to_vec()
+pub fn window(config: &Config, corpus: &[u8], offset: usize) -> Vec<Token> {
+    tokens_of_bytes(&corpus[offset..=offset + config.context])
 }

@@ -1,15 +1,16 @@
 //! `dataset`: corpora, committed to sequence by sequence.
 
 use crate::commands::train::fresh_secret;
+use crate::corpus;
 use crate::error::CliError;
-use crate::files::{self, MAX_CORPUS};
-use crate::format::{bytes, plural, time};
+use crate::files;
+use crate::format::{plural, time};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
-use circuits::model::{Config, check_corpus};
-use circuits::statements::codec;
+use circuits::model::Config;
 use circuits::statements::dataset::{Dataset, DatasetSecret, LeafSecret};
+use circuits::statements::{Corpus, codec};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::PathBuf;
@@ -52,8 +53,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
-    let corpus = files::read_shown(&args.file, MAX_CORPUS, "reading the corpus", ui)?;
-    check_corpus(&corpus, &config).map_err(CliError::file(&args.file))?;
+    let corpus = corpus::read_for(&config, &args.file, ui)?;
     let params = ui.params(&config)?;
     let start = Instant::now();
     let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
@@ -67,7 +67,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if let Some(out) = &args.out {
         files::write(out, format!("{root}\n").as_bytes(), true)?;
     }
-    let left_out = (corpus.len() - 1) % config.context;
+    let left_out = (corpus.tokens().len() - 1) % config.context;
     let mut text = format!(
         "{}: {} of {} tokens, in {}\nroot  {root}",
         args.file.display(),
@@ -76,14 +76,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         time(elapsed)
     );
     if left_out > 0 {
-        text += &format!("\n{} at the end fill no sequence and are left out", bytes(left_out as u64));
+        text += &format!("\n{} at the end fill no sequence and are left out", plural(left_out as u64, "token"));
     }
     let json = json!({
         "ok": true,
         "root": root.to_string(),
         "sequences": root.leaves(),
         "context": config.context,
-        "left_out_bytes": left_out,
+        "left_out_tokens": left_out,
         "seconds": elapsed.as_secs_f64(),
     });
     Ok(Output { text, json })
@@ -93,12 +93,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 pub fn committed(
     params: &Params,
     config: &Config,
-    corpus: &[u8],
+    corpus: &Corpus,
     secret: Option<LeafSecret>,
     ui: &Ui,
 ) -> Result<Dataset, CliError> {
     let bar = ui.bar(0, 0, "{wide_bar} sequence {pos}/{len}, {eta} left");
-    let dataset = Dataset::new_told(params, config.context, corpus, secret, &mut |done, all| {
+    let dataset = Dataset::new_told(params, config.context, corpus.tokens(), secret, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;

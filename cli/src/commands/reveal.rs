@@ -1,8 +1,9 @@
 //! `reveal`: what the owner of a private run chooses to show.
 
 use crate::commands::train::{dataset, read_dataset_secret};
+use crate::corpus;
 use crate::error::{CliError, FileError};
-use crate::files::{self, MAX_CORPUS};
+use crate::files;
 use crate::format::plural;
 use crate::model_dir;
 use crate::run_dir::{Kept, RunDir};
@@ -77,7 +78,7 @@ fn sequence(args: &Args, index: u64, dir: &RunDir, ui: &Ui) -> Result<Output, Cl
     };
     let secret = read_dataset_secret(&dir.dataset_secret_file())?;
     let corpus_file = args.corpus.clone().map_or_else(|| Ok(dir.settings()?.corpus), Ok::<_, CliError>)?;
-    let corpus = files::read_shown(&corpus_file, MAX_CORPUS, "reading the corpus", ui)?;
+    let corpus = corpus::read(&corpus_file, ui)?;
     let params = ui.params(&config)?;
     let dataset = dataset((&params, &config), (&corpus_file, &corpus), root, Some(secret.leaves), ui)?;
     let revealed = RevealedLeaf::of(&dataset, index).map_err(|e| CliError::Usage(format!("--leaf {index}: {e}")))?;

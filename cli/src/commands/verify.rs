@@ -3,9 +3,10 @@
 //! Proofs mean something only if the state before them is in range. What shows that is demanded of a run; of a lone bundle,
 //! the verdict is conditional without it.
 
+use crate::corpus;
 use crate::dataset_root;
 use crate::error::{CliError, Rejection};
-use crate::files::{self, MAX_CORPUS, MAX_SMALL};
+use crate::files::{self, MAX_SMALL};
 use crate::format::plural;
 use crate::keys::{How, Keys, Source, Vouched};
 use crate::model_dir::{self, Model};
@@ -16,7 +17,7 @@ use circuits::model::Config;
 use circuits::statements::codec::Encoded;
 use circuits::statements::dataset::RevealedLeaf;
 use circuits::statements::hidden::Opening;
-use circuits::statements::{Bundle, Disclosure, GenesisProof, Run, RunData, StateCommitments};
+use circuits::statements::{Bundle, Corpus, Disclosure, GenesisProof, Run, RunData, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -81,13 +82,8 @@ enum VerifierKind {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let read = |file: &PathBuf| files::read_shown(file, MAX_CORPUS, "reading the corpus", ui);
-    let corpus = args.corpus.as_ref().map(read).transpose()?;
-    if args.path.is_dir() {
-        verify_run(&args, corpus.as_deref(), ui)
-    } else {
-        verify_bundle(&args, corpus.as_deref(), ui)
-    }
+    let corpus = args.corpus.as_ref().map(|file| corpus::read(file, ui)).transpose()?;
+    if args.path.is_dir() { verify_run(&args, corpus.as_ref(), ui) } else { verify_bundle(&args, corpus.as_ref(), ui) }
 }
 
 /// Reads what is to be verified: what is malformed is rejected.
@@ -237,7 +233,7 @@ fn compare(
     if model_dir::commit(params, &model)? == *commitments { Ok(()) } else { Err(other_state(what, path)) }
 }
 
-fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
+fn verify_run(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, CliError> {
     for (name, given) in [("--after", !args.after.is_empty()), ("--before", args.before.is_some())] {
         if given {
             return Err(CliError::Usage(format!(
@@ -289,7 +285,7 @@ fn verify_run(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, Cli
     report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys)), elapsed)
 }
 
-fn verify_bundle(args: &Args, corpus: Option<&[u8]>, ui: &Ui) -> Result<Output, CliError> {
+fn verify_bundle(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, CliError> {
     if args.steps.is_some() {
         return Err(CliError::Usage("--steps is for a run's directory".into()));
     }

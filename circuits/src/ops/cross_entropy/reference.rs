@@ -2,6 +2,7 @@
 
 use crate::{
     arithmetic::tensor::{Tensor, Wide},
+    model::Token,
     ops::{
         softmax::{self, Softmax},
         tables::{ExpTable, LogTable},
@@ -39,7 +40,7 @@ pub struct Loss {
 }
 
 /// `logits` is wide `[T × V]`, frac 24; every target is below `V`.
-pub fn forward_backward(logits: &Wide, targets: &[u8], exp: &ExpTable, log: &LogTable) -> Loss {
+pub fn forward_backward(logits: &Wide, targets: &[Token], exp: &ExpTable, log: &LogTable) -> Loss {
     assert_eq!(logits.rows, targets.len(), "cross entropy: one target per position");
     let softmax = softmax::full(logits, exp);
     let mut dlog = softmax.p.clone();

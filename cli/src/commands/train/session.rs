@@ -2,9 +2,10 @@
 
 use super::{Args, Losses};
 use crate::commands::dataset::committed;
+use crate::corpus;
 use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
-use crate::files::{self, MAX_CORPUS, MAX_SMALL, Readers};
+use crate::files::{self, MAX_SMALL, Readers};
 use crate::format::plural;
 use crate::keys::How;
 use crate::model_dir::{self, Model};
@@ -13,12 +14,11 @@ use crate::run_dir::{Kept, LogLine, RunDir, Settings};
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Spec, State, check_corpus};
+use circuits::model::{Config, Spec, State};
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
 use circuits::statements::{
-    Disclosure, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData,
-    corpus_digest,
+    Corpus, Disclosure, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData,
 };
 use prover::private::Secrets;
 use prover::step::StepKeys;
@@ -106,13 +106,6 @@ fn begin_from(args: &Args, model: Model, ui: &Ui) -> (Model, u64) {
     (Model { config, state, step }, step)
 }
 
-/// Reads the whole corpus and looks at every byte: what no step could be taken with is refused before anything is written.
-fn read_corpus(path: &Path, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
-    let corpus = files::read_shown(path, MAX_CORPUS, "reading the corpus", ui)?;
-    check_corpus(&corpus, config).map_err(CliError::file(path))?;
-    Ok(corpus)
-}
-
 /// A secret of random bytes.
 pub fn fresh_secret() -> Result<LeafSecret, CliError> {
     let mut bytes = [0; 32];
@@ -129,7 +122,7 @@ pub fn read_dataset_secret(path: &Path) -> Result<DatasetSecret, CliError> {
 /// The data set of a corpus, which must have this root.
 pub fn dataset(
     (params, config): (&Params, &Config),
-    (file, corpus): (&Path, &[u8]),
+    (file, corpus): (&Path, &Corpus),
     root: DatasetRoot,
     secret: Option<LeafSecret>,
     ui: &Ui,
@@ -196,14 +189,15 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         ));
     }
     let (model, taken) = begin_from(args, model_dir::load(model)?, ui);
-    let corpus = read_corpus(corpus_file, &model.config, ui)?;
+    // What no step could be taken with is refused before anything is written.
+    let corpus = corpus::read_for(&model.config, corpus_file, ui)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
     let data = match chosen.root {
         Some(root) => RunData::Dataset(root),
         // Not known before the corpus is committed to; what else is wrong with the run shows without it.
         None if args.private => RunData::Dataset(DatasetRoot::new([0; 32], 1)?),
-        None => RunData::Corpus(corpus_digest(&corpus)),
+        None => RunData::Corpus(corpus.digest()),
     };
     let of_schedule = (steps.saturating_add(taken), taken);
     let mut run = describe(args, of_schedule, model.config.to_json(), StateCommitments::default(), (disclosure, data))?;
@@ -322,9 +316,9 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
-    let corpus = read_corpus(&corpus_file, &config, ui)?;
+    let corpus = corpus::read_for(&config, &corpus_file, ui)?;
     let data = match run.data {
-        RunData::Corpus(digest) if corpus_digest(&corpus) == digest => TrainingData::Corpus(corpus),
+        RunData::Corpus(digest) if corpus.digest() == digest => TrainingData::Corpus(corpus),
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
         RunData::Dataset(root) => {
             let params = ui.params(&config)?;
