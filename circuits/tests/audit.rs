@@ -7,7 +7,7 @@ mod common;
 use audit::{Choice, Findings, Forge, Report};
 use circuits::model::Config;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, adamw_case, biased, cases, cases_of, grouped, small, update_case, update_case_of};
+use common::{Case, K, Values, adamw_case, biased, cases, cases_of, grouped, small, update_case, update_case_of, wide};
 
 fn search(case: &Case, choice: &Choice) -> Findings {
     let start = std::time::Instant::now();
@@ -56,6 +56,15 @@ fn nothing_is_free_in_small_segments() {
             let findings = search(&case, &Choice::All);
             assert_eq!(findings.tried, findings.cells);
         }
+    }
+}
+
+/// A vocabulary beyond bytes: the sum of the exponentials has another limb.
+#[test]
+fn nothing_is_free_in_a_head_of_more_tokens_than_bytes() {
+    for (config, values) in [(wide(), Values::Usual), (wide().untied(), Values::Extreme)] {
+        let findings = search(&cases(config, K, values)[1], &Choice::All);
+        assert_eq!(findings.tried, findings.cells);
     }
 }
 

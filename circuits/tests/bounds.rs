@@ -15,7 +15,7 @@ use circuits::{
     model::{Config, Spec, Token, Weights, sequence_gradient, tokens_of_bytes},
     segments::{Circuits, Variant},
 };
-use common::{Segment, Values, biased, cases, grouped, head_segment, layer_segment, small, update_case};
+use common::{Segment, Values, biased, cases, grouped, head_segment, layer_segment, small, update_case, wide};
 use plonkish::{Blinding, BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -401,7 +401,7 @@ fn segments(spec: &Spec, w: &Weights, sequence: &[Token]) -> [Segment; 2] {
 fn honest_witnesses_stay_within_what_is_known_of_them() {
     assert_within("update", &update_case(5).segment);
     for values in [Values::Usual, Values::Extreme, Values::Flat, Values::Tiny] {
-        let shapes = [small(12, 3), small(8, 2).untied(), grouped(), biased()].map(|config| (config, 10));
+        let shapes = [small(12, 3), small(8, 2).untied(), grouped(), biased(), wide()].map(|config| (config, 10));
         for (config, k) in shapes.into_iter().chain([(Config::NANO.untied(), 12)]) {
             for case in cases(config, k, values) {
                 assert_within(&case.name, &case.segment);

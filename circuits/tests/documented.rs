@@ -18,7 +18,9 @@ fn every_constraint_is_documented() {
     let mut gates = vec![];
     let mut biased = Config::NANO;
     (biased.kv_heads, biased.biased) = (Some(1), true);
-    for config in [Config::NANO, Config::NANO.untied(), biased] {
+    let mut wide = Config::NANO;
+    wide.vocab = 260;
+    for config in [Config::NANO, Config::NANO.untied(), biased, wide] {
         let spec = Spec::new(config);
         let state = State::init(&spec.config, 7);
         let sequence: Vec<Token> = (0..=spec.config.context as Token).collect();

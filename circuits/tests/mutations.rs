@@ -7,7 +7,7 @@ mod common;
 use audit::mutants::{self, Tally};
 use backend::curve::F;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, biased, cases_of, grouped, small, update_case_of};
+use common::{Case, K, Values, biased, cases_of, grouped, small, update_case_of, wide};
 use std::collections::BTreeSet;
 
 /// Holes that the search does not find, and why.
@@ -45,6 +45,12 @@ fn grouped_cases() -> Vec<Case> {
     vec![of(biased(), Values::Usual), of(biased(), Values::Extreme), of(grouped(), Values::Usual)]
 }
 
+/// Heads of a vocabulary beyond bytes.
+fn wide_cases() -> Vec<Case> {
+    let of = |values| cases_of(Privacy::Public, wide(), K, values).swap_remove(1);
+    vec![of(Values::Usual), of(Values::Extreme), of(Values::Tiny)]
+}
+
 fn of_case(Case { name, segment, publics, roles }: &Case) -> mutants::Case<'_, F> {
     mutants::Case { name, plan: &segment.plan, witness: &segment.witness, publics, roles }
 }
@@ -66,6 +72,16 @@ fn every_gate_taken_out_leaves_a_hole() {
 #[test]
 fn every_gate_taken_out_of_private_circuits_leaves_a_hole() {
     check(&mutants::gates(&of(&all_cases(Privacy::Private))), NOT_FOUND);
+}
+
+#[test]
+fn every_gate_taken_out_of_heads_of_more_tokens_than_bytes_leaves_a_hole() {
+    check(&mutants::gates(&of(&wide_cases())), &NOT_FOUND[1..2]);
+}
+
+#[test]
+fn every_copy_taken_out_of_heads_of_more_tokens_than_bytes_leaves_a_hole() {
+    check(&mutants::copies(&of(&wide_cases()[..1])), &[]);
 }
 
 #[test]

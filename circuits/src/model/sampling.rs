@@ -72,7 +72,7 @@ impl Sampler {
             let t = exp.index(((max - logits[token]) << 24) / self.temperature);
             (exp.hi[t >> 9] * exp.lo[t & 511]) as u64
         };
-        // Below 2^35, and positive: the largest logit has the table's largest entries.
+        // Below 2^47, and positive: the largest logit has the table's largest entries.
         let sum = order.iter().map(|&token| weight(token)).sum();
         let mut place = self.draw(index, sum);
         for &token in &order {

@@ -105,6 +105,13 @@ pub fn small(hidden: usize, heads: usize) -> Config {
     config
 }
 
+/// The same with a vocabulary of as few tokens as take another limb for the sum of the exponentials.
+pub fn wide() -> Config {
+    let mut config = small(8, 2);
+    config.vocab = 260;
+    config
+}
+
 /// The same with two heads of queries to each of two of keys and values, wider together than the hidden size.
 pub fn grouped() -> Config {
     let mut config = small(8, 4);

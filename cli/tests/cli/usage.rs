@@ -66,7 +66,7 @@ fn configurations_are_refused_with_the_key_named() {
     };
     with(&[("\"hidden_size\": 16", "\"hidden_size\": 4294967296")]).refused_as("file", "`hidden_size`");
     with(&[("\"hidden_size\": 16", "\"hidden_size\": 1e300")]).refused_as("file", "`hidden_size`");
-    with(&[("\"vocab_size\": 256", "\"vocab_size\": 32000")]).refused_as("file", "`vocab_size`");
+    with(&[("\"vocab_size\": 256", "\"vocab_size\": 128256")]).refused_as("file", "`vocab_size`");
     with(&[("\"silu\"", "\"gelu\"")]).refused_as("file", "`hidden_act`");
     // Each size is within its limit, but together they overflow memory.
     with(&[

@@ -260,6 +260,10 @@ mod tests {
             assert!(!seen.contains(&public.commitment(index).unwrap()));
         }
         assert_eq!(format!("{:?}", LeafSecret::new([1; 32])), "LeafSecret");
+        // Tokens beyond bytes are not hashed as the bytes that they are made of.
+        let secret = LeafSecret::new([1; 32]);
+        assert_ne!(secret.blind(0, &[0x0101]), secret.blind(0, &[1, 1]));
+        assert_ne!(secret.blind(0, &[256]), secret.blind(0, &[0]));
     }
 
     proptest! {
