@@ -6,16 +6,20 @@ mod common;
 #[path = "proving/tiny.rs"]
 mod tiny;
 
-use crate::common::tip::Refused;
-use crate::common::{PARAMS, assert_unsealed, resign, sign};
+use crate::common::golden::produce;
+use crate::common::tip::{Refused, Tip};
+use crate::common::{PARAMS, Setting, assert_unsealed, key, resign, sign};
 use backend::curve::{ENCODED, F, Point};
 use backend::keys::{Item, VerifyingKey};
 use chain::block::Update;
 use chain::consensus::SemanticError;
 use chain::contribution::{Seat, encode_points};
+use chain::genesis::{ChainSpec, Genesis};
+use chain::worker::Worker;
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, Hyper, State};
-use circuits::segments::{UpdatePort, head, layer};
+use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, State};
+use circuits::ops::adamw::Betas;
+use circuits::segments::{UpdatePort, Variant, head, layer};
 use circuits::statements;
 use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Place;
@@ -25,9 +29,10 @@ use plonkish::field;
 use prover::canonical::prove_canonical;
 use prover::engine::prove;
 use prover::error::ProveError;
+use prover::step::{StepKeys, StepProver};
 use std::collections::HashSet;
 use tiny::{TINY, culprits, forge};
-use verifier::{StepError, VerifyError};
+use verifier::{StepError, StepVerifier, VerifyError};
 
 #[test]
 fn the_honest_block_is_accepted() {
@@ -172,7 +177,7 @@ fn a_gradient_with_another_blind() {
     }
     for segment in 0..layouts.segments() {
         let of_segment = layouts.state_columns(segment, &moved).into_iter().flatten();
-        columns.extend(of_segment.map(|column| column.into_iter().map(|x| field(x.into())).collect::<Vec<F>>()));
+        columns.extend(of_segment.map(|column| column.into_iter().map(field).collect::<Vec<F>>()));
     }
     let points: Vec<Point> =
         commitments.iter().flatten().copied().chain(honest_opening.after.points().unwrap()).collect();
@@ -288,4 +293,41 @@ fn the_same_witness_under_two_domains_shares_no_private_commitment() {
     assert_eq!(gradient(&honest.proofs), gradient(&again.contribution));
     assert_eq!(gradient(&honest.proofs), honest.gradient[2]);
     assert!(honest.gradient[2].iter().all(|bytes| Point::from_bytes(bytes).is_some().into()));
+}
+
+/// Blocks of a chain whose optimizer is AdamW: two steps, with the moments of the first.
+#[test]
+fn a_chain_trains_with_adamw() {
+    let mut config = circuits::model::Config::NANO;
+    (config.vocab, config.hidden, config.mlp) = (8, 8, 8);
+    (config.layers, config.heads, config.context) = (1, 2, 4);
+    let variant = Variant::public(OptimizerKind::AdamW);
+    let keys = StepVerifier::of(&PARAMS, variant, &config).unwrap();
+    let setting = Setting { keys, ..Setting::new(config, &[1, 4, 2, 7, 5, 3, 0, 6, 1, 2, 3, 4, 5, 6, 7, 0, 1]) };
+    let model = &setting.model;
+    let proving = StepKeys::generate_of(&PARAMS, model, variant).unwrap();
+    let mut state = State::init(&model.config, 1).at_rest_of(OptimizerKind::AdamW);
+    let (proof, _) = StepProver::new(&PARAMS, &proving, model).genesis(&state, &mut |_| {}).unwrap();
+    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.99", "1e-8", "0.1"].map(|text| text.parse().unwrap());
+    let optimizer = Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay });
+    let spec = ChainSpec::new(Genesis { optimizer, ..setting.genesis(&state, proof) }).unwrap();
+    assert_eq!((spec.variant(), spec.first_state()), (variant, state.clone()));
+    spec.check_keys(&setting.keys).unwrap();
+    spec.check_proof(&PARAMS, &setting.keys).unwrap();
+    let worker = Worker { spec: &spec, params: &PARAMS, keys: &proving, model, dataset: &setting.dataset };
+    let mut tip = Tip::genesis(&spec);
+    for step in 1..3 {
+        let before = state.clone();
+        let contribution = worker.contribute(&tip.parent(), &state, 0, &key(1), &mut |_| {}).unwrap();
+        let now = spec.genesis().time + 60 * step;
+        let (block, _) = produce(&worker, (&tip, &mut state), vec![contribution], vec![], now);
+        tip.check(&setting, &spec, &block).unwrap();
+        let after = block.update.as_ref().unwrap().after.clone();
+        assert_eq!(after, spec.layouts().commit_state(&PARAMS, &state).unwrap());
+        // The update of another state's moments is none of this block.
+        let mut forged = block.clone();
+        forged.update.as_mut().unwrap().after = spec.layouts().commit_state(&PARAMS, &before).unwrap();
+        assert!(tip.check(&setting, &spec, &forged).is_err());
+        tip.push(&spec, &block, &after);
+    }
 }

@@ -37,8 +37,8 @@ fn the_version_before_is_refused_by_name() {
         refused::<Answer>(),
     ];
     let expected = [
-        "the run has version 2; this program supports 3",
-        "the bundle has version 2; this program supports 3",
+        "the run has version 3; this program supports 4",
+        "the bundle has version 3; this program supports 4",
         "the genesis proof has version 2; this program supports 3",
         "the set of state commitments has version 1; this program supports 2",
         "the model state has version 3; this program supports 4",

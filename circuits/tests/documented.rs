@@ -4,6 +4,7 @@
 
 mod common;
 
+use circuits::segments::Privacy;
 use circuits::{
     model::{Config, Spec, State, Token, sequence_gradient},
     ops::{
@@ -11,7 +12,7 @@ use circuits::{
         sgd::Hyper,
     },
 };
-use common::{head_segment, layer_segment, update_segment};
+use common::{adamw_hyper, adamw_segment, head_segment, layer_segment, update_segment};
 
 #[test]
 fn every_constraint_is_documented() {
@@ -30,6 +31,7 @@ fn every_constraint_is_documented() {
             layer_segment(&spec, 12, &state.w, &trace),
             head_segment(&spec, 12, &state.w, &trace),
             update_segment(12, &hyper, &std::array::from_fn(|_| vec![])),
+            adamw_segment(Privacy::Public, 12, &adamw_hyper(), &std::array::from_fn(|_| vec![])),
         ];
         gates.extend(segments.iter().flat_map(|s| s.plan.gates.clone()));
     }

@@ -24,7 +24,7 @@ use chain::light::CheckpointError;
 use chain::work::WorkError;
 use chain::worker::WorkerError;
 use circuits::model::file::ModelFileError;
-use circuits::model::{ConfigError, DataError, GenerateError, LossError};
+use circuits::model::{ConfigError, DataError, GenerateError, LossError, SequenceError};
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::{DatasetError, DatasetRoot};
 use circuits::statements::{AssignError, RunError};
@@ -139,6 +139,9 @@ pub enum CliError {
         /// Why.
         source: Box<CliError>,
     },
+    /// A text is not one of the model.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
     /// No text can be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -281,6 +284,16 @@ pub enum FileError {
     /// A corpus cannot be trained on.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A corpus that cannot be cut in two.
+    #[error("of {corpus} bytes, {held_out} cannot be held out: either part needs a sequence, which is {needed} bytes")]
+    HeldOut {
+        /// Bytes in all.
+        corpus: u64,
+        /// Bytes to hold out.
+        held_out: u64,
+        /// T + 1.
+        needed: u64,
+    },
     /// A data set's root is none, or a corpus has no sequence.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

@@ -207,6 +207,14 @@ fn unfinished(path: &Path, bytes: &[u8], sync: bool, mode: u32) -> io::Result<Na
     Ok(file)
 }
 
+/// Makes what was renamed in a directory safe from the machine's stop.
+pub fn sync_dir(path: &Path) -> Result<(), CliError> {
+    if cfg!(unix) {
+        File::open(path).and_then(|dir| dir.sync_all()).map_err(CliError::io("write", path))?;
+    }
+    Ok(())
+}
+
 /// Gives the file its name.
 fn finish(path: &Path, sync: bool, rename: impl FnOnce() -> io::Result<File>) -> io::Result<()> {
     rename()?;

@@ -2,16 +2,20 @@
 
 mod answers;
 mod commands;
-mod corpus;
 mod dataset_root;
 mod default_key;
+mod entropy;
 mod error;
+mod evaluation;
+mod events;
 mod files;
 mod format;
+mod held_out;
 mod interchange;
 mod interrupt;
 mod key_file;
 mod keys;
+mod loss_curve;
 mod model_choice;
 mod model_dir;
 mod node_link;

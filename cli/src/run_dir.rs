@@ -7,6 +7,8 @@
 //! | `genesis.proof` | of a proven run: shows that the first state is in range |
 //! | `step-000000.bundle`… | the proofs, one file for each step |
 //! | `log.jsonl` | a line for each step |
+//! | `held-out.jsonl` | a line for each time that the held-out loss was measured |
+//! | `checkpoints/step-000100`… | models after so many steps |
 //! | `state.bin` | state after so many steps, with a checksum |
 //! | `state.previous.bin` | the state before it |
 //! | `.lock` | whose trainer works here |
@@ -29,8 +31,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Largest log.
-pub const MAX_LOG: u64 = 1 << 30;
+mod checkpoints;
+mod log;
+
+pub use log::{Evaluation, Log, LogLine, MAX_LOG};
 
 /// What the trainer needs to go on, beside the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,43 @@ pub struct Settings {
     pub prove: bool,
     /// Where the corpus is.
     pub corpus: PathBuf,
+    /// What is measured and kept on the way.
+    #[serde(default, skip_serializing_if = "Measured::is_nothing")]
+    pub measured: Measured,
+}
+
+/// What is measured and kept while a run goes on; nothing of it changes the run, but for what is held out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The end of the corpus that is held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<HeldOutPart>,
+    /// Steps between two measurements of its loss; without, it is measured after the last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_every: Option<u64>,
+    /// Most windows that are measured; without, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_windows: Option<usize>,
+    /// Steps between two checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+}
+
+impl Measured {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The end of a corpus that a run holds out. The run itself names what is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldOutPart {
+    /// How long it is.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: String,
 }
 
 /// A state as its run keeps it.
@@ -51,32 +92,6 @@ pub struct Kept {
     pub model: ModelState,
     /// Of a private run, what hides it.
     pub secrets: Option<Secrets>,
-}
-
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogLine {
-    /// Number of the step.
-    pub step: u64,
-    /// Mean loss in nats, for display.
-    pub loss: f64,
-    /// Sum of the losses over all predictions, frac 24: the exact value that is proven.
-    pub loss_sum: u64,
-    /// Predictions of the step.
-    pub predictions: u64,
-    /// Learning rate, frac 36.
-    pub rate: u64,
-    /// Elements that reached the end of their range.
-    pub saturated: u64,
-    /// Seconds that the step took, proofs included.
-    pub seconds: f64,
-    /// Seconds of proving.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub proving_seconds: Option<f64>,
-    /// Bytes of the proofs.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub proof_bytes: Option<u64>,
 }
 
 /// What is handed over of a private run.
@@ -116,6 +131,21 @@ impl RunDir {
     /// Whether it is of a private run.
     pub fn is_private(&self) -> bool {
         self.readers == Readers::Owner
+    }
+
+    /// Of a private run, refuses a file of losses that would be handed over.
+    pub fn check_outside_public(&self, path: &Path) -> Result<(), CliError> {
+        if self.is_private() && resolved(path)?.starts_with(resolved(&self.public)?) {
+            let message =
+                format!("{}: what is in public is handed over, and this tells of what is hidden", path.display());
+            return Err(CliError::Usage(message));
+        }
+        Ok(())
+    }
+
+    /// Who may read what tells of the run.
+    pub fn readers(&self) -> Readers {
+        self.readers
     }
 
     /// Of a private run, whether what must be kept is there.
@@ -165,6 +195,12 @@ impl RunDir {
         if path.exists() { files::remove(&path) } else { Ok(()) }
     }
 
+    /// Removes the held-out losses of a run that was here before.
+    pub fn remove_evaluations(&self) -> Result<(), CliError> {
+        let path = self.evaluations_file();
+        if path.exists() { files::remove(&path) } else { Ok(()) }
+    }
+
     /// Writes the genesis proof.
     pub fn write_genesis_proof(&self, proof: &GenesisProof) -> Result<(), CliError> {
         files::encode(&self.genesis_proof_file(), proof, true)
@@ -172,6 +208,10 @@ impl RunDir {
 
     fn log_file(&self) -> PathBuf {
         self.own.join("log.jsonl")
+    }
+
+    fn evaluations_file(&self) -> PathBuf {
+        self.own.join("held-out.jsonl")
     }
 
     fn settings_file(&self) -> PathBuf {
@@ -323,6 +363,7 @@ impl RunDir {
                 }
             }
         }
+        self.clean_checkpoints()?;
         let bundles = self.bundles()?;
         if let Some((_, path)) = bundles.iter().find(|(number, _)| *number > last) {
             let source = FileError::Foreign("this bundle is ahead of the state; the state has changed".into());
@@ -352,50 +393,47 @@ impl RunDir {
     /// from the file; a line that is damaged in between stays where it is.
     pub fn reconcile_log(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<Vec<LogLine>, CliError> {
         let path = self.log_file();
-        let bytes = if path.exists() { files::read(&path, MAX_LOG)? } else { vec![] };
-        let mut lines: Vec<LogLine> = vec![];
-        let (mut at, mut good, mut damaged, mut between) = (0, 0, vec![], vec![]);
-        for (number, line) in (1..).zip(bytes.split_inclusive(|&b| b == b'\n')) {
-            at += line.len();
-            match serde_json::from_slice::<LogLine>(line) {
-                Ok(parsed) if line.ends_with(b"\n") && parsed.step < step => {
-                    lines.push(parsed);
-                    damaged.append(&mut between);
-                    good = at;
-                }
-                Ok(_) => {}
-                Err(_) => between.push(number),
-            }
-        }
-        if good < bytes.len() {
-            files::write_for(self.readers, &path, &bytes[..good], true)?;
-        }
-        damaged.iter().for_each(|line| warn(format!("{}: line {line} is damaged", path.display())));
+        let lines = log::reconcile(self.readers, &path, |line: &LogLine| line.step < step, warn)?;
         if lines.len() as u64 != step {
             warn(format!("{} has {} lines for {step} steps", path.display(), lines.len()));
         }
         Ok(lines)
     }
 
+    /// The same of the held-out losses, measured after at most so many steps.
+    pub fn reconcile_evaluations(&self, step: u64, warn: &mut dyn FnMut(String)) -> Result<Vec<Evaluation>, CliError> {
+        log::reconcile(self.readers, &self.evaluations_file(), |line: &Evaluation| line.step <= step, warn)
+    }
+
     /// Opens the log, to add lines.
     pub fn open_log(&self) -> Result<Log, CliError> {
-        let path = self.log_file();
-        let file = self.readers.options().append(true).open(&path).map_err(CliError::io("open", &path))?;
-        Ok(Log { path, file })
+        Log::open(self.readers, self.log_file())
+    }
+
+    /// Opens the log of held-out losses.
+    pub fn open_evaluations(&self) -> Result<Log, CliError> {
+        Log::open(self.readers, self.evaluations_file())
+    }
+
+    /// The lines of the log that can be read, for who only looks.
+    pub fn log_lines(&self) -> Result<Vec<LogLine>, CliError> {
+        log::lines(&self.log_file())
+    }
+
+    /// The held-out losses that can be read, for who only looks; none if none were measured.
+    pub fn evaluations(&self) -> Result<Vec<Evaluation>, CliError> {
+        let path = self.evaluations_file();
+        if path.exists() { log::lines(&path) } else { Ok(vec![]) }
     }
 }
 
-/// The log, open.
-pub struct Log {
-    path: PathBuf,
-    file: File,
-}
-
-impl Log {
-    /// Adds a line.
-    pub fn add(&mut self, line: &LogLine) -> Result<(), CliError> {
-        let text =
-            serde_json::to_string(line).map_err(|e| CliError::file(&self.path)(FileError::Json(e.to_string())))?;
-        self.file.write_all((text + "\n").as_bytes()).map_err(CliError::io("write", &self.path))
-    }
+/// A path without links, as far as it is there.
+fn resolved(path: &Path) -> Result<PathBuf, CliError> {
+    let path = std::path::absolute(path).map_err(CliError::io("find", path))?;
+    let mut ancestors = path.ancestors();
+    let there = ancestors.find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    Ok(match there {
+        Some((ancestor, canonical)) => canonical.join(path.strip_prefix(ancestor).unwrap_or(&path)),
+        None => path,
+    })
 }

@@ -336,8 +336,10 @@ fn what_stands_where_a_file_was_meant_is_named() {
     // Weights under other names.
     let weights = dir.join("hub/model.safetensors");
     for (name, expected) in [
-        ("model.safetensors.index.json", "the weights are split into several files"),
-        ("model-00001-of-00002.safetensors", "the weights are split into several files"),
+        (
+            "model-00001-of-00002.safetensors",
+            "model.safetensors.index.json is missing: the weights are split into several",
+        ),
         ("pytorch_model.bin", "the weights are a PyTorch pickle"),
         ("adapter_model.safetensors", "these are the weights of an adapter"),
     ] {

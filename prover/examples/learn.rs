@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (mut losses, mut clipped) = (vec![], Saturations::default());
     let start = Instant::now();
-    run::train(&config, 1, ("0.1", "0.9"), (steps, 8), |log| {
+    run::train(&config, 1, run::sgd("0.1", "0.9"), (steps, 8), |log| {
         losses.push(log.mean_loss());
         clipped += log.saturations;
         let step = losses.len();

@@ -4,7 +4,7 @@ use crate::error::ProveError;
 use crate::private::Secrets;
 use crate::step::{Progress, StepKeys, StepOf, StepProver, commit_state};
 use backend::curve::{CIRCUIT_VERSION, Params};
-use circuits::model::{Optimizer, Schedule, Spec, State};
+use circuits::model::{Optimizer, Schedule, Spec, State, StateError};
 use circuits::segments::Privacy;
 use circuits::statements::hidden::Opening;
 use circuits::statements::{
@@ -77,6 +77,10 @@ impl<'a> ProvenRun<'a> {
             return Err(ProveError::Mismatch { what: "the keys' configuration" });
         }
         state.check(&spec.config)?;
+        let (expected, found) = (options.optimizer.kind(), state.moments.kind());
+        if expected != found {
+            return Err(StateError::Optimizer { expected: expected.name(), found: found.name() }.into());
+        }
         let RunOptions { seed, batch, accumulate, instances_per_proof, schedule, optimizer, taken, disclosure } =
             options;
         let mut run = Run {

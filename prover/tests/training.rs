@@ -1,6 +1,8 @@
 //! Training in fixed point against float64, and what it reaches.
 #![allow(clippy::unwrap_used)]
 
+#[path = "training/adamw.rs"]
+mod adamw;
 #[path = "training/entropy.rs"]
 mod entropy;
 #[path = "training/run.rs"]
@@ -11,7 +13,7 @@ mod saturation;
 mod seed;
 
 use circuits::model::Config;
-use run::{fixture, mean_of_last, train};
+use run::{fixture, mean_of_last, sgd, train};
 use serde_json::Value;
 
 #[test]
@@ -27,7 +29,7 @@ fn nano_follows_float64_over_300_steps() {
         let seed = case["seed"].as_u64().unwrap();
         let expected: Vec<f64> = case["losses"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
         let mut losses = vec![];
-        train(&Config::NANO, seed, (&rate, &momentum), (steps, batch), |log| {
+        train(&Config::NANO, seed, sgd(&rate, &momentum), (steps, batch), |log| {
             assert_eq!(log.saturations.total(), 0, "step {}: {}", log.step, log.saturations);
             losses.push(log.mean_loss());
         });
@@ -48,7 +50,7 @@ fn nano_follows_float64_over_300_steps() {
 #[test]
 fn micro_learns_within_200_steps() {
     let mut losses = vec![];
-    train(&Config::MICRO, 1, ("0.1", "0.9"), (200, 8), |log| losses.push(log.mean_loss()));
+    train(&Config::MICRO, 1, sgd("0.1", "0.9"), (200, 8), |log| losses.push(log.mean_loss()));
     let last = mean_of_last(&losses, 20);
     println!("{last:.4} nats over the steps up to 200");
     assert!(last < 2.0, "{last}");

@@ -269,7 +269,7 @@ fn outputs(state: &State) -> Vec<u8> {
     let of_state = (0..2).flat_map(|segment| layouts.state_columns(segment, state)).flatten();
     let columns: Vec<Vec<F>> = of_gradient
         .map(|column| column.into_iter().map(field).collect())
-        .chain(of_state.map(|column| column.into_iter().map(|x| field(x.into())).collect()))
+        .chain(of_state.map(|column| column.into_iter().map(field).collect()))
         .collect();
     prove_canonical(&PARAMS, &columns, &commit_port(&PARAMS, &columns).unwrap()).unwrap()
 }

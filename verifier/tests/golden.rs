@@ -7,20 +7,26 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Draw, Optimizer, Schedule, Slot, Spec, State, Token, draw_batch, tokens_of_bytes};
-use circuits::segments::{Privacy, UpdatePort};
+use circuits::model::{
+    Config, Draw, Optimizer, OptimizerKind, Pace, Rates, Schedule, Slot, Spec, State, Token, draw_batch,
+    tokens_of_bytes,
+};
+use circuits::ops::adamw::Betas;
+use circuits::segments::{Privacy, UpdatePort, Variant};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
-    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, TrainingData,
-    corpus_digest,
+    Bundle, Corpus, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments,
+    TrainingData, corpus_digest,
 };
 use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::trainer::batch_gradient;
+use prover::{ProvenRun, RunOptions};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use verifier::{Part, RunVerifier, StepError, StepVerifier, VerifyError};
+use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier, VerifyError};
 
 const CORPUS: &[u8] = include_bytes!("../../fixtures/corpus/stories.txt");
 const DRAW: Draw = Draw { seed: 1, step: 0, contribution: 0 };
@@ -252,4 +258,61 @@ fn the_pinned_private_step_is_accepted() {
     other.segments[0].w.swap(0, 1);
     let refused = verifier.verify_genesis(&params, &other, &proof);
     assert!(matches!(&refused, Err(StepError::Genesis { segment: 0, port: "weights" })), "{refused:?}");
+}
+
+/// A step of AdamW from a state in motion, with the proof that this is in range.
+#[test]
+fn the_pinned_step_of_adamw_is_accepted() {
+    let params = parameters::load(None, DEFAULT_K).unwrap().params;
+    let spec = Spec::new(Config::NANO);
+    let variant = Variant::public(OptimizerKind::AdamW);
+    let verifier = StepVerifier::of(&params, variant, &spec.config).unwrap();
+    assert_eq!(Some(*verifier.digest()), verifier::keys::pinned(variant, &spec.config));
+    if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        regenerate_adamw(&params, &spec);
+    }
+    let bundle: Bundle = decode(&fs::read(fixture("nano-adamw-step.bundle")).unwrap()).unwrap();
+    let proof: GenesisProof = decode(&fs::read(fixture("nano-adamw-genesis.proof")).unwrap()).unwrap();
+    let run = bundle.run.clone();
+    let corpus = Corpus::of_bytes(CORPUS);
+    let begun = RunVerifier::new(&params, &verifier, &run, Some(&corpus)).unwrap().genesis_proof(&proof).unwrap();
+    let verified = begun.step(&bundle).unwrap().finish().unwrap();
+    assert_eq!(verified.steps.len(), 1);
+    // What is committed to before and after is of the reference.
+    let mut state = second_state(&spec);
+    assert_eq!(bundle.before, commit_state(&params, &spec, &state).unwrap());
+    let sequences = run.assigned(&spec.config, &TrainingData::Corpus(corpus), 0).unwrap().swap_remove(0).sequences;
+    let gradients = batch_gradient(&spec, &state.w, &sequences).unwrap().gradients;
+    let hyper = run.hyper(&spec.config, 0).unwrap();
+    state.update(&hyper, &gradients, &mut Default::default()).unwrap();
+    assert_eq!(verified.after, commit_state(&params, &spec, &state).unwrap());
+    // Nor is it a step of another optimizer.
+    let of_sgd = StepVerifier::new(&params, &spec.config).unwrap();
+    assert!(matches!(RunVerifier::new(&params, &of_sgd, &run, None).map(drop), Err(RunRefused::Keys)));
+}
+
+fn adamw() -> Optimizer {
+    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.999", "1e-8", "0.01"].map(|text| text.parse().unwrap());
+    Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay })
+}
+
+/// After one step.
+fn second_state(spec: &Spec) -> State {
+    let mut state = State::init(&spec.config, 1).at_rest_of(OptimizerKind::AdamW);
+    let batch = draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap();
+    let gradients = batch_gradient(spec, &state.w, &batch).unwrap().gradients;
+    let rates = Rates::constant(1 << 26);
+    let pace = Pace { rates, step: 1, predictions: spec.config.context as u64 };
+    state.update(&adamw().hyper(pace).unwrap(), &gradients, &mut Default::default()).unwrap();
+    state
+}
+
+fn regenerate_adamw(params: &backend::curve::Params, spec: &Spec) {
+    let keys = StepKeys::generate_of(params, spec, Variant::public(OptimizerKind::AdamW)).unwrap();
+    let data = TrainingData::Corpus(Corpus::of_bytes(CORPUS));
+    let schedule = Schedule::stable(&"0.003".parse().unwrap(), (100, 10, 20), &"0.1".parse().unwrap()).unwrap();
+    let options = RunOptions { optimizer: adamw(), taken: 1, seed: DRAW.seed, ..RunOptions::new(schedule) };
+    let mut run = ProvenRun::begin((params, &keys, spec), second_state(spec), &data, options).unwrap();
+    fs::write(fixture("nano-adamw-genesis.proof"), encode(&run.genesis_proof().unwrap()).unwrap()).unwrap();
+    fs::write(fixture("nano-adamw-step.bundle"), encode(&run.step().unwrap()).unwrap()).unwrap();
 }

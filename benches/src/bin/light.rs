@@ -110,7 +110,7 @@ fn native(store: &Arc<Store>, spec: &Arc<ChainSpec>, params: &Arc<backend::curve
         let gradient = prover::trainer::batch_gradient(&model, &chain.state().w, &sequences).expect("sequences");
         let mut state = chain.state().clone();
         let gradients: &Gradients = &gradient.gradients;
-        state.update(&hyper, &gradients, &mut Saturations::default()).unwrap();
+        state.update(&hyper, gradients, &mut Saturations::default()).expect("a state of SGD");
     })
 }
 

@@ -1,8 +1,8 @@
 //! Text from a model, token by token, with the forward pass that training proves.
 
 use super::{
-    Sampling, SamplingError, SequenceError, Spec, Token, Weights, embed, head_forward, layer_forward,
-    sampling::Sampler, sequence::check_tokens,
+    Sampling, SamplingError, SequenceError, Spec, Token, Weights, evaluate::stream, head_forward, sampling::Sampler,
+    sequence::check_tokens,
 };
 use crate::arithmetic::fixed::Saturations;
 
@@ -57,10 +57,7 @@ impl<'a> Generator<'a> {
     pub fn logits(&self) -> Vec<i128> {
         // Whether a value clips is of interest to training only.
         let mut ignored = Saturations::default();
-        let mut x = embed(&self.params.embed, &self.window);
-        for w in &self.params.layers {
-            x = layer_forward(self.spec, w, &x, &mut ignored).x_out;
-        }
+        let x = stream(self.spec, self.params, &self.window, &mut ignored);
         let last = x.rows_of(x.rows - 1, 1);
         head_forward(self.spec, self.params.head_matrix(), &self.params.norm_f, &last, &mut ignored).logits.data
     }

@@ -3,6 +3,7 @@
 mod backward;
 mod config;
 mod data;
+mod evaluate;
 pub mod file;
 mod forward;
 mod generate;
@@ -20,6 +21,7 @@ pub use config::{
     Config, ConfigError, MAX_CELLS, MAX_CONTEXT, MAX_HIDDEN, MAX_LAYERS, MAX_MLP, MAX_PARAMETERS, MAX_VOCAB,
 };
 pub use data::{DataError, Draw, check_corpus, draw_batch};
+pub use evaluate::{Evaluated, Windows, logits, sequence_loss};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
 pub use optimizer::{Hyper, Optimizer, OptimizerKind, Pace, Slot};

@@ -22,6 +22,7 @@ macro_rules! readme {
     };
 }
 
+const ADAMW: Readme = readme!("ops/adamw");
 const ATTENTION: Readme = readme!("ops/attention");
 const CROSS_ENTROPY: Readme = readme!("ops/cross_entropy");
 const EMBEDDING: Readme = readme!("ops/embedding");
@@ -41,6 +42,7 @@ pub const PROTOCOL: Readme = Readme { path: "docs/protocol.md", text: "" };
 /// The READMEs that name the constraints of an op's blocks: its own, those of ops that it extends, those of gadgets.
 pub fn readmes(op: &str) -> &'static [Readme] {
     match op.split('/').next().unwrap_or(op) {
+        "adamw" => &[ADAMW, GADGETS],
         "attention" => &[ATTENTION, SOFTMAX, GADGETS],
         "cross_entropy" => &[CROSS_ENTROPY, SOFTMAX, EMBEDDING, GADGETS],
         "embedding" => &[EMBEDDING, GADGETS],

@@ -198,9 +198,15 @@ pub fn circuit(k: u32, variant: Variant) -> Circuit<UpdateValues> {
     builder.compile()
 }
 
+/// The columns of one lane, port by port.
+fn lane_of<const PORTS: usize>(columns: &[[Col; LANES]], lane: usize) -> [Col; PORTS] {
+    std::array::from_fn(|port| columns[port][lane])
+}
+
 fn place_sgd(b: &mut Builder<UpdateValues>, block: BlockId, columns: &[[Col; LANES]]) {
     for i in 0..LANES {
-        let lane = sgd::Lane { x: columns[0][i], w_new: columns[1][i], lo_new: columns[2][i] };
+        let [x, w_new, lo_new] = lane_of(columns, i);
+        let lane = sgd::Lane { x, w_new, lo_new };
         sgd::place(b, block, &i.to_string(), lane, move |values, row| values.at(0, i, row));
     }
 }
@@ -214,22 +220,12 @@ fn place_adamw(b: &mut Builder<UpdateValues>, block: BlockId, columns: &[[Col; L
     });
     let integers = Integers::of(integers);
     for i in 0..LANES {
-        let column = |port: usize| columns[port][i];
-        let lane = adamw_circuit::Lane {
-            gradient: column(0),
-            decayed: column(1),
-            first: column(2),
-            second: column(3),
-            w_new: column(4),
-            lo_new: column(5),
-            first_new: column(6),
-            second_new: column(7),
-        };
+        let [gradient, decayed, first, second, w_new, lo_new, first_new, second_new] = lane_of(columns, i);
+        let lane = adamw_circuit::Lane { gradient, decayed, first, second, w_new, lo_new, first_new, second_new };
         adamw_circuit::place(b, block, &i.to_string(), lane, &integers, move |values: &UpdateValues, row| {
             let at = |port| values.at(port, i, row);
             let entering = adamw::Entering { gradient: at(0), decayed: at(1), first: at(2), second: at(3) };
-            let [eta, epsilon, beta1, beta2] = std::array::from_fn(|integer| values.integers[integer]);
-            (Integers { eta, epsilon, beta1, beta2 }, entering)
+            (Integers::of(std::array::from_fn(|integer| values.integers[integer])), entering)
         });
     }
 }

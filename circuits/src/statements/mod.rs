@@ -4,7 +4,7 @@
 //! |---|---|
 //! | layer | context |
 //! | head | loss (frac 24), context |
-//! | update | of AdamW η, ε, b₁, b₂; context |
+//! | update | of AdamW η, ε, b₁, b₂, rounding; context |
 //!
 //! The context binds the instance to its statement and its place: see [`domain`].
 

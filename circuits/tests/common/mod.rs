@@ -249,10 +249,15 @@ pub fn adamw_hyper() -> adamw::Hyper {
 }
 
 /// AdamW's update of a few elements: usual ones, some without gradient or moments, clipped gradients, weights at both ends.
-pub fn adamw_case(privacy: Privacy, k: u32) -> Case {
+pub fn adamw_cases(privacy: Privacy, k: u32) -> [Case; 2] {
+    // With the second, quotients reach beyond a weight's range.
+    let far = 1 << 40;
+    [adamw_hyper().integers.eta, far].map(|eta| adamw_case(privacy, k, eta))
+}
+
+fn adamw_case(privacy: Privacy, k: u32, eta: i128) -> Case {
     let mut hyper = adamw_hyper();
-    // So that a quotient reaches beyond a weight's range.
-    hyper.integers.eta = 1 << 40;
+    hyper.integers.eta = eta;
     let lanes: [Vec<(adamw::Element, i128)>; LANES] = std::array::from_fn(|lane| {
         (0..12)
             .map(|i| {
@@ -281,7 +286,7 @@ pub fn adamw_case(privacy: Privacy, k: u32) -> Case {
     let segment = adamw_segment(privacy, k, &hyper, &lanes);
     let publics = hyper.integers.list().map(plonkish::field::<F>).to_vec();
     let roles = update::roles(OptimizerKind::AdamW);
-    Case { name: format!("{} update of adamw", privacy.name()), segment, publics, roles }
+    Case { name: format!("{} update of adamw, eta {eta}", privacy.name()), segment, publics, roles }
 }
 
 /// Nano at the start of training, on one sequence.

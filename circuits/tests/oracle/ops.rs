@@ -5,6 +5,7 @@ use circuits::{
     arithmetic::tensor::{Matrix, Tensor},
     model::{Config, RopeScaling, Schedule, Token},
     ops::{
+        adamw::{self, Betas},
         attention, cross_entropy, embedding, linear, rmsnorm, rope,
         sgd::{self, Element, Hyper},
         swiglu,
@@ -120,6 +121,7 @@ impl Case {
             "embedding" => self.embedding(),
             "linear" => self.linear(),
             "sgd" => self.sgd(),
+            "adamw" => self.adamw(),
             op => panic!("the op {op} has no test"),
         }
         let mut outputs: Vec<String> = self.value["outputs"].as_object().unwrap().keys().cloned().collect();
@@ -267,6 +269,130 @@ impl Case {
         let momentum = |v: &i64| (-(*v as f64) * ulp / per_gradient * 2f64.powi(60)) as i128;
         let vs: Vec<i128> = vs.iter().map(momentum).collect();
         self.check("v", &vs, bound(60, movement / per_gradient * 2f64.powi(60), 0.0));
+    }
+
+    /// Each element of each step within what [`Errors`] derives from the step before. That bounds a movement to 0.2 % of the
+    /// learning rate where mean gradients are of 1e-5 or more, and to little where they are of 1e-8.
+    fn adamw(&mut self) {
+        let (w, lo) = (self.input("w", 12).2, self.input("lo", 0).2);
+        let gradients = self.tensor("g", 36);
+        let betas = Betas {
+            beta1: self.decimal("beta1"),
+            beta2: self.decimal("beta2"),
+            eps: self.decimal("eps"),
+            weight_decay: self.decimal("weight_decay"),
+        };
+        let rate = Schedule::constant(&self.decimal("lr")).unwrap().rates_at(0).now;
+        let predictions = self.parameter("predictions").as_u64().unwrap();
+        let reals = Reals::new(|name| self.parameter(name).as_f64().unwrap());
+        let expected = ["w", "m", "v"].map(|name| floats(&self.value["outputs"][name]["data"]));
+        let mut s = Saturations::default();
+        let (mut worst, mut last) = ([0f64; 3], vec![0f64; w.len()]);
+        for (i, (&w, &lo)) in w.iter().zip(&lo).enumerate() {
+            let mut e = adamw::Element { w, lo, ..adamw::Element::default() };
+            let mut before = [e.whole() as f64 * 2f64.powi(-36), 0.0, 0.0];
+            let mut errors = Errors::default();
+            for step in 0..gradients.rows {
+                let hyper = adamw::Hyper::new(rate, &betas, predictions, step as u64 + 1).unwrap();
+                let sum = gradients.row(step)[i];
+                e = adamw::element(&hyper, e, sum.into(), &mut s);
+                let found = [(e.whole().into(), 36), (e.first.into(), 32), (e.second, 64)];
+                let after = [0, 1, 2].map(|k| expected[k][step * gradients.cols + i]);
+                let movement = errors.step(&reals, before, after, (sum as f64 * 2f64.powi(-36), step as i32 + 1));
+                before = after;
+                for (k, (x, frac)) in found.into_iter().enumerate() {
+                    let error = (x as f64 * 2f64.powi(-frac) - after[k]).abs();
+                    // The file has 12 digits.
+                    let allowed = errors.list()[k] + 1e-11 * after[k].abs();
+                    let place = format!("{}: {} of element {i} after step {step}", self.title(), ["w", "m", "v"][k]);
+                    assert!(error <= allowed, "{place} is off by {error:e}, {allowed:e} are allowed");
+                    worst[k] = worst[k].max(error / allowed.max(f64::MIN_POSITIVE));
+                    if k == 0 {
+                        last[i] = error / reals.lr;
+                    }
+                }
+                // Columns grow from no gradient over 1e-9 by tens.
+                let gross = i >= 5 && movement > 2e-3 * reals.lr;
+                assert!(!gross, "{}: {movement:e} are allowed of element {i} in step {step}", self.title());
+            }
+        }
+        self.saturations = s;
+        println!("{}: at most {worst:.2?} of the bounds of w, m, v", self.title());
+        println!("{}: at last w is off by {last:.5?} learning rates", self.title());
+        self.checked = ["w", "m", "v"].map(String::from).to_vec();
+    }
+}
+
+/// The numbers of AdamW as reals.
+struct Reals {
+    lr: f64,
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    weight_decay: f64,
+    predictions: f64,
+}
+
+impl Reals {
+    fn new(of: impl Fn(&str) -> f64) -> Self {
+        Reals {
+            lr: of("lr"),
+            beta1: of("beta1"),
+            beta2: of("beta2"),
+            eps: of("eps"),
+            weight_decay: of("weight_decay"),
+            predictions: of("predictions"),
+        }
+    }
+}
+
+/// How far an element of AdamW's state may lie from the oracle's.
+#[derive(Clone, Copy, Default)]
+struct Errors {
+    w: f64,
+    m: f64,
+    v: f64,
+}
+
+impl Errors {
+    fn list(&self) -> [f64; 3] {
+        [self.w, self.m, self.v]
+    }
+
+    /// After one more step, from the oracle's state before and after it and the sum of the gradients; returns what the
+    /// step's movement adds.
+    ///
+    /// Half a unit each: of frac 32 for the mean gradient and m, and that of γ times the sum; of frac 64 for v; of frac 24 for
+    /// the betas and ω; of frac 36 for the rate, η and the weight; of frac 32 for ε, for the root of 2^-64·v (its floor and
+    /// the divisor's half), and again for ε, whose root is floored. The errors of the state before are carried on.
+    fn step(&mut self, reals: &Reals, before: [f64; 3], after: [f64; 3], (sum, step): (f64, i32)) -> f64 {
+        let half = |frac: i32| 2f64.powi(-frac - 1);
+        let Reals { lr, beta1, beta2, eps, weight_decay, predictions } = *reals;
+        let ([w, m, v], [_, first, second], g) = (before, after, sum / predictions);
+
+        let mean = half(32) * (1.0 + sum.abs());
+        let square = 2.0 * g.abs() * mean + mean * mean;
+        self.m = beta1 * self.m + (1.0 - beta1) * mean + half(24) * ((m - g).abs() + self.m + mean) + half(32);
+        self.v = beta2 * self.v + (1.0 - beta2) * square + half(24) * ((v - g * g).abs() + self.v + square) + half(64);
+
+        // Of the corrections, relative: an error of β is at most `step` times as large in its power.
+        let correction = |beta: f64| 1.0 - beta.powi(step);
+        let relative = |beta: f64| f64::from(step) * half(24) / correction(beta);
+        let root = correction(beta2).sqrt();
+        let eta = lr * root / correction(beta1);
+        let d_eta = relative(beta1) + relative(beta2) / 2.0 + half(36) / eta + half(36) / lr;
+        let divisor = second.sqrt() + eps * root;
+        let d_root = (self.v / second.sqrt()).min(self.v.sqrt()) + half(32);
+        let d_divisor = d_root + 2.0 * half(32) + eps * root * relative(beta2) / 2.0;
+        // m̃/D̃ − m/D = (m̃ − m)/D̃ + m/D·(D − D̃)/D̃, and D̃ is at least half a unit.
+        let least = (divisor - d_divisor).max(half(32));
+        let quotient = (self.m + first.abs() / divisor * d_divisor) / least;
+        let movement = eta * (quotient * (1.0 + d_eta) + first.abs() / divisor * d_eta);
+
+        // The decay acts on the 12 bits of the weight in use.
+        let decay = half(24) * (w.abs() + self.w) + lr * weight_decay * 2f64.powi(-12);
+        self.w += decay + movement + half(36);
+        movement
     }
 }
 

@@ -237,7 +237,8 @@ fn update_values(optimizer: OptimizerKind) -> UpdateValues {
         }
         OptimizerKind::AdamW => {
             // A rate of 0.001, usual decays, the first steps.
-            let integers = adamw::Integers { eta: 20 << 20, epsilon: 5, beta1: 15_099_494, beta2: 16_760_439 };
+            let integers =
+                adamw::Integers { eta: 20 << 20, epsilon: 5, beta1: 15_099_494, beta2: 16_760_439, rounding: 0 };
             let hyper = adamw::Hyper { gamma: 1 << 25, omega: 167, integers };
             let entering = |i: i64, lane: usize| {
                 let (w, first) = (value(i, lane), value(i + 1, lane) << (i % 18));

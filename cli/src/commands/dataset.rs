@@ -1,10 +1,10 @@
 //! `dataset`: corpora, committed to sequence by sequence.
 
 use crate::commands::train::fresh_secret;
-use crate::corpus;
 use crate::error::CliError;
 use crate::files;
-use crate::format::{plural, time};
+use crate::format::{bytes, plural, time};
+use crate::held_out::{HeldOut, Split};
 use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
@@ -37,6 +37,9 @@ struct Commit {
     file: PathBuf,
     #[command(flatten)]
     model: ModelChoice,
+    /// Leave out the end of the corpus, for runs that hold it out (`train --held-out`): a share below 1, or a number of bytes
+    #[arg(long, value_name = "SHARE|BYTES")]
+    held_out: Option<HeldOut>,
     /// Blind every sequence's commitment, for private runs (`train --private --dataset-secret FILE`), and write what blinds them to this
     /// file, which nobody else may read
     #[arg(long, value_name = "FILE")]
@@ -53,7 +56,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
-    let corpus = corpus::read_for(&config, &args.file, ui)?;
+    let Split { training, held_out } = Split::read(&args.file, &config, args.held_out, ui)?;
+    let corpus = Corpus::of_bytes(&training);
     let params = ui.params(&config)?;
     let start = Instant::now();
     let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
@@ -78,9 +82,13 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if left_out > 0 {
         text += &format!("\n{} at the end fill no sequence and are left out", plural(left_out as u64, "token"));
     }
+    if !held_out.is_empty() {
+        text += &format!("\n{} at the end are held out", bytes(held_out.len() as u64));
+    }
     let json = json!({
         "ok": true,
         "root": root.to_string(),
+        "held_out_bytes": held_out.len(),
         "sequences": root.leaves(),
         "context": config.context,
         "left_out_tokens": left_out,

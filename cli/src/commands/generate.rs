@@ -42,7 +42,7 @@ pub struct Args {
 /// Where the weights come from.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
-struct Source {
+pub(super) struct Source {
     /// Model or run directory, or a state file
     #[arg(long, group = "source", value_name = "DIR")]
     model: Option<PathBuf>,
@@ -52,14 +52,15 @@ struct Source {
 }
 
 /// A model, and what is said of it to machines.
-struct Loaded {
-    config: Config,
-    state: State,
-    facts: Value,
+pub(super) struct Loaded {
+    pub config: Config,
+    pub state: State,
+    pub facts: Value,
 }
 
 impl Source {
-    fn load(&self, ui: &Ui) -> Result<Loaded, CliError> {
+    /// Reads it.
+    pub(super) fn load(&self, ui: &Ui) -> Result<Loaded, CliError> {
         match (&self.model, &self.chain) {
             (Some(path), _) => from_file(path, ui),
             (None, Some(dir)) => from_chain(dir, ui),

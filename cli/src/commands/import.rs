@@ -2,7 +2,7 @@
 
 use crate::error::{CliError, FileError, Rejection};
 use crate::format::{hex, plural};
-use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE, WeightFile};
+use crate::interchange::{self, Found, INDEX_FILE, SIDECAR_FILE, Shards, WEIGHTS_FILE, WeightFile};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
 use circuits::model::{Config, Spec, State};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory with config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM
+    /// Directory with config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM, or model.safetensors.index.json and the files that it names
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Directory of the model to create
@@ -64,14 +64,29 @@ fn state(dir: &Path, config: &Config, weights: &WeightFile) -> Result<(State, u6
     }
 }
 
-fn read_weights(dir: &Path, config: &Config) -> Result<WeightFile, CliError> {
+/// The weights, and the file that says where they are.
+fn read_weights(dir: &Path, config: &Config, ui: &Ui) -> Result<(WeightFile, PathBuf), CliError> {
     let file = dir.join(WEIGHTS_FILE);
-    if !file.exists()
-        && let Some(error) = interchange::instead(dir)
-    {
-        return Err(CliError::file(dir)(error));
+    match Found::of(dir) {
+        Found::Sharded => {
+            let index = dir.join(INDEX_FILE);
+            let shards = Shards::read(dir, config)?;
+            let weights = interchange::read_views(config, shards.views(dir)?).map_err(CliError::file(&index))?;
+            return Ok((weights, index));
+        }
+        Found::Single { index: true } => ui.warn(&format!(
+            "{}: {WEIGHTS_FILE} is read, and {INDEX_FILE} beside it is not, as in `transformers`",
+            dir.display()
+        )),
+        Found::Single { index: false } => {}
+        Found::Nowhere => {
+            if let Some(error) = interchange::instead(dir) {
+                return Err(CliError::file(dir)(error));
+            }
+        }
     }
-    interchange::read(config, &files::read(&file, interchange::weights_limit(config))?).map_err(CliError::file(&file))
+    let bytes = files::read(&file, interchange::weights_limit(config))?;
+    Ok((interchange::read(config, &bytes).map_err(CliError::file(&file))?, file))
 }
 
 /// Runs the command.
@@ -80,8 +95,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
     let config = model_dir::read_config(&args.dir.join(model_dir::CONFIG))?;
-    let weights = read_weights(&args.dir, &config)?;
-    let weights_file = args.dir.join(WEIGHTS_FILE);
+    let (weights, weights_file) = read_weights(&args.dir, &config, ui)?;
     if args.strict {
         let rejected = |source| Rejection::NotExact { path: weights_file.clone(), source };
         weights.strict().map_err(rejected)?;

@@ -208,7 +208,10 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         _ => {
             if let Some(log) = run::log_facts(path) {
-                return Ok(("run log", log?));
+                return Ok(("run log", log));
+            }
+            if let Some(log) = run::evaluation_facts(path) {
+                return Ok(("log of held-out losses", log));
             }
             let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(Ok(root)) = text.as_ref().map(|text| text.trim_end().parse::<DatasetRoot>()) {

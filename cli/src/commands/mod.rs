@@ -7,13 +7,16 @@ mod dataset;
 mod demo;
 mod devnet;
 mod estimate;
+mod eval;
 mod export;
 mod generate;
 mod import;
 mod init;
 mod inspect;
 mod light;
+mod logits;
 mod man;
+mod plot;
 mod reveal;
 mod train;
 mod verify;
@@ -36,15 +39,21 @@ pub enum Command {
     Dataset(dataset::Args),
     /// Train a model, optionally proving every step
     Train(train::Args),
+    /// Draw the losses that runs have recorded, as SVG
+    Plot(plot::Args),
     /// Say what proving a step will take on this machine: time, memory, bytes
     Estimate(estimate::Args),
     /// Continue a text with a model
     Generate(generate::Args),
+    /// Measure a model on a corpus: loss, perplexity, bits a byte, beside the entropies of the corpus
+    Eval(eval::Args),
+    /// Show the logits of the next token after a text, as exact numbers
+    Logits(logits::Args),
     /// Verify a run's directory or one step's bundle, without weights
     Verify(verify::Args),
     /// Show the last model of a private run, or a sequence of its data set, with what ties it to the run
     Reveal(reveal::Args),
-    /// Import a model from a Hugging Face directory: config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM
+    /// Import a model from a Hugging Face directory: config.json and safetensors, one file or several, of a LlamaForCausalLM or Qwen2ForCausalLM
     Import(import::Args),
     /// Write a model as a Hugging Face directory, which the transformers library loads
     Export(export::Args),
@@ -73,8 +82,11 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Dataset(args) => dataset::run(args, ui),
             Command::Train(args) => train::run(args, ui),
+            Command::Plot(args) => plot::run(args, ui),
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),
+            Command::Eval(args) => eval::run(args, ui),
+            Command::Logits(args) => logits::run(args, ui),
             Command::Verify(args) => verify::run(args, ui),
             Command::Reveal(args) => reveal::run(args, ui),
             Command::Import(args) => import::run(args, ui),

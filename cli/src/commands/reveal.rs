@@ -1,17 +1,17 @@
 //! `reveal`: what the owner of a private run chooses to show.
 
 use crate::commands::train::{dataset, read_dataset_secret};
-use crate::corpus;
 use crate::error::{CliError, FileError};
 use crate::files;
 use crate::format::plural;
+use crate::held_out::{HeldOut, Split};
 use crate::model_dir;
 use crate::run_dir::{Kept, RunDir};
 use crate::ui::{Output, Ui};
-use circuits::statements::RunData;
 use circuits::statements::codec;
 use circuits::statements::dataset::RevealedLeaf;
 use circuits::statements::hidden::Opening;
+use circuits::statements::{Corpus, RunData};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -77,8 +77,10 @@ fn sequence(args: &Args, index: u64, dir: &RunDir, ui: &Ui) -> Result<Output, Cl
         return Err(CliError::Usage(format!("{} is not on a data set", args.run.display())));
     };
     let secret = read_dataset_secret(&dir.dataset_secret_file())?;
-    let corpus_file = args.corpus.clone().map_or_else(|| Ok(dir.settings()?.corpus), Ok::<_, CliError>)?;
-    let corpus = corpus::read(&corpus_file, ui)?;
+    let settings = dir.settings()?;
+    let corpus_file = args.corpus.clone().unwrap_or(settings.corpus);
+    let held_out = settings.measured.held_out.map(|part| HeldOut::Bytes(part.bytes));
+    let corpus = Corpus::of_bytes(&Split::read(&corpus_file, &config, held_out, ui)?.training);
     let params = ui.params(&config)?;
     let dataset = dataset((&params, &config), (&corpus_file, &corpus), root, Some(secret.leaves), ui)?;
     let revealed = RevealedLeaf::of(&dataset, index).map_err(|e| CliError::Usage(format!("--leaf {index}: {e}")))?;

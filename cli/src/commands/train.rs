@@ -2,8 +2,9 @@
 
 use super::estimate;
 use crate::error::{CliError, FileError};
+use crate::events;
 use crate::files::{self, MAX_SMALL};
-use crate::format::{bytes, peak_memory_kib, plural, time};
+use crate::format::time;
 use crate::interrupt;
 use crate::keys::How;
 use crate::progress::ProofBar;
@@ -17,14 +18,16 @@ use circuits::statements::{Assigned, Extent, GenesisProof, Layouts, MAX_INSTANCE
 use prover::engine::{Engine, Halo2, Native};
 use prover::estimate::{Pace, StepEstimate};
 use prover::step::{StepOf, StepProver, commit_state};
-use serde_json::json;
 use session::Session;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 use verifier::{RunRefused, RunVerifier, StepVerifier};
+use watch::Watch;
 
 mod session;
+mod summary;
+mod watch;
 
 pub use session::{dataset, fresh_secret, read_dataset_secret};
 
@@ -89,6 +92,8 @@ pub struct Args {
     /// What makes the proofs; it may change from one command to the next
     #[arg(long, value_enum, default_value_t)]
     engine: EngineKind,
+    #[command(flatten)]
+    watch: watch::Args,
 }
 
 /// Over how many steps losses are added up before they are disclosed; of 0, they never are.
@@ -130,9 +135,6 @@ impl EngineKind {
 /// Least time between two states that are safe from a power failure, without proofs. Every state is safe from a kill.
 const SYNC: Duration = Duration::from_secs(1);
 
-/// Steps whose mean loss the summary gives.
-const WINDOW: usize = 25;
-
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let mut dir = RunDir::new(&args.out);
@@ -146,6 +148,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if let Some(other) = dir.occupied() {
         return Err(CliError::Usage(format!("{} contains {other}: specify another directory", args.out.display())));
     }
+    if !dir.begun() && dir.has_checkpoints() {
+        let out = args.out.display();
+        return Err(CliError::Usage(format!("{out} contains checkpoints of another run: specify another directory")));
+    }
     if dir.is_private() && !dir.begun() {
         let out = args.out.display();
         if args.resume && dir.run_file().exists() && !dir.has_secrets() {
@@ -158,6 +164,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             return Err(CliError::Usage(message));
         }
     }
+    if let Some(path) = &args.watch.tensorboard {
+        dir.check_outside_public(path)?;
+    }
     let (mut session, _lock) = if dir.begun() {
         if !args.resume {
             return exists();
@@ -166,6 +175,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         (session::resume(&args, &dir, ui)?, lock)
     } else {
         let session = session::prepare(&args, ui)?;
+        if let Some(path) = &args.watch.tensorboard {
+            events::check(path, &session.id)?;
+        }
         dir.create()?;
         let lock = dir.lock()?;
         if dir.begun() {
@@ -183,11 +195,11 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     });
     let start = Instant::now();
     if session.settings.prove {
-        prove(&mut session, args.engine, &dir, ui)?;
+        prove(&mut session, &args, &dir, ui)?;
     } else {
-        train(&mut session, &dir, ui)?;
+        train(&mut session, &args.watch, &dir, ui)?;
     }
-    Ok(summary(&session, &dir, resumed_at, start.elapsed()))
+    Ok(summary::summary(&session, &dir, resumed_at, start.elapsed()))
 }
 
 impl Session {
@@ -222,11 +234,13 @@ impl Session {
     }
 }
 
-fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn train(session: &mut Session, args: &watch::Args, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let mut log = dir.open_log()?;
     let steps = session.settings.steps;
     let bar = ui.bar(steps, session.trainer.step, "{wide_bar} step {pos}/{len} {msg} {per_sec}, {eta} left");
     let mut synced = Instant::now();
+    let mut watch = Watch::new(session, args, dir, ui)?;
+    watch.between(session, Some(&bar))?;
     while session.trainer.step < steps {
         let start = Instant::now();
         let batches = session.batches()?;
@@ -240,16 +254,19 @@ fn train(session: &mut Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         }
         bar.set_message(format!("loss {:.4}", line.loss));
         bar.inc(1);
+        watch.step(&line)?;
         session.lines.push(line);
+        watch.between(session, Some(&bar))?;
     }
     bar.finish_and_clear();
     Ok(())
 }
 
-fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
+fn prove(session: &mut Session, args: &Args, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     let steps = session.settings.steps;
+    let mut watch = Watch::new(session, &args.watch, dir, ui)?;
     if session.trainer.step >= steps {
-        return Ok(());
+        return watch.between(session, None);
     }
     let (params, keys) = match session.keys.take() {
         Some(made) => made,
@@ -268,9 +285,9 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
     let size = (sequences, config.layers, Layouts::new(&config).updates().len());
     let spec = session.trainer.spec.clone();
     let prover = StepProver::new(&params, &keys, &spec)
-        .with_engine(engine.engine())
+        .with_engine(args.engine.engine())
         .with_instances_per_proof(session.run.instances_per_proof);
-    if engine == EngineKind::Native && !ui.is_json() {
+    if args.engine == EngineKind::Native && !ui.is_json() {
         let extent = Extent {
             batch: session.run.batch as usize,
             accumulate: session.run.accumulate as usize,
@@ -283,6 +300,7 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         ui.progress(&estimate::line(&StepEstimate::of(&config, &keys.circuits, extent, pace)?));
     }
     prove_genesis(session, dir, (&prover, &verifier), ui)?;
+    watch.between(session, None)?;
     while session.trainer.step < steps {
         let number = session.trainer.step;
         let start = Instant::now();
@@ -312,7 +330,9 @@ fn prove(session: &mut Session, engine: EngineKind, dir: &RunDir, ui: &Ui) -> Re
         dir.write_state(session.state(), true)?;
         before = after;
         ui.progress(&format!("step {number}: loss {:.4}, proven in {}", line.loss, time(proving.elapsed())));
+        watch.step(&line)?;
         session.lines.push(line);
+        watch.between(session, None)?;
     }
     Ok(())
 }
@@ -383,52 +403,4 @@ fn prove_genesis(
     let mut bar = ProofBar::genesis(ui, prover.keys, groups);
     let (proof, _) = prover.genesis(&session.trainer.state, &mut |told| bar.observe(told))?;
     dir.write_genesis_proof(&proof)
-}
-
-fn summary(session: &Session, dir: &RunDir, resumed_at: u64, elapsed: Duration) -> Output {
-    let lines = &session.lines;
-    let mean =
-        |lines: &[LogLine]| (!lines.is_empty()).then(|| lines.iter().map(|l| l.loss).sum::<f64>() / lines.len() as f64);
-    let last = mean(&lines[lines.len().saturating_sub(WINDOW)..]);
-    let saturated: u64 = lines.iter().map(|l| l.saturated).sum();
-    let taken = session.trainer.step - resumed_at.min(session.trainer.step);
-    let peak = peak_memory_kib();
-    let proof_bytes: Option<u64> = session.settings.prove.then(|| lines.iter().filter_map(|l| l.proof_bytes).sum());
-
-    let mut text = format!("{}: {} completed", dir.path().display(), plural(session.trainer.step, "step"));
-    if resumed_at > 0 {
-        text += &format!(", {taken} of them now");
-    }
-    text += &format!(", in {}", time(elapsed));
-    if let (Some(first), Some(last)) = (lines.first(), last) {
-        let window = lines.len().min(WINDOW) as u64;
-        text += &format!("\nloss {:.4} initially, {last:.4} over the last {}", first.loss, plural(window, "step"));
-    }
-    text += &match saturated {
-        0 => "\nno value reached the end of its range".to_owned(),
-        n => format!("\n{} reached the end of their range; log.jsonl lists the steps", plural(n, "value")),
-    };
-    if let Some(total) = proof_bytes {
-        text += &format!("\n{} of proofs", bytes(total));
-    }
-    if let Some(peak) = peak {
-        text += &format!("\npeak memory {}", bytes(peak * 1024));
-    }
-    let json = json!({
-        "ok": true,
-        "run": dir.path().display().to_string(),
-        "id": crate::format::hex(&session.id),
-        "steps": session.trainer.step,
-        "resumed_at": resumed_at,
-        "proven": session.settings.prove,
-        "first_loss": lines.first().map(|l| l.loss),
-        "last_loss": lines.last().map(|l| l.loss),
-        "last_mean_loss": last,
-        "saturated": saturated,
-        "seconds": elapsed.as_secs_f64(),
-        "proving_seconds": session.settings.prove.then(|| lines.iter().filter_map(|l| l.proving_seconds).sum::<f64>()),
-        "proof_bytes": proof_bytes,
-        "peak_memory_kib": peak,
-    });
-    Output { text, json }
 }

@@ -3,11 +3,11 @@
 //! Proofs mean something only if the state before them is in range. What shows that is demanded of a run; of a lone bundle,
 //! the verdict is conditional without it.
 
-use crate::corpus;
 use crate::dataset_root;
 use crate::error::{CliError, Rejection};
-use crate::files::{self, MAX_SMALL};
+use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::format::plural;
+use crate::held_out::{HeldOut, Split};
 use crate::keys::{How, Keys, Source, Vouched};
 use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
@@ -33,6 +33,9 @@ pub struct Args {
     /// The corpus of a public run: each batch must be the one that the seed assigns. Of a run on a data set, it must have the run's root
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
+    /// The end of the corpus that the run holds out (`train --held-out`), as a share below 1 or a number of bytes: no batch may be from it
+    #[arg(long, value_name = "SHARE|BYTES", requires = "corpus")]
+    held_out: Option<HeldOut>,
     /// A data set's root, or a file that holds it: the run must be on it
     #[arg(long, value_name = "ROOT")]
     dataset: Option<String>,
@@ -82,8 +85,19 @@ enum VerifierKind {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let corpus = args.corpus.as_ref().map(|file| corpus::read(file, ui)).transpose()?;
-    if args.path.is_dir() { verify_run(&args, corpus.as_ref(), ui) } else { verify_bundle(&args, corpus.as_ref(), ui) }
+    let read = |file: &PathBuf| files::read_shown(file, MAX_CORPUS, "reading the corpus", ui);
+    let corpus = args.corpus.as_ref().map(read).transpose()?;
+    if args.path.is_dir() { verify_run(&args, corpus, ui) } else { verify_bundle(&args, corpus, ui) }
+}
+
+/// What batches may be from.
+fn training_part(args: &Args, corpus: Option<Vec<u8>>, config: &Config) -> Result<Option<Corpus>, CliError> {
+    match (&args.corpus, corpus, args.held_out) {
+        (Some(file), Some(corpus), Some(held_out)) => {
+            Ok(Some(Corpus::of_bytes(&Split::of(config, (file, corpus), Some(held_out))?.training)))
+        }
+        (_, corpus, _) => Ok(corpus.as_deref().map(Corpus::of_bytes)),
+    }
 }
 
 /// Reads what is to be verified: what is malformed is rejected.
@@ -233,7 +247,7 @@ fn compare(
     if model_dir::commit(params, &model)? == *commitments { Ok(()) } else { Err(other_state(what, path)) }
 }
 
-fn verify_run(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, CliError> {
+fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, CliError> {
     for (name, given) in [("--after", !args.after.is_empty()), ("--before", args.before.is_some())] {
         if given {
             return Err(CliError::Usage(format!(
@@ -260,8 +274,9 @@ fn verify_run(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, C
         .into());
     }
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &run, ui)?;
+    let corpus = training_part(args, corpus, &config)?;
     let start = Instant::now();
-    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus).map_err(rejected)?;
+    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus.as_ref()).map_err(rejected)?;
     if let Some(proof) = &proof {
         verifier = verifier.genesis_proof(proof).map_err(rejected)?;
     }
@@ -285,7 +300,7 @@ fn verify_run(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, C
     report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys)), elapsed)
 }
 
-fn verify_bundle(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output, CliError> {
+fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, CliError> {
     if args.steps.is_some() {
         return Err(CliError::Usage("--steps is for a run's directory".into()));
     }
@@ -303,9 +318,10 @@ fn verify_bundle(args: &Args, corpus: Option<&Corpus>, ui: &Ui) -> Result<Output
         return Err(CliError::Usage(message));
     }
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &bundle.run, ui)?;
+    let corpus = training_part(args, corpus, &config)?;
     let start = Instant::now();
     let at = (&first.run, first.step, &first.before);
-    let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus).map_err(rejected)?;
+    let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus.as_ref()).map_err(rejected)?;
     if first.step == 0 {
         if let Some(proof) = genesis_proof_of(args, first)? {
             verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
@@ -346,6 +362,7 @@ fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) ->
         revealed: shown(&args.revealed),
         includes: shown(&args.includes),
         dataset: args.dataset.is_some(),
+        held_out: args.held_out,
         vouched,
         keys_digest: *keys.digest(),
         halo2: args.engine == VerifierKind::Halo2,

@@ -12,8 +12,8 @@ pub fn instead(dir: &Path) -> Option<InterchangeError> {
     names.sort();
     let first = |is: fn(&str) -> bool| names.iter().find(|name| is(name)).cloned();
     let shard = |name: &str| name.starts_with("model-") && name.contains("-of-") && name.ends_with(".safetensors");
-    if let Some(file) = first(|name| name == "model.safetensors.index.json").or_else(|| first(shard)) {
-        return Some(InterchangeError::Sharded { file });
+    if let Some(file) = first(shard) {
+        return Some(InterchangeError::NoIndex { file });
     }
     if let Some(file) = first(|name| name.starts_with("pytorch_model") || name.ends_with(".pth")) {
         return Some(InterchangeError::Pickled { file });

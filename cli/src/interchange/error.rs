@@ -1,8 +1,8 @@
 //! Why weights cannot be exchanged.
 
-use super::WEIGHTS_FILE;
 use super::float::RoundingError;
 use super::layout::{EMBEDDING, HEAD};
+use super::{INDEX_FILE, WEIGHTS_FILE};
 use crate::stray::Stray;
 use circuits::model::StateError;
 use safetensors::{Dtype, SafeTensorError};
@@ -16,12 +16,58 @@ pub enum InterchangeError {
     /// Not a `safetensors` file.
     #[error("safetensors: {0}")]
     Format(#[from] SafeTensorError),
-    /// Weights in several files.
+    /// Weights in several files, without the list of them.
     #[error(
-        "the weights are split into several files, which is not supported ({file}); `save_pretrained` of `transformers` writes one {WEIGHTS_FILE} for models this small"
+        "{INDEX_FILE} is missing: the weights are split into several files ({file}), and it says which tensor is in which"
     )]
-    Sharded {
-        /// One of them, or their list.
+    NoIndex {
+        /// One of them.
+        file: String,
+    },
+    /// An index that is none.
+    #[error("the index is malformed: {fault}")]
+    Index {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A file that the index names is not there.
+    #[error("{file} is missing; the index has `{name}` in it")]
+    MissingShard {
+        /// A tensor of it.
+        name: String,
+        /// Its name.
+        file: String,
+    },
+    /// A file that the index names is not in the directory.
+    #[error("the index has `{name}` in {file:?}, which is not a file of this directory")]
+    Outside {
+        /// A tensor of it.
+        name: String,
+        /// What it is called.
+        file: String,
+    },
+    /// A tensor is in two files.
+    #[error("`{name}` is in both {} and {}", files[0], files[1])]
+    Twice {
+        /// Its name.
+        name: String,
+        /// The files.
+        files: [String; 2],
+    },
+    /// A tensor is not in the file in which the index has it.
+    #[error("`{name}` is not in {file}, in which the index has it")]
+    NotInShard {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: String,
+    },
+    /// A tensor that the index does not list.
+    #[error("`{name}` is in {file}, and the index does not list it")]
+    Unlisted {
+        /// Its name.
+        name: String,
+        /// The file.
         file: String,
     },
     /// Weights of another kind.

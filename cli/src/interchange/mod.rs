@@ -5,6 +5,7 @@ mod directory;
 mod error;
 mod float;
 mod layout;
+mod shards;
 mod sidecar;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,9 @@ mod weights;
 
 pub use directory::instead;
 pub use error::{InterchangeError, NotExact};
+pub use shards::{Found, INDEX_FILE, Shards};
 pub use sidecar::restore;
-pub use weights::{WeightFile, read};
+pub use weights::{WeightFile, read, read_views};
 
 use circuits::model::{Config, State};
 

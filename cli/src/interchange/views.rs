@@ -49,6 +49,16 @@ impl<'a> Views<'a> {
         self.tensors.get(name)
     }
 
+    /// Names of the tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Puts those of another file in.
+    pub fn append(&mut self, mut others: Self) {
+        self.tensors.append(&mut others.tensors);
+    }
+
     /// Puts a tensor in.
     pub fn insert(&mut self, name: &str, view: TensorView<'a>) {
         self.tensors.insert(name.to_owned(), view);

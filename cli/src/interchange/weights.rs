@@ -90,7 +90,11 @@ pub fn write(config: &Config, kept: &Weights) -> Result<Vec<u8>, InterchangeErro
 
 /// Reads the weights of a model from a `model.safetensors`.
 pub fn read(config: &Config, bytes: &[u8]) -> Result<WeightFile, InterchangeError> {
-    let mut views = Views::of(bytes)?;
+    read_views(config, Views::of(bytes)?)
+}
+
+/// The same from the tensors of one file or several.
+pub fn read_views(config: &Config, mut views: Views<'_>) -> Result<WeightFile, InterchangeError> {
     if config.tied {
         one_head(&mut views)?;
     }

@@ -92,6 +92,25 @@ fn costs_of_private_circuits_are_pinned() {
     }
 }
 
+/// Of AdamW's circuits the update alone is another.
+#[test]
+fn costs_of_circuits_with_adamw_are_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    let cost =
+        |more: &str| run(dir.path(), &format!("audit --preset nano --cost {more}")).ok()["costs"]["nano"].clone();
+    let (sgd, adamw) = (cost(""), cost("--optimizer adamw"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden/cost-adamw.json");
+    if env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
+        fs::write(&golden, serde_json::to_string_pretty(&adamw).unwrap() + "\n").unwrap();
+    }
+    let pinned: Value = serde_json::from_str(&fs::read_to_string(&golden).unwrap()).unwrap();
+    assert_eq!(pinned, adamw);
+    for circuit in ["layer", "head"] {
+        assert_eq!(adamw["circuits"][circuit], sgd["circuits"][circuit]);
+    }
+    assert_ne!(adamw["circuits"]["update"], sgd["circuits"]["update"]);
+}
+
 #[test]
 fn costs_are_compared() {
     let dir = tempfile::tempdir().unwrap();

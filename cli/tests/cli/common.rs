@@ -50,6 +50,13 @@ impl Answer {
         self.json
     }
 
+    /// Success, with a warning that holds `text`.
+    #[track_caller]
+    pub fn warned(self, text: &str) -> Value {
+        assert!(self.stderr.contains(text), "`{text}` is not in: {}", self.stderr);
+        self.ok()
+    }
+
     /// Verified, but only on a condition: an exit code of its own.
     #[track_caller]
     pub fn conditional(self) -> Value {

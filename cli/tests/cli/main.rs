@@ -3,14 +3,19 @@
 
 mod audit;
 mod common;
+mod curves;
 mod dataset;
 #[cfg(unix)]
 mod devnet;
+mod eval;
 mod faults;
 mod generate;
+mod held_out;
 #[cfg(unix)]
 mod node;
+mod optimizers;
 mod private;
 mod proven;
 mod resume;
+mod sharded;
 mod usage;

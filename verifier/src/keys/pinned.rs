@@ -20,10 +20,18 @@ const PRIVATE: [(Config, KeysDigest); 3] = [
 ];
 
 /// Of public circuits with AdamW.
-const PUBLIC_ADAMW: [(Config, KeysDigest); 0] = [];
+const PUBLIC_ADAMW: [(Config, KeysDigest); 3] = [
+    (Config::NANO, bytes("8d35bbda1ba384708149bf9021a531d1998aa8a3f0a9edc79a39889af062c1a5")),
+    (Config::MICRO, bytes("b29ad2c3d280d83342ea84ffe92328edbbd8895c527629290ab0004b40d6b46c")),
+    (Config::MINI, bytes("127c98765ad7726ef1984e46a97fbd3c4b3ff1f31349c529506375131afbbc79")),
+];
 
 /// Of private ones with AdamW.
-const PRIVATE_ADAMW: [(Config, KeysDigest); 0] = [];
+const PRIVATE_ADAMW: [(Config, KeysDigest); 3] = [
+    (Config::NANO, bytes("8b8ffa34128b98f7cff4fe4eaf99cfa4e6ff0881c2a2942c03e8d67a47f6a895")),
+    (Config::MICRO, bytes("90bcad3e6db84a5f1ea956ecca19506672eb40496541235a7a5eed8744dd3301")),
+    (Config::MINI, bytes("124808fceac9914c3bdc21521c1952aea39656dd8a9b7d9f1a50d1ecf016b019")),
+];
 
 /// The digest of the keys of a preset.
 pub fn pinned(variant: Variant, config: &Config) -> Option<KeysDigest> {

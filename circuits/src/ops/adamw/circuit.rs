@@ -39,10 +39,17 @@ pub struct Lane {
 }
 
 /// Where the public integers lie, in their order.
-pub fn integer_ranges() -> [(&'static str, Interval); 4] {
+pub fn integer_ranges() -> [(&'static str, Interval); 5] {
     let beta = Interval::new(0, 1 << BETA_BITS);
     let epsilon = Interval::new(0, 1 << MOMENT_FRAC);
-    [("eta", Interval::unsigned(ETA_BITS)), ("epsilon", epsilon), ("beta1", beta), ("beta2", beta)]
+    let rounding = Interval::unsigned(BETA_BITS);
+    [
+        ("eta", Interval::unsigned(ETA_BITS)),
+        ("epsilon", epsilon),
+        ("beta1", beta),
+        ("beta2", beta),
+        ("rounding", rounding),
+    ]
 }
 
 /// Where what enters lies, in the order of [`Entering`].
@@ -75,7 +82,9 @@ pub fn place<V: 'static>(
     of: impl Fn(&V, usize) -> (Integers<i128>, Entering) + Clone + Send + Sync + 'static,
 ) {
     let n = b.rows(block);
-    let Integers { eta, epsilon, beta1, beta2 } = integers.clone();
+    let Integers { eta, epsilon, beta1, beta2, rounding } = integers.clone();
+    // The gadget rounds to the nearest.
+    let offset = rounding.clone() - Expr::pow2(BETA_BITS - 1);
     let one = || Expr::pow2(BETA_BITS);
     let entering = [lane.gradient, lane.decayed, lane.first, lane.second];
     entering.into_iter().for_each(|column| b.carries_data(block, column, 0..n));
@@ -109,9 +118,10 @@ pub fn place<V: 'static>(
     let mean = mean.place_lane(b, block, &m, 0..n, move |v, row| {
         let (integers, entering) = values(v, row);
         let gradient = i128::from(trace(&integers, &entering).gradient);
-        integers.beta1 * entering.first + ((1 << BETA_BITS) - integers.beta1) * gradient
+        let mean = integers.beta1 * entering.first + ((1 << BETA_BITS) - integers.beta1) * gradient;
+        mean + integers.rounding - (1 << (BETA_BITS - 1))
     });
-    let dividend = beta1.clone() * lane.first.cur() + (one() - beta1) * gradient.clone();
+    let dividend = beta1.clone() * lane.first.cur() + (one() - beta1) * gradient.clone() + offset;
     b.gate(block, &format!("{m}: the mean of moment and gradient"), mean.x.clone() - dividend, 0..n);
     let first = mean.upper.value() - Expr::pow2(FIRST_BITS - 1);
     b.define(block, &format!("{m}: the quotient"), lane.first_new, first.clone(), 0..n);
@@ -129,13 +139,13 @@ pub fn place<V: 'static>(
             let trace = trace(&integers, &entering);
             let g = i128::from(trace.gradient);
             let dividend = integers.beta2 * entering.second + ((1 << BETA_BITS) - integers.beta2) * g * g;
-            remainder.set(cells, row, dividend + (1 << (BETA_BITS - 1)) - (trace.second << BETA_BITS));
+            remainder.set(cells, row, dividend + integers.rounding - (trace.second << BETA_BITS));
             root.set(cells, row, trace.second, trace.root);
             moved.set(cells, row, entering.decayed, &trace);
         }
     });
     let dividend = beta2.clone() * lane.second.cur() + (one() - beta2) * gradient.square();
-    let rounded = dividend + Expr::pow2(BETA_BITS - 1) - root.square().times_pow2(BETA_BITS) - remainder.value();
+    let rounded = dividend + rounding - root.square().times_pow2(BETA_BITS) - remainder.value();
     b.gate(block, &format!("{v_name}: the mean of moment and square"), rounded, 0..n);
     b.define(block, &format!("{v_name}: the root's square and the rest"), lane.second_new, root.square(), 0..n);
     let operands =

@@ -40,17 +40,20 @@ pub struct Integers<T> {
     pub beta1: T,
     /// b₂, likewise.
     pub beta2: T,
+    /// What is added before a mean is rounded down: 0 in even steps, 2^24 − 1 in odd ones, so that these round up. To the nearest,
+    /// a moment without gradients would stay where it is, a few units from 0.
+    pub rounding: T,
 }
 
 impl<T> Integers<T> {
     /// In the order of an instance's public values.
-    pub fn list(self) -> [T; 4] {
-        [self.eta, self.epsilon, self.beta1, self.beta2]
+    pub fn list(self) -> [T; 5] {
+        [self.eta, self.epsilon, self.beta1, self.beta2, self.rounding]
     }
 
     /// From that order.
-    pub fn of([eta, epsilon, beta1, beta2]: [T; 4]) -> Self {
-        Integers { eta, epsilon, beta1, beta2 }
+    pub fn of([eta, epsilon, beta1, beta2, rounding]: [T; 5]) -> Self {
+        Integers { eta, epsilon, beta1, beta2, rounding }
     }
 }
 
@@ -70,7 +73,7 @@ impl Hyper {
     pub const IDENTITY: Self = Self {
         gamma: 0,
         omega: 0,
-        integers: Integers { eta: 0, epsilon: 0, beta1: 1 << BETA_BITS, beta2: 1 << BETA_BITS },
+        integers: Integers { eta: 0, epsilon: 0, beta1: 1 << BETA_BITS, beta2: 1 << BETA_BITS, rounding: 0 },
     };
 
     /// `rate` is the step's, frac 36; `predictions` is P = B·N·T; `step` counts from 1.
@@ -106,6 +109,7 @@ impl Hyper {
                 epsilon: epsilon.ok_or(HyperError::Eps(betas.eps))? as i128,
                 beta1: beta1.into(),
                 beta2: beta2.into(),
+                rounding: if step % 2 == 1 { (1 << BETA_BITS) - 1 } else { 0 },
             },
         })
     }
@@ -179,7 +183,10 @@ mod tests {
         assert_eq!((hyper.integers.beta1, hyper.integers.beta2), (15_099_494, 16_760_439));
         // Without decays there is nothing to correct.
         let none = Hyper::new(1 << 30, &betas("0", "0", "1", "0"), 1, 1).unwrap();
-        assert_eq!(none.integers, Integers { eta: 1 << 30, epsilon: 1 << 32, beta1: 0, beta2: 0 });
+        assert_eq!(
+            none.integers,
+            Integers { eta: 1 << 30, epsilon: 1 << 32, beta1: 0, beta2: 0, rounding: (1 << 24) - 1 }
+        );
         assert_eq!(Hyper::new(0, &usual, (1 << 24) - 1, 1).unwrap().gamma, 256);
     }
 

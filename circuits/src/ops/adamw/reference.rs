@@ -2,7 +2,7 @@
 
 use super::hyper::{BETA_BITS, Hyper, Integers};
 use crate::arithmetic::fixed::{
-    Class, LOW_BITS, STATE_BITS, STATE_FRAC, Saturations, div_floor, rescale, shift_round, split, whole,
+    Class, LOW_BITS, STATE_BITS, STATE_FRAC, Saturations, div_floor, rescale, split, whole,
 };
 
 /// Frac bits of the mean gradient, of the first moment and of the root of the second, whose own are twice as many.
@@ -104,17 +104,17 @@ fn without_gradient(hyper: &Hyper, e: &Element) -> Entering {
 }
 
 /// The update of what entered:
-/// `ĝ = clamp(round(γg/2^36))`, `m' = round((b₁m + (2^24 − b₁)ĝ)/2^24)`, `v' = round((b₂v + (2^24 − b₂)ĝ²)/2^24)`, and the weight
+/// `ĝ = clamp(round(γg/2^36))`, `m' = floor((b₁m + (2^24 − b₁)ĝ + c)/2^24)`, `v' = floor((b₂v + (2^24 − b₂)ĝ² + c)/2^24)`, c being the step's rounding, and the weight
 /// less `round(2ηm' / (2(⌊√v'⌋ + ε) + 1))`.
 ///
 /// Total where the moments are at most [`FIRST_MAX`] and [`SECOND_MAX`], and leaves such.
 pub fn trace(integers: &Integers<i128>, entering: &Entering) -> Trace {
-    let Integers { eta, epsilon, beta1, beta2 } = *integers;
+    let Integers { eta, epsilon, beta1, beta2, rounding } = *integers;
     let one = 1i128 << BETA_BITS;
     let gradient = rescale(entering.gradient, GRADIENT_SHIFT, GRADIENT_BITS);
     let g = i128::from(gradient.value);
-    let first = shift_round(beta1 * entering.first + (one - beta1) * g, BETA_BITS);
-    let second = shift_round(beta2 * entering.second + (one - beta2) * g * g, BETA_BITS);
+    let mean = |beta: i128, moment: i128, new: i128| (beta * moment + (one - beta) * new + rounding) >> BETA_BITS;
+    let (first, second) = (mean(beta1, entering.first, g), mean(beta2, entering.second, g * g));
     let root = second.isqrt();
     let half = root + epsilon;
     let numerator = 2 * eta * first;
@@ -145,6 +145,8 @@ pub fn element(hyper: &Hyper, e: Element, g: i128, saturations: &mut Saturations
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::decimal::Decimal;
+    use crate::ops::adamw::Betas;
     use proptest::prelude::*;
 
     fn arb_element() -> impl Strategy<Value = Element> {
@@ -155,12 +157,14 @@ mod tests {
 
     pub(crate) fn arb_hyper() -> impl Strategy<Value = Hyper> {
         let one = 1i128 << BETA_BITS;
-        (1u64..=1 << 32, 0u64..=1 << 24, 0i128..1 << 47, 0u32..47, 0i128..=1 << 32, 0u32..33, 0..=one, 0..=one)
-            .prop_map(|(gamma, omega, eta, less, epsilon, fewer, beta1, beta2)| Hyper {
-                gamma,
-                omega,
-                integers: Integers { eta: eta >> less, epsilon: epsilon >> fewer, beta1, beta2 },
-            })
+        let scales = (1u64..=1 << 32, 0u64..=1 << 24);
+        (scales, 0i128..1 << 47, 0u32..47, 0i128..=1 << 32, 0u32..33, 0..=one, 0..=one, any::<bool>()).prop_map(
+            move |((gamma, omega), eta, less, epsilon, fewer, beta1, beta2, up)| {
+                let rounding = if up { one - 1 } else { 0 };
+                let integers = Integers { eta: eta >> less, epsilon: epsilon >> fewer, beta1, beta2, rounding };
+                Hyper { gamma, omega, integers }
+            },
+        )
     }
 
     proptest! {
@@ -177,6 +181,20 @@ mod tests {
             let mut s = Saturations::default();
             prop_assert_eq!(element(&Hyper::IDENTITY, e, 0, &mut s), e);
             prop_assert_eq!(s.total(), 0);
+        }
+
+        /// Without gradients a moment ends at 0, and with it what moves the weight.
+        #[test]
+        fn moments_without_gradients_end(e in arb_element(), beta in 1u32..1000) {
+            let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+            let beta = decimal(&format!("{beta}e-3"));
+            let betas = Betas { beta1: beta, beta2: beta, eps: decimal("1e-8"), weight_decay: Decimal::ZERO };
+            let mut e = Element { first: e.first % 1000, second: e.second % 1000, ..e };
+            // Both lose a unit in two steps at least.
+            for step in 1..=2002 {
+                e = element(&Hyper::new(1 << 26, &betas, 128, step).unwrap(), e, 0, &mut Saturations::default());
+            }
+            prop_assert_eq!((e.first, e.second), (0, 0));
         }
 
         #[test]

@@ -5,9 +5,10 @@ use crate::commands::chain::describe::joined;
 use crate::error::{CliError, FileError};
 use crate::files;
 use crate::format::{bytes, hex, plural};
-use crate::run_dir::{LogLine, MAX_LOG, Settings};
+use crate::run_dir::{Evaluation, LogLine, MAX_LOG, Settings};
 use circuits::model::{Config, Schedule};
 use circuits::statements::{Bundle, Disclosure, Layouts, Run, RunData, StateCommitments, model_digest};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -131,15 +132,19 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
     })))
 }
 
-/// A log, if that is what the text is.
-pub fn log_facts(path: &Path) -> Option<Result<Facts, CliError>> {
-    let parse = |line: &str| serde_json::from_str::<LogLine>(line).ok();
+/// The lines of a log, if its first one is of this kind.
+fn log_lines<L: DeserializeOwned>(path: &Path) -> Option<(L, Vec<Option<L>>)> {
+    let parse = |line: &str| serde_json::from_str::<L>(line).ok();
     let text = String::from_utf8(files::read(path, MAX_LOG).ok()?).ok()?;
-    let first = parse(text.lines().next()?)?;
-    let lines: Vec<Option<LogLine>> = text.lines().map(parse).collect();
+    Some((parse(text.lines().next()?)?, text.lines().map(parse).collect()))
+}
+
+/// A log, if that is what the text is.
+pub fn log_facts(path: &Path) -> Option<Facts> {
+    let (first, lines) = log_lines::<LogLine>(path)?;
     let (count, good) = (lines.len(), lines.iter().flatten());
     let last = good.clone().last().unwrap_or(&first);
-    Some(Ok(facts(json!({
+    Some(facts(json!({
         "lines": count,
         "damaged": count - good.clone().count(),
         "first_step": first.step,
@@ -147,7 +152,26 @@ pub fn log_facts(path: &Path) -> Option<Result<Facts, CliError>> {
         "first_loss": first.loss,
         "last_loss": last.loss,
         "saturated": good.map(|line| line.saturated).sum::<u64>(),
-    }))))
+    })))
+}
+
+/// A log of held-out losses, if that is what the text is.
+pub fn evaluation_facts(path: &Path) -> Option<Facts> {
+    let (first, lines) = log_lines::<Evaluation>(path)?;
+    let (count, good) = (lines.len(), lines.iter().flatten());
+    let last = good.clone().last().unwrap_or(&first);
+    let lowest = good.clone().min_by(|a, b| a.loss.total_cmp(&b.loss)).unwrap_or(&first);
+    Some(facts(json!({
+        "lines": count,
+        "damaged": count - good.count(),
+        "predictions": last.predictions,
+        "first_step": first.step,
+        "last_step": last.step,
+        "first_loss": first.loss,
+        "last_loss": last.loss,
+        "lowest_loss": lowest.loss,
+        "lowest_at_step": lowest.step,
+    })))
 }
 
 /// What a trainer goes on with, if that is what the text is.

@@ -1,16 +1,16 @@
 //! Beginning a run, and going on with one.
 
-use super::{Args, Losses};
+use super::{Args, Losses, watch};
 use crate::commands::dataset::committed;
-use crate::corpus;
 use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_SMALL, Readers};
 use crate::format::plural;
+use crate::held_out::{HeldOut, Split};
 use crate::keys::How;
 use crate::model_dir::{self, Model};
 use crate::progress::ProofBar;
-use crate::run_dir::{Kept, LogLine, RunDir, Settings};
+use crate::run_dir::{Evaluation, Kept, LogLine, Measured, RunDir, Settings};
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::file::ModelState;
@@ -39,8 +39,12 @@ pub struct Session {
     pub trainer: Trainer,
     /// Where batches come from.
     pub data: TrainingData,
+    /// What is held out; nothing, if nothing is.
+    pub held_out: Vec<u8>,
     /// The log.
     pub lines: Vec<LogLine>,
+    /// Held-out losses.
+    pub evaluations: Vec<Evaluation>,
     /// What hides a private run.
     pub secrets: Option<Secrets>,
     /// Of a private run that begins, what else is written first.
@@ -189,8 +193,9 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         ));
     }
     let (model, taken) = begin_from(args, model_dir::load(model)?, ui);
-    // What no step could be taken with is refused before anything is written.
-    let corpus = corpus::read_for(&model.config, corpus_file, ui)?;
+    let Split { training, held_out } = Split::read(corpus_file, &model.config, args.watch.held_out, ui)?;
+    let corpus = Corpus::of_bytes(&training);
+    let measured = args.watch.measured(&Measured::default(), &held_out)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
     let data = match chosen.root {
@@ -237,9 +242,21 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     run.check().map_err(|e| usage(&e))?;
     let id = run.id()?;
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
-    let settings = Settings { steps, prove: args.prove, corpus: corpus_file };
+    let settings = Settings { steps, prove: args.prove, corpus: corpus_file, measured };
     let trainer = trainer(model.config, model.state, &run)?;
-    Ok(Session { run, id, settings, trainer, data, lines: vec![], secrets, beginning, keys: own_keys })
+    Ok(Session {
+        run,
+        id,
+        settings,
+        trainer,
+        data,
+        held_out,
+        lines: vec![],
+        evaluations: vec![],
+        secrets,
+        beginning,
+        keys: own_keys,
+    })
 }
 
 /// Writes the files of a run that begins; its state last.
@@ -255,6 +272,7 @@ pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
+    dir.remove_evaluations()?;
     dir.replace_state(session.state())
 }
 
@@ -316,7 +334,14 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
-    let corpus = corpus::read_for(&config, &corpus_file, ui)?;
+    let kept = settings.measured.held_out.as_ref().map(|part| HeldOut::Bytes(part.bytes));
+    let Split { training, held_out } = Split::read(&corpus_file, &config, kept, ui)?;
+    let corpus = Corpus::of_bytes(&training);
+    let measured = args.watch.measured(&settings.measured, &held_out)?;
+    let length = training.len() + held_out.len();
+    if args.watch.held_out.is_some_and(|given| given.of(length) != held_out.len() as u64) {
+        return Err(CliError::Usage("--held-out is not what the run was started with".into()));
+    }
     let data = match run.data {
         RunData::Corpus(digest) if corpus.digest() == digest => TrainingData::Corpus(corpus),
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
@@ -327,8 +352,10 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
             TrainingData::Dataset(Box::new(dataset(of, (&corpus_file, &corpus), root, secret, ui)?))
         }
     };
+    watch::same_part(&corpus_file, &settings.measured, &measured)?;
     let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
-    let wanted = Settings { steps: args.steps.unwrap_or(settings.steps), corpus: corpus_file, ..settings.clone() };
+    let steps = args.steps.unwrap_or(settings.steps);
+    let wanted = Settings { steps, corpus: corpus_file, measured, ..settings.clone() };
     if wanted != settings {
         settings = wanted;
         dir.write_settings(&settings)?;
@@ -342,6 +369,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         return Err(CliError::File { path: dir.path().to_owned(), source });
     }
     let lines = dir.reconcile_log(step, &mut warn)?;
+    let evaluations = dir.reconcile_evaluations(step, &mut warn)?;
     let mut trainer = trainer(config, state, &run)?;
     trainer.step = step;
     if args.from_previous {
@@ -349,7 +377,7 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step);
         dir.replace_state(Kept { model, secrets: secrets.clone() })?;
     }
-    Ok(Session { run, id, settings, trainer, data, lines, secrets, beginning: None, keys: None })
+    Ok(Session { run, id, settings, trainer, data, held_out, lines, evaluations, secrets, beginning: None, keys: None })
 }
 
 /// Arguments given again must be those of the run.

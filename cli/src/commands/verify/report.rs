@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, Rejection};
 use crate::format::{bytes, hex, plural, time};
+use crate::held_out::HeldOut;
 use crate::keys::Vouched;
 use crate::ui::Output;
 use circuits::model::{Config, LossError, public_loss};
@@ -33,6 +34,8 @@ pub struct Asked {
     pub includes: Option<String>,
     /// `--dataset`.
     pub dataset: bool,
+    /// `--held-out`, with a corpus.
+    pub held_out: Option<HeldOut>,
     /// What vouches for the keys.
     pub vouched: Vouched,
     /// Their digest.
@@ -106,6 +109,7 @@ pub fn report(
         "revealed_compared": asked.revealed.is_some(),
         "includes_compared": asked.includes.is_some(),
         "corpus_compared": verified.corpus,
+        "held_out_compared": asked.held_out.is_some(),
         "genesis_compared": asked.genesis.is_some(),
         "end_compared": asked.end.is_some(),
         "checked": checked,
@@ -174,6 +178,9 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
                 "each batch is the one that the seed assigns from the data set {root} of {sequences} sequences{also}"
             ));
         }
+    }
+    if let Some(held_out) = asked.held_out.filter(|_| verified.corpus) {
+        checked.push(format!("no batch is from the end of the corpus that is held out, {held_out}"));
     }
     if let Some(model) = &asked.end {
         checked.push(format!("the last step leads to {model}: configuration and tensors"));
