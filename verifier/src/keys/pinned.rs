@@ -21,16 +21,16 @@ const PRIVATE: [(Config, KeysDigest); 3] = [
 
 /// Of public circuits with AdamW.
 const PUBLIC_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("8d35bbda1ba384708149bf9021a531d1998aa8a3f0a9edc79a39889af062c1a5")),
-    (Config::MICRO, bytes("b29ad2c3d280d83342ea84ffe92328edbbd8895c527629290ab0004b40d6b46c")),
-    (Config::MINI, bytes("127c98765ad7726ef1984e46a97fbd3c4b3ff1f31349c529506375131afbbc79")),
+    (Config::NANO, bytes("b50e6e3e120f1ab038234ba748157bfcd574eb1c36344cccda13e03f202ee415")),
+    (Config::MICRO, bytes("bd506dd31bb7f7bdaa6df0f5e82520375d634ff3e940dded1bb88f1f8ef172e9")),
+    (Config::MINI, bytes("0641149a83d6a9b5b0fe034f9fadce16abe35d0953d841001bc4655a232a968a")),
 ];
 
 /// Of private ones with AdamW.
 const PRIVATE_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("8b8ffa34128b98f7cff4fe4eaf99cfa4e6ff0881c2a2942c03e8d67a47f6a895")),
-    (Config::MICRO, bytes("90bcad3e6db84a5f1ea956ecca19506672eb40496541235a7a5eed8744dd3301")),
-    (Config::MINI, bytes("124808fceac9914c3bdc21521c1952aea39656dd8a9b7d9f1a50d1ecf016b019")),
+    (Config::NANO, bytes("b16e9730cb7660f1b1edba29d15650c2be4767a123df89694db7b778e91e7409")),
+    (Config::MICRO, bytes("73d413ec21707f263abbdf11332d4cb8ee39cc747dfab07adb3d6d033f700721")),
+    (Config::MINI, bytes("c2d32ecc3c8e0276e3c58f53226b7b81e2b971cdab973c0f9823628bc0e37ed8")),
 ];
 
 /// The digest of the keys of a preset.
