@@ -33,6 +33,17 @@ const NOT_FOUND: &[(&str, &str)] = &[
     ("rmsnorm: x mid: end is -1, 0 or 1", FRACTION),
 ];
 
+/// The same of heads of a vocabulary beyond bytes.
+const NOT_FOUND_WIDE: &[(&str, &str)] = &[
+    ("cross_entropy: : maximum mark is 0 or 1", MARKS),
+    ("cross_entropy: : one-hot is 0 or 1", NARROWER),
+    ("rmsnorm: dh: end is -1, 0 or 1", FRACTION),
+    ("rmsnorm: dh: extra limbs only when saturated", NARROWER),
+];
+
+const NARROWER: &str = "the same gate whatever the vocabulary, found in the heads of fewer tokens, where forgeries are tried that need \
+                        other cells to fit";
+
 const FRACTION: &str = "a forged y is a fraction in the field, and the norm computed from it would have to come out whole; found \
                         in the other divisions";
 
@@ -87,7 +98,7 @@ fn every_gate_taken_out_of_private_circuits_leaves_a_hole() {
 
 #[test]
 fn every_gate_taken_out_of_heads_of_more_tokens_than_bytes_leaves_a_hole() {
-    check(&mutants::gates(&of(&wide_cases())), &NOT_FOUND[1..2]);
+    check(&mutants::gates(&of(&wide_cases())), NOT_FOUND_WIDE);
 }
 
 #[test]

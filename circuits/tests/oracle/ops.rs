@@ -373,7 +373,8 @@ impl Errors {
         let mean = half(32) * (1.0 + sum.abs());
         let square = 2.0 * g.abs() * mean + mean * mean;
         self.m = beta1 * self.m + (1.0 - beta1) * mean + half(24) * ((m - g).abs() + self.m + mean) + 2.0 * half(32);
-        self.v = beta2 * self.v + (1.0 - beta2) * square + half(24) * ((v - g * g).abs() + self.v + square) + 2.0 * half(64);
+        self.v =
+            beta2 * self.v + (1.0 - beta2) * square + half(24) * ((v - g * g).abs() + self.v + square) + 2.0 * half(64);
 
         // Of the corrections, relative: an error of β is at most `step` times as large in its power.
         let correction = |beta: f64| 1.0 - beta.powi(step);
