@@ -3,11 +3,11 @@
 
 use backend::curve::{CIRCUIT_VERSION, F, Params, Point, PointSum};
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Draw, Optimizer, Pace, Schedule, Spec, State, draw_batch};
+use circuits::model::{Config, Draw, Optimizer, Pace, Schedule, Spec, State, Token, draw_batch};
 use circuits::segments::SegmentKind;
 use circuits::statements::domain::Domain;
 use circuits::statements::{
-    Assigned, Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, corpus_digest,
+    Assigned, Bundle, Corpus, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments,
 };
 use ff::Field;
 use halo2_proofs::arithmetic::best_multiexp;
@@ -35,10 +35,10 @@ pub fn spec(preset: &str) -> Spec {
     Spec::new(Config::preset(preset).unwrap_or_else(|e| panic!("{e}")))
 }
 
-/// The bytes of the fixture corpus.
-pub fn corpus() -> Vec<u8> {
+/// The fixture corpus.
+pub fn corpus() -> Corpus {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/corpus/stories.txt");
-    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    Corpus::of_bytes(&std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
 /// How the measured runs are trained: momentum is on, as it costs.
@@ -51,12 +51,12 @@ pub fn recipe() -> Recipe {
 }
 
 /// The batch that the seed assigns to a step's first contribution.
-pub fn batch(spec: &Spec, corpus: &[u8], size: usize, step: u64) -> Vec<Vec<u8>> {
+pub fn batch(spec: &Spec, corpus: &Corpus, size: usize, step: u64) -> Vec<Vec<Token>> {
     batch_of(spec, corpus, size, Draw { seed: SEED, step, contribution: 0 })
 }
 
-fn batch_of(spec: &Spec, corpus: &[u8], size: usize, draw: Draw) -> Vec<Vec<u8>> {
-    draw_batch(corpus, spec.config.context, size, draw).expect("the corpus is long enough")
+fn batch_of(spec: &Spec, corpus: &Corpus, size: usize, draw: Draw) -> Vec<Vec<Token>> {
+    draw_batch(corpus.tokens(), spec.config.context, size, draw).expect("the corpus is long enough")
 }
 
 /// A native trainer at its first step.
@@ -83,7 +83,7 @@ pub struct Setup<'p> {
     state: State,
     before: StateCommitments,
     /// Of each contribution.
-    batches: Vec<Vec<Vec<u8>>>,
+    batches: Vec<Vec<Vec<Token>>>,
 }
 
 impl<'p> Setup<'p> {
@@ -98,7 +98,7 @@ impl<'p> Setup<'p> {
             genesis: genesis.clone(),
             taken: 0,
             disclosure: Disclosure::Public,
-            data: RunData::Corpus(corpus_digest(&corpus())),
+            data: RunData::Corpus(corpus().digest()),
             seed: SEED,
             batch: 1,
             accumulate: 1,

@@ -9,7 +9,7 @@ use crate::genesis::ChainSpec;
 use crate::tensors::GradientTensors;
 use backend::ports::PortError;
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, Spec, State};
+use circuits::model::{Gradients, Spec, State, Token};
 use circuits::ops::hyper::HyperError;
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::{Dataset, DatasetError};
@@ -80,12 +80,12 @@ impl<'a> Worker<'a> {
     }
 
     /// The sequences that a seat is assigned, with their leaves.
-    pub fn batch(&self, seat: &Seat) -> Result<Vec<(u64, Vec<u8>)>, WorkerError> {
+    pub fn batch(&self, seat: &Seat) -> Result<Vec<(u64, Vec<Token>)>, WorkerError> {
         let root = &self.spec.genesis().dataset;
         if self.dataset.root() != *root {
             return Err(WorkerError::Dataset);
         }
-        let sequence = |sequence| -> Result<(u64, Vec<u8>), WorkerError> {
+        let sequence = |sequence| -> Result<(u64, Vec<Token>), WorkerError> {
             let leaf = assigned(root, &seat.parent, &seat.contributor, seat.slot, sequence);
             Ok((leaf, self.dataset.tokens(leaf)?.to_vec()))
         };
@@ -104,7 +104,7 @@ impl<'a> Worker<'a> {
         let seat = Seat { parent: parent.id, contributor: key.address(), slot };
         let batch = self.batch(&seat)?;
         let domain = seat.domain(self.spec.id(), parent.height + 1, &parent.digest);
-        let sequences: Vec<Vec<u8>> = batch.iter().map(|(_, tokens)| tokens.clone()).collect();
+        let sequences: Vec<Vec<Token>> = batch.iter().map(|(_, tokens)| tokens.clone()).collect();
         let gradient = self.prover().gradient(&domain, state, &sequences, progress)?;
         let commitments = self.spec.layouts().commit_gradients(self.params, &gradient.gradients)?;
         let leaves = batch.iter().map(|(leaf, _)| self.dataset.proof(*leaf)).collect::<Result<_, _>>()?;

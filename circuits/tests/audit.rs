@@ -7,7 +7,9 @@ mod common;
 use audit::{Choice, Findings, Forge, Report};
 use circuits::model::Config;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, adamw_cases, biased, cases, cases_of, grouped, small, update_case, update_case_of};
+use common::{
+    Case, K, Values, adamw_cases, biased, cases, cases_of, grouped, small, update_case, update_case_of, wide,
+};
 
 fn search(case: &Case, choice: &Choice) -> Findings {
     let start = std::time::Instant::now();
@@ -57,6 +59,14 @@ fn nothing_is_free_in_small_segments() {
             assert_eq!(findings.tried, findings.cells);
         }
     }
+}
+
+/// A vocabulary beyond bytes: the sum of the exponentials has another limb.
+#[test]
+fn nothing_is_free_in_a_head_of_more_tokens_than_bytes() {
+    let findings = search(&cases(wide(), K, Values::Usual)[1], &Choice::All);
+    assert_eq!(findings.tried, findings.cells);
+    search(&cases(wide().untied(), K, Values::Extreme)[1], &Choice::Sample(3000, 1));
 }
 
 /// Two heads of queries to each of keys and values; one for all, with biases.

@@ -12,10 +12,10 @@ use backend::{
 };
 use circuits::{
     arithmetic::tensor::Tensor,
-    model::{Config, Spec, Weights, sequence_gradient},
+    model::{Config, Spec, Token, Weights, sequence_gradient, tokens_of_bytes},
     segments::{Circuits, Variant},
 };
-use common::{Segment, Values, biased, cases, grouped, head_segment, layer_segment, small, update_case};
+use common::{Segment, Values, biased, cases, grouped, head_segment, layer_segment, small, update_case, wide};
 use plonkish::{Blinding, BoundError, Challenge, Col, Declared, Fault, Interval, Kind, out_of_range};
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -392,7 +392,7 @@ fn assert_within(name: &str, segment: &Segment) {
 }
 
 /// Layer and head of one sequence.
-fn segments(spec: &Spec, w: &Weights, sequence: &[u8]) -> [Segment; 2] {
+fn segments(spec: &Spec, w: &Weights, sequence: &[Token]) -> [Segment; 2] {
     let trace = sequence_gradient(spec, w, sequence).unwrap();
     [layer_segment(spec, 12, w, &trace), head_segment(spec, 12, w, &trace)]
 }
@@ -401,7 +401,7 @@ fn segments(spec: &Spec, w: &Weights, sequence: &[u8]) -> [Segment; 2] {
 fn honest_witnesses_stay_within_what_is_known_of_them() {
     assert_within("update", &update_case(5).segment);
     for values in [Values::Usual, Values::Extreme, Values::Flat, Values::Tiny] {
-        let shapes = [small(12, 3), small(8, 2).untied(), grouped(), biased()].map(|config| (config, 10));
+        let shapes = [small(12, 3), small(8, 2).untied(), grouped(), biased(), wide()].map(|config| (config, 10));
         for (config, k) in shapes.into_iter().chain([(Config::NANO.untied(), 12)]) {
             for case in cases(config, k, values) {
                 assert_within(&case.name, &case.segment);
@@ -411,7 +411,8 @@ fn honest_witnesses_stay_within_what_is_known_of_them() {
     for seed in 0..3 {
         let spec = Spec::new(Config::NANO);
         let state = circuits::model::State::init(&spec.config, seed);
-        let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i as u64 * (37 + seed) + seed) as u8).collect();
+        let token = |i: usize| ((i as u64 * (37 + seed) + seed) % 256) as Token;
+        let sequence: Vec<Token> = (0..=spec.config.context).map(token).collect();
         for segment in segments(&spec, &state.w, &sequence) {
             assert_within(&format!("seed {seed}"), &segment);
         }
@@ -433,7 +434,7 @@ fn a_trained_model_stays_within_what_is_known_of_it() {
         let weights = Weights::build(&spec.config, |s| {
             Tensor::new(s.rows, s.cols, words.by_ref().take(s.rows * s.cols).collect()).unwrap()
         });
-        for segment in segments(&spec, &weights, &corpus[1000..=1000 + spec.config.context]) {
+        for segment in segments(&spec, &weights, &tokens_of_bytes(&corpus[1000..=1000 + spec.config.context])) {
             assert_within(file, &segment);
         }
     }

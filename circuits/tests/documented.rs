@@ -6,7 +6,7 @@ mod common;
 
 use circuits::segments::Privacy;
 use circuits::{
-    model::{Config, Spec, State, sequence_gradient},
+    model::{Config, Spec, State, Token, sequence_gradient},
     ops::{
         readmes::{readmes, undocumented},
         sgd::Hyper,
@@ -19,10 +19,12 @@ fn every_constraint_is_documented() {
     let mut gates = vec![];
     let mut biased = Config::NANO;
     (biased.kv_heads, biased.biased) = (Some(1), true);
-    for config in [Config::NANO, Config::NANO.untied(), biased] {
+    let mut wide = Config::NANO;
+    wide.vocab = 260;
+    for config in [Config::NANO, Config::NANO.untied(), biased, wide] {
         let spec = Spec::new(config);
         let state = State::init(&spec.config, 7);
-        let sequence: Vec<u8> = (0..=spec.config.context as u8).collect();
+        let sequence: Vec<Token> = (0..=spec.config.context as Token).collect();
         let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
         let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 };
         let segments = [

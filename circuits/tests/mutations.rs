@@ -7,7 +7,7 @@ mod common;
 use audit::mutants::{self, Tally};
 use backend::curve::F;
 use circuits::segments::Privacy;
-use common::{Case, K, Values, adamw_cases, biased, cases_of, grouped, small, update_case_of};
+use common::{Case, K, Values, adamw_cases, biased, cases_of, grouped, small, update_case_of, wide};
 use std::collections::BTreeSet;
 
 /// Holes that the search does not find, and why.
@@ -33,6 +33,17 @@ const NOT_FOUND: &[(&str, &str)] = &[
     ("rmsnorm: x mid: end is -1, 0 or 1", FRACTION),
 ];
 
+/// The same of heads of a vocabulary beyond bytes.
+const NOT_FOUND_WIDE: &[(&str, &str)] = &[
+    ("cross_entropy: : maximum mark is 0 or 1", MARKS),
+    ("cross_entropy: : one-hot is 0 or 1", NARROWER),
+    ("rmsnorm: dh: end is -1, 0 or 1", FRACTION),
+    ("rmsnorm: dh: extra limbs only when saturated", NARROWER),
+];
+
+const NARROWER: &str = "the same gate whatever the vocabulary, found in the heads of fewer tokens, where forgeries are tried that need \
+                        other cells to fit";
+
 const FRACTION: &str = "a forged y is a fraction in the field, and the norm computed from it would have to come out whole; found \
                         in the other divisions";
 
@@ -56,6 +67,12 @@ fn grouped_cases() -> Vec<Case> {
     vec![of(biased(), Values::Usual), of(biased(), Values::Extreme), of(grouped(), Values::Usual)]
 }
 
+/// Heads of a vocabulary beyond bytes.
+fn wide_cases() -> Vec<Case> {
+    let of = |values| cases_of(Privacy::Public, wide(), K, values).swap_remove(1);
+    vec![of(Values::Usual), of(Values::Extreme), of(Values::Tiny)]
+}
+
 fn of_case(Case { name, segment, publics, roles }: &Case) -> mutants::Case<'_, F> {
     mutants::Case { name, plan: &segment.plan, witness: &segment.witness, publics, roles }
 }
@@ -77,6 +94,16 @@ fn every_gate_taken_out_leaves_a_hole() {
 #[test]
 fn every_gate_taken_out_of_private_circuits_leaves_a_hole() {
     check(&mutants::gates(&of(&all_cases(Privacy::Private))), NOT_FOUND);
+}
+
+#[test]
+fn every_gate_taken_out_of_heads_of_more_tokens_than_bytes_leaves_a_hole() {
+    check(&mutants::gates(&of(&wide_cases())), NOT_FOUND_WIDE);
+}
+
+#[test]
+fn every_copy_taken_out_of_heads_of_more_tokens_than_bytes_leaves_a_hole() {
+    check(&mutants::copies(&of(&wide_cases()[..1])), &[]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod common;
 use backend::curve::F;
 use circuits::segments::{Circuits, SegmentKind, Variant};
 use circuits::{
-    model::{Config, OptimizerKind, Spec, State, sequence_gradient},
+    model::{Config, OptimizerKind, Spec, State, Token, sequence_gradient},
     ops::sgd::{Element, Hyper},
     segments::layer,
 };
@@ -45,7 +45,8 @@ fn check(mut segment: Segment, publics: &[F]) {
 fn trace_of(config: Config) -> (Spec, State, circuits::model::SequenceTrace) {
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 7);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let sequence: Vec<Token> =
+        (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % spec.config.vocab) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     (spec, state, trace)
 }
@@ -66,7 +67,12 @@ fn an_honest_layer_is_accepted() {
 
 #[test]
 fn an_honest_head_is_accepted() {
-    for config in [Config::NANO, Config::NANO.untied(), Config::MICRO] {
+    let wide = |vocab| {
+        let mut config = Config::NANO;
+        config.vocab = vocab;
+        config
+    };
+    for config in [Config::NANO, Config::NANO.untied(), Config::MICRO, wide(260), wide(1024).untied()] {
         let (spec, state, trace) = trace_of(config);
         check(head_segment(&spec, K, &state.w, &trace), &[loss(&trace)]);
     }

@@ -64,13 +64,13 @@ pub fn bits_per_byte(evaluated: &Evaluated) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use circuits::model::{Config, State};
+    use circuits::model::{Config, State, Token};
 
     #[test]
     fn the_number_of_threads_changes_nothing_and_every_window_is_told() {
         let spec = Spec::new(Config::NANO);
         let weights = State::init(&spec.config, 1).w;
-        let text: Vec<u8> = (0..400).map(|i| (i * i % 251) as u8).collect();
+        let text: Vec<Token> = (0..400).map(|i| (i * i % 251) as Token).collect();
         let windows = Windows::new(&spec.config, &text, None).unwrap();
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

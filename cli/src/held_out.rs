@@ -8,7 +8,7 @@ use crate::files::{self, MAX_CORPUS};
 use crate::format::plural;
 use crate::ui::Ui;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, check_corpus};
+use circuits::model::{Config, check_corpus, tokens_of_bytes};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -76,7 +76,7 @@ impl Split {
         (file, mut corpus): (&Path, Vec<u8>),
         held_out: Option<HeldOut>,
     ) -> Result<Self, CliError> {
-        check_corpus(&corpus, config).map_err(CliError::file(file))?;
+        check_corpus(&tokens_of_bytes(&corpus), config).map_err(CliError::file(file))?;
         let Some(held_out) = held_out else { return Ok(Split { training: corpus, held_out: vec![] }) };
         let (needed, bytes) = (config.context as u64 + 1, held_out.of(corpus.len()));
         let left = (corpus.len() as u64).saturating_sub(bytes);

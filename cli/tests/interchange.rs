@@ -4,7 +4,9 @@
 use circuits::arithmetic::decimal::Decimal;
 use circuits::arithmetic::fixed::LOW_BITS;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Draw, Optimizer, RopeScaling, Schedule, Spec, State, Weights, draw_batch};
+use circuits::model::{
+    Config, Draw, Optimizer, RopeScaling, Schedule, Spec, State, Weights, draw_batch, tokens_of_bytes,
+};
 use circuits::statements::codec::decode;
 use prover::trainer::{Recipe, Trainer, batch_gradient};
 use serde_json::{Value, json};
@@ -154,7 +156,9 @@ fn kept(state: &State) -> impl Iterator<Item = i64> {
 
 /// Mean loss over a fixed batch, in nats.
 fn loss(w: &Weights, corpus: &[u8]) -> f64 {
-    let batch = draw_batch(corpus, Config::NANO.context, 64, Draw { seed: 99, step: 0, contribution: 0 }).unwrap();
+    let batch =
+        draw_batch(&tokens_of_bytes(corpus), Config::NANO.context, 64, Draw { seed: 99, step: 0, contribution: 0 })
+            .unwrap();
     let sum = batch_gradient(&Spec::new(Config::NANO), w, &batch).unwrap().loss;
     sum as f64 / f64::from(1 << 24) / (64 * Config::NANO.context) as f64
 }
@@ -193,6 +197,7 @@ fn a_trained_state_goes_out_and_comes_back() {
     let (near, _) = state(&dir.join("near/state.bin"));
 
     let corpus = fs::read(&corpus_file).unwrap();
+    let tokens = tokens_of_bytes(&corpus);
     let (before, after) = (loss(&trained.w, &corpus), loss(&near.w, &corpus));
     println!("loss {before:.6}; without the file beside the weights {after:.6}");
     assert!((before - after).abs() < 1e-4, "{before} {after}");
@@ -210,7 +215,7 @@ fn a_trained_state_goes_out_and_comes_back() {
         let mut trainer = Trainer::new(Config::NANO, state, recipe).unwrap();
         for step in 0..400 {
             let draw = Draw { seed: 0, step, contribution: 0 };
-            trainer.accumulate(&[draw_batch(&corpus, Config::NANO.context, 8, draw).unwrap()]).unwrap();
+            trainer.accumulate(&[draw_batch(&tokens, Config::NANO.context, 8, draw).unwrap()]).unwrap();
             let (w, lo) = (&mut trainer.state.w, &mut trainer.state.lo);
             for (w, lo) in w.iter_mut().zip(lo.iter_mut()).flat_map(|(w, lo)| w.data.iter_mut().zip(&mut lo.data)) {
                 let kept = disk((*w << LOW_BITS) + *lo);

@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, time::Instant};
 
 use circuits::{
     arithmetic::decimal::Decimal,
-    model::{Config, Draw, Optimizer, Schedule, State, draw_batch},
+    model::{Config, Draw, Optimizer, Schedule, State, draw_batch, tokens_of_bytes},
 };
 use prover::trainer::{Recipe, Trainer};
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let config = Config::preset(preset)?;
     let (steps, batch): (u64, usize) = (steps.parse()?, batch.parse()?);
-    let corpus = fs::read(corpus)?;
+    let corpus = tokens_of_bytes(&fs::read(corpus)?);
     let schedule = if steps > 1 {
         Schedule::cosine(&rate.parse()?, steps, steps / 20, &"0.1".parse()?)?
     } else {

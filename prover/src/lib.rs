@@ -5,14 +5,14 @@
 //! ```no_run
 //! use backend::{curve::DEFAULT_K, parameters};
 //! use circuits::model::{Config, Schedule, Spec, State};
-//! use circuits::statements::TrainingData;
+//! use circuits::statements::{Corpus, TrainingData};
 //! use prover::{ProvenRun, RunOptions, StepKeys};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let params = parameters::load(None, DEFAULT_K)?.params; // Some(directory) keeps them for the next time
 //! let spec = Spec::new(Config::NANO);
 //! let keys = StepKeys::generate(&params, &spec)?;
-//! let data = TrainingData::Corpus(std::fs::read("stories.txt")?);
+//! let data = TrainingData::Corpus(Corpus::of_bytes(&std::fs::read("stories.txt")?));
 //! let options = RunOptions::new(Schedule::constant(&"0.1".parse()?)?);
 //! let first = State::init(&spec.config, 7);
 //! let mut run = ProvenRun::begin((&params, &keys, &spec), first, &data, options)?;

@@ -10,7 +10,7 @@ use crate::private::{Hedge, hidden_ports};
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Gradients, Hyper, Spec, State, public_loss, sequence_gradient};
+use circuits::model::{Config, Gradients, Hyper, Spec, State, Token, public_loss, sequence_gradient};
 use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, Entering, Privacy, SegmentKind, Variant, layer};
@@ -224,7 +224,7 @@ impl<'a> StepProver<'a> {
         &self,
         domain: &Domain,
         state: &State,
-        batch: &[Vec<u8>],
+        batch: &[Vec<Token>],
     ) -> Result<GradientTasks, ProveError> {
         self.of_kind(Privacy::Public)?;
         self.gradient_tasks_with(domain, state, batch, None)
@@ -235,7 +235,7 @@ impl<'a> StepProver<'a> {
         &self,
         domain: &Domain,
         state: &State,
-        batch: &[Vec<u8>],
+        batch: &[Vec<Token>],
         hedge: Option<&Hedge>,
     ) -> Result<GradientTasks, ProveError> {
         let ports = |segment, of: (F, &InstanceInputs), public: &dyn Fn() -> Vec<PortBlinding>| {
@@ -288,7 +288,7 @@ impl<'a> StepProver<'a> {
         &self,
         domain: &Domain,
         state: &State,
-        batch: &[Vec<u8>],
+        batch: &[Vec<Token>],
         progress: &mut Progress<'_>,
     ) -> Result<Gradient, ProveError> {
         let GradientTasks { tasks, inputs, losses, gradients } = self.gradient_tasks(domain, state, batch)?;

@@ -11,7 +11,7 @@ use crate::blinding::PortBlinding;
 use crate::error::ProveError;
 pub use crate::input_digest::InputDigest;
 use backend::curve::F;
-use circuits::model::{Config, LayerWeights, check_sequence};
+use circuits::model::{Config, LayerWeights, Token, check_sequence};
 use circuits::segments::head::{HeadInput, HeadWeights};
 use circuits::segments::layer::LayerInput;
 use circuits::segments::update::UpdateValues;
@@ -30,7 +30,7 @@ pub enum Input {
     /// Weights of the head.
     HeadWeights(HeadWeights),
     /// T + 1 tokens.
-    Sequence(Vec<u8>),
+    Sequence(Vec<Token>),
     /// What enters a layer or a head from its neighbours.
     Entering(Entering),
     /// What enters an update.
@@ -39,7 +39,8 @@ pub enum Input {
 
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
-    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers; a layer may have biases.
+    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers; a layer may have biases,
+    // and tokens have 16 bits.
     const VERSION: u32 = 3;
     const NAME: &'static str = "task input";
 }

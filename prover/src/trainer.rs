@@ -5,7 +5,7 @@
 use circuits::{
     arithmetic::fixed::Saturations,
     model::{
-        Config, Gradients, Optimizer, Pace, Schedule, SequenceError, Spec, State, StateError, Weights,
+        Config, Gradients, Optimizer, Pace, Schedule, SequenceError, Spec, State, StateError, Token, Weights,
         sequence_gradient,
     },
     ops::hyper::HyperError,
@@ -61,7 +61,7 @@ impl BatchGradient {
 }
 
 /// The gradient of a batch of sequences of T + 1 tokens; `params` satisfy `Weights::check`.
-pub fn batch_gradient<S: AsRef<[u8]> + Sync>(
+pub fn batch_gradient<S: AsRef<[Token]> + Sync>(
     spec: &Spec,
     params: &Weights,
     batch: &[S],
@@ -129,13 +129,13 @@ impl Trainer {
     }
 
     /// One step on a batch of sequences of T + 1 tokens.
-    pub fn step(&mut self, batch: &[Vec<u8>]) -> Result<StepLog, TrainError> {
+    pub fn step(&mut self, batch: &[Vec<Token>]) -> Result<StepLog, TrainError> {
         self.accumulate(&[batch])
     }
 
     /// One step on several contributions' batches: the gradient is their sum, the loss the mean over all of them.
-    pub fn accumulate<B: AsRef<[Vec<u8>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
-        let sequences: Vec<&Vec<u8>> = batches.iter().flat_map(AsRef::as_ref).collect();
+    pub fn accumulate<B: AsRef<[Vec<Token>]>>(&mut self, batches: &[B]) -> Result<StepLog, TrainError> {
+        let sequences: Vec<&Vec<Token>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
         let step = self.taken.saturating_add(self.step);
         let pace = Pace { rates: self.recipe.schedule.rates_at(step), step: step.saturating_add(1), predictions };
@@ -153,7 +153,7 @@ impl Trainer {
 mod tests {
     use super::*;
     use circuits::arithmetic::decimal::Decimal;
-    use circuits::model::{Draw, draw_batch};
+    use circuits::model::{Draw, draw_batch, tokens_of_bytes};
 
     fn trainer(config: Config) -> Trainer {
         let recipe = Recipe {
@@ -164,8 +164,8 @@ mod tests {
         Trainer::new(config, state, recipe).unwrap()
     }
 
-    fn batch(step: u64) -> Vec<Vec<u8>> {
-        let corpus = b"the quick brown fox jumps over the lazy dog. ".repeat(4);
+    fn batch(step: u64) -> Vec<Vec<Token>> {
+        let corpus = tokens_of_bytes(&b"the quick brown fox jumps over the lazy dog. ".repeat(4));
         draw_batch(&corpus, 16, 4, Draw { seed: 1, step, contribution: 0 }).unwrap()
     }
 

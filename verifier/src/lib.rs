@@ -4,13 +4,13 @@
 //! A run is verified from its proofs alone; whoever has the corpus that it names compares the batches too:
 //!
 //! ```no_run
-//! use circuits::statements::{Bundle, GenesisProof, Run};
+//! use circuits::statements::{Bundle, Corpus, GenesisProof, Run};
 //! use verifier::{RunVerifier, StepVerifier};
 //!
 //! fn verify(
 //!     params: &backend::curve::Params,
 //!     (run, genesis_proof, bundles): (&Run, &GenesisProof, &[Bundle]),
-//!     corpus: &[u8],
+//!     corpus: &Corpus,
 //! ) -> Result<(), Box<dyn std::error::Error>> {
 //!     let keys = StepVerifier::new(params, &run.check()?)?;
 //!     let begun = RunVerifier::new(params, &keys, run, Some(corpus))?.genesis_proof(genesis_proof)?;

@@ -12,7 +12,7 @@ use crate::step::{StepVerifier, genesis_parts, parts};
 use backend::curve::{Params, PointSum};
 use circuits::model::{Config, State};
 use circuits::statements::dataset::Dataset;
-use circuits::statements::{Bundle, GenesisProof, Layouts, Run, RunData, StateCommitments, corpus_digest};
+use circuits::statements::{Bundle, Corpus, GenesisProof, Layouts, Run, RunData, StateCommitments};
 use group::{CurveAffine, Group};
 
 /// What a step of a run says.
@@ -81,7 +81,7 @@ pub struct RunVerifier<'a> {
     /// Given, and that of the run.
     compared: bool,
     /// What batches are compared with; bundles of a run on a data set show theirs.
-    corpus: Option<&'a [u8]>,
+    corpus: Option<&'a Corpus>,
     batch: Batch<'a>,
     /// Whose the claims in the batch are, in order.
     claims: Vec<Culprit>,
@@ -100,7 +100,7 @@ impl<'a> RunVerifier<'a> {
         params: &'a Params,
         keys: &'a StepVerifier,
         run: &'a Run,
-        corpus: Option<&'a [u8]>,
+        corpus: Option<&'a Corpus>,
     ) -> Result<Self, RunRefused> {
         Self::starting_at(params, keys, (run, 0, &run.genesis), corpus)
     }
@@ -111,7 +111,7 @@ impl<'a> RunVerifier<'a> {
         params: &'a Params,
         keys: &'a StepVerifier,
         (run, first, before): (&'a Run, u64, &StateCommitments),
-        corpus: Option<&'a [u8]>,
+        corpus: Option<&'a Corpus>,
     ) -> Result<Self, RunRefused> {
         let config = run.check()?;
         if *keys.config() != config || keys.variant() != run.variant() {
@@ -119,8 +119,10 @@ impl<'a> RunVerifier<'a> {
         }
         let compared = corpus.is_some();
         let corpus = match (corpus, &run.data) {
-            (Some(corpus), RunData::Corpus(digest)) if corpus_digest(corpus) == *digest => Some(corpus),
-            (Some(corpus), RunData::Dataset(root)) if Dataset::new(params, config.context, corpus)?.root() == *root => {
+            (Some(corpus), RunData::Corpus(digest)) if corpus.digest() == *digest => Some(corpus),
+            (Some(corpus), RunData::Dataset(root))
+                if Dataset::new(params, config.context, corpus.tokens())?.root() == *root =>
+            {
                 None
             }
             (Some(_), _) => return Err(RunRefused::Corpus),
@@ -153,7 +155,7 @@ impl<'a> RunVerifier<'a> {
         params: &'a Params,
         keys: &'a StepVerifier,
         steps: &'a [Bundle],
-        corpus: Option<&'a [u8]>,
+        corpus: Option<&'a Corpus>,
     ) -> Result<Self, RunRefused> {
         let first = steps.first().ok_or(RunRefused::Empty)?;
         let verifier = Self::starting_at(params, keys, (&first.run, first.step, &first.before), corpus)?;

@@ -7,7 +7,7 @@ mod common;
 use backend::curve::{DEFAULT_K, ENCODED, F, Params, Point};
 use backend::keys::{Item, VerifyingKey};
 use backend::parameters;
-use circuits::model::{Config, Hyper, Spec, State};
+use circuits::model::{Config, Hyper, Spec, State, Token};
 use circuits::ops::sgd;
 use circuits::segments::SegmentKind;
 use circuits::statements::Domain;
@@ -205,7 +205,7 @@ fn mutated_proofs_of_nano() {
     let keys = StepKeys::generate(&params, &spec).unwrap();
     let prover = StepProver::new(&params, &keys, &spec);
     let (domain, state) = (Domain::new("a test", &[]), State::init(&spec.config, 3));
-    let tokens: Vec<u8> = (0..=spec.config.context as u8).map(|t| t * 11 % 251).collect();
+    let tokens: Vec<Token> = (0..=spec.config.context as Token).map(|t| t * 11 % 251).collect();
     let gradient = prover.gradient_tasks(&domain, &state, &[tokens]).unwrap();
     let hyper = Hyper::Sgd(sgd::Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 << 20 });
     let update = prover.update_tasks(&domain, &state, &gradient.gradients, &hyper).unwrap();

@@ -8,7 +8,7 @@ use backend::{Plan, Witness, parameters};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{
-    Config, HeadTrace, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, State, Weights, embed,
+    Config, HeadTrace, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, State, Token, Weights, embed,
     embedding_backward, head_forward, layer_backward, layer_forward,
 };
 use circuits::ops::sgd::{self, Element, dividend};
@@ -52,7 +52,7 @@ fn prover() -> StepProver<'static> {
     StepProver::new(&PARAMS, &PROVING, &SPEC)
 }
 
-const TOKENS: [u8; 5] = [1, 5, 2, 7, 3];
+const TOKENS: [Token; 5] = [1, 5, 2, 7, 3];
 
 fn run(genesis: StateCommitments) -> Run {
     Run {

@@ -7,14 +7,17 @@
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Draw, Optimizer, OptimizerKind, Pace, Rates, Schedule, Slot, Spec, State, draw_batch};
+use circuits::model::{
+    Config, Draw, Optimizer, OptimizerKind, Pace, Rates, Schedule, Slot, Spec, State, Token, draw_batch,
+    tokens_of_bytes,
+};
 use circuits::ops::adamw::Betas;
 use circuits::segments::{Privacy, UpdatePort, Variant};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
-    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments, TrainingData,
-    corpus_digest,
+    Bundle, Corpus, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments,
+    TrainingData, corpus_digest,
 };
 use group::GroupEncoding;
 use prover::step::{StepKeys, StepOf, StepProver, commit_state};
@@ -69,7 +72,7 @@ fn regenerate(params: &backend::curve::Params, spec: &Spec, verifier: &StepVerif
     let run = run(spec, &genesis, Disclosure::Public, RunData::Corpus(corpus_digest(CORPUS)));
     let keys_made = StepKeys::generate(params, spec).unwrap();
     let prover = StepProver::new(params, &keys_made, spec);
-    let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
+    let batch = draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap();
     let (bundle, _) =
         prover.step(StepOf { run: &run, step: 0, before: &genesis }, &mut state, &[batch.into()], &mut |_| {}).unwrap();
     let (proof, _) = prover.genesis(&first, &mut |_| {}).unwrap();
@@ -91,14 +94,14 @@ fn the_pinned_step_is_accepted_under_the_pinned_keys() {
     let bundle: Bundle = decode(&fs::read(fixture("nano-step.bundle")).unwrap()).unwrap();
     let genesis = commit_state(&params, &spec, &State::init(&spec.config, 1)).unwrap();
     assert_eq!(bundle.before, genesis);
-    let batch = vec![draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap()];
+    let batch = vec![draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap()];
     let run = bundle.run.clone();
     let verified = verifier.verify(&params, (&run, 0, &genesis), &bundle, Some(&batch)).unwrap();
     assert_eq!(verified.loss, Some(bundle.contributions[0].losses[0].into()));
 
     // The same step under another statement: each rule has its own error.
     let check =
-        |bundle: &Bundle, batch: &[Vec<Vec<u8>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
+        |bundle: &Bundle, batch: &[Vec<Vec<Token>>]| verifier.verify(&params, (&run, 0, &genesis), bundle, Some(batch));
     let altered = |f: &dyn Fn(&mut Bundle)| {
         let mut altered = bundle.clone();
         f(&mut altered);
@@ -202,7 +205,8 @@ fn regenerate_private(params: &backend::curve::Params, spec: &Spec) {
     let mut state = State::init(&spec.config, 1);
     let (mut secrets, genesis_proof, genesis) = prover.private_genesis(&state, &mut |_| {}).unwrap();
     let secret = Some(LeafSecret::new([1; 32]));
-    let dataset = Dataset::new_told(params, spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
+    let dataset =
+        Dataset::new_told(params, spec.config.context, &tokens_of_bytes(CORPUS), secret, &mut |_, _| {}).unwrap();
     let data = TrainingData::Dataset(Box::new(dataset));
     let run = run(spec, &genesis, Disclosure::Private { loss_steps: 1 }, data.named());
     let batches = run.assigned(&spec.config, &data, 0).unwrap();
@@ -270,14 +274,14 @@ fn the_pinned_step_of_adamw_is_accepted() {
     let bundle: Bundle = decode(&fs::read(fixture("nano-adamw-step.bundle")).unwrap()).unwrap();
     let proof: GenesisProof = decode(&fs::read(fixture("nano-adamw-genesis.proof")).unwrap()).unwrap();
     let run = bundle.run.clone();
-    let begun = RunVerifier::new(&params, &verifier, &run, Some(CORPUS)).unwrap().genesis_proof(&proof).unwrap();
+    let corpus = Corpus::of_bytes(CORPUS);
+    let begun = RunVerifier::new(&params, &verifier, &run, Some(&corpus)).unwrap().genesis_proof(&proof).unwrap();
     let verified = begun.step(&bundle).unwrap().finish().unwrap();
     assert_eq!(verified.steps.len(), 1);
     // What is committed to before and after is of the reference.
     let mut state = second_state(&spec);
     assert_eq!(bundle.before, commit_state(&params, &spec, &state).unwrap());
-    let sequences =
-        run.assigned(&spec.config, &TrainingData::Corpus(CORPUS.to_vec()), 0).unwrap().swap_remove(0).sequences;
+    let sequences = run.assigned(&spec.config, &TrainingData::Corpus(corpus), 0).unwrap().swap_remove(0).sequences;
     let gradients = batch_gradient(&spec, &state.w, &sequences).unwrap().gradients;
     let hyper = run.hyper(&spec.config, 0).unwrap();
     state.update(&hyper, &gradients, &mut Default::default()).unwrap();
@@ -295,7 +299,7 @@ fn adamw() -> Optimizer {
 /// After one step.
 fn second_state(spec: &Spec) -> State {
     let mut state = State::init(&spec.config, 1).at_rest_of(OptimizerKind::AdamW);
-    let batch = draw_batch(CORPUS, spec.config.context, 1, DRAW).unwrap();
+    let batch = draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap();
     let gradients = batch_gradient(spec, &state.w, &batch).unwrap().gradients;
     let rates = Rates::constant(1 << 26);
     let pace = Pace { rates, step: 1, predictions: spec.config.context as u64 };
@@ -305,7 +309,7 @@ fn second_state(spec: &Spec) -> State {
 
 fn regenerate_adamw(params: &backend::curve::Params, spec: &Spec) {
     let keys = StepKeys::generate_of(params, spec, Variant::public(OptimizerKind::AdamW)).unwrap();
-    let data = TrainingData::Corpus(CORPUS.to_vec());
+    let data = TrainingData::Corpus(Corpus::of_bytes(CORPUS));
     let schedule = Schedule::stable(&"0.003".parse().unwrap(), (100, 10, 20), &"0.1".parse().unwrap()).unwrap();
     let options = RunOptions { optimizer: adamw(), taken: 1, seed: DRAW.seed, ..RunOptions::new(schedule) };
     let mut run = ProvenRun::begin((params, &keys, spec), second_state(spec), &data, options).unwrap();

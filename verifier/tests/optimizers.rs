@@ -12,7 +12,7 @@ use circuits::segments::{Privacy, UpdatePort, Variant};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 
 use circuits::statements::{
-    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, TrainingData,
+    Bundle, Corpus, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, TrainingData,
 };
 use common::small;
 use prover::step::commit_state;
@@ -22,7 +22,8 @@ use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier};
 
 static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
 
-const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
+static CORPUS: LazyLock<Corpus> =
+    LazyLock::new(|| Corpus::of_bytes(&[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1]));
 
 fn decimal(text: &str) -> circuits::arithmetic::decimal::Decimal {
     text.parse().unwrap()
@@ -75,7 +76,7 @@ struct Proven {
 }
 
 static PROVEN: LazyLock<Proven> = LazyLock::new(|| {
-    let data = TrainingData::Corpus(CORPUS.to_vec());
+    let data = TrainingData::Corpus(CORPUS.clone());
     let mut trained = PUBLIC.begin(PUBLIC.first(), &data, options());
     trained.step().unwrap();
     trained.step().unwrap();
@@ -90,7 +91,7 @@ static PROVEN: LazyLock<Proven> = LazyLock::new(|| {
 
 fn begun() -> RunVerifier<'static> {
     let proven = &*PROVEN;
-    let verifier = RunVerifier::new(&PARAMS, &PUBLIC.verifier, &proven.run, Some(CORPUS)).unwrap();
+    let verifier = RunVerifier::new(&PARAMS, &PUBLIC.verifier, &proven.run, Some(&CORPUS)).unwrap();
     verifier.genesis_proof(&proven.genesis).unwrap()
 }
 
@@ -123,7 +124,7 @@ fn an_update_of_other_values_is_refused() {
     let Proven { run, first: (state, at), bundles, .. } = &*PROVEN;
     let (config, prover) = (&PUBLIC.spec.config, PUBLIC.prover());
     let id = run.id().unwrap();
-    let sequences = run.assigned(config, &TrainingData::Corpus(CORPUS.to_vec()), 0).unwrap().swap_remove(0).sequences;
+    let sequences = run.assigned(config, &TrainingData::Corpus(CORPUS.clone()), 0).unwrap().swap_remove(0).sequences;
     let of_contribution = Run::contribution_domain(&id, 0, &at.digest(), 0);
     let gradients = prover.gradient_tasks(&of_contribution, state, &sequences).unwrap().gradients;
     let hyper = run.hyper(config, 0).unwrap();
@@ -242,7 +243,7 @@ fn a_genesis_proof_is_of_every_slot() {
     let sgd = state.clone().at_rest_of(OptimizerKind::Sgd);
     let refused = prover.update_tasks(&domain, &sgd, &none, &Hyper::AdamW(hyper)).map(drop);
     assert!(matches!(refused, Err(ProveError::Mismatch { what: "the optimizer of the state" })));
-    let data = TrainingData::Corpus(CORPUS.to_vec());
+    let data = TrainingData::Corpus(CORPUS.clone());
     let begun = ProvenRun::begin((&PARAMS, &PUBLIC.keys, spec), sgd, &data, options());
     assert!(matches!(begun.map(drop), Err(ProveError::State(_))));
 }
@@ -251,7 +252,8 @@ fn a_genesis_proof_is_of_every_slot() {
 fn a_private_run() {
     let private = Setting::new(Privacy::Private);
     let secret = Some(LeafSecret::new([1; 32]));
-    let data = Dataset::new_told(&PARAMS, private.spec.config.context, CORPUS, secret, &mut |_, _| {}).unwrap();
+    let data =
+        Dataset::new_told(&PARAMS, private.spec.config.context, CORPUS.tokens(), secret, &mut |_, _| {}).unwrap();
     let data = TrainingData::Dataset(Box::new(data));
     let disclosure = Disclosure::Private { loss_steps: 1 };
     let mut run = private.begin(private.first(), &data, RunOptions { disclosure, ..options() });

@@ -11,8 +11,8 @@ use circuits::ops::sgd;
 use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
 use circuits::statements::{
-    Bundle, Disclosure, GenesisProof, Layouts, Leaf, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError, StateCommitments,
-    TrainingData,
+    Bundle, Corpus, Disclosure, GenesisProof, Layouts, Leaf, MAX_INSTANCES_PER_PROOF, Run, RunData, RunError,
+    StateCommitments, TrainingData,
 };
 use common::small;
 use ff::{Field, PrimeField};
@@ -38,11 +38,12 @@ static KEYS: LazyLock<(Spec, StepKeys, StepVerifier)> = LazyLock::new(|| {
     (spec, keys, verifier)
 });
 
-const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
+static CORPUS: LazyLock<Corpus> =
+    LazyLock::new(|| Corpus::of_bytes(&[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1]));
 
 fn dataset(secret: u8) -> Dataset {
     let secret = Some(LeafSecret::new([secret; 32]));
-    Dataset::new_told(&PARAMS, KEYS.0.config.context, CORPUS, secret, &mut |_, _| {}).unwrap()
+    Dataset::new_told(&PARAMS, KEYS.0.config.context, CORPUS.tokens(), secret, &mut |_, _| {}).unwrap()
 }
 
 #[derive(Clone)]
@@ -395,9 +396,9 @@ fn valid_proofs_that_do_not_belong_together() {
 #[test]
 fn small_private_data_sets_are_trained_on() {
     let (spec, keys, verifier) = &*KEYS;
-    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]] {
+    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]].map(Corpus::of_bytes) {
         let secret = Some(LeafSecret::new([3; 32]));
-        let data = Dataset::new_told(&PARAMS, spec.config.context, corpus, secret, &mut |_, _| {}).unwrap();
+        let data = Dataset::new_told(&PARAMS, spec.config.context, corpus.tokens(), secret, &mut |_, _| {}).unwrap();
         let leaves: BTreeSet<_> = (0..data.root().leaves()).map(|leaf| data.commitment(leaf).unwrap()).collect();
         assert_eq!(leaves.len() as u64, data.root().leaves(), "equal sequences have different leaves");
         let data = TrainingData::Dataset(Box::new(data));
@@ -419,7 +420,7 @@ fn small_private_data_sets_are_trained_on() {
         let first = State::init(&spec.config, 3);
         assert_eq!(opening.opens(&PARAMS, &spec.config, (&first, &after)), Ok(false));
         // On a corpus there is no private run, and without keys of its circuits none.
-        let plain = TrainingData::Corpus(corpus.to_vec());
+        let plain = TrainingData::Corpus(corpus);
         let refused = ProvenRun::begin(of, State::init(&spec.config, 3), &plain, options).map(drop);
         assert!(matches!(refused, Err(ProveError::Run(RunError::PrivateCorpus))));
     }
@@ -577,7 +578,7 @@ fn private_runs_share_nothing_and_confirm_nothing() {
         let committed = layouts.commit_state(&PARAMS, state).unwrap();
         canonical.extend(committed.points().unwrap().iter().map(GroupEncoding::to_bytes));
     }
-    let public = Dataset::new(&PARAMS, KEYS.0.config.context, CORPUS).unwrap();
+    let public = Dataset::new(&PARAMS, KEYS.0.config.context, CORPUS.tokens()).unwrap();
     canonical.extend((0..public.root().leaves()).map(|leaf| public.commitment(leaf).unwrap()));
     assert!(canonical.len() > 20 && a.is_disjoint(&canonical) && b.is_disjoint(&canonical));
     // No commitment of one proof occurs in another one.

@@ -7,7 +7,7 @@ use backend::curve::{DEFAULT_K, Params};
 use backend::parameters;
 use circuits::model::{Optimizer, Schedule, Spec, State};
 use circuits::statements::dataset::{Dataset, DatasetError, DatasetRoot, MerkleProof};
-use circuits::statements::{AssignError, Bundle, GenesisProof, Leaf, RunData, RunError, TrainingData};
+use circuits::statements::{AssignError, Bundle, Corpus, GenesisProof, Leaf, RunData, RunError, TrainingData};
 use common::small;
 use prover::step::StepOf;
 use prover::{ProveError, ProvenRun, RunOptions, StepKeys, StepProver};
@@ -30,11 +30,12 @@ static KEYS: LazyLock<(Spec, StepKeys, StepVerifier)> = LazyLock::new(|| {
     (spec, keys, verifier)
 });
 
-const CORPUS: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
+const TEXT: &[u8] = &[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1];
+static CORPUS: LazyLock<Corpus> = LazyLock::new(|| Corpus::of_bytes(TEXT));
 
 /// A step of one sequence, so many instances in a proof.
 fn proven(instances_per_proof: u32) -> Proven {
-    proven_on(&TrainingData::Corpus(CORPUS.to_vec()), instances_per_proof, 1)
+    proven_on(&TrainingData::Corpus(CORPUS.clone()), instances_per_proof, 1)
 }
 
 /// A step of so many sequences in each of so many contributions.
@@ -58,7 +59,7 @@ fn proven_on(data: &TrainingData, instances_per_proof: u32, sequences: u32) -> P
 }
 
 fn verify(p: &Proven) -> Result<verifier::VerifiedRun, RunRefused> {
-    let begun = RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(CORPUS))?.genesis_proof(&p.genesis)?;
+    let begun = RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(&CORPUS))?.genesis_proof(&p.genesis)?;
     p.bundles.iter().try_fold(begun, RunVerifier::step)?.finish()
 }
 
@@ -115,7 +116,7 @@ fn the_number_of_instances_in_a_proof_is_part_of_the_statement() {
 #[test]
 fn a_run_on_a_data_set_shows_its_batches() {
     let context = KEYS.0.config.context;
-    let data = Dataset::new(&PARAMS, context, CORPUS).unwrap();
+    let data = Dataset::new(&PARAMS, context, CORPUS.tokens()).unwrap();
     let root = data.root();
     let honest = proven_on(&TrainingData::Dataset(Box::new(data.clone())), 8, 2);
     assert_eq!((honest.run.data, honest.bundles[0].leaves.len()), (RunData::Dataset(root), 4));
@@ -129,8 +130,8 @@ fn a_run_on_a_data_set_shows_its_batches() {
     assert!(!alone(&honest).unwrap().corpus);
     assert!(verify(&honest).unwrap().corpus);
     // Another corpus is another data set; bytes at the end, which fill no sequence, belong to neither.
-    let mut other = CORPUS.to_vec();
-    let with = |corpus: &[u8]| RunVerifier::new(&PARAMS, &KEYS.2, &honest.run, Some(corpus)).map(drop);
+    let mut other = TEXT.to_vec();
+    let with = |text: &[u8]| RunVerifier::new(&PARAMS, &KEYS.2, &honest.run, Some(&Corpus::of_bytes(text))).map(drop);
     other.extend([3, 3, 3]);
     with(&other).unwrap();
     other[2] ^= 1;
@@ -180,13 +181,14 @@ fn a_run_on_a_data_set_shows_its_batches() {
     assert!(matches!(claimed(forged), StepError::Leaf { contribution: 0, sequence: 0, .. }));
     let fewer = RunData::Dataset(DatasetRoot::new(*root.hash(), 1).unwrap());
     assert!(matches!(claimed(fewer), StepError::Leaf { contribution: 0, sequence: 0, .. }));
-    let corpus = TrainingData::Corpus(CORPUS.to_vec());
+    let corpus = TrainingData::Corpus(CORPUS.clone());
     assert!(matches!(claimed(corpus.named()), StepError::Count { what: "leaves", expected: 0, found: 4 }));
 
     // The data that are at hand must be those that the run names.
     let config = &KEYS.0.config;
     assert_eq!(honest.run.assigned(config, &corpus, 0), Err(AssignError::Other));
-    let other = TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, &other).unwrap()));
+    let other =
+        TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, Corpus::of_bytes(&other).tokens()).unwrap()));
     assert_eq!(honest.run.assigned(config, &other, 0), Err(AssignError::Other));
     let same = honest.run.assigned(config, &TrainingData::Dataset(Box::new(data.clone())), 0).unwrap();
     let leaves: Vec<Leaf> = same.into_iter().flat_map(|batch| batch.leaves).collect();
@@ -197,11 +199,11 @@ fn a_run_on_a_data_set_shows_its_batches() {
 #[test]
 fn small_data_sets_are_trained_on() {
     let context = KEYS.0.config.context;
-    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]] {
-        let data = TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, corpus).unwrap()));
+    for corpus in [&[7; 13][..], &[1, 2, 3, 4, 5]].map(Corpus::of_bytes) {
+        let data = TrainingData::Dataset(Box::new(Dataset::new(&PARAMS, context, corpus.tokens()).unwrap()));
         let p = proven_on(&data, 8, 1);
         let begun =
-            RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(corpus)).unwrap().genesis_proof(&p.genesis).unwrap();
+            RunVerifier::new(&PARAMS, &KEYS.2, &p.run, Some(&corpus)).unwrap().genesis_proof(&p.genesis).unwrap();
         assert!(p.bundles.iter().try_fold(begun, RunVerifier::step).unwrap().finish().unwrap().corpus);
     }
 }

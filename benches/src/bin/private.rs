@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [of_public, of_private] = verifiers;
     let (of_public, of_private) = (of_public?, of_private?);
     let data = |secret: Option<LeafSecret>| -> Result<TrainingData, Box<dyn Error>> {
-        let dataset = Dataset::new_told(&params, spec.config.context, &corpus(), secret, &mut |_, _| {})?;
+        let dataset = Dataset::new_told(&params, spec.config.context, corpus().tokens(), secret, &mut |_, _| {})?;
         Ok(TrainingData::Dataset(Box::new(dataset)))
     };
     let (open, hidden) = (data(None)?, data(Some(LeafSecret::new([1; 32])))?);

@@ -10,7 +10,7 @@ use chain::header::{BlockId, ChainId, StateDigest};
 use chain::tensors::Complete;
 use chain::transaction::TransactionError;
 use chain::worker::Worker;
-use circuits::model::{Spec, State};
+use circuits::model::{Spec, State, Token};
 use circuits::statements::dataset::Dataset;
 use prover::step::{StepKeys, StepProver};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn train(tree: &mut Tree, worker: &Worker<'_>, on: &BlockId, (contributors, prod
 fn proven_blocks_move_the_chain_and_are_taken_back() {
     let (params, config) = (PARAMS.clone(), tiny());
     let (model, keys) = (Spec::new(config.clone()), StepVerifier::new(&params, &config).unwrap());
-    let corpus: Vec<u8> = (0..200u32).map(|i| (i * i % 7) as u8).collect();
+    let corpus: Vec<Token> = (0..200u32).map(|i| (i * i % 7) as Token).collect();
     let dataset = Dataset::new(&params, config.context, &corpus).unwrap();
     let state = State::init(&config, 1);
     let mut genesis = genesis(&config, &params, &state);

@@ -19,7 +19,7 @@ use chain::header::{
 use chain::ledger;
 use chain::rules::Rules;
 use chain::work::{CompactTarget, meets};
-use circuits::model::{Config, Optimizer, Schedule, Spec, State};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State, Token, tokens_of_bytes};
 use circuits::statements::codec::decode;
 use circuits::statements::dataset::Dataset;
 use circuits::statements::{GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
@@ -27,7 +27,7 @@ use std::sync::LazyLock;
 use verifier::StepVerifier;
 
 /// The corpus of the fixtures.
-pub const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
+pub const TEXT: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
 
 /// About 2^10 tries a block: instant, and still refused where nobody tried.
 pub const EASY: u32 = 0x1f40_0000;
@@ -51,10 +51,10 @@ pub fn nano_proof() -> GenesisProof {
 }
 
 /// `nano` and the corpus.
-pub static NANO: LazyLock<Setting> = LazyLock::new(|| Setting::new(Config::NANO, CORPUS));
+pub static NANO: LazyLock<Setting> = LazyLock::new(|| Setting::new(Config::NANO, &tokens_of_bytes(TEXT)));
 
 impl Setting {
-    pub fn new(config: Config, corpus: &[u8]) -> Self {
+    pub fn new(config: Config, corpus: &[Token]) -> Self {
         let dataset = Dataset::new(&PARAMS, config.context, corpus).unwrap();
         let keys = StepVerifier::new(&PARAMS, &config).unwrap();
         Setting { model: Spec::new(config), dataset, keys }

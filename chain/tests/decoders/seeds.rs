@@ -21,7 +21,7 @@ use chain::transaction::{Action, Location, TransactionId};
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::Work;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, MAX_LAYERS, State};
+use circuits::model::{Config, MAX_LAYERS, State, tokens_of_bytes};
 use circuits::statements::Bundle;
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::dataset::{Dataset, DatasetRoot, LeafSecret, RevealedLeaf};
@@ -185,7 +185,14 @@ fn good(target: &str) -> Files {
         }
         "revealed_leaf" => {
             let of = |secret| {
-                let data = Dataset::new_told(&TOY_PARAMS, 4, b"some words of a text", secret, &mut |_, _| {}).unwrap();
+                let data = Dataset::new_told(
+                    &TOY_PARAMS,
+                    4,
+                    &tokens_of_bytes(b"some words of a text"),
+                    secret,
+                    &mut |_, _| {},
+                )
+                .unwrap();
                 encode(&RevealedLeaf::of(&data, 2).unwrap()).unwrap()
             };
             vec![("private", of(Some(LeafSecret::new([1; 32])))), ("public", of(None))]
@@ -295,7 +302,7 @@ fn odd(target: &str) -> Files {
             ("bad-parent", encode(&GOLDEN.block(2)).unwrap()),
         ],
         "revealed_leaf" => {
-            let data = Dataset::new(&TOY_PARAMS, 4, b"some words of a text").unwrap();
+            let data = Dataset::new(&TOY_PARAMS, 4, &tokens_of_bytes(b"some words of a text")).unwrap();
             let alter = |alter: &dyn Fn(&mut RevealedLeaf)| {
                 let mut leaf = RevealedLeaf::of(&data, 2).unwrap();
                 alter(&mut leaf);

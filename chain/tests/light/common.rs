@@ -15,7 +15,7 @@ use chain::light::{Checkpoint, FileError, Keep, LightClient};
 use chain::rules::Rules;
 use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
-use circuits::model::{Config, Optimizer, Schedule, Spec, State};
+use circuits::model::{Config, Optimizer, Schedule, Spec, State, Token};
 use circuits::statements::dataset::Dataset;
 use circuits::statements::{GenesisProof, MAX_INSTANCES_PER_PROOF, codec};
 use prover::step::commit_state;
@@ -37,7 +37,7 @@ pub static MODEL: LazyLock<Spec> = LazyLock::new(|| Spec::new(config()));
 pub static KEYS: LazyLock<StepVerifier> = LazyLock::new(|| StepVerifier::new(&PARAMS, &MODEL.config).unwrap());
 pub static STATE: LazyLock<State> = LazyLock::new(|| State::init(&MODEL.config, 1));
 pub static DATASET: LazyLock<Dataset> = LazyLock::new(|| {
-    let corpus: Vec<u8> = (0..200u32).map(|i| (i * i / 3 % 8) as u8).collect();
+    let corpus: Vec<Token> = (0..200u32).map(|i| (i * i / 3 % 8) as Token).collect();
     Dataset::new(&PARAMS, MODEL.config.context, &corpus).unwrap()
 });
 static GENESIS: LazyLock<Genesis> = LazyLock::new(genesis);

@@ -15,7 +15,7 @@ use chain::genesis::ChainSpec;
 use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::{Proven, Worker};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Config, Gradients, Hyper, State, sequence_gradient};
+use circuits::model::{Config, Gradients, Hyper, State, Token, sequence_gradient};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::{self, LayerValues};
 use circuits::statements;
@@ -35,7 +35,7 @@ use std::sync::{Arc, LazyLock};
 use verifier::BatchError;
 
 /// Nine tokens: two sequences of four, and what follows each.
-const TOKENS: [u8; 9] = [1, 5, 2, 7, 3, 3, 0, 6, 4];
+const TOKENS: [Token; 9] = [1, 5, 2, 7, 3, 3, 0, 6, 4];
 
 /// A chain of one honest block of two contributions.
 pub struct Tiny {
@@ -155,7 +155,7 @@ impl Tiny {
         }
     }
 
-    pub fn tokens(&self, leaf: u64) -> &[u8] {
+    pub fn tokens(&self, leaf: u64) -> &[Token] {
         self.setting.dataset.tokens(leaf).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! The backward pass of one sequence, segment by segment: gradients of the *sum* of the losses.
 
-use super::{Biases, HeadForward, Layer, LayerForward, LayerWeights, Spec, head_forward};
+use super::{Biases, HeadForward, Layer, LayerForward, LayerWeights, Spec, Token, head_forward};
 use crate::{
     arithmetic::fixed::{Class, Saturations},
     arithmetic::tensor::{Tensor, Wide},
@@ -159,7 +159,7 @@ pub fn head_forward_backward(
     head: &Tensor,
     norm_f: &Tensor,
     x: &Tensor,
-    targets: &[u8],
+    targets: &[Token],
     saturations: &mut Saturations,
 ) -> HeadTrace {
     let HeadForward { norm, logits } = head_forward(spec, head, norm_f, x, saturations);
@@ -172,7 +172,7 @@ pub fn head_forward_backward(
 }
 
 /// `dE_emb`, frac 36, exact, `[V × d]`, of the gradient `dx0` at the bottom of the layers.
-pub fn embedding_backward(spec: &Spec, dx0: &Tensor, tokens: &[u8]) -> Wide {
+pub fn embedding_backward(spec: &Spec, dx0: &Tensor, tokens: &[Token]) -> Wide {
     let mut d_embed = Wide::zeros(spec.config.vocab, spec.config.hidden);
     embedding::backward(dx0, tokens, &mut d_embed);
     d_embed

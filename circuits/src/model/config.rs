@@ -5,8 +5,8 @@ use thiserror::Error;
 use super::rope_scaling::{RopeScaling, ScalingError};
 use crate::arithmetic::decimal::{Decimal, DecimalError};
 
-/// Largest vocabulary: bytes.
-pub const MAX_VOCAB: usize = 256;
+/// Largest vocabulary: a column of a circuit of 2^16 rows holds the logits of two positions, two of them in a row.
+pub const MAX_VOCAB: usize = 65_520;
 /// Most features of the queries of a position, those of all heads.
 pub const MAX_FEATURES: usize = 1024;
 /// Longest context.
@@ -21,10 +21,10 @@ pub const MAX_LAYERS: usize = 64;
 /// (`model::file`).
 pub const MAX_PARAMETERS: usize = 1 << 24;
 
-/// Most cells of a layer's circuit, by an estimate: making its keys takes a few gigabytes.
+/// Most cells of a layer's circuit, and of the head's, by an estimate: making its keys takes a few gigabytes.
 pub const MAX_CELLS: usize = 1 << 25;
 
-/// Cells of a layer's circuit, by the same estimate, from which on the circuits have twice as many rows.
+/// Cells of either circuit, by the same estimate, from which on the circuits have twice as many rows.
 #[cfg(feature = "proofs")]
 const TALL_CELLS: usize = 1 << 23;
 
@@ -124,9 +124,11 @@ pub enum ConfigError {
         /// Number of parameters.
         parameters: usize,
     },
-    /// A layer's circuit would need too much memory.
-    #[error("`{key}` is {value}: a layer's circuit would have {cells} cells; it must have at most {MAX_CELLS}")]
+    /// A circuit would need too much memory.
+    #[error("`{key}` is {value}: the circuit of {circuit} would have {cells} cells; it must have at most {MAX_CELLS}")]
     Cells {
+        /// Which circuit.
+        circuit: &'static str,
         /// The key that adds most.
         key: &'static str,
         /// Its value.
@@ -146,6 +148,20 @@ pub enum ConfigError {
     /// No such preset.
     #[error("`{0}` is not a preset; the presets are nano, micro and mini")]
     Preset(String),
+}
+
+/// Part of a circuit's cells.
+struct Part {
+    /// The key of the configuration that they grow with.
+    key: &'static str,
+    /// Its value.
+    value: usize,
+    /// How many.
+    cells: usize,
+}
+
+fn total(parts: &[Part]) -> usize {
+    parts.iter().map(|part| part.cells).sum()
 }
 
 /// The shape of a model. Checked by every constructor; [`Config::check`] checks it again.
@@ -329,35 +345,48 @@ impl Config {
         Ok(())
     }
 
-    /// Log2 of the rows of the model's circuits: one more where a layer fills taller columns as well (of `mini` 2 % more
-    /// cells and half the points, of `micro` 15 % more cells).
+    /// Log2 of the rows of the model's circuits: one more where a layer or the head fills taller columns as well (of `mini` 2 %
+    /// more cells and half the points, of `micro` 15 % more cells), and as many as two rows of logits need.
     #[cfg(feature = "proofs")]
     pub fn k(&self) -> u32 {
-        let cells: usize = self.layer_cells().iter().map(|(_, _, cells)| cells).sum();
-        backend::curve::DEFAULT_K + u32::from(cells >= TALL_CELLS)
+        let tall = self.circuit_cells().iter().any(|(_, parts)| total(parts) >= TALL_CELLS);
+        let least = backend::curve::DEFAULT_K + u32::from(tall);
+        let logits = 2 * self.vocab / plonkish::LANES;
+        least.max((logits + plonkish::RESERVED_ROWS).next_power_of_two().ilog2())
     }
 
     /// Limits what a run from anywhere can make a verifier allocate.
     fn check_cells(&self) -> Result<(), ConfigError> {
-        let parts = self.layer_cells();
-        let cells = parts.iter().map(|(_, _, cells)| cells).sum();
-        match parts.into_iter().max_by_key(|&(_, _, cells)| cells) {
-            Some((key, value, _)) if cells > MAX_CELLS => Err(ConfigError::Cells { key, value, cells }),
-            _ => Ok(()),
+        for (circuit, parts) in self.circuit_cells() {
+            let cells = total(&parts);
+            match parts.into_iter().max_by_key(|part| part.cells) {
+                Some(Part { key, value, .. }) if cells > MAX_CELLS => {
+                    return Err(ConfigError::Cells { circuit, key, value, cells });
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
-    /// An estimate of the cells of a layer's circuit, by the key that they grow with and its value. The factors fit the
-    /// circuits of random shapes.
-    fn layer_cells(&self) -> [(&'static str, usize, usize); 3] {
-        let (d, f, t) = (self.hidden, self.mlp, self.context);
+    /// An estimate of the cells of the circuits of a layer and of the head. The factors fit the circuits of random shapes.
+    fn circuit_cells(&self) -> [(&'static str, [Part; 3]); 2] {
+        let (d, f, t, v) = (self.hidden, self.mlp, self.context, self.vocab);
         // Where every head has its own keys and the heads share the hidden size, `wide` is 4·d.
         let wide = 2 * self.features() + 2 * self.kv_features();
-        [
-            ("hidden_size", d, 6 * d * wide),
-            ("intermediate_size", f, 18 * d * f),
-            ("max_position_embeddings", t, t * (120 * d + 30 * wide + 210 * f) + 64 * self.heads * t * t),
-        ]
+        let part = |key, value, cells| Part { key, value, cells };
+        let layer = [
+            part("hidden_size", d, 6 * d * wide),
+            part("intermediate_size", f, 18 * d * f),
+            part("max_position_embeddings", t, t * (120 * d + 30 * wide + 210 * f) + 64 * self.heads * t * t),
+        ];
+        let embeddings = if self.tied { 1 } else { 2 };
+        let head = [
+            part("hidden_size", d, 4 * d * v * embeddings),
+            part("vocab_size", v, 72 * t * v),
+            part("max_position_embeddings", t, 32 * d * t),
+        ];
+        [("a layer", layer), ("the head", head)]
     }
 
     /// Blake2b of the fields in canonical form.

@@ -1,23 +1,23 @@
-//! Batches from a corpus of bytes.
+//! Batches from a corpus of tokens.
 
-use super::Config;
+use super::{Config, Token};
 use thiserror::Error;
 
 /// A corpus that no model of the configuration can be trained on.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DataError {
-    /// A byte that is no token.
-    #[error("byte {byte} at offset {offset} is not below the vocabulary of {vocab}")]
+    /// A token that is not in the vocabulary.
+    #[error("token {token} at offset {offset} is not below the vocabulary of {vocab}")]
     Token {
         /// Its place, from 0.
         offset: usize,
-        /// The byte.
-        byte: u8,
+        /// The token.
+        token: Token,
         /// V.
         vocab: usize,
     },
-    /// Fewer than T + 1 bytes.
-    #[error("the corpus has {found} bytes; a sequence needs {needed}")]
+    /// Fewer than T + 1 tokens.
+    #[error("the corpus has {found} tokens; a sequence needs {needed}")]
     Short {
         /// T + 1.
         needed: usize,
@@ -26,15 +26,15 @@ pub enum DataError {
     },
 }
 
-/// Requires a corpus that every batch of every step can be drawn from: long enough, and of tokens alone.
-pub fn check_corpus(corpus: &[u8], config: &Config) -> Result<(), DataError> {
+/// Requires a corpus that every batch of every step can be drawn from: long enough, and of the vocabulary alone.
+pub fn check_corpus(corpus: &[Token], config: &Config) -> Result<(), DataError> {
     let (needed, found) = (config.context + 1, corpus.len());
     if found < needed {
         return Err(DataError::Short { needed, found });
     }
     let vocab = config.vocab;
-    match corpus.iter().enumerate().find(|&(_, &byte)| usize::from(byte) >= vocab) {
-        Some((offset, &byte)) => Err(DataError::Token { offset, byte, vocab }),
+    match corpus.iter().enumerate().find(|&(_, &token)| usize::from(token) >= vocab) {
+        Some((offset, &token)) => Err(DataError::Token { offset, token, vocab }),
         None => Ok(()),
     }
 }
@@ -64,8 +64,8 @@ impl Draw {
     }
 }
 
-/// `batch` sequences of `context + 1` bytes.
-pub fn draw_batch(corpus: &[u8], context: usize, batch: usize, draw: Draw) -> Result<Vec<Vec<u8>>, DataError> {
+/// `batch` sequences of `context + 1` tokens.
+pub fn draw_batch(corpus: &[Token], context: usize, batch: usize, draw: Draw) -> Result<Vec<Vec<Token>>, DataError> {
     let needed = context + 1;
     if corpus.len() < needed {
         return Err(DataError::Short { needed, found: corpus.len() });
@@ -86,23 +86,23 @@ mod tests {
 
     #[test]
     fn batches_are_deterministic_and_inside() {
-        let corpus: Vec<u8> = (0..=255).collect();
+        let corpus: Vec<Token> = (0..=255).collect();
         let batch = draw_batch(&corpus, 16, 64, DRAW).unwrap();
         assert_eq!(batch, draw_batch(&corpus, 16, 64, DRAW).unwrap());
         assert_ne!(batch, draw_batch(&corpus, 16, 64, Draw { step: 3, ..DRAW }).unwrap());
         assert!(batch.iter().all(|s| s.len() == 17 && s.windows(2).all(|w| w[1] == w[0] + 1)));
     }
 
-    /// 7.10: wherever the byte is.
+    /// 7.10: wherever the token is.
     #[test]
-    fn a_byte_that_is_no_token_is_found_before_any_batch_is_drawn() {
+    fn a_token_beyond_the_vocabulary_is_found_before_any_batch_is_drawn() {
         let mut config = Config::NANO;
         config.vocab = 128;
         let mut corpus = vec![127; 5000];
         assert_eq!(check_corpus(&corpus, &config), Ok(()));
         for offset in [0, 2345, 4999] {
             corpus[offset] = 128;
-            assert_eq!(check_corpus(&corpus, &config), Err(DataError::Token { offset, byte: 128, vocab: 128 }));
+            assert_eq!(check_corpus(&corpus, &config), Err(DataError::Token { offset, token: 128, vocab: 128 }));
             corpus[offset] = 0;
         }
         assert_eq!(check_corpus(&[7; 16], &config), Err(DataError::Short { needed: 17, found: 16 }));

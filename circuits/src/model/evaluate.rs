@@ -1,15 +1,15 @@
 //! The forward pass alone: what a model says of a text, and what the text costs it.
 
 use super::{
-    Config, DataError, SequenceError, Spec, Weights, check_corpus, check_sequence, embed, head_forward, layer_forward,
-    sequence::check_tokens,
+    Config, DataError, SequenceError, Spec, Token, Weights, check_corpus, check_sequence, embed, head_forward,
+    layer_forward, sequence::check_tokens,
 };
 use crate::arithmetic::fixed::Saturations;
 use crate::arithmetic::tensor::{Tensor, Wide};
 use crate::ops::cross_entropy;
 
 /// The residual stream above the last layer, `[tokens × d]`. There are 1 to T tokens, all of them in the vocabulary.
-pub(super) fn stream(spec: &Spec, params: &Weights, tokens: &[u8], saturations: &mut Saturations) -> Tensor {
+pub(super) fn stream(spec: &Spec, params: &Weights, tokens: &[Token], saturations: &mut Saturations) -> Tensor {
     params
         .layers
         .iter()
@@ -20,7 +20,7 @@ pub(super) fn stream(spec: &Spec, params: &Weights, tokens: &[u8], saturations: 
 ///
 /// # Errors
 /// If there are other numbers of tokens, or tokens that the vocabulary does not have.
-pub fn logits(spec: &Spec, params: &Weights, tokens: &[u8]) -> Result<Wide, SequenceError> {
+pub fn logits(spec: &Spec, params: &Weights, tokens: &[Token]) -> Result<Wide, SequenceError> {
     let context = spec.config.context;
     if tokens.is_empty() || tokens.len() > context {
         return Err(SequenceError::Length { expected: context, found: tokens.len() });
@@ -57,7 +57,7 @@ impl Evaluated {
 ///
 /// # Errors
 /// If it is no sequence of the model.
-pub fn sequence_loss(spec: &Spec, params: &Weights, sequence: &[u8]) -> Result<Evaluated, SequenceError> {
+pub fn sequence_loss(spec: &Spec, params: &Weights, sequence: &[Token]) -> Result<Evaluated, SequenceError> {
     let context = spec.config.context;
     check_sequence(&spec.config, sequence)?;
     let mut saturations = Saturations::default();
@@ -67,11 +67,11 @@ pub fn sequence_loss(spec: &Spec, params: &Weights, sequence: &[u8]) -> Result<E
     Ok(Evaluated { loss: loss.total, predictions: context as u64, saturations })
 }
 
-/// Windows of a text: window i is the T + 1 bytes from i·T on, as the sequences of a data set are. Each byte but the first is
+/// Windows of a text: window i is the T + 1 tokens from i·T on, as the sequences of a data set are. Each token but the first is
 /// predicted once, up to the last window's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Windows<'a> {
-    text: &'a [u8],
+    text: &'a [Token],
     context: usize,
     /// How many of all are looked at.
     chosen: usize,
@@ -81,8 +81,8 @@ impl<'a> Windows<'a> {
     /// All of a text, or so many of them.
     ///
     /// # Errors
-    /// If the text has no window, or bytes that are no tokens.
-    pub fn new(config: &Config, text: &'a [u8], at_most: Option<usize>) -> Result<Self, DataError> {
+    /// If the text has no window, or tokens beyond the vocabulary.
+    pub fn new(config: &Config, text: &'a [Token], at_most: Option<usize>) -> Result<Self, DataError> {
         check_corpus(text, config)?;
         let all = (text.len() - 1) / config.context;
         Ok(Windows { text, context: config.context, chosen: at_most.map_or(all, |most| most.min(all)) })
@@ -104,7 +104,7 @@ impl<'a> Windows<'a> {
     }
 
     /// Window `index` of those that are looked at, T + 1 tokens; they stand evenly apart, the first of all among them.
-    pub fn window(&self, index: usize) -> &'a [u8] {
+    pub fn window(&self, index: usize) -> &'a [Token] {
         let number = (index as u128 * self.all() as u128 / self.chosen.max(1) as u128) as usize;
         let start = number * self.context;
         &self.text[start..=start + self.context]
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use crate::model::{State, sequence_gradient};
 
-    fn text(config: &Config, length: usize) -> Vec<u8> {
-        (0..length).map(|i| ((i * 37 + i * i) % config.vocab) as u8).collect()
+    fn text(config: &Config, length: usize) -> Vec<Token> {
+        (0..length).map(|i| ((i * 37 + i * i) % config.vocab) as Token).collect()
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(Windows::new(&config, &text[..16], None), Err(DataError::Short { needed: 17, found: 16 }));
         let ascii = Config { vocab: 128, ..config };
         let bad = [&[0; 20][..], &[200]].concat();
-        let error = DataError::Token { offset: 20, byte: 200, vocab: 128 };
+        let error = DataError::Token { offset: 20, token: 200, vocab: 128 };
         assert_eq!(Windows::new(&ascii, &bad, None), Err(error));
     }
 

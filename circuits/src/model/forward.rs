@@ -1,6 +1,6 @@
 //! The forward pass of one sequence, segment by segment.
 
-use super::{Config, LayerWeights};
+use super::{Config, LayerWeights, Token};
 use crate::{
     arithmetic::fixed::{Class, Saturations},
     arithmetic::tensor::{Tensor, Wide},
@@ -80,7 +80,7 @@ pub struct LayerForward {
 }
 
 /// `x0`, `[T × d]`, frac 12. Every token is below V.
-pub fn embed(embed: &Tensor, tokens: &[u8]) -> Tensor {
+pub fn embed(embed: &Tensor, tokens: &[Token]) -> Tensor {
     embedding::forward(embed, tokens)
 }
 

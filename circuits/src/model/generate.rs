@@ -1,13 +1,13 @@
 //! Text from a model, token by token, with the forward pass that training proves.
 
 use super::{
-    Sampling, SamplingError, SequenceError, Spec, Weights, evaluate::stream, head_forward, sampling::Sampler,
+    Sampling, SamplingError, SequenceError, Spec, Token, Weights, evaluate::stream, head_forward, sampling::Sampler,
     sequence::check_tokens,
 };
 use crate::arithmetic::fixed::Saturations;
 
 /// What an empty prompt stands for: a new line; token 0 in a vocabulary that does not reach so far.
-pub const START: u8 = b'\n';
+pub const START: Token = b'\n' as Token;
 
 /// A prompt or setting that generates nothing.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -30,14 +30,19 @@ pub struct Generator<'a> {
     params: &'a Weights,
     sampler: Sampler,
     /// 1 to T tokens.
-    window: Vec<u8>,
+    window: Vec<Token>,
     /// Tokens generated.
     count: u64,
 }
 
 impl<'a> Generator<'a> {
     /// Begins after `prompt`; an empty one is [`START`]. `params` satisfy [`Weights::check`].
-    pub fn new(spec: &'a Spec, params: &'a Weights, prompt: &[u8], sampling: Sampling) -> Result<Self, GenerateError> {
+    pub fn new(
+        spec: &'a Spec,
+        params: &'a Weights,
+        prompt: &[Token],
+        sampling: Sampling,
+    ) -> Result<Self, GenerateError> {
         let (vocab, context) = (spec.config.vocab, spec.config.context);
         check_tokens(vocab, prompt)?;
         let sampler = Sampler::new(sampling)?;
@@ -59,9 +64,9 @@ impl<'a> Generator<'a> {
 }
 
 impl Iterator for Generator<'_> {
-    type Item = u8;
+    type Item = Token;
 
-    fn next(&mut self) -> Option<u8> {
+    fn next(&mut self) -> Option<Token> {
         let token = self.sampler.choose(&self.logits(), &self.spec.tables.head, self.count);
         self.count += 1;
         if self.window.len() == self.spec.config.context {
@@ -77,7 +82,9 @@ mod tests {
     use super::*;
     use crate::arithmetic::decimal::Decimal;
     use crate::model::Rates;
-    use crate::model::{Config, Draw, Gradients, RopeScaling, State, draw_batch, sequence_gradient};
+    use crate::model::{
+        Config, Draw, Gradients, RopeScaling, State, bytes_of_token, draw_batch, sequence_gradient, tokens_of_bytes,
+    };
     use crate::ops::sgd::Hyper;
     use std::sync::OnceLock;
 
@@ -95,9 +102,11 @@ mod tests {
             let (rates, predictions) = (Rates::constant(rate), (batch * context) as u64);
             let hyper = Hyper::new(rates, &"0.5".parse().unwrap(), &Decimal::ZERO, predictions).unwrap();
             let hyper = crate::model::Hyper::Sgd(hyper);
+            let corpus = tokens_of_bytes(CORPUS);
             for step in 0..240 {
                 let mut sum = Gradients::zeros(&spec.config);
-                for sequence in draw_batch(CORPUS, context, batch, Draw { seed: 1, step, contribution: 0 }).unwrap() {
+                let draw = Draw { seed: 1, step, contribution: 0 };
+                for sequence in draw_batch(&corpus, context, batch, draw).unwrap() {
                     sequence_gradient(&spec, &state.w, &sequence).unwrap().accumulate(&mut sum);
                 }
                 state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
@@ -108,7 +117,8 @@ mod tests {
 
     fn text(prompt: &[u8], sampling: Sampling, tokens: usize) -> Vec<u8> {
         let (spec, state) = trained();
-        Generator::new(spec, &state.w, prompt, sampling).unwrap().take(tokens).collect()
+        let tokens = Generator::new(spec, &state.w, &tokens_of_bytes(prompt), sampling).unwrap().take(tokens);
+        tokens.flat_map(bytes_of_token).collect()
     }
 
     fn top_k(k: usize, temperature: &str, seed: u64) -> Sampling {
@@ -116,13 +126,13 @@ mod tests {
     }
 
     /// The first of the largest.
-    fn argmax(logits: &[i128]) -> u8 {
+    fn argmax(logits: &[i128]) -> Token {
         let max = logits.iter().max().unwrap();
-        logits.iter().position(|x| x == max).unwrap() as u8
+        logits.iter().position(|x| x == max).unwrap() as Token
     }
 
     /// The logits of training at the last of `tokens`, padded to T + 1.
-    fn training_logits(spec: &Spec, state: &State, tokens: &[u8], padding: u8) -> Vec<i128> {
+    fn training_logits(spec: &Spec, state: &State, tokens: &[Token], padding: Token) -> Vec<i128> {
         let mut sequence = tokens.to_vec();
         sequence.resize(spec.config.context + 1, padding);
         let trace = sequence_gradient(spec, &state.w, &sequence).unwrap();
@@ -145,7 +155,7 @@ mod tests {
         }
         for (spec, state) in [(spec, state), (&untied, &other), (&grouped, &third)] {
             for length in 1..=spec.config.context {
-                let prompt = &CORPUS[100..100 + length];
+                let prompt = &tokens_of_bytes(&CORPUS[100..100 + length]);
                 let generator = Generator::new(spec, &state.w, prompt, Sampling::Greedy).unwrap();
                 for padding in [0, 255] {
                     assert_eq!(generator.logits(), training_logits(spec, state, prompt, padding), "{length}");
@@ -157,9 +167,10 @@ mod tests {
     #[test]
     fn greedy_text_is_the_argmax_of_training() {
         let (spec, state) = trained();
-        let mut all = b"Once ".to_vec();
+        let all = b"Once ".to_vec();
         let found = text(&all, Sampling::Greedy, 60);
-        for &token in &found {
+        let mut all = tokens_of_bytes(&all);
+        for token in tokens_of_bytes(&found) {
             let window = &all[all.len().saturating_sub(spec.config.context)..];
             assert_eq!(token, argmax(&training_logits(spec, state, window, 0)));
             all.push(token);
@@ -217,7 +228,7 @@ mod tests {
         config.vocab = 128;
         let spec = Spec::new(config);
         let w = Weights::zeros(&spec.config);
-        let error = |prompt: &[u8], sampling| Generator::new(&spec, &w, prompt, sampling).map(|_| ()).unwrap_err();
+        let error = |prompt: &[Token], sampling| Generator::new(&spec, &w, prompt, sampling).map(|_| ()).unwrap_err();
         let token = SequenceError::Token { token: 128, position: 2, vocab: 128 };
         assert_eq!(error(&[0, 127, 128], Sampling::Greedy), GenerateError::Prompt(token));
         assert_eq!(error(&[], top_k(0, "1", 0)), GenerateError::Sampling(SamplingError::None));

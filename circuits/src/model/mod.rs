@@ -14,6 +14,7 @@ pub(crate) mod rope_scaling;
 mod sampling;
 mod schedule;
 mod sequence;
+mod token;
 
 pub use backward::{HeadTrace, LayerBackward, embedding_backward, head_forward_backward, layer_backward};
 pub use config::{
@@ -32,3 +33,4 @@ pub use rope_scaling::{RopeScaling, ScalingError};
 pub use sampling::{MAX_TEMPERATURE, Sampling, SamplingError};
 pub use schedule::{MAX_RATE, Rates, Schedule, ScheduleError};
 pub use sequence::{LossError, SequenceError, SequenceTrace, check_sequence, public_loss, sequence_gradient};
+pub use token::{Token, bytes_of_token, tokens_of_bytes};

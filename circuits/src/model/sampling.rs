@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::Token;
 use crate::{arithmetic::decimal::Decimal, ops::tables::ExpTable};
 
 /// Largest temperature: beyond, all tokens of a vocabulary are as good as equally likely.
@@ -61,7 +62,7 @@ impl Sampler {
 
     /// The token chosen by `logits` (V of them, frac 24, below 2^56 in absolute value) as the `index`-th of its text;
     /// `exp` is the head's table.
-    pub fn choose(&self, logits: &[i128], exp: &ExpTable, index: u64) -> u8 {
+    pub fn choose(&self, logits: &[i128], exp: &ExpTable, index: u64) -> Token {
         let mut order: Vec<usize> = (0..logits.len()).collect();
         // Stable: the lowest of equals stays first.
         order.sort_by_key(|&token| std::cmp::Reverse(logits[token]));
@@ -71,13 +72,13 @@ impl Sampler {
             let t = exp.index(((max - logits[token]) << 24) / self.temperature);
             (exp.hi[t >> 9] * exp.lo[t & 511]) as u64
         };
-        // Below 2^35, and positive: the largest logit has the table's largest entries.
+        // Below 2^47, and positive: the largest logit has the table's largest entries.
         let sum = order.iter().map(|&token| weight(token)).sum();
         let mut place = self.draw(index, sum);
         for &token in &order {
             match place.checked_sub(weight(token)) {
                 Some(rest) => place = rest,
-                None => return token as u8,
+                None => return token as Token,
             }
         }
         0 // Out of reach: `place` is below the sum.
@@ -117,9 +118,9 @@ mod tests {
     }
 
     /// The first of the largest.
-    fn argmax(logits: &[i128]) -> u8 {
+    fn argmax(logits: &[i128]) -> Token {
         let max = logits.iter().max().unwrap();
-        logits.iter().position(|x| x == max).unwrap() as u8
+        logits.iter().position(|x| x == max).unwrap() as Token
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{
-    Config, Gradients, HeadTrace, LayerBackward, LayerForward, Spec, Weights, embed, embedding_backward,
+    Config, Gradients, HeadTrace, LayerBackward, LayerForward, Spec, Token, Weights, embed, embedding_backward,
     head_forward_backward, layer_backward, layer_forward,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub enum SequenceError {
     #[error("token {token} at position {position} is not below the vocabulary of {vocab}")]
     Token {
         /// The token.
-        token: u8,
+        token: Token,
         /// Its place.
         position: usize,
         /// V.
@@ -45,7 +45,7 @@ pub fn public_loss<L: Copy + ToString + TryInto<u64>>(loss: L) -> Result<u64, Lo
 }
 
 /// Whether every token is in the vocabulary.
-pub(super) fn check_tokens(vocab: usize, tokens: &[u8]) -> Result<(), SequenceError> {
+pub(super) fn check_tokens(vocab: usize, tokens: &[Token]) -> Result<(), SequenceError> {
     match tokens.iter().enumerate().find(|&(_, &t)| usize::from(t) >= vocab) {
         Some((position, &token)) => Err(SequenceError::Token { token, position, vocab }),
         None => Ok(()),
@@ -53,7 +53,7 @@ pub(super) fn check_tokens(vocab: usize, tokens: &[u8]) -> Result<(), SequenceEr
 }
 
 /// Whether a sequence has T + 1 tokens, all of them in the vocabulary.
-pub fn check_sequence(config: &Config, sequence: &[u8]) -> Result<(), SequenceError> {
+pub fn check_sequence(config: &Config, sequence: &[Token]) -> Result<(), SequenceError> {
     let expected = config.context + 1;
     if sequence.len() != expected {
         return Err(SequenceError::Length { expected, found: sequence.len() });
@@ -65,9 +65,9 @@ pub fn check_sequence(config: &Config, sequence: &[u8]) -> Result<(), SequenceEr
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceTrace {
     /// Inputs, T tokens.
-    pub tokens: Vec<u8>,
+    pub tokens: Vec<Token>,
     /// Targets: the inputs moved on by one.
-    pub targets: Vec<u8>,
+    pub targets: Vec<Token>,
     /// Embedded inputs, `[T × d]`.
     pub x0: Tensor,
     /// Forward, bottom to top.
@@ -112,7 +112,7 @@ impl SequenceTrace {
 }
 
 /// Forward and backward over `sequence`, T + 1 tokens. `params` satisfy [`Weights::check`].
-pub fn sequence_gradient(spec: &Spec, params: &Weights, sequence: &[u8]) -> Result<SequenceTrace, SequenceError> {
+pub fn sequence_gradient(spec: &Spec, params: &Weights, sequence: &[Token]) -> Result<SequenceTrace, SequenceError> {
     let config = &spec.config;
     check_sequence(config, sequence)?;
     let (tokens, targets) = (&sequence[..config.context], &sequence[1..]);
@@ -147,8 +147,8 @@ mod tests {
         model::{Config, State},
     };
 
-    fn sequence(config: &Config, seed: usize) -> Vec<u8> {
-        (0..=config.context).map(|i| ((i * 37 + seed * 101 + i * i) % config.vocab) as u8).collect()
+    fn sequence(config: &Config, seed: usize) -> Vec<Token> {
+        (0..=config.context).map(|i| ((i * 37 + seed * 101 + i * i) % config.vocab) as Token).collect()
     }
 
     #[test]

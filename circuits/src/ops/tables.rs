@@ -14,41 +14,55 @@ use crate::model::{Config, RopeScaling};
 
 /// Entries of `EXP_LO`.
 pub const EXP_LO_ROWS: usize = 512;
-/// Bits of the exponential's high factor.
-pub const EXP_HI_BITS: u32 = 18;
 /// `out_scale` of attention.
 pub const ATTENTION_SCALE: i64 = (1 << 12) - 1;
 /// `out_scale` of the head.
 pub const HEAD_SCALE: i64 = (1 << 24) - 1;
 
-/// The exponential of a softmax: `exp(−t / (2^12·√s)) ≈ hi[t >> 9] · lo[t & 511] / ((2^18 − 1)·(2^L − 1))`.
+/// Most elements of a row whose sum of exponentials stays below 2^35, and twice that within three limbs.
+const SHORT_ROW: usize = 256;
+
+/// The exponential of a softmax: `exp(−t / (2^12·√s)) ≈ hi[t >> 9] · lo[t & 511] / ((2^B − 1)·(2^L − 1))`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpTable {
     /// `EXP_LO`, 512 entries of L bits.
     pub lo: Vec<i64>,
-    /// `EXP_HI`, a power of two of entries of 18 bits; the last is 0.
+    /// `EXP_HI`, a power of two of entries of B bits; the last is 0.
     pub hi: Vec<i64>,
-    /// `L`: sums of `live` exponentials stay below 2^35.
+    /// `L`, 9 to 12.
     pub low_bits: u32,
+    /// `B`, 18 to 24.
+    pub high_bits: u32,
+    /// Sums of `live` exponentials stay below 2 to this: 35, or 47 in rows of more than 256 elements.
+    pub sum_bits: u32,
     /// The probability that stands for 1.
     pub out_scale: i64,
 }
 
 impl ExpTable {
-    /// `square` is s, the square of the temperature √s; `live` the most elements of a row (at least 1).
+    /// `square` is s, the square of the temperature √s; `live` the most elements of a row, 1 to 2^16.
     pub fn new(square: usize, live: usize, out_scale: i64) -> Self {
-        let low_bits = (17 - live.next_power_of_two().ilog2()).min(12);
+        let row_bits = live.next_power_of_two().ilog2();
+        let (sum_bits, high_bits, low_bits) = if live <= SHORT_ROW {
+            (35, 18, (17 - row_bits).min(12))
+        } else {
+            // One limb more. What falls below EXP_HI is missing from the sum, up to 2^-(B+1) for each of many elements: B
+            // goes first, up to the width of a probability, but for 9 bits of L.
+            let bits = 47 - row_bits;
+            let high_bits = (bits - 9).min(24);
+            (47, high_bits, (bits - high_bits).min(12))
+        };
         // 2^60 / √s.
         let inverse = ((1u128 << 120) / square as u128).isqrt() as i128;
         let lo =
             (0..EXP_LO_ROWS as i128).map(|i| round_scaled(exp_neg((i * inverse) >> 12), (1 << low_bits) - 1)).collect();
-        let entry = |i: usize| round_scaled(exp_neg((i as i128 * inverse) >> 3), (1 << EXP_HI_BITS) - 1);
+        let entry = |i: usize| round_scaled(exp_neg((i as i128 * inverse) >> 3), (1 << high_bits) - 1);
         let mut rows = 64;
         while entry(rows - 1) != 0 {
             rows *= 2;
         }
         let hi = (0..rows).map(entry).collect();
-        Self { lo, hi, low_bits, out_scale }
+        Self { lo, hi, low_bits, high_bits, sum_bits, out_scale }
     }
 
     /// `t` of a distance `D ≥ 0` (frac 24) to the maximum.
@@ -113,7 +127,7 @@ pub struct LogTable {
     pub ln0: Vec<i64>,
     /// `LN1[i] = LN0[i+1] − LN0[i]`, 1024 entries.
     pub ln1: Vec<i64>,
-    /// `LNPOW[b] = 2^24·(b·ln 2 − ln((2^18 − 1)·(2^L − 1)))`, 35 entries.
+    /// `LNPOW[b] = 2^24·(b·ln 2 − ln((2^B − 1)·(2^L − 1)))`, as many entries as a sum of the head has bits.
     pub lnpow: Vec<i64>,
 }
 
@@ -122,9 +136,19 @@ impl LogTable {
     fn new(exp: &ExpTable) -> Self {
         let all: Vec<i64> = (0..=1024).map(|i| round_scaled(ln_ratio(1024 + i, 1024), 1 << 24)).collect();
         let unit = ln((exp.hi[0] * exp.lo[0]) as u64);
-        let lnpow = (0..35).map(|b| round_scaled(b * ln2() - unit, 1 << 24)).collect();
+        let lnpow = (0..i128::from(exp.sum_bits)).map(|b| round_scaled(b * ln2() - unit, 1 << 24)).collect();
         let ln1 = all.windows(2).map(|w| w[1] - w[0]).collect();
         Self { ln0: all[..1024].to_vec(), ln1, lnpow }
+    }
+
+    /// To what a sum is shifted up, its highest bit: 34, or 46.
+    pub fn top(&self) -> u32 {
+        self.lnpow.len() as u32 - 1
+    }
+
+    /// Bits of a mantissa below its upper 10, whole limbs.
+    pub fn fraction_bits(&self) -> u32 {
+        self.top() - 10
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
     arithmetic::gadgets::{Get, PortLayout, Slab, project},
     arithmetic::tensor::{Tensor, Wide},
     model::{
-        Config, HeadTrace, SequenceTrace, Spec, Weights, check_sequence, embed as embed_tokens, embedding_backward,
-        head_forward_backward, tensors,
+        Config, HeadTrace, SequenceTrace, Spec, Token, Weights, check_sequence, embed as embed_tokens,
+        embedding_backward, head_forward_backward, tensors,
     },
     ops::{
         cross_entropy::circuit as cross_entropy,
@@ -52,7 +52,7 @@ pub fn weight_layout(config: &Config, k: u32) -> PortLayout {
 }
 
 /// The column of the batch port for a sequence.
-pub fn batch_column(sequence: &[u8]) -> Vec<i128> {
+pub fn batch_column(sequence: &[Token]) -> Vec<i128> {
     sequence.iter().map(|&t| i128::from(t)).collect()
 }
 
@@ -62,7 +62,7 @@ pub struct HeadInput {
     /// Weights of the head.
     pub weights: HeadWeights,
     /// T + 1 tokens.
-    pub sequence: Vec<u8>,
+    pub sequence: Vec<Token>,
     /// Residual stream above the last layer and gradient below the first.
     pub entering: Entering,
 }
@@ -104,9 +104,9 @@ pub struct HeadValues {
     /// Weights.
     pub weights: HeadWeights,
     /// Inputs, T tokens.
-    pub tokens: Vec<u8>,
+    pub tokens: Vec<Token>,
     /// Targets: the inputs moved on by one.
-    pub targets: Vec<u8>,
+    pub targets: Vec<Token>,
     /// Embedded inputs.
     pub x0: Tensor,
     /// Gradient below the first layer.
@@ -191,7 +191,7 @@ pub fn circuit(spec: &Spec, k: u32, privacy: Privacy) -> Circuit<HeadValues> {
         }
     });
     let token_cell = |b: &Builder<_>, t: usize| b.cell(batch, tokens, t);
-    let one_hot = |b: &mut Builder<_>, op: &str, index: Get<_, Vec<u8>>, first: usize| {
+    let one_hot = |b: &mut Builder<_>, op: &str, index: Get<_, Vec<Token>>, first: usize| {
         let slab = Slab::new(b, op, context, vocab);
         let cells: Vec<_> = (0..context).map(|t| token_cell(b, first + t)).collect();
         embedding::one_hot(b, &slab, index, |t| cells[t])

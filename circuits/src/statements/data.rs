@@ -2,7 +2,7 @@
 
 use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
 use super::run::{Run, corpus_digest};
-use crate::model::{Config, DataError, Draw, draw_batch};
+use crate::model::{Config, DataError, Draw, Token, draw_batch, tokens_of_bytes};
 use backend::curve::F;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 /// The data that a run names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunData {
-    /// Digest of a corpus: sequences are any T + 1 of its bytes in a row. Whoever has the corpus can tell whether a batch is
+    /// Digest of a corpus, of its bytes: sequences are any T + 1 of its tokens in a row. Whoever has the corpus can tell whether a batch is
     /// the one that the seed assigns; nobody else.
     Corpus([u8; 32]),
     /// A data set: sequences are its leaves. Bundles show that each batch is the one that the seed assigns.
@@ -27,11 +27,35 @@ impl RunData {
     }
 }
 
-/// The same, at hand.
+/// A corpus: the tokens of a text, which is named by the digest of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corpus {
+    digest: [u8; 32],
+    tokens: Vec<Token>,
+}
+
+impl Corpus {
+    /// Of a text whose bytes are the tokens.
+    pub fn of_bytes(text: &[u8]) -> Self {
+        Self { digest: corpus_digest(text), tokens: tokens_of_bytes(text) }
+    }
+
+    /// Digest of the text.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Its tokens.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+}
+
+/// The data of a run, at hand.
 #[derive(Clone)]
 pub enum TrainingData {
     /// A corpus.
-    Corpus(Vec<u8>),
+    Corpus(Corpus),
     /// A data set.
     Dataset(Box<Dataset>),
 }
@@ -40,7 +64,7 @@ impl TrainingData {
     /// What a run on these data names.
     pub fn named(&self) -> RunData {
         match self {
-            TrainingData::Corpus(corpus) => RunData::Corpus(corpus_digest(corpus)),
+            TrainingData::Corpus(corpus) => RunData::Corpus(corpus.digest()),
             TrainingData::Dataset(dataset) => RunData::Dataset(dataset.root()),
         }
     }
@@ -50,7 +74,7 @@ impl TrainingData {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Assigned {
     /// Each of T + 1 tokens.
-    pub sequences: Vec<Vec<u8>>,
+    pub sequences: Vec<Vec<Token>>,
     /// Their leaves, where the run is on a data set.
     pub leaves: Vec<Leaf>,
     /// The leaves' blinds: secrets, where the data set is private.
@@ -65,14 +89,14 @@ impl fmt::Debug for Assigned {
 }
 
 /// Of a corpus.
-impl From<Vec<Vec<u8>>> for Assigned {
-    fn from(sequences: Vec<Vec<u8>>) -> Self {
+impl From<Vec<Vec<Token>>> for Assigned {
+    fn from(sequences: Vec<Vec<Token>>) -> Self {
         Assigned { sequences, leaves: vec![], blinds: vec![] }
     }
 }
 
-impl AsRef<[Vec<u8>]> for Assigned {
-    fn as_ref(&self) -> &[Vec<u8>] {
+impl AsRef<[Vec<Token>]> for Assigned {
+    fn as_ref(&self) -> &[Vec<Token>] {
         &self.sequences
     }
 }
@@ -102,8 +126,8 @@ impl Run {
     ///
     /// # Errors
     /// If the corpus is too short.
-    pub fn batches(&self, config: &Config, corpus: &[u8], step: u64) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
-        self.draws(step).map(|draw| draw_batch(corpus, config.context, self.batch as usize, draw)).collect()
+    pub fn batches(&self, config: &Config, corpus: &Corpus, step: u64) -> Result<Vec<Vec<Vec<Token>>>, DataError> {
+        self.draws(step).map(|draw| draw_batch(corpus.tokens(), config.context, self.batch as usize, draw)).collect()
     }
 
     /// The same of a data set: the numbers of leaves.
@@ -122,7 +146,7 @@ impl Run {
                 if dataset.root() == *root && dataset.context() == config.context =>
             {
                 let batch = |leaves: Vec<u64>| {
-                    let sequences = leaves.iter().map(|&leaf| dataset.tokens(leaf).map(<[u8]>::to_vec));
+                    let sequences = leaves.iter().map(|&leaf| dataset.tokens(leaf).map(<[Token]>::to_vec));
                     let sequences = sequences.collect::<Result<_, _>>()?;
                     let blinds = leaves.iter().map(|&leaf| dataset.blind(leaf)).collect::<Result<_, _>>()?;
                     let leaves = leaves.iter().map(|&leaf| dataset.leaf(leaf)).collect::<Result<_, _>>()?;

@@ -38,7 +38,7 @@ pub use bundle::{
     Bundle, Contribution, DisclosedLoss, GenesisProof, MAX_INSTANCES_PER_PROOF, PrivateStep, check_instances,
 };
 #[cfg(feature = "proofs")]
-pub use data::{AssignError, Assigned, RunData, TrainingData};
+pub use data::{AssignError, Assigned, Corpus, RunData, TrainingData};
 #[cfg(feature = "proofs")]
 pub use dataset::Leaf;
 #[cfg(feature = "proofs")]

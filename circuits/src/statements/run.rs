@@ -15,7 +15,7 @@ pub const MAX_PREDICTIONS: u64 = (1 << 24) - 1;
 /// Most steps that the optimizer has taken to a first state.
 pub const MAX_TAKEN: u64 = 1 << 40;
 
-/// Digest of a corpus.
+/// Digest of a corpus: of the bytes of its text.
 pub fn corpus_digest(corpus: &[u8]) -> [u8; 32] {
     codec::digest(b"gradcoin-corpus", corpus)
 }

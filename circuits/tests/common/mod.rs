@@ -6,8 +6,8 @@ use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::Tensor,
     model::{
-        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Weights, head_forward_backward,
-        layer_backward, layer_forward, sequence_gradient, tensors,
+        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Token, Weights,
+        head_forward_backward, layer_backward, layer_forward, sequence_gradient, tensors,
     },
     ops::adamw,
     ops::sgd::{Element, Hyper, dividend},
@@ -105,6 +105,13 @@ pub fn small(hidden: usize, heads: usize) -> Config {
     config
 }
 
+/// The same with a vocabulary of as few tokens as take another limb for the sum of the exponentials.
+pub fn wide() -> Config {
+    let mut config = small(8, 2);
+    config.vocab = 260;
+    config
+}
+
 /// The same with two heads of queries to each of two of keys and values, wider together than the hidden size.
 pub fn grouped() -> Config {
     let mut config = small(8, 4);
@@ -180,7 +187,7 @@ pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec
     let mut state = State::init(&spec.config, 7);
     set_weights(&spec.config, &mut state, values);
     let (context, hidden, vocab) = (spec.config.context, spec.config.hidden, spec.config.vocab);
-    let sequence: Vec<u8> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
+    let sequence: Vec<Token> = (0..=context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let mut trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     let mut none = Saturations::default();
     if matches!(values, Values::Extreme | Values::Flat) {
@@ -292,7 +299,9 @@ pub fn traced(config: Config) -> (Spec, State, SequenceTrace) {
     let spec = Spec::new(config);
     let mut state = State::init(&spec.config, 11);
     set_weights(&spec.config, &mut state, Values::Usual);
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| (i * i * 31 + 7 * i + 13) as u8).collect();
+    let vocab = spec.config.vocab;
+    let sequence: Vec<Token> =
+        (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
     (spec, state, trace)
 }

@@ -3,7 +3,7 @@
 use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::{Matrix, Tensor},
-    model::{Config, RopeScaling, Schedule},
+    model::{Config, RopeScaling, Schedule, Token},
     ops::{
         adamw::{self, Betas},
         attention, cross_entropy, embedding, linear, rmsnorm, rope,
@@ -64,8 +64,8 @@ impl Case {
         Tensor::new(rows, cols, data).unwrap()
     }
 
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        self.input(name, 0).2.into_iter().map(|x| u8::try_from(x).unwrap()).collect()
+    fn tokens(&self, name: &str) -> Vec<Token> {
+        self.input(name, 0).2.into_iter().map(|x| Token::try_from(x).unwrap()).collect()
     }
 
     fn parameter(&self, name: &str) -> &Value {
@@ -206,7 +206,7 @@ impl Case {
     /// `EXP_HI`, of which the largest has 2^15. The chord of the logarithm is off by less than 2^-22.
     fn cross_entropy(&mut self) {
         let logits = self.tensor("logits", 24).widen();
-        let targets = self.bytes("targets");
+        let targets = self.tokens("targets");
         let mut config = Config::NANO;
         config.vocab = logits.cols;
         let tables = Tables::new(&config);
@@ -221,7 +221,7 @@ impl Case {
 
     fn embedding(&mut self) {
         let (table, dx) = (self.tensor("table", 12), self.tensor("dx", 24));
-        let tokens = self.bytes("tokens");
+        let tokens = self.tokens("tokens");
         self.check("x", &embedding::forward(&table, &tokens).data, exact(12));
         let mut sum = Matrix::zeros(table.rows, table.cols);
         embedding::backward(&dx, &tokens, &mut sum);

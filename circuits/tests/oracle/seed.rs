@@ -2,7 +2,7 @@
 
 use circuits::{
     arithmetic::tensor::Tensor,
-    model::{Config, TensorKind, Weights},
+    model::{Config, TensorKind, Token, Weights},
 };
 
 /// The stream `stream(seed, name)`.
@@ -56,7 +56,9 @@ pub fn offsets(config: &Config, corpus: &[u8], seed: u64, count: usize) -> Vec<u
     (0..count).map(|_| (stream.word() % places) as usize).collect()
 }
 
-/// The sequence of T + 1 tokens at an offset.
-pub fn window(config: &Config, corpus: &[u8], offset: usize) -> Vec<u8> {
-    corpus[offset..=offset + config.context].to_vec()
+/// The sequence of T + 1 tokens at an offset. A token is a byte, or, in a vocabulary beyond bytes, one of a byte and the next.
+pub fn window(config: &Config, corpus: &[u8], offset: usize) -> Vec<Token> {
+    let byte = |i: usize| usize::from(corpus[i % corpus.len()]);
+    let token = |i: usize| if config.vocab <= 256 { byte(i) } else { (byte(i) + 256 * byte(i + 1)) % config.vocab };
+    (offset..=offset + config.context).map(|i| token(i) as Token).collect()
 }

@@ -17,7 +17,7 @@ use audited::{Audited, ReadmeOf, Sample};
 use backend::curve::{CIRCUIT_VERSION, F, Params};
 use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
-use circuits::model::{Config, OptimizerKind, Spec, State, public_loss, sequence_gradient};
+use circuits::model::{Config, OptimizerKind, Spec, State, Token, public_loss, sequence_gradient};
 use circuits::ops::{adamw, sgd};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
@@ -194,7 +194,8 @@ fn subjects(variant: Variant, config: Config) -> Result<Vec<Subject>, CliError> 
     let spec = Spec::new(config);
     let state = State::init(&spec.config, 1);
     let vocab = spec.config.vocab;
-    let sequence: Vec<u8> = (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as u8).collect();
+    let sequence: Vec<Token> =
+        (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
     let loss = public_loss(trace.loss())?;
     let update = update_values(variant.optimizer);

@@ -9,8 +9,8 @@ use crate::model_choice::ModelChoice;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
-use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetSecret, LeafSecret};
+use circuits::statements::{Corpus, codec};
 use clap::Subcommand;
 use serde_json::json;
 use std::path::PathBuf;
@@ -56,7 +56,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
-    let Split { training: corpus, held_out } = Split::read(&args.file, &config, args.held_out, ui)?;
+    let Split { training, held_out } = Split::read(&args.file, &config, args.held_out, ui)?;
+    let corpus = Corpus::of_bytes(&training);
     let params = ui.params(&config)?;
     let start = Instant::now();
     let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
@@ -70,7 +71,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if let Some(out) = &args.out {
         files::write(out, format!("{root}\n").as_bytes(), true)?;
     }
-    let left_out = (corpus.len() - 1) % config.context;
+    let left_out = (corpus.tokens().len() - 1) % config.context;
     let mut text = format!(
         "{}: {} of {} tokens, in {}\nroot  {root}",
         args.file.display(),
@@ -79,7 +80,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         time(elapsed)
     );
     if left_out > 0 {
-        text += &format!("\n{} at the end fill no sequence and are left out", bytes(left_out as u64));
+        text += &format!("\n{} at the end fill no sequence and are left out", plural(left_out as u64, "token"));
     }
     if !held_out.is_empty() {
         text += &format!("\n{} at the end are held out", bytes(held_out.len() as u64));
@@ -90,7 +91,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         "held_out_bytes": held_out.len(),
         "sequences": root.leaves(),
         "context": config.context,
-        "left_out_bytes": left_out,
+        "left_out_tokens": left_out,
         "seconds": elapsed.as_secs_f64(),
     });
     Ok(Output { text, json })
@@ -100,12 +101,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 pub fn committed(
     params: &Params,
     config: &Config,
-    corpus: &[u8],
+    corpus: &Corpus,
     secret: Option<LeafSecret>,
     ui: &Ui,
 ) -> Result<Dataset, CliError> {
     let bar = ui.bar(0, 0, "{wide_bar} sequence {pos}/{len}, {eta} left");
-    let dataset = Dataset::new_told(params, config.context, corpus, secret, &mut |done, all| {
+    let dataset = Dataset::new_told(params, config.context, corpus.tokens(), secret, &mut |done, all| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     })?;

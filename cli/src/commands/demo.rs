@@ -9,7 +9,7 @@ use crate::run_dir::RunDir;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::{Config, Schedule, Spec, State};
-use circuits::statements::{Bundle, GenesisProof, Layouts, TrainingData, model_digest};
+use circuits::statements::{Bundle, Corpus, GenesisProof, Layouts, TrainingData, model_digest};
 use prover::{ProvenRun, RunOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::time::Instant;
 use verifier::{RunVerifier, StepVerifier};
 
 /// Short stories; the demo needs no file and no network.
-const CORPUS: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
+const TEXT: &[u8] = include_bytes!("../../../fixtures/corpus/stories.txt");
 const STEPS: u64 = 3;
 /// Chosen so that the loss falls at each of the few steps, though each has another batch.
 const LEARNING_RATE: &str = "0.5";
@@ -39,16 +39,16 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     ui.say(&format!(
         "A transformer of {} learns from {} of stories; every step is proven, then verified from files.",
         plural(spec.config.parameters() as u64, "parameter"),
-        bytes(CORPUS.len() as u64)
+        bytes(TEXT.len() as u64)
     ));
 
     let prover_keys = ui.prover_keys(&params, &spec, How::default())?;
     let verifier_keys = ui.verifier_keys(&params, &spec.config, How::default())?.verifier;
-    let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir };
+    let stranger = Stranger { params: &params, keys: &verifier_keys, dir: &dir, corpus: Corpus::of_bytes(TEXT) };
     let rate = LEARNING_RATE.parse().map_err(|_| CliError::Usage(format!("{LEARNING_RATE} is not a number")))?;
     let schedule = Schedule::constant(&rate).map_err(|e| CliError::Usage(e.to_string()))?;
     let options = RunOptions { seed: BATCH_SEED, ..RunOptions::new(schedule) };
-    let (first, data) = (State::init(&spec.config, INIT_SEED), TrainingData::Corpus(CORPUS.to_vec()));
+    let (first, data) = (State::init(&spec.config, INIT_SEED), TrainingData::Corpus(Corpus::of_bytes(TEXT)));
     let mut run = ProvenRun::begin((&params, &prover_keys, &spec), first, &data, options)?;
     dir.write_run(run.run())?;
     let groups = Layouts::new(&spec.config).updates().len();
@@ -104,11 +104,12 @@ pub fn run(_: Args, ui: &Ui) -> Result<Output, CliError> {
     Ok(Output { text, json })
 }
 
-/// Someone with the files and the public parameters, and nothing else.
+/// Someone with the files, the corpus and the public parameters, and nothing else.
 struct Stranger<'a> {
     params: &'a Params,
     keys: &'a StepVerifier,
     dir: &'a RunDir,
+    corpus: Corpus,
 }
 
 impl Stranger<'_> {
@@ -125,7 +126,7 @@ impl Stranger<'_> {
         let bundle = self.bundle(step)?;
         let start = Instant::now();
         let at = (&bundle.run, bundle.step, &bundle.before);
-        let verified = RunVerifier::starting_at(self.params, self.keys, at, Some(CORPUS))
+        let verified = RunVerifier::starting_at(self.params, self.keys, at, Some(&self.corpus))
             .and_then(|verifier| verifier.step(&bundle)?.finish())
             .map_err(Rejection::from)?;
         let summary = verified.steps.first().ok_or(Rejection::Run(verifier::RunRefused::Empty))?;
@@ -136,7 +137,7 @@ impl Stranger<'_> {
     fn chain(&self) -> Result<String, CliError> {
         let run = self.dir.run()?;
         let proof: GenesisProof = files::decode(&self.dir.genesis_proof_file(), MAX_SMALL)?;
-        let mut verifier = RunVerifier::new(self.params, self.keys, &run, Some(CORPUS))
+        let mut verifier = RunVerifier::new(self.params, self.keys, &run, Some(&self.corpus))
             .and_then(|verifier| verifier.genesis_proof(&proof))
             .map_err(Rejection::from)?;
         for (_, file) in self.dir.bundles()? {

@@ -8,7 +8,7 @@ use crate::evaluation::{WindowCount, bits_per_byte, evaluate, nats};
 use crate::format::{bytes, plural, table, time};
 use crate::held_out::{HeldOut, Split};
 use crate::ui::{Output, Ui};
-use circuits::model::{Evaluated, Spec, Windows, public_loss};
+use circuits::model::{Evaluated, Spec, Windows, public_loss, tokens_of_bytes};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -36,7 +36,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let model = args.source.load(ui)?;
     let split = Split::read(&args.corpus, &model.config, args.held_out, ui)?;
     let text = &if args.held_out.is_some() { split.held_out } else { split.training };
-    let windows = Windows::new(&model.config, text, args.windows.limit()).map_err(CliError::file(&args.corpus))?;
+    let tokens = tokens_of_bytes(text);
+    let windows = Windows::new(&model.config, &tokens, args.windows.limit()).map_err(CliError::file(&args.corpus))?;
     let spec = Spec::new(model.config);
     let start = Instant::now();
     let bar = ui.bar(windows.len() as u64, 0, "{wide_bar} window {pos}/{len}, {eta} left");

@@ -9,7 +9,9 @@ use crate::node_link::NodeLink;
 use crate::ui::{Output, Ui};
 use crate::utf8::Utf8Stream;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State};
+use circuits::model::{
+    Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State, bytes_of_token, tokens_of_bytes,
+};
 use circuits::statements::model_digest;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ pub struct Args {
     /// Text to continue; an empty prompt stands for the beginning of a line
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prompt: String,
-    /// Tokens to generate; each is a byte
+    /// Tokens to generate; in a vocabulary of 256 each is a byte
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     tokens: u64,
     /// Sampling temperature: lower values favour likelier tokens; 0 always takes the most likely [default: 1 with
@@ -126,17 +128,23 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let model = args.source.load(ui)?;
     let spec = Spec::new(model.config.clone());
     let generator =
-        Generator::new(&spec, &model.state.w, args.prompt.as_bytes(), sampling).map_err(|error| match error {
-            GenerateError::Sampling(error) => CliError::Usage(error.to_string()),
-            prompt => CliError::Generate(prompt),
+        Generator::new(&spec, &model.state.w, &tokens_of_bytes(args.prompt.as_bytes()), sampling).map_err(|error| {
+            match error {
+                GenerateError::Sampling(error) => CliError::Usage(error.to_string()),
+                prompt => CliError::Generate(prompt),
+            }
         })?;
 
-    let mut tokens = vec![];
+    let (mut tokens, mut text) = (vec![], vec![]);
     let mut stream = Utf8Stream::default();
     let mut wanted = ui.stream(&args.prompt);
     for token in generator.take(args.tokens as usize) {
+        let bytes = bytes_of_token(token);
         tokens.push(token);
-        wanted = wanted && ui.stream(&stream.push(token));
+        text.extend(&bytes);
+        for byte in bytes {
+            wanted = wanted && ui.stream(&stream.push(byte));
+        }
         if !wanted {
             break;
         }
@@ -146,7 +154,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let json = json!({
         "ok": true,
         "prompt": args.prompt,
-        "text": String::from_utf8_lossy(&tokens),
+        "text": String::from_utf8_lossy(&text),
         "tokens": tokens,
     });
     let json = joined([json, model.facts]);

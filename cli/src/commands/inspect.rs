@@ -13,7 +13,7 @@ use ::chain::block::Block;
 use ::chain::genesis::Genesis;
 use ::chain::light::{Checkpoint, is_light_file};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Optimizer};
+use circuits::model::{Config, Optimizer, bytes_of_token};
 use circuits::ops::adamw::Betas;
 use circuits::statements::codec::{self, Encoded};
 use circuits::statements::dataset::{DatasetRoot, DatasetSecret, RevealedLeaf};
@@ -153,11 +153,12 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         RevealedLeaf::MAGIC => {
             let leaf: RevealedLeaf = files::decode(path, MAX_SMALL)?;
+            let text: Vec<u8> = leaf.tokens.iter().copied().flat_map(bytes_of_token).collect();
             let content = json!({
                 "dataset": leaf.root.to_string(),
                 "sequence": leaf.index,
                 "tokens": leaf.tokens,
-                "text": String::from_utf8_lossy(&leaf.tokens),
+                "text": String::from_utf8_lossy(&text),
                 "note": UNVERIFIED,
             });
             Ok(("revealed sequence of a data set", facts(content)))

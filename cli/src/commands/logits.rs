@@ -5,7 +5,7 @@ use crate::commands::chain::describe::joined;
 use crate::error::CliError;
 use crate::files::MAX_TEXT;
 use crate::ui::{Output, Ui};
-use circuits::model::{MAX_VOCAB, START, Spec, logits};
+use circuits::model::{MAX_VOCAB, START, Spec, Token, logits, tokens_of_bytes};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Read};
 
@@ -37,6 +37,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         None => piped()?,
     };
     let spec = Spec::new(model.config);
+    let prompt = tokens_of_bytes(&prompt);
     let mut seen = prompt[prompt.len().saturating_sub(spec.config.context)..].to_vec();
     let first = prompt.len() - seen.len();
     if seen.is_empty() {
@@ -82,16 +83,19 @@ fn piped() -> Result<Vec<u8>, CliError> {
 }
 
 /// The largest first; of equal ones the one that greedy sampling takes, the first.
-fn largest(logits: &[i128], k: usize) -> Vec<(u8, i128)> {
-    let mut all: Vec<(u8, i128)> = (0..=u8::MAX).zip(logits.iter().copied()).collect();
+fn largest(logits: &[i128], k: usize) -> Vec<(Token, i128)> {
+    let mut all: Vec<(Token, i128)> = (0..=Token::MAX).zip(logits.iter().copied()).collect();
     all.sort_by_key(|&(token, logit)| (std::cmp::Reverse(logit), token));
     all.truncate(k);
     all
 }
 
-/// A byte for people: itself, if it is visible.
-fn shown(token: u8) -> String {
-    if token.is_ascii_graphic() { format!("'{}'", char::from(token)) } else { format!("{token:#04x}") }
+/// A token for people: its byte, if that is visible.
+fn shown(token: Token) -> String {
+    match u8::try_from(token) {
+        Ok(byte) if byte.is_ascii_graphic() => format!("'{}'", char::from(byte)),
+        _ => format!("{token:#04x}"),
+    }
 }
 
 /// All digits of a logit. There are at most 24 after the point, as 2^-24 has.

@@ -8,10 +8,10 @@ use crate::held_out::{HeldOut, Split};
 use crate::model_dir;
 use crate::run_dir::{Kept, RunDir};
 use crate::ui::{Output, Ui};
-use circuits::statements::RunData;
 use circuits::statements::codec;
 use circuits::statements::dataset::RevealedLeaf;
 use circuits::statements::hidden::Opening;
+use circuits::statements::{Corpus, RunData};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,7 @@ fn sequence(args: &Args, index: u64, dir: &RunDir, ui: &Ui) -> Result<Output, Cl
     let settings = dir.settings()?;
     let corpus_file = args.corpus.clone().unwrap_or(settings.corpus);
     let held_out = settings.measured.held_out.map(|part| HeldOut::Bytes(part.bytes));
-    let corpus = Split::read(&corpus_file, &config, held_out, ui)?.training;
+    let corpus = Corpus::of_bytes(&Split::read(&corpus_file, &config, held_out, ui)?.training);
     let params = ui.params(&config)?;
     let dataset = dataset((&params, &config), (&corpus_file, &corpus), root, Some(secret.leaves), ui)?;
     let revealed = RevealedLeaf::of(&dataset, index).map_err(|e| CliError::Usage(format!("--leaf {index}: {e}")))?;

@@ -17,7 +17,7 @@ use circuits::model::Config;
 use circuits::statements::codec::Encoded;
 use circuits::statements::dataset::RevealedLeaf;
 use circuits::statements::hidden::Opening;
-use circuits::statements::{Bundle, Disclosure, GenesisProof, Run, RunData, StateCommitments};
+use circuits::statements::{Bundle, Corpus, Disclosure, GenesisProof, Run, RunData, StateCommitments};
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -91,12 +91,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 }
 
 /// What batches may be from.
-fn training_part(args: &Args, corpus: Option<Vec<u8>>, config: &Config) -> Result<Option<Vec<u8>>, CliError> {
+fn training_part(args: &Args, corpus: Option<Vec<u8>>, config: &Config) -> Result<Option<Corpus>, CliError> {
     match (&args.corpus, corpus, args.held_out) {
         (Some(file), Some(corpus), Some(held_out)) => {
-            Ok(Some(Split::of(config, (file, corpus), Some(held_out))?.training))
+            Ok(Some(Corpus::of_bytes(&Split::of(config, (file, corpus), Some(held_out))?.training)))
         }
-        (_, corpus, _) => Ok(corpus),
+        (_, corpus, _) => Ok(corpus.as_deref().map(Corpus::of_bytes)),
     }
 }
 
@@ -276,7 +276,7 @@ fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, C
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &run, ui)?;
     let corpus = training_part(args, corpus, &config)?;
     let start = Instant::now();
-    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus.as_deref()).map_err(rejected)?;
+    let mut verifier = RunVerifier::new(&params, &keys, &run, corpus.as_ref()).map_err(rejected)?;
     if let Some(proof) = &proof {
         verifier = verifier.genesis_proof(proof).map_err(rejected)?;
     }
@@ -321,7 +321,7 @@ fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output
     let corpus = training_part(args, corpus, &config)?;
     let start = Instant::now();
     let at = (&first.run, first.step, &first.before);
-    let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus.as_deref()).map_err(rejected)?;
+    let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus.as_ref()).map_err(rejected)?;
     if first.step == 0 {
         if let Some(proof) = genesis_proof_of(args, first)? {
             verifier = verifier.genesis_proof(&proof).map_err(rejected)?;

@@ -13,7 +13,7 @@ fn a_run_on_a_data_set_is_verified_by_its_root() {
     assert_eq!(fs::read_to_string(dir.join("root")).unwrap(), format!("{root}\n"));
     let bytes = fs::metadata(corpus()).unwrap().len();
     assert_eq!(
-        (&committed["sequences"], &committed["left_out_bytes"]),
+        (&committed["sequences"], &committed["left_out_tokens"]),
         (&((bytes - 1) / 16).into(), &((bytes - 1) % 16).into())
     );
     run(dir, &commit).refused_as("usage", "root exists already");
@@ -71,7 +71,7 @@ fn runs_on_a_corpus_are_on_no_data_set() {
         .refused_as("usage", "--dataset is not what");
     // A sequence needs T + 1 tokens of the model.
     fs::write(dir.join("short"), [7; 16]).unwrap();
-    run(dir, "dataset commit short --preset nano").refused_as("file", "short: the corpus has 16 bytes");
+    run(dir, "dataset commit short --preset nano").refused_as("file", "short: the corpus has 16 tokens");
     run(dir, "dataset commit none --preset nano").refused_as("io", "none");
     fs::write(dir.join("one"), [7; 17]).unwrap();
     assert_eq!(run(dir, "dataset commit one --preset nano").ok()["sequences"], 1);

@@ -2,7 +2,7 @@
 
 use crate::common::{Answer, corpus, program, run, run_with, with_model};
 use circuits::model::file::ModelState;
-use circuits::model::{Spec, sequence_gradient};
+use circuits::model::{Spec, sequence_gradient, tokens_of_bytes};
 use circuits::statements::codec::decode;
 use serde_json::Value;
 use std::fs;
@@ -15,6 +15,7 @@ fn trained_loss(state: &Path, text: &[u8], windows: impl Iterator<Item = usize>)
     let file: ModelState = decode(&fs::read(state).unwrap()).unwrap();
     let (config, state) = file.open().unwrap();
     let (spec, context) = (Spec::new(config.clone()), config.context);
+    let text = tokens_of_bytes(text);
     let loss = |i: usize| sequence_gradient(&spec, &state.w, &text[i * context..=(i + 1) * context]).unwrap().loss();
     windows.map(loss).sum::<i128>() as u64
 }
@@ -114,7 +115,7 @@ fn logits_are_exact_and_the_largest_is_generated() {
     let file: ModelState = decode(&fs::read(dir.join("r/state.bin")).unwrap()).unwrap();
     let (config, state) = file.open().unwrap();
     let seen = &prompt.as_bytes()[12..];
-    let trace = sequence_gradient(&Spec::new(config), &state.w, &[seen, b"?"].concat()).unwrap();
+    let trace = sequence_gradient(&Spec::new(config), &state.w, &tokens_of_bytes(&[seen, b"?"].concat())).unwrap();
     let rows = position["logits"].as_array().unwrap();
     assert_eq!(rows.len(), 256);
     for row in rows {

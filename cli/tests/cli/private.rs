@@ -4,7 +4,7 @@ use crate::common::{Answer, copy, corpus, program, run, with_model};
 use backend::curve::{DEFAULT_K, Params};
 use backend::ports::commit_canonical;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, OptimizerKind};
+use circuits::model::{Config, OptimizerKind, bytes_of_token, tokens_of_bytes};
 use circuits::segments::head::batch_column;
 use circuits::statements::codec::{decode, digest, encode};
 use circuits::statements::dataset::{Dataset, RevealedLeaf};
@@ -152,7 +152,7 @@ fn nothing_that_is_handed_over_follows_from_weights_or_data() {
         guesses.push(model_digest(&Config::NANO, &committed.digest()).to_vec());
         canonical.extend(committed.points().unwrap());
     }
-    let public = Dataset::new(&params, Config::NANO.context, &text).unwrap();
+    let public = Dataset::new(&params, Config::NANO.context, &tokens_of_bytes(&text)).unwrap();
     guesses.extend([corpus_digest(&text).to_vec(), public.root().hash().to_vec()]);
     for index in 0..public.root().leaves() {
         guesses.push(public.commitment(index).unwrap().to_vec());
@@ -161,7 +161,8 @@ fn nothing_that_is_handed_over_follows_from_weights_or_data() {
     let circuits::statements::RunData::Dataset(root) = run.data else { panic!("no data set") };
     for index in run.assigned_leaves(&root, 0).concat() {
         let tokens = public.tokens(index).unwrap();
-        guesses.push([tokens, tokens].concat()[..32].to_vec());
+        let text: Vec<u8> = tokens.iter().copied().flat_map(bytes_of_token).collect();
+        guesses.push(text.repeat(2)[..32].to_vec());
         let column: Vec<_> = batch_column(tokens).into_iter().map(field).collect();
         canonical.push(commit_canonical(&params, &column).unwrap());
     }

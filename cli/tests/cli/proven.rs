@@ -6,7 +6,7 @@ use circuits::model::Config;
 use circuits::model::file::ModelState;
 use circuits::segments::Variant;
 use circuits::statements::codec::{decode, encode};
-use circuits::statements::{Bundle, Run};
+use circuits::statements::{Bundle, Corpus, Run};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -403,8 +403,9 @@ fn each_rule_of_a_run_has_its_error() {
     let honest: Run = decode(&fs::read(r.join("run.bin")).unwrap()).unwrap();
     let bundles: Vec<Bundle> = (0..2).map(|s| decode(&fs::read(step(&r, s)).unwrap()).unwrap()).collect();
     let keys = StepVerifier::new(&params, &honest.check().unwrap()).unwrap();
-    let verify = |run: &Run, corpus: Option<&[u8]>, bundles: &[&Bundle]| -> Result<VerifiedRun, RunRefused> {
-        let verifier = RunVerifier::new(&params, &keys, run, corpus)?;
+    let verify = |run: &Run, text: Option<&[u8]>, bundles: &[&Bundle]| -> Result<VerifiedRun, RunRefused> {
+        let corpus = text.map(Corpus::of_bytes);
+        let verifier = RunVerifier::new(&params, &keys, run, corpus.as_ref())?;
         bundles.iter().try_fold(verifier, |verifier, bundle| verifier.step(bundle))?.finish()
     };
     let refused = |bundles: &[&Bundle]| match verify(&honest, None, bundles).unwrap_err() {

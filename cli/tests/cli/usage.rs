@@ -66,7 +66,7 @@ fn configurations_are_refused_with_the_key_named() {
     };
     with(&[("\"hidden_size\": 16", "\"hidden_size\": 4294967296")]).refused_as("file", "`hidden_size`");
     with(&[("\"hidden_size\": 16", "\"hidden_size\": 1e300")]).refused_as("file", "`hidden_size`");
-    with(&[("\"vocab_size\": 256", "\"vocab_size\": 32000")]).refused_as("file", "`vocab_size`");
+    with(&[("\"vocab_size\": 256", "\"vocab_size\": 128256")]).refused_as("file", "`vocab_size`");
     with(&[("\"silu\"", "\"gelu\"")]).refused_as("file", "`hidden_act`");
     // Each size is within its limit, but together they overflow memory.
     with(&[
@@ -156,7 +156,7 @@ fn corpora_are_checked() {
     let dir = dir.path();
     fs::write(dir.join("short"), [7; 16]).unwrap();
     let train = |corpus: &str| run(dir, &format!("train --model m --corpus {corpus} --steps 2 --out x"));
-    train("short").refused_as("file", "short: the corpus has 16 bytes; a sequence needs 17");
+    train("short").refused_as("file", "short: the corpus has 16 tokens; a sequence needs 17");
     train("none").refused_as("io", "none");
     assert!(!dir.join("x").exists());
     // Any bytes will do.
@@ -179,7 +179,7 @@ fn a_corpus_with_a_byte_above_the_vocabulary_is_refused_whole() {
     corpus[98_765] = 0xc3;
     fs::write(dir.join("bad"), &corpus).unwrap();
     let train = |corpus: &str| run(dir, &format!("train --model a --corpus {corpus} --steps 2 --out x"));
-    train("bad").refused_as("file", "bad: byte 195 at offset 98765 is not below the vocabulary of 128");
+    train("bad").refused_as("file", "bad: token 195 at offset 98765 is not below the vocabulary of 128");
     assert!(!dir.join("x").exists());
     train("good").ok();
     run(dir, "train --out x --resume --steps 3 --corpus bad").refused_as("file", "offset 98765");

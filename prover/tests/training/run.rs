@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use circuits::model::{Config, Optimizer, Schedule, State, Weights};
+use circuits::model::{Config, Optimizer, Schedule, State, Token, Weights};
 use prover::trainer::{Recipe, StepLog, Trainer};
 
 use crate::seed;
@@ -30,7 +30,7 @@ pub fn start(
     seed: u64,
     recipe: Recipe,
     (steps, batch): (usize, usize),
-) -> (Trainer, Vec<Vec<Vec<u8>>>) {
+) -> (Trainer, Vec<Vec<Vec<Token>>>) {
     let corpus = fixture("corpus/stories.txt");
     let state = State::resting(seed::weights(config, seed), Weights::zeros(config), config, recipe.optimizer.kind());
     let trainer = Trainer::new(config.clone(), state, recipe).expect("a state of the model");

@@ -1,12 +1,11 @@
 //! Whatever clips is counted, and nothing else is.
 
-use circuits::model::OptimizerKind;
 use circuits::{
     arithmetic::fixed::{Class, LOW_BITS, STATE_FRAC, Saturations, shift_round},
     arithmetic::tensor::{Tensor, Wide},
     model::{
-        Config, LayerBackward, LayerForward, Optimizer, Schedule, SequenceTrace, Spec, State, Weights,
-        sequence_gradient,
+        Config, LayerBackward, LayerForward, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, State, Token,
+        Weights, sequence_gradient,
     },
     ops::sgd::Hyper,
 };
@@ -55,7 +54,8 @@ proptest! {
         let config = Config::NANO;
         let spec = Spec::new(config.clone());
         let mut stream = Stream::new(seed, "tokens");
-        let batch: Vec<Vec<u8>> = (0..2).map(|_| (0..=config.context).map(|_| stream.word() as u8).collect()).collect();
+        let mut token = || (stream.word() % 256) as Token;
+        let batch: Vec<Vec<Token>> = (0..2).map(|_| (0..=config.context).map(|_| token()).collect()).collect();
         let w = params(&config, seed, bits);
 
         let mut gradient = Saturations::default();
@@ -99,7 +99,7 @@ proptest! {
 fn large_weights_clip() {
     let config = Config::NANO;
     let spec = Spec::new(config.clone());
-    let sequence: Vec<u8> = (0..=config.context as u8).collect();
+    let sequence: Vec<Token> = (0..=config.context as Token).collect();
     let trace = sequence_gradient(&spec, &params(&config, 1, 17), &sequence).unwrap();
     println!("{}", trace.saturations);
     for class in [Class::Feature, Class::Gate] {

@@ -25,7 +25,7 @@ use crate::proof::{Ports, instances};
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point, PointSum};
 use backend::ports::{commit_canonical, sum};
-use circuits::model::{Config, Hyper, Spec};
+use circuits::model::{Config, Hyper, Spec, Token};
 use circuits::segments::{Circuits, Privacy, SegmentKind, Variant, head, update};
 use circuits::statements::domain::{Domain, Place};
 use circuits::statements::ties;
@@ -182,7 +182,7 @@ impl StepVerifier {
         batch: &mut Batch<'p>,
         (run, number, before): (&Run, u64, &StateCommitments),
         bundle: &Bundle,
-        sequences: Option<&[Vec<Vec<u8>>]>,
+        sequences: Option<&[Vec<Vec<Token>>]>,
     ) -> Result<Verified, StepError> {
         if run.check()? != self.spec_config || run.variant() != self.variant {
             return Err(StepError::Keys);
@@ -446,7 +446,7 @@ impl StepVerifier {
         params: &Params,
         at: (&Run, u64, &StateCommitments),
         bundle: &Bundle,
-        sequences: Option<&[Vec<Vec<u8>>]>,
+        sequences: Option<&[Vec<Vec<Token>>]>,
     ) -> Result<Verified, StepError> {
         let mut batch = Batch::new(params);
         let verified = self.check(params, &mut batch, at, bundle, sequences)?;

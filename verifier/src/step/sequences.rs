@@ -6,6 +6,7 @@ use crate::error::StepError;
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point};
 use backend::ports::commit_canonical;
+use circuits::model::Token;
 use circuits::segments::{Privacy, head};
 use circuits::statements::dataset::Leaf;
 use circuits::statements::{Encoding, Run, RunData, ties};
@@ -45,7 +46,7 @@ pub(super) fn matches_assigned(
     params: &Params,
     index: u32,
     found: &[Point],
-    assigned: &[Vec<u8>],
+    assigned: &[Vec<Token>],
 ) -> Result<(), StepError> {
     for (sequence, (tokens, found)) in (0..).zip(assigned.iter().zip(found)) {
         let column: Vec<F> = head::batch_column(tokens).into_iter().map(field).collect();

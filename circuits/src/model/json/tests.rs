@@ -1,6 +1,7 @@
 //! What is read, what is refused by name, and what is written.
 
 use super::*;
+use crate::model::MAX_VOCAB;
 
 fn change(from: &str, to: &str) -> Result<Config, ConfigError> {
     let text = Config::NANO.to_json();
@@ -201,7 +202,7 @@ fn malformed_configurations_are_refused() {
         Err(ConfigError::Type { key: "vocab_size", .. })
     ));
     assert!(matches!(
-        change("\"vocab_size\": 256", "\"vocab_size\": 260"),
+        change("\"vocab_size\": 256", "\"vocab_size\": 65524"),
         Err(ConfigError::Limit { key: "vocab_size", .. })
     ));
     assert!(matches!(
@@ -223,6 +224,28 @@ fn malformed_configurations_are_refused() {
         assert!(matches!(change("1e4", theta), Err(ConfigError::Theta(_))), "{theta}");
     }
     assert!(matches!(change("1e-5", "\"1e-5\""), Err(ConfigError::Number { key: "rms_norm_eps", .. })));
+}
+
+#[test]
+fn vocabularies_as_far_as_a_key_can_be_made() {
+    let with = |vocab, context, tied| Config { vocab, context, tied, ..Config::NANO };
+    for (vocab, most) in [(256, 256), (4096, 112), (32_000, 12), (MAX_VOCAB, 4)] {
+        assert_eq!(with(vocab, most, true).check(), Ok(()), "{vocab}");
+        if vocab > 256 {
+            let refused = with(vocab, most + 4, true).check();
+            assert!(
+                matches!(refused, Err(ConfigError::Cells { circuit: "the head", key: "vocab_size", .. })),
+                "{refused:?}"
+            );
+        }
+    }
+    let wide = Config { hidden: 256, mlp: 4, ..with(32_000, 4, false) };
+    assert!(matches!(wide.check(), Err(ConfigError::Cells { key: "hidden_size", value: 256, .. })));
+    // Rows, of which the logits of two positions need as many as there are tokens.
+    #[cfg(feature = "proofs")]
+    for (vocab, k) in [(256, 12), (4080, 12), (4084, 13), (8176, 13), (8180, 14), (32_752, 15), (MAX_VOCAB, 16)] {
+        assert_eq!(with(vocab, 4, true).k(), k, "{vocab}");
+    }
 }
 
 /// A model that groups its queries, has heads of a size of their own, biases and scaled angles.

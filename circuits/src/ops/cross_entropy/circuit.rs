@@ -2,7 +2,7 @@
 
 use super::Loss;
 use crate::{
-    arithmetic::gadgets::{Get, Limbs, Placed, Slab},
+    arithmetic::gadgets::{Get, Limbs, Placed, Slab, limb_count},
     ops::{softmax::circuit::SoftmaxCells, tables::LogTable},
 };
 use backend::{Builder, Expr};
@@ -11,7 +11,7 @@ use plonkish::{Cell, Kind};
 /// Tags of the logarithm's tables.
 #[derive(Clone, Copy, Debug)]
 pub struct LogTags {
-    /// `b ↦ 2^(34−b)`.
+    /// `b ↦ 2^(top−b)`.
     pub power: u64,
     /// `b ↦ LNPOW[b]`.
     pub ln_power: u64,
@@ -20,9 +20,6 @@ pub struct LogTags {
     /// `i ↦ LN1[i]`.
     pub chord: u64,
 }
-
-/// `floor(log2 sum)` is below this.
-const POWERS: usize = 35;
 
 /// Places the losses of the rows of `soft`, whose targets are `hot`; the sum of the losses is the cell returned.
 pub fn place<V: 'static>(
@@ -33,8 +30,9 @@ pub fn place<V: 'static>(
     (loss, table, tags): (Get<V, Loss>, &LogTable, LogTags),
 ) -> Cell {
     let rows = |column: &[i64]| column.iter().enumerate().map(|(i, &y)| (i as i128, i128::from(y))).collect();
-    b.table(tags.power, (0..POWERS).map(|p| (p as i128, 1i128 << (34 - p))).collect());
-    b.table(tags.ln_power, rows(&table.lnpow[..POWERS]));
+    let (top, bits) = (table.top(), table.fraction_bits());
+    b.table(tags.power, (0..=top).map(|p| (i128::from(p), 1i128 << (top - p))).collect());
+    b.table(tags.ln_power, rows(&table.lnpow));
     b.table(tags.value, rows(&table.ln0[..1024]));
     b.table(tags.chord, rows(&table.ln1[..1024]));
 
@@ -49,9 +47,9 @@ pub fn place<V: 'static>(
     let ln_power = b.lookup(block, tags.ln_power, "ln power", 0..n);
     let value = b.lookup(block, tags.value, "ln value", 0..n);
     let chord = b.lookup(block, tags.chord, "ln chord", 0..n);
-    let fraction = Limbs::place(b, block, "fraction", 2);
+    let fraction = Limbs::place(b, block, "fraction", limb_count(bits));
     let step = Limbs::place(b, block, "step", 2);
-    let rest = Limbs::place(b, block, "rest", 2);
+    let rest = Limbs::place(b, block, "rest", limb_count(bits));
     let total = b.column(block, Kind::Copyable, "total");
     for t in 0..n {
         for (from, to) in [(&distances, distance), (&soft.sum, sum)] {
@@ -65,7 +63,7 @@ pub fn place<V: 'static>(
         for (t, position) in loss(v).positions.iter().enumerate() {
             let (p, i) = (position.b as usize, position.i);
             for (pair, x, y) in [
-                (power, p, 1i64 << (34 - p)),
+                (power, p, 1i64 << (top as usize - p)),
                 (ln_power, p, table.lnpow[p]),
                 (value, i, table.ln0[i]),
                 (chord, i, table.ln1[i]),
@@ -75,13 +73,13 @@ pub fn place<V: 'static>(
             }
             fraction.set(cells, t, position.f.into());
             step.set(cells, t, position.chord.into());
-            rest.set(cells, t, (table.ln1[i] * position.f + (1 << 23) - (position.chord << 24)).into());
+            rest.set(cells, t, (table.ln1[i] * position.f + (1 << (bits - 1)) - (position.chord << bits)).into());
         }
     });
     b.gate(
         block,
-        "sum·2^(34−b) = 2^34 + i·2^24 + fraction",
-        sum.cur() * power.y.cur() - Expr::pow2(34) - value.x.cur().times_pow2(24) - fraction.value(),
+        &format!("sum·2^({top}−b) = 2^{top} + i·2^{bits} + fraction"),
+        sum.cur() * power.y.cur() - Expr::pow2(top) - value.x.cur().times_pow2(bits) - fraction.value(),
         0..n,
     );
     b.gate(block, "one power", power.x.cur() - ln_power.x.cur(), 0..n);
@@ -89,7 +87,7 @@ pub fn place<V: 'static>(
     b.gate(
         block,
         "step is chord·fraction rounded",
-        chord.y.cur() * fraction.value() + Expr::int(1 << 23) - step.value().times_pow2(24) - rest.value(),
+        chord.y.cur() * fraction.value() + Expr::pow2(bits - 1) - step.value().times_pow2(bits) - rest.value(),
         0..n,
     );
     let position = distance.cur() + ln_power.y.cur() + value.y.cur() + step.value();

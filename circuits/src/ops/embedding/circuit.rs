@@ -1,6 +1,9 @@
 //! Gather and scatter as products with a one-hot matrix, which costs little where almost every cell is zero.
 
-use crate::arithmetic::gadgets::{Get, Placed, Slab};
+use crate::{
+    arithmetic::gadgets::{Get, Placed, Slab},
+    model::Token,
+};
 use backend::{Builder, Expr};
 use plonkish::Cell;
 
@@ -9,7 +12,7 @@ use plonkish::Cell;
 pub fn one_hot<V: 'static>(
     b: &mut Builder<V>,
     slab: &Slab,
-    index: Get<V, Vec<u8>>,
+    index: Get<V, Vec<Token>>,
     token: impl Fn(usize) -> Cell,
 ) -> Placed {
     let hot = slab.unchecked(b, "one-hot", None, move |values, t, v| (usize::from(index(values)[t]) == v).into());

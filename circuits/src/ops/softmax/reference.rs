@@ -14,9 +14,9 @@ pub struct Softmax {
     pub lo: Tensor,
     /// `t >> 9`, below `ExpTable::hi.len()`.
     pub hi: Tensor,
-    /// `EXP_HI[hi] · EXP_LO[lo]`, below 2^30.
+    /// `EXP_HI[hi] · EXP_LO[lo]`, below 2^36; 2^30 in rows of at most 256.
     pub e: Tensor,
-    /// Sum of `e` over the row, `[rows]`, in `1..2^35`.
+    /// Sum of `e` over the row, `[rows]`, at least 1 and below 2 to `ExpTable::sum_bits`.
     pub sum: Vec<i64>,
     /// Probabilities, at most `ExpTable::out_scale`.
     pub p: Tensor,
@@ -58,7 +58,7 @@ fn rows(scores: &Wide, table: &ExpTable, live: impl Fn(usize) -> usize) -> Softm
             sum += e;
         }
         for j in 0..live {
-            // 30 + 24 + 1 bits; nothing is negative, so the machine's division is the floor.
+            // 36 + 24 + 1 bits; nothing is negative, so the machine's division is the floor.
             out.p.row_mut(i)[j] = (2 * out.e.at(i, j) * table.out_scale + sum) / (2 * sum);
         }
         out.max.push(max as i64);

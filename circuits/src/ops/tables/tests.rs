@@ -16,7 +16,8 @@ fn assert_rounded(entry: i64, value: f64, what: &str) {
 
 #[test]
 fn entries_are_correctly_rounded() {
-    for config in [Config::NANO, Config::MICRO, Config::MINI] {
+    let wide = [260, 512, 4096, 16_352].map(|vocab| Config { vocab, ..Config::NANO });
+    for config in [Config::NANO, Config::MICRO, Config::MINI].into_iter().chain(wide) {
         let tables = Tables::new(&config);
         let root = (config.head_dim() as f64).sqrt();
         for (table, root) in [(&tables.attention, root), (&tables.head, 1.0)] {
@@ -28,7 +29,7 @@ fn entries_are_correctly_rounded() {
                 );
             }
             for (i, &e) in table.hi.iter().enumerate() {
-                let unit = ((1i64 << EXP_HI_BITS) - 1) as f64;
+                let unit = ((1i64 << table.high_bits) - 1) as f64;
                 assert_rounded(e, unit * (-(i as f64) / (8.0 * root)).exp(), "EXP_HI");
             }
         }
@@ -40,7 +41,7 @@ fn entries_are_correctly_rounded() {
         for (i, &e) in tables.log.ln0.iter().enumerate() {
             assert_rounded(e, 16_777_216.0 * (i as f64 / 1024.0).ln_1p(), "LN0");
         }
-        let unit = ((1i64 << EXP_HI_BITS) - 1) as f64 * f64::from((1 << tables.head.low_bits) - 1);
+        let unit = ((1i64 << tables.head.high_bits) - 1) as f64 * f64::from((1 << tables.head.low_bits) - 1);
         for (b, &e) in tables.log.lnpow.iter().enumerate() {
             let value = 16_777_216.0 * (b as f64 * std::f64::consts::LN_2 - unit.ln());
             assert_rounded(e, value, "LNPOW");
@@ -141,7 +142,19 @@ fn every_shape_keeps_the_promised_ranges() {
         assert!((live as i64) * table.hi[0] * table.lo[0] < 1 << 35, "{live}");
         // Sums of a row stay below 2^35.
         assert!((9..=12).contains(&table.low_bits));
-        assert_eq!(table.hi[0], (1 << EXP_HI_BITS) - 1);
+        assert_eq!((table.hi[0], table.sum_bits), ((1 << 18) - 1, 35));
+    }
+    // Longer rows have another limb.
+    for (live, bits) in [(257, (24, 12)), (512, (24, 12)), (2048, (24, 12)), (4096, (24, 11)), (8192, (24, 10))]
+        .into_iter()
+        .chain([(16_384, (24, 9)), (32_768, (23, 9)), (1 << 16, (22, 9))])
+    {
+        let table = ExpTable::new(1, live, HEAD_SCALE);
+        assert_eq!((table.high_bits, table.low_bits), bits, "{live}");
+        assert!((live as i64) * table.hi[0] * table.lo[0] < 1 << 47 && table.sum_bits == 47, "{live}");
+        assert!(table.hi.last() == Some(&0) && table.hi.len() <= 256, "{live}");
+        // A probability is computed in 64 bits.
+        assert!((table.hi[0] * table.lo[0]).checked_mul(2 * table.out_scale).is_some_and(|x| x < 1 << 62));
     }
 }
 

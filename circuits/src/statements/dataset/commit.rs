@@ -1,10 +1,12 @@
-//! Canonical commitments of many short columns of bytes.
+//! Canonical commitments of many short columns of tokens.
 //!
 //! A commitment is W + Σ bᵢ·Lᵢ, with W that of the zero column (its blind is 1) and W + Lᵢ that of the column whose only
-//! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte. Of a private data set, a secret
+//! entry is 1 in row i. A table of the 256 multiples of each Lᵢ leaves one addition for each byte of a token; the upper byte has
+//! tables where any token has one. Of a private data set, a secret
 //! multiple of W takes the place of W: tables for each byte of a scalar leave 32 additions.
 
 use super::Told;
+use crate::model::Token;
 use crate::statements::Encoding;
 use backend::curve::{ENCODED, F, Params, Point, PointSum, affine};
 use backend::ports::{PortError, commit_canonical, refuse_identity};
@@ -18,13 +20,16 @@ const BYTES: usize = 256;
 
 struct Multiples {
     zero: Point,
+    /// Of each Lᵢ.
     rows: Vec<[Point; BYTES]>,
+    /// Of each `256·Lᵢ`, where tokens have an upper byte.
+    upper: Vec<[Point; BYTES]>,
     /// Of `256^i·W`, where leaves have blinds of their own.
     blinds: Vec<[Point; BYTES]>,
 }
 
 /// What blinds the commitment of a sequence, given its number and tokens.
-pub(super) type Blind<'b> = dyn Fn(usize, &[u8]) -> F + Sync + 'b;
+pub(super) type Blind<'b> = dyn Fn(usize, &[Token]) -> F + Sync + 'b;
 
 /// 0 to 255 times a point.
 fn multiples(of: PointSum) -> [Point; BYTES] {
@@ -40,36 +45,43 @@ fn multiples(of: PointSum) -> [Point; BYTES] {
 }
 
 impl Multiples {
-    fn new(params: &Params, rows: usize, blinded: bool) -> Result<Self, PortError> {
+    fn new(params: &Params, rows: usize, wide: bool, blinded: bool) -> Result<Self, PortError> {
         let zero = commit_canonical(params, &[])?;
-        let row = |i: usize| -> Result<[Point; BYTES], PortError> {
+        let row = |i: usize, value: u64| -> Result<[Point; BYTES], PortError> {
             let mut unit = vec![F::ZERO; i];
-            unit.push(F::ONE);
+            unit.push(F::from(value));
             Ok(multiples(commit_canonical(params, &unit)? - zero.to_curve()))
         };
         // The last row first: where it does not fit, nothing is computed.
-        let last = rows.checked_sub(1).map(row).transpose()?;
-        let mut table = (1..rows).into_par_iter().map(|i| row(i - 1)).collect::<Result<Vec<_>, _>>()?;
-        table.extend(last);
+        let table = |rows: usize, value: u64| -> Result<Vec<_>, PortError> {
+            let last = rows.checked_sub(1).map(|i| row(i, value)).transpose()?;
+            let mut table = (1..rows).into_par_iter().map(|i| row(i - 1, value)).collect::<Result<Vec<_>, _>>()?;
+            table.extend(last);
+            Ok(table)
+        };
+        let (low, upper) = (table(rows, 1)?, table(if wide { rows } else { 0 }, 1 << 8)?);
         let mut powers = vec![zero.to_curve()];
         for _ in 1..if blinded { ENCODED } else { 0 } {
             powers.extend(powers.last().map(|last| (0..8).fold(*last, |power, _| power.double())));
         }
         let blinds = if blinded { powers.into_par_iter().map(multiples).collect() } else { vec![] };
-        Ok(Self { zero, rows: table, blinds })
+        Ok(Self { zero, rows: low, upper, blinds })
     }
 
-    fn commit(&self, tokens: &[u8], blind: Option<F>) -> PointSum {
-        let terms = self.rows.iter().zip(tokens).map(|(row, &token)| row[usize::from(token)]);
+    fn commit(&self, tokens: &[Token], blind: Option<F>) -> PointSum {
+        let plus = |sum: PointSum, table: &[[Point; BYTES]], shift: u32| {
+            let byte = |token: Token| usize::from((token >> shift) as u8);
+            table.iter().zip(tokens).fold(sum, |sum, (row, &token)| sum + row[byte(token)])
+        };
         let blinded = match blind {
             None => self.zero.to_curve(),
             Some(blind) => {
                 let bytes = blind.to_repr();
-                let terms = self.blinds.iter().zip(bytes.as_ref()).map(|(table, &byte)| table[usize::from(byte)]);
-                terms.fold(PointSum::identity(), |sum, term| sum + term)
+                let blinds = self.blinds.iter().zip(bytes.as_ref()).map(|(table, &byte)| table[usize::from(byte)]);
+                blinds.fold(PointSum::identity(), |sum, term| sum + term)
             }
         };
-        terms.fold(blinded, |sum, term| sum + term)
+        plus(plus(blinded, &self.rows, 0), &self.upper, 8)
     }
 }
 
@@ -77,20 +89,21 @@ impl Multiples {
 const TOLD: usize = 16;
 
 /// Encoded commitments of the columns [`crate::segments::head::batch_column`] of each sequence, as
-/// [`commit_canonical`] gives them, or with other blinds. Sequence i is the `context + 1` bytes from `i · context` on; `context` is not zero.
+/// [`commit_canonical`] gives them, or with other blinds. Sequence i is the `context + 1` tokens from `i · context` on; `context` is not zero.
 pub(super) fn commitments(
     params: &Params,
     context: usize,
-    corpus: &[u8],
+    corpus: &[Token],
     blind: Option<&Blind<'_>>,
     told: &mut Told<'_>,
 ) -> Result<Vec<Encoding>, PortError> {
-    let multiples = Multiples::new(params, context.saturating_add(1), blind.is_some())?;
+    let wide = corpus.iter().any(|&token| usize::from(token) >= BYTES);
+    let multiples = Multiples::new(params, context.saturating_add(1), wide, blind.is_some())?;
     let leaves = corpus.len().saturating_sub(1) / context;
     let sequence = |i: usize| Some((i, corpus.get(i * context..)?.get(..context + 1)?));
-    let sequences: Vec<(usize, &[u8])> = (0..leaves).filter_map(sequence).collect();
-    let of_chunk = |chunk: &[(usize, &[u8])]| {
-        let commit = |&(i, tokens): &(usize, &[u8])| multiples.commit(tokens, blind.map(|blind| blind(i, tokens)));
+    let sequences: Vec<(usize, &[Token])> = (0..leaves).filter_map(sequence).collect();
+    let of_chunk = |chunk: &[(usize, &[Token])]| {
+        let commit = |&(i, tokens): &(usize, &[Token])| multiples.commit(tokens, blind.map(|blind| blind(i, tokens)));
         let sums: Vec<PointSum> = chunk.iter().map(commit).collect();
         let points = affine(&sums);
         refuse_identity(&points)?;

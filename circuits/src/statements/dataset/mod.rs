@@ -1,7 +1,7 @@
 //! A data set: a corpus cut into sequences, their commitments in a Merkle tree. Those of a public data set are canonical, those of a
 //! private one blinded by a secret.
 //!
-//! Sequence i is the T + 1 bytes from i·T on: each byte but the first of the corpus is predicted once. What a run or a
+//! Sequence i is the T + 1 tokens from i·T on: each token but the first of the corpus is predicted once. What a run or a
 //! chain names is the [`DatasetRoot`]; proofs of a batch show its commitment to be the leaf that was assigned.
 
 mod commit;
@@ -11,6 +11,7 @@ mod secret;
 pub use root::{DatasetRoot, Leaf, MAX_LEAVES, MerkleProof};
 pub use secret::{DatasetSecret, LeafSecret, RevealedLeaf};
 
+use crate::model::Token;
 use crate::statements::Encoding;
 use backend::curve::{F, Params};
 use backend::ports::PortError;
@@ -27,10 +28,10 @@ pub enum DatasetError {
     #[error("the context must be at least one token")]
     Context,
     /// The corpus does not hold one sequence.
-    #[error("a corpus of {bytes} bytes is too short for a sequence of {context} tokens and the next one")]
+    #[error("a corpus of {tokens} tokens is too short for a sequence of {context} tokens and the next one")]
     TooShort {
-        /// Bytes of the corpus.
-        bytes: usize,
+        /// Tokens of the corpus.
+        tokens: usize,
         /// Tokens of a sequence's context.
         context: usize,
     },
@@ -82,15 +83,15 @@ pub enum DatasetError {
 #[derive(Clone)]
 pub struct Dataset {
     context: usize,
-    corpus: Vec<u8>,
+    corpus: Vec<Token>,
     tree: Tree,
     root: DatasetRoot,
     secret: Option<LeafSecret>,
 }
 
 impl Dataset {
-    /// Commits to every sequence of `context` tokens of a corpus. Bytes at its end that fill no sequence are left out.
-    pub fn new(params: &Params, context: usize, corpus: &[u8]) -> Result<Self, DatasetError> {
+    /// Commits to every sequence of `context` tokens of a corpus. Tokens at its end that fill no sequence are left out.
+    pub fn new(params: &Params, context: usize, corpus: &[Token]) -> Result<Self, DatasetError> {
         Self::new_told(params, context, corpus, None, &mut |_, _| {})
     }
 
@@ -98,11 +99,11 @@ impl Dataset {
     pub fn new_told(
         params: &Params,
         context: usize,
-        corpus: &[u8],
+        corpus: &[Token],
         secret: Option<LeafSecret>,
         told: &mut Told<'_>,
     ) -> Result<Self, DatasetError> {
-        let too_short = DatasetError::TooShort { bytes: corpus.len(), context };
+        let too_short = DatasetError::TooShort { tokens: corpus.len(), context };
         let predicted = corpus.len().saturating_sub(1);
         let leaves = predicted.checked_div(context).ok_or(DatasetError::Context)?;
         if leaves == 0 {
@@ -113,7 +114,7 @@ impl Dataset {
         }
         let corpus = corpus.get(..leaves * context + 1).ok_or(too_short)?.to_vec();
         let mut tree = Tree::new();
-        let blind = |secret: LeafSecret| move |index: usize, tokens: &[u8]| secret.blind(index as u64, tokens);
+        let blind = |secret: LeafSecret| move |index: usize, tokens: &[Token]| secret.blind(index as u64, tokens);
         let blind = secret.clone().map(blind);
         let blind = blind.as_ref().map(|blind| blind as &commit::Blind<'_>);
         for commitment in commit::commitments(params, context, &corpus, blind, told)? {
@@ -134,7 +135,7 @@ impl Dataset {
     }
 
     /// A sequence: T + 1 tokens.
-    pub fn tokens(&self, index: u64) -> Result<&[u8], DatasetError> {
+    pub fn tokens(&self, index: u64) -> Result<&[Token], DatasetError> {
         let missing = DatasetError::Index { index, leaves: self.root.leaves() };
         let start = usize::try_from(index).ok().and_then(|i| i.checked_mul(self.context));
         let end = start.and_then(|start| start.checked_add(self.context)?.checked_add(1));
@@ -167,6 +168,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tokens_of_bytes;
     use crate::segments::head::batch_column;
     use backend::ports::commit_canonical;
     use group::GroupEncoding;
@@ -199,12 +201,13 @@ mod tests {
     #[test]
     fn a_corpus_is_cut_committed_and_proved() {
         let params = Params::new(6);
-        let dataset = Dataset::new(&params, CONTEXT, CORPUS).unwrap();
+        let corpus = tokens_of_bytes(CORPUS);
+        let dataset = Dataset::new(&params, CONTEXT, &corpus).unwrap();
         let leaves = dataset.root().leaves();
         assert_eq!(leaves, (CORPUS.len() as u64 - 1) / CONTEXT as u64);
         for index in (0..leaves).step_by(977).chain([1, leaves - 2, leaves - 1]) {
             let start = index as usize * CONTEXT;
-            assert_eq!(dataset.tokens(index).unwrap(), &CORPUS[start..=start + CONTEXT]);
+            assert_eq!(dataset.tokens(index).unwrap(), &corpus[start..=start + CONTEXT]);
             check(&params, &dataset, index);
         }
         for index in [leaves, leaves + 1, u64::MAX] {
@@ -219,17 +222,18 @@ mod tests {
     #[test]
     fn corpora_without_a_sequence_are_refused() {
         let params = Params::new(6);
-        let refused = |context, corpus: &[u8]| Dataset::new(&params, context, corpus).map(|_| ()).unwrap_err();
+        let refused =
+            |context, text: &[u8]| Dataset::new(&params, context, &tokens_of_bytes(text)).map(|_| ()).unwrap_err();
         assert_eq!(refused(0, b"some text"), DatasetError::Context);
-        assert_eq!(refused(4, b""), DatasetError::TooShort { bytes: 0, context: 4 });
-        assert_eq!(refused(4, b"four"), DatasetError::TooShort { bytes: 4, context: 4 });
-        assert_eq!(refused(usize::MAX, b"four"), DatasetError::TooShort { bytes: 4, context: usize::MAX });
+        assert_eq!(refused(4, b""), DatasetError::TooShort { tokens: 0, context: 4 });
+        assert_eq!(refused(4, b"four"), DatasetError::TooShort { tokens: 4, context: 4 });
+        assert_eq!(refused(usize::MAX, b"four"), DatasetError::TooShort { tokens: 4, context: usize::MAX });
         // 49 rows; a port may use 48 of 64.
         let rows = DatasetError::Port(PortError::TooManyRows { rows: 49, usable: 48 });
         assert_eq!(refused(48, &[7; 60]), rows);
         // One sequence, whose proof is empty.
-        let one = Dataset::new(&params, 4, b"fivexxx").unwrap();
-        assert_eq!((one.root().leaves(), one.tokens(0)), (1, Ok(&b"fivex"[..])));
+        let one = Dataset::new(&params, 4, &tokens_of_bytes(b"fivexxx")).unwrap();
+        assert_eq!((one.root().leaves(), one.tokens(0)), (1, Ok(&tokens_of_bytes(b"fivex")[..])));
         assert_eq!(one.proof(0), Ok(MerkleProof(vec![])));
         check(&params, &one, 0);
     }
@@ -239,7 +243,7 @@ mod tests {
         let params = Params::new(6);
         // Equal sequences among them.
         let corpus = [b"abababababababab".repeat(3), b"other words".to_vec()].concat();
-        let of = |secret| Dataset::new_told(&params, 4, &corpus, secret, &mut |_, _| {}).unwrap();
+        let of = |secret| Dataset::new_told(&params, 4, &tokens_of_bytes(&corpus), secret, &mut |_, _| {}).unwrap();
         let (public, a, b) = (of(None), of(Some(LeafSecret::new([1; 32]))), of(Some(LeafSecret::new([2; 32]))));
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..public.root().leaves() {
@@ -256,15 +260,22 @@ mod tests {
             assert!(!seen.contains(&public.commitment(index).unwrap()));
         }
         assert_eq!(format!("{:?}", LeafSecret::new([1; 32])), "LeafSecret");
+        // Tokens beyond bytes are not hashed as the bytes that they are made of.
+        let secret = LeafSecret::new([1; 32]);
+        assert_ne!(secret.blind(0, &[0x0101]), secret.blind(0, &[1, 1]));
+        assert_ne!(secret.blind(0, &[256]), secret.blind(0, &[0]));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(8))]
 
         #[test]
-        fn any_bytes_commit_as_their_column(
+        fn any_tokens_commit_as_their_column(
             context in 1usize..=47,
-            corpus in proptest::collection::vec(prop_oneof![Just(0), Just(255), any::<u8>()], 48..120),
+            corpus in prop_oneof![
+                proptest::collection::vec(prop_oneof![Just(0), Just(255), 0..=255 as Token], 48..120),
+                proptest::collection::vec(prop_oneof![Just(0), Just(256), Just(Token::MAX), any::<Token>()], 48..120),
+            ],
         ) {
             let params = Params::new(6);
             let dataset = Dataset::new(&params, context, &corpus).unwrap();

@@ -1,6 +1,7 @@
 //! What blinds the leaves of a private data set, and one of them that is shown.
 
 use super::{Dataset, DatasetError, DatasetRoot, Leaf};
+use crate::model::Token;
 use crate::segments::head::batch_column;
 use crate::statements::codec::Encoded;
 use backend::curve::{F, Params};
@@ -21,11 +22,15 @@ impl LeafSecret {
         LeafSecret(bytes)
     }
 
-    /// The blind of a leaf.
-    pub fn blind(&self, index: u64, tokens: &[u8]) -> F {
-        let mut state =
-            blake2b_simd::Params::new().hash_length(64).key(&self.0).personal(b"GradCoin-a-leaf-").to_state();
-        F::from_uniform_bytes(state.update(&index.to_le_bytes()).update(tokens).finalize().as_array())
+    /// The blind of a leaf. Tokens that all are bytes are hashed as bytes, others as two bytes each, under another name.
+    pub fn blind(&self, index: u64, tokens: &[Token]) -> F {
+        let bytes: Result<Vec<u8>, _> = tokens.iter().map(|&token| u8::try_from(token)).collect();
+        let (name, bytes) = match bytes {
+            Ok(bytes) => (b"GradCoin-a-leaf-", bytes),
+            Err(_) => (b"GradCoin-leaf16-", tokens.iter().flat_map(|token| token.to_le_bytes()).collect()),
+        };
+        let mut state = blake2b_simd::Params::new().hash_length(64).key(&self.0).personal(name).to_state();
+        F::from_uniform_bytes(state.update(&index.to_le_bytes()).update(&bytes).finalize().as_array())
     }
 }
 
@@ -60,7 +65,7 @@ pub struct RevealedLeaf {
     /// Number of the sequence.
     pub index: u64,
     /// Its tokens.
-    pub tokens: Vec<u8>,
+    pub tokens: Vec<Token>,
     /// The blind of its commitment.
     pub blind: F,
     /// Its leaf.

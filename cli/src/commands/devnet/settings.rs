@@ -12,7 +12,7 @@ use chain::address::Address;
 use chain::genesis::ChainSpec;
 use chain::work::CompactTarget;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Config, Optimizer, OptimizerKind, Schedule, check_corpus};
+use circuits::model::{Config, Optimizer, OptimizerKind, Schedule, check_corpus, tokens_of_bytes};
 use circuits::statements::{MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, corpus_digest};
 use std::path::{Path, PathBuf};
 
@@ -146,7 +146,7 @@ impl Start {
     pub fn new_corpus(&self, config: &Config, ui: &Ui) -> Result<Vec<u8>, CliError> {
         let Some(file) = &self.corpus else { return Ok(STORIES.to_vec()) };
         let corpus = files::read_shown(file, MAX_CORPUS, "reading the corpus", ui)?;
-        check_corpus(&corpus, config).map_err(CliError::file(file))?;
+        check_corpus(&tokens_of_bytes(&corpus), config).map_err(CliError::file(file))?;
         Ok(corpus)
     }
 

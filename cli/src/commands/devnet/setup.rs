@@ -31,7 +31,7 @@ use chain::store::Store;
 use circuits::model::{Config, Spec, State};
 use circuits::segments::Variant;
 use circuits::statements::dataset::Dataset;
-use circuits::statements::{GenesisProof, Layouts, StateCommitments};
+use circuits::statements::{Corpus, GenesisProof, Layouts, StateCommitments};
 use prover::step::{StepKeys, StepProver};
 use std::path::Path;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     let mut made = None;
     if let Some((settings, corpus)) = &new {
         files::write(&corpus_file, corpus, true)?;
-        let dataset = committed(&params, &config, corpus, None, ui)?;
+        let dataset = committed(&params, &config, &Corpus::of_bytes(corpus), None, ui)?;
         let state = {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
@@ -165,7 +165,7 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     spec.check_proof(&params, &verifier).map_err(refused)?;
     let dataset = match made {
         Some(dataset) => dataset,
-        None => committed(&params, &config, &files::read(&corpus_file, MAX_CORPUS)?, None, ui)?,
+        None => committed(&params, &config, &Corpus::of_bytes(&files::read(&corpus_file, MAX_CORPUS)?), None, ui)?,
     };
     if dataset.root() != spec.genesis().dataset {
         let source = FileError::Foreign("the corpus is not the one that the genesis names".into());

@@ -18,8 +18,7 @@ use circuits::model::{Config, Spec, State};
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
 use circuits::statements::{
-    Disclosure, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData,
-    corpus_digest,
+    Corpus, Disclosure, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, StateCommitments, TrainingData,
 };
 use prover::private::Secrets;
 use prover::step::StepKeys;
@@ -127,7 +126,7 @@ pub fn read_dataset_secret(path: &Path) -> Result<DatasetSecret, CliError> {
 /// The data set of a corpus, which must have this root.
 pub fn dataset(
     (params, config): (&Params, &Config),
-    (file, corpus): (&Path, &[u8]),
+    (file, corpus): (&Path, &Corpus),
     root: DatasetRoot,
     secret: Option<LeafSecret>,
     ui: &Ui,
@@ -194,7 +193,8 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         ));
     }
     let (model, taken) = begin_from(args, model_dir::load(model)?, ui);
-    let Split { training: corpus, held_out } = Split::read(corpus_file, &model.config, args.watch.held_out, ui)?;
+    let Split { training, held_out } = Split::read(corpus_file, &model.config, args.watch.held_out, ui)?;
+    let corpus = Corpus::of_bytes(&training);
     let measured = args.watch.measured(&Measured::default(), &held_out)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
@@ -202,7 +202,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         Some(root) => RunData::Dataset(root),
         // Not known before the corpus is committed to; what else is wrong with the run shows without it.
         None if args.private => RunData::Dataset(DatasetRoot::new([0; 32], 1)?),
-        None => RunData::Corpus(corpus_digest(&corpus)),
+        None => RunData::Corpus(corpus.digest()),
     };
     let of_schedule = (steps.saturating_add(taken), taken);
     let mut run = describe(args, of_schedule, model.config.to_json(), StateCommitments::default(), (disclosure, data))?;
@@ -335,14 +335,15 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
     let kept = settings.measured.held_out.as_ref().map(|part| HeldOut::Bytes(part.bytes));
-    let Split { training: corpus, held_out } = Split::read(&corpus_file, &config, kept, ui)?;
+    let Split { training, held_out } = Split::read(&corpus_file, &config, kept, ui)?;
+    let corpus = Corpus::of_bytes(&training);
     let measured = args.watch.measured(&settings.measured, &held_out)?;
-    let length = corpus.len() + held_out.len();
+    let length = training.len() + held_out.len();
     if args.watch.held_out.is_some_and(|given| given.of(length) != held_out.len() as u64) {
         return Err(CliError::Usage("--held-out is not what the run was started with".into()));
     }
     let data = match run.data {
-        RunData::Corpus(digest) if corpus_digest(&corpus) == digest => TrainingData::Corpus(corpus),
+        RunData::Corpus(digest) if corpus.digest() == digest => TrainingData::Corpus(corpus),
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
         RunData::Dataset(root) => {
             let params = ui.params(&config)?;

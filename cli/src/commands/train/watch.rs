@@ -9,7 +9,7 @@ use crate::held_out::HeldOut;
 use crate::run_dir::{Evaluation, HeldOutPart, Log, LogLine, Measured, RunDir};
 use crate::ui::Ui;
 use circuits::model::file::ModelState;
-use circuits::model::{Windows, public_loss};
+use circuits::model::{Windows, public_loss, tokens_of_bytes};
 use circuits::statements::corpus_digest;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -118,7 +118,8 @@ impl<'a> Watch<'a> {
         let Some(log) = &mut self.evaluations else { return Ok(()) };
         let (spec, start) = (&session.trainer.spec, Instant::now());
         let limit = session.settings.measured.eval_windows;
-        let windows = Windows::new(&spec.config, &session.held_out, limit)
+        let tokens = tokens_of_bytes(&session.held_out);
+        let windows = Windows::new(&spec.config, &tokens, limit)
             .map_err(|source| CliError::File { path: session.settings.corpus.clone(), source: source.into() })?;
         let bar = self.ui.bar(windows.len() as u64, 0, "{wide_bar} held-out window {pos}/{len}, {eta} left");
         let evaluated = evaluate(spec, &session.trainer.state.w, &windows, &|| bar.inc(1))?;

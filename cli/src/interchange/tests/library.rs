@@ -1,7 +1,7 @@
 //! Against the real library: `fixtures/oracle/check_export.py` says how.
 
 use super::*;
-use circuits::model::{RopeScaling, Spec, sequence_gradient};
+use circuits::model::{RopeScaling, Spec, sequence_gradient, tokens_of_bytes};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +69,8 @@ fn exports_for_the_library() {
             }
         }
         let tokens = &corpus[1000..=1000 + config.context];
-        let logits = sequence_gradient(&Spec::new(config.clone()), &state.w, tokens).unwrap().head.logits;
+        let logits =
+            sequence_gradient(&Spec::new(config.clone()), &state.w, &tokens_of_bytes(tokens)).unwrap().head.logits;
         let dir = directory().join(name);
         let exported = export(&config, &state, 300).unwrap();
         fs::create_dir_all(&dir).unwrap();
