@@ -88,7 +88,7 @@ fn corpora_that_cannot_be_measured_are_refused() {
     fs::write(dir.join("ascii.json"), text.replace("\"vocab_size\": 256", "\"vocab_size\": 128")).unwrap();
     run(dir, "init --config ascii.json --out ascii").ok();
     fs::write(dir.join("latin"), [&[65; 100][..], &[0xe9]].concat()).unwrap();
-    let message = "latin: byte 233 at offset 100 is not below the vocabulary of 128";
+    let message = "latin: token 233 at offset 100 is not below the vocabulary of 128";
     run(dir, "eval --model ascii --corpus latin").refused_as("file", message);
     run(dir, "logits --model ascii --prompt é").refused_as("failed", "token 195 at position 0");
 }
@@ -142,7 +142,7 @@ fn logits_are_exact_and_the_largest_is_generated() {
     let none = piped(dir, "logits --model r", b"").ok();
     assert_eq!((&none["positions"][0]["token"], &none["prompt_bytes"]), (&u64::from(b'\n').into(), &0.into()));
     piped(dir, "logits --model r", &vec![b'a'; (1 << 20) + 1]).refused_as("usage", "stdin has more than 1048576 bytes");
-    for bad in ["--top 0", "--top 257"] {
+    for bad in ["--top 0", "--top 65521"] {
         run(dir, &format!("logits --model r --prompt a {bad}")).refused(2, "");
     }
     run(dir, "logits --prompt a").refused(2, "");

@@ -124,15 +124,15 @@ fn what_is_malformed_is_refused_by_name() {
 #[test]
 fn unknown_versions_and_damage_are_refused() {
     assert_eq!(
-        refused(|f| edit_header(f, "\"version\":2", "\"version\":1")),
-        "the file has version 1; only version 2 is supported"
+        refused(|f| edit_header(f, "\"version\":3", "\"version\":2")),
+        "the file has version 2; only version 3 is supported"
     );
     // Also of a version whose other keys are not known.
     let later = refused(|f| drop(f.metadata.insert(KEY.into(), r#"{"version": 9, "optimizer": "adamw"}"#.into())));
-    assert_eq!(later, "the file has version 9; only version 2 is supported");
+    assert_eq!(later, "the file has version 9; only version 3 is supported");
     assert_eq!(refused(|f| f.metadata.clear()), "the metadata `gradientcoin` is missing");
     let malformed = "the metadata `gradientcoin` is malformed: ";
-    for (from, to) in [("\"version\":2,", ""), ("\"step\":300", "\"step\":-1"), ("\"step\"", "\"steps\"")] {
+    for (from, to) in [("\"version\":3,", ""), ("\"step\":300", "\"step\":-1"), ("\"step\"", "\"steps\"")] {
         let message = refused(|f| edit_header(f, from, to));
         assert!(message.starts_with(malformed), "{message}");
     }
