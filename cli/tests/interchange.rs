@@ -255,17 +255,17 @@ fn a_file_that_does_not_fit_is_left_out_and_said_so() {
         .output()
         .unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("gradientcoin.safetensors does not match: momentum and step start at zero"), "{text}");
+    assert!(text.contains("gradientcoin.safetensors does not match: moments and step start at zero"), "{text}");
 
     // Of another version it is refused, not left out.
     let path = dir.join("hub1").join(SIDECAR);
     let bytes = fs::read(&path).unwrap();
-    let version = br#"\"version\":2,"#;
+    let version = br#"\"version\":3,"#;
     let at = bytes.windows(version.len()).position(|w| w == version).unwrap() + version.len() - 2;
     let later = [&bytes[..at], b"7", &bytes[at + 1..]].concat();
     fs::write(&path, later).unwrap();
     let message = failure(dir, "import hub1 --out other", "file", 3);
-    assert_eq!(message, "hub1/gradientcoin.safetensors: the file has version 7; only version 2 is supported");
+    assert_eq!(message, "hub1/gradientcoin.safetensors: the file has version 7; only version 3 is supported");
     assert!(!dir.join("other").exists());
 }
 

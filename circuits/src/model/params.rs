@@ -230,7 +230,11 @@ impl<M: Default> Parameters<M> {
     /// Parameters of the same tensors as others, made of each.
     pub fn like<N>(of: &Parameters<N>, mut make: impl FnMut(&N) -> M) -> Self {
         let mut all = Self {
-            layers: of.layers.iter().map(|_| Layer::default()).collect(),
+            layers: of
+                .layers
+                .iter()
+                .map(|layer| Layer { bias: layer.bias.as_ref().map(|_| Biases::default()), ..Layer::default() })
+                .collect(),
             head: of.head.is_some().then(M::default),
             ..Self::default()
         };
@@ -616,6 +620,19 @@ mod tests {
         state.movement_mut().unwrap().norm_f.data[0] = -(1 << (STATE_FRAC + 5));
         assert!(Slot::Momentum.contains(-(1 << (STATE_FRAC + 5))));
         assert_eq!(state.check(&config), Err(StateError::Range { name: "norm_f".into() }));
+    }
+
+    /// Moments have every tensor that the weights have.
+    #[test]
+    fn states_at_rest_are_of_their_configuration() {
+        for mut config in [Config::NANO, Config::NANO.untied()] {
+            config.biased = true;
+            for kind in OptimizerKind::ALL {
+                let state = State::init(&config, 7).at_rest_of(kind);
+                state.check(&config).unwrap();
+                assert_eq!(state.moments, Moments::zeros(&config, kind));
+            }
+        }
     }
 
     #[test]

@@ -72,8 +72,8 @@ fn corpora_that_cannot_be_measured_are_refused() {
     fs::write(dir.join("least"), [7; 17]).unwrap();
     fs::write(dir.join("empty"), "").unwrap();
     let eval = |more: &str| run(dir, &format!("eval --model m --corpus {more}"));
-    eval("short").refused_as("file", "short: the corpus has 16 bytes; a sequence needs 17");
-    eval("empty").refused_as("file", "empty: the corpus has 0 bytes");
+    eval("short").refused_as("file", "short: the corpus has 16 tokens; a sequence needs 17");
+    eval("empty").refused_as("file", "empty: the corpus has 0 tokens");
     eval("none").refused_as("io", "none");
     eval("least --held-out 17").refused_as("file", "least: of 17 bytes, 17 cannot be held out");
     let least = eval("least").ok();
