@@ -1,4 +1,4 @@
-//! Tokens, and the one place where bytes become tokens and tokens bytes.
+//! Tokens, and the one place where bytes become tokens and tokens bytes. What a tokenizer makes of a text is for others to know.
 
 /// The number of a token in its vocabulary, from 0; [`super::MAX_VOCAB`] fits.
 pub type Token = u16;

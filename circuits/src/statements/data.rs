@@ -1,6 +1,7 @@
 //! What a run's batches are drawn from.
 
 use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
+use super::codec;
 use super::run::{Run, corpus_digest};
 use crate::model::{Config, DataError, Draw, Token, draw_batch, tokens_of_bytes};
 use backend::curve::F;
@@ -10,8 +11,8 @@ use std::fmt;
 /// The data that a run names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RunData {
-    /// Digest of a corpus, of its bytes: sequences are any T + 1 of its tokens in a row. Whoever has the corpus can tell whether a batch is
-    /// the one that the seed assigns; nobody else.
+    /// Digest of a corpus, of its bytes or of its tokens ([`Corpus`]): sequences are any T + 1 of its tokens in a row. Whoever has the
+    /// corpus can tell whether a batch is the one that the seed assigns; nobody else.
     Corpus([u8; 32]),
     /// A data set: sequences are its leaves. Bundles show that each batch is the one that the seed assigns.
     Dataset(DatasetRoot),
@@ -27,7 +28,8 @@ impl RunData {
     }
 }
 
-/// A corpus: the tokens of a text, which is named by the digest of its bytes.
+/// A corpus: the tokens of a text, named by the digest of what is trained on. Of a text whose bytes are the tokens that is the digest of
+/// its bytes; of any other, that of its tokens, in a domain of its own: no text and no tokens have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corpus {
     digest: [u8; 32],
@@ -40,7 +42,13 @@ impl Corpus {
         Self { digest: corpus_digest(text), tokens: tokens_of_bytes(text) }
     }
 
-    /// Digest of the text.
+    /// Of a text that a tokenizer made tokens of.
+    pub fn of_tokens(tokens: Vec<Token>) -> Self {
+        let encoded: Vec<u8> = tokens.iter().copied().flat_map(Token::to_le_bytes).collect();
+        Self { digest: codec::digest(b"gradcoin-tokens", &encoded), tokens }
+    }
+
+    /// Its digest.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -156,5 +164,31 @@ impl Run {
             }
             _ => Err(AssignError::Other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_tokens_are_named_apart() {
+        let text = b"once upon a time";
+        let (bytes, tokens) = (Corpus::of_bytes(text), Corpus::of_tokens(tokens_of_bytes(text)));
+        assert_eq!(bytes.digest(), corpus_digest(text));
+        assert_eq!(bytes.tokens(), tokens.tokens());
+        assert_ne!(bytes.digest(), tokens.digest());
+        // Not the bytes that the tokens are made of, either.
+        let encoded: Vec<u8> = tokens.tokens().iter().flat_map(|token| token.to_le_bytes()).collect();
+        assert_ne!(Corpus::of_bytes(&encoded).digest(), tokens.digest());
+    }
+
+    /// A run names it: it stays as it is.
+    #[test]
+    fn the_digest_of_tokens_is_pinned() {
+        let hex: String =
+            Corpus::of_tokens(vec![0, 255, 256, 65_519]).digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "24419d4fce92796de639e1d5a88a007baaa993466baa010398d2ab6c714e60a7");
+        assert_ne!(Corpus::of_tokens(vec![256]).digest(), Corpus::of_tokens(vec![0, 1]).digest());
     }
 }
