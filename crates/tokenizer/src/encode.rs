@@ -2,10 +2,12 @@
 
 use crate::Tokenizer;
 use crate::file::Read;
+use crate::pieces::pieces;
 use circuits::model::{Token, tokens_of_bytes};
+use rayon::prelude::*;
 
-/// Longest text that a tokenizer is given: it takes some hundred times as much memory.
-pub const MAX_TEXT: usize = 64 << 20;
+/// Longest text that is given to the library at a time: that takes 125 times as much memory.
+pub const MAX_PIECE: usize = 16 << 20;
 
 /// Bytes of a text that are shown.
 const SHOWN: usize = 24;
@@ -19,10 +21,10 @@ pub enum EncodeError {
         /// The first byte that begins no character.
         offset: usize,
     },
-    /// Longer than [`MAX_TEXT`].
-    #[error("the text has {length} bytes; a tokenizer is given at most {MAX_TEXT}")]
+    /// Longer than [`MAX_PIECE`].
+    #[error("the text has {length} bytes that cannot be cut at a line's end, of at most {MAX_PIECE}, with this tokenizer")]
     Long {
-        /// Its length.
+        /// How many.
         length: usize,
     },
     /// The tokens stand for another text.
@@ -54,17 +56,21 @@ impl Tokenizer {
     /// The tokens of a text; of a file's, without those that it would add at the beginning or end, and none that are special.
     pub fn encode(&self, text: &[u8]) -> Result<Vec<Token>, EncodeError> {
         let Some(file) = &self.file else { return Ok(tokens_of_bytes(text)) };
-        if text.len() > MAX_TEXT {
-            return Err(EncodeError::Long { length: text.len() });
-        }
         let text = str::from_utf8(text).map_err(|error| EncodeError::Utf8 { offset: error.valid_up_to() })?;
-        let library = |error: &dyn std::fmt::Display| EncodeError::Library(error.to_string());
-        let encoding = file.tokens.library.encode_fast(text, false).map_err(|e| library(&e))?;
-        let ids = encoding.get_ids().iter();
-        let tokens: Vec<Token> = ids.map(|&id| Token::try_from(id)).collect::<Result<_, _>>().map_err(|e| library(&e))?;
+        let pieces: Vec<&str> = if file.tokens.cuts { pieces(text).collect() } else { vec![text] };
+        if let Some(length) = pieces.iter().map(|piece| piece.len()).find(|&length| length > MAX_PIECE) {
+            return Err(EncodeError::Long { length });
+        }
+        let tokens = pieces.par_iter().map(|piece| encode(piece, &file.tokens)).collect::<Result<Vec<_>, _>>()?.concat();
         check(text, &tokens, &file.tokens)?;
         Ok(tokens)
     }
+}
+
+fn encode(piece: &str, read: &Read) -> Result<Vec<Token>, EncodeError> {
+    let library = |error: &dyn std::fmt::Display| EncodeError::Library(error.to_string());
+    let encoding = read.library.encode_fast(piece, false).map_err(|e| library(&e))?;
+    encoding.get_ids().iter().map(|&id| Token::try_from(id).map_err(|e| library(&e))).collect()
 }
 
 /// Requires tokens to stand for exactly this text.

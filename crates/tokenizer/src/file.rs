@@ -86,6 +86,8 @@ pub struct Read {
     /// The bytes of each token that there is.
     bytes: Vec<Option<Box<[u8]>>>,
     special: BTreeMap<Token, String>,
+    /// Whether a text may be cut as [`crate::pieces`] does it: its words are those of GPT-2, and nothing else is looked for in it.
+    pub cuts: bool,
 }
 
 impl Read {
@@ -147,6 +149,7 @@ pub fn read(json: &[u8]) -> Result<Read, FileError> {
     }
     let mut tokens = vocabulary(root)?;
     let added = added(root)?;
+    let cuts = cuts(root) && added.iter().all(|added| added.special);
     let mut library: tokenizers::Tokenizer =
         serde_json::from_value(file).map_err(|e| FileError::Library(e.to_string()))?;
     // A special token is never made of the text that spells its name.
@@ -170,7 +173,17 @@ pub fn read(json: &[u8]) -> Result<Read, FileError> {
         bytes.resize(id + 1, None);
         bytes[id] = Some(spelled.of(token).into_boxed_slice());
     }
-    Ok(Read { library, bytes, special })
+    Ok(Read { library, bytes, special, cuts })
+}
+
+/// Whether the only thing that happens to a text before its words are merged is that it is cut into words of GPT-2.
+fn cuts(root: &Map<String, Value>) -> bool {
+    let Some(cut) = root.get("pre_tokenizer") else { return false };
+    let says = |key: &str, value: bool| cut.get(key).and_then(Value::as_bool) == Some(value);
+    root.get("normalizer").is_none_or(Value::is_null)
+        && cut.get("type").and_then(Value::as_str) == Some("ByteLevel")
+        && says("add_prefix_space", false)
+        && says("use_regex", true)
 }
 
 /// Requires a part to be of certain kinds, and those within it, if it is a sequence. It may be absent, if it is not `needed`.

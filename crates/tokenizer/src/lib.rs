@@ -11,9 +11,10 @@
 mod alphabet;
 mod encode;
 mod file;
+mod pieces;
 mod train;
 
-pub use encode::{EncodeError, MAX_TEXT};
+pub use encode::{EncodeError, MAX_PIECE};
 pub use file::FileError;
 pub use train::{MIN_VOCAB, Stage, TrainError, train};
 

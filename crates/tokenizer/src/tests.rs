@@ -104,15 +104,25 @@ fn stories_are_shorter_in_tokens_and_come_back() {
 /// Pieces of a corpus are cut where it makes no difference to the words.
 #[test]
 fn a_long_text_is_cut_as_a_whole() {
-    let text = "He said \"no\".\nShe said\n\n  yes.\n \nIt's 1.\n".repeat(9000);
-    let whole = trained();
-    let sum = |pieces: Vec<&str>| -> Vec<Token> {
-        pieces.into_iter().flat_map(|piece| whole.encode(piece.as_bytes()).unwrap()).collect()
-    };
-    let pieces = train::pieces(&text).collect::<Vec<_>>();
-    assert!(pieces.len() > 4);
+    let text = "He said \"no\".\nShe said\n\n  yes.\n \nIt's 1.\r\n\u{3000}a\u{a0}\nb\u{85}\n".repeat(9000);
+    let tokenizer = trained();
+    let file = tokenizer.file.as_ref().unwrap();
+    let pieces = pieces::pieces(&text).collect::<Vec<_>>();
+    assert!(pieces.len() > 4 && file.tokens.cuts);
     assert_eq!(pieces.concat(), text);
-    assert_eq!(sum(pieces), whole.encode(text.as_bytes()).unwrap());
+    let whole = file.tokens.library.encode_fast(&text[..], false).unwrap();
+    let tokens: Vec<u32> = tokenizer.encode(text.as_bytes()).unwrap().into_iter().map(u32::from).collect();
+    assert_eq!(tokens, whole.get_ids());
+}
+
+/// What is not cut is limited.
+#[test]
+fn a_long_text_that_cannot_be_cut_is_refused() {
+    let text = "a line\n".repeat(MAX_PIECE / 7 + 1);
+    let other = changed(|file| file["normalizer"] = json!({ "type": "NFC" })).unwrap();
+    assert_eq!(other.encode(text.as_bytes()), Err(EncodeError::Long { length: text.len() }));
+    let line = " ".repeat(MAX_PIECE + 1);
+    assert_eq!(trained().encode(line.as_bytes()), Err(EncodeError::Long { length: line.len() }));
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! A byte-level BPE from a text. The same text gives the same file, wherever and however often.
 
 use crate::alphabet::{Bytes, spelling};
+use crate::pieces::pieces;
 use circuits::model::MAX_VOCAB;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -13,9 +14,6 @@ pub const MIN_VOCAB: usize = 257;
 
 /// A pair that is seen once teaches nothing.
 const LEAST: u64 = 2;
-
-/// Bytes that are cut into words at a time, if they can be.
-const PIECE: usize = 1 << 16;
 
 /// A tokenizer that cannot be trained.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,23 +109,6 @@ fn words(text: &str, told: &mut dyn FnMut(Stage)) -> Result<BTreeMap<Bytestring,
         told(Stage::Words(done));
     }
     Ok(words)
-}
-
-/// A text in pieces that end in a line's end between two characters that are not white: there no word goes on, and how the text is
-/// cut does not depend on what follows. Where there is none, a piece is longer.
-pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut left = text;
-    std::iter::from_fn(move || {
-        let ends = left.match_indices('\n').map(|(at, _)| at);
-        let neutral = |&at: &usize| {
-            let (before, after) = (left[..at].chars().next_back(), left[at + 1..].chars().next());
-            at >= PIECE && [before, after].into_iter().all(|c| c.is_some_and(|c| !c.is_whitespace()))
-        };
-        let end = ends.filter(|at| *at >= PIECE).find(neutral).map_or(left.len(), |at| at + 1);
-        let (piece, rest) = left.split_at(end);
-        left = rest;
-        (!piece.is_empty()).then_some(piece)
-    })
 }
 
 /// How often two tokens are next to each other.
