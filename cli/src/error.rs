@@ -32,6 +32,7 @@ use prover::error::ProveError;
 use prover::trainer::TrainError;
 use std::io;
 use std::path::{Path, PathBuf};
+use tokenizer::{EncodeError, TooManyTokens};
 use verifier::{RunRefused, StepError};
 
 /// Why a command failed.
@@ -107,6 +108,12 @@ pub enum CliError {
     /// A proof cannot be made.
     #[error(transparent)]
     Prove(#[from] ProveError),
+    /// A tokenizer cannot be written.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::TrainError),
+    /// A prompt has no tokens.
+    #[error("prompt: {0}")]
+    Prompt(#[from] EncodeError),
     /// The run is malformed.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -281,6 +288,18 @@ pub enum FileError {
     /// A run is refused.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A tokenizer is refused.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::FileError),
+    /// A tokenizer has tokens that the model does not have.
+    #[error(transparent)]
+    TooManyTokens(#[from] TooManyTokens),
+    /// A text has no tokens.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// No tokenizer can be trained.
+    #[error(transparent)]
+    TrainTokenizer(#[from] tokenizer::TrainError),
     /// A corpus cannot be trained on.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -293,6 +312,16 @@ pub enum FileError {
         held_out: u64,
         /// T + 1.
         needed: u64,
+    },
+    /// The same in tokens.
+    #[error("its parts have {training} and {held_out} tokens; either needs a sequence, which is {needed} tokens")]
+    HeldOutTokens {
+        /// Of what is left.
+        training: usize,
+        /// Of what is held out.
+        held_out: usize,
+        /// T + 1.
+        needed: usize,
     },
     /// A data set's root is none, or a corpus has no sequence.
     #[error(transparent)]

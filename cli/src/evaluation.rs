@@ -1,9 +1,10 @@
 //! A model's loss on a text that it is not trained on, or not now. The loss is an exact integer; floats only print it.
 
-use circuits::model::{Evaluated, SequenceError, Spec, Weights, Windows, sequence_loss};
+use circuits::model::{Evaluated, SequenceError, Spec, Token, Weights, Windows, sequence_loss};
 use rayon::prelude::*;
 use std::f64::consts::LN_2;
 use std::str::FromStr;
+use tokenizer::Tokenizer;
 
 /// How many windows of a text to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +57,21 @@ pub fn nats(evaluated: &Evaluated) -> f64 {
     evaluated.loss as f64 / f64::from(1 << 24) / evaluated.predictions as f64
 }
 
-/// The same in bits a byte: a token is a byte.
-pub fn bits_per_byte(evaluated: &Evaluated) -> f64 {
-    nats(evaluated) / LN_2
+/// Bytes that the predicted tokens of windows stand for.
+pub fn predicted_bytes(windows: &Windows<'_>, tokenizer: &Tokenizer) -> u64 {
+    let length = |&token: &Token| tokenizer.bytes_of(token).len() as u64;
+    (0..windows.len()).map(|i| windows.window(i)[1..].iter().map(length).sum::<u64>()).sum()
+}
+
+/// The loss in bits for each of these bytes, for display.
+pub fn bits_per_byte(evaluated: &Evaluated, bytes: u64) -> f64 {
+    nats(evaluated) / LN_2 * (evaluated.predictions as f64 / bytes as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use circuits::model::{Config, State, Token};
+    use circuits::model::{Config, State};
 
     #[test]
     fn the_number_of_threads_changes_nothing_and_every_window_is_told() {

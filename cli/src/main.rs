@@ -24,6 +24,7 @@ mod passphrase;
 mod progress;
 mod run_dir;
 mod stray;
+mod tokenizer_file;
 mod training_args;
 mod ui;
 mod utf8;

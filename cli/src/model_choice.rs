@@ -24,6 +24,11 @@ impl ModelChoice {
         file.or_else(|| self.preset.clone()).unwrap_or_default()
     }
 
+    /// Whether it is a preset.
+    pub fn is_preset(&self) -> bool {
+        self.config.is_none()
+    }
+
     /// The configuration.
     pub fn config(&self) -> Result<Config, CliError> {
         match (&self.config, &self.preset) {

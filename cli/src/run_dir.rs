@@ -9,6 +9,7 @@
 //! | `log.jsonl` | a line for each step |
 //! | `held-out.jsonl` | a line for each time that the held-out loss was measured |
 //! | `checkpoints/step-000100`… | models after so many steps |
+//! | `tokenizer.json` | what made tokens of the corpus, if its bytes are not the tokens |
 //! | `state.bin` | state after so many steps, with a checksum |
 //! | `state.previous.bin` | the state before it |
 //! | `.lock` | whose trainer works here |
@@ -46,6 +47,9 @@ pub struct Settings {
     pub prove: bool,
     /// Where the corpus is.
     pub corpus: PathBuf,
+    /// Digest of the tokenizer that made tokens of the corpus; without, its bytes are the tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// What is measured and kept on the way.
     #[serde(default, skip_serializing_if = "Measured::is_nothing")]
     pub measured: Measured,
@@ -164,6 +168,11 @@ impl RunDir {
         &self.path
     }
 
+    /// Where what only its owner needs is; of a public run, where all is.
+    pub fn own(&self) -> &Path {
+        &self.own
+    }
+
     /// The run's file.
     pub fn run_file(&self) -> PathBuf {
         self.public.join("run.bin")
@@ -214,7 +223,8 @@ impl RunDir {
         self.own.join("held-out.jsonl")
     }
 
-    fn settings_file(&self) -> PathBuf {
+    /// The file of what the trainer needs.
+    pub fn settings_file(&self) -> PathBuf {
         self.own.join("train.json")
     }
 

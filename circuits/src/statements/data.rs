@@ -1,7 +1,7 @@
 //! What a run's batches are drawn from.
 
-use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
 use super::codec;
+use super::dataset::{Dataset, DatasetError, DatasetRoot, Leaf};
 use super::run::{Run, corpus_digest};
 use crate::model::{Config, DataError, Draw, Token, draw_batch, tokens_of_bytes};
 use backend::curve::F;

@@ -6,6 +6,7 @@ use crate::files;
 use crate::format::{bytes, plural, time};
 use crate::held_out::{HeldOut, Split};
 use crate::model_choice::ModelChoice;
+use crate::tokenizer_file;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
@@ -33,10 +34,14 @@ enum Command {
 /// Arguments of `commit`.
 #[derive(clap::Args)]
 struct Commit {
-    /// Any file; its bytes are the tokens. Sequence i is the T + 1 of them from i·T on, T being the model's context
+    /// Any file; its bytes are the tokens, or, with --tokenizer, what that makes of its text. Sequence i is the T + 1 of them from i·T on,
+    /// T being the model's context
     file: PathBuf,
     #[command(flatten)]
     model: ModelChoice,
+    /// The tokenizer.json of the models that are trained on it
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
     /// Leave out the end of the corpus, for runs that hold it out (`train --held-out`): a share below 1, or a number of bytes
     #[arg(long, value_name = "SHARE|BYTES")]
     held_out: Option<HeldOut>,
@@ -56,8 +61,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
     let config = args.model.config()?;
-    let Split { training, held_out } = Split::read(&args.file, &config, args.held_out, ui)?;
-    let corpus = Corpus::of_bytes(&training);
+    let tokenizer = tokenizer_file::given(args.tokenizer.as_deref(), &config)?;
+    let Split { training, held_out } = Split::read(&args.file, (&config, &tokenizer), args.held_out, ui)?;
+    let corpus = training.corpus(&tokenizer);
     let params = ui.params(&config)?;
     let start = Instant::now();
     let secret = args.private.as_ref().map(|_| fresh_secret()).transpose()?;
@@ -83,12 +89,12 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         text += &format!("\n{} at the end fill no sequence and are left out", plural(left_out as u64, "token"));
     }
     if !held_out.is_empty() {
-        text += &format!("\n{} at the end are held out", bytes(held_out.len() as u64));
+        text += &format!("\n{} at the end are held out", bytes(held_out.bytes.len() as u64));
     }
     let json = json!({
         "ok": true,
         "root": root.to_string(),
-        "held_out_bytes": held_out.len(),
+        "held_out_bytes": held_out.bytes.len(),
         "sequences": root.leaves(),
         "context": config.context,
         "left_out_tokens": left_out,

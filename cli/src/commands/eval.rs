@@ -4,11 +4,11 @@ use super::generate::Source;
 use crate::commands::chain::describe::joined;
 use crate::entropy::{self, MAX_ORDER};
 use crate::error::CliError;
-use crate::evaluation::{WindowCount, bits_per_byte, evaluate, nats};
+use crate::evaluation::{WindowCount, bits_per_byte, evaluate, nats, predicted_bytes};
 use crate::format::{bytes, plural, table, time};
-use crate::held_out::{HeldOut, Split};
+use crate::held_out::{HeldOut, Split, Text};
 use crate::ui::{Output, Ui};
-use circuits::model::{Evaluated, Spec, Windows, public_loss, tokens_of_bytes};
+use circuits::model::{Evaluated, Spec, Windows, public_loss};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ use std::time::Instant;
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// Any file; its bytes are the tokens. Window i is the T + 1 of them from i·T on, T being the model's context: each byte but the first
-    /// is predicted once, from those of its window before it
+    /// Any file; its bytes are the tokens, or, of a model with a tokenizer, what that makes of its text. Window i is the T + 1 of them from
+    /// i·T on, T being the model's context: each token but the first is predicted once, from those of its window before it
     #[arg(long, value_name = "FILE")]
     corpus: PathBuf,
     /// Only the end of the corpus, as `train --held-out` leaves it out: a share below 1, or a number of bytes
@@ -34,10 +34,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let model = args.source.load(ui)?;
-    let split = Split::read(&args.corpus, &model.config, args.held_out, ui)?;
-    let text = &if args.held_out.is_some() { split.held_out } else { split.training };
-    let tokens = tokens_of_bytes(text);
-    let windows = Windows::new(&model.config, &tokens, args.windows.limit()).map_err(CliError::file(&args.corpus))?;
+    let split = Split::read(&args.corpus, (&model.config, &model.tokenizer), args.held_out, ui)?;
+    let Text { bytes: text, tokens } = &if args.held_out.is_some() { split.held_out } else { split.training };
+    let windows = Windows::new(&model.config, tokens, args.windows.limit()).map_err(CliError::file(&args.corpus))?;
+    let predicted = predicted_bytes(&windows, &model.tokenizer);
     let spec = Spec::new(model.config);
     let start = Instant::now();
     let bar = ui.bar(windows.len() as u64, 0, "{wide_bar} window {pos}/{len}, {eta} left");
@@ -50,8 +50,9 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     };
 
     let part = if args.held_out.is_some() { "the last " } else { "" };
+    let in_tokens = if model.tokenizer.is_bytes() { String::new() } else { format!(" in {} tokens", tokens.len()) };
     let mut said = format!(
-        "{}: {part}{}, {} of {} predictions, in {}\n",
+        "{}: {part}{}{in_tokens}, {} of {} predictions, in {}\n",
         args.corpus.display(),
         bytes(text.len() as u64),
         counted(&windows),
@@ -61,7 +62,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     said += &table(&[
         ("loss", format!("{:.4} nats a token", nats(&evaluated))),
         ("perplexity", format!("{:.4}", nats(&evaluated).exp())),
-        ("bits a byte", format!("{:.4}", bits_per_byte(&evaluated))),
+        ("bits a byte", format!("{:.4}", bits_per_byte(&evaluated, predicted))),
     ]);
     said += &clipped(&evaluated);
     said += "\nentropies of the bytes themselves, each given the n before it, by their own frequencies (what a table made from this very text would need):";
@@ -74,6 +75,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         "ok": true,
         "corpus": args.corpus.display().to_string(),
         "bytes": text.len(),
+        "tokens": tokens.len(),
         "held_out": args.held_out.is_some(),
         "windows": windows.len(),
         "windows_in_all": windows.all(),
@@ -81,7 +83,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         "loss": nats(&evaluated),
         "loss_sum": public_loss(evaluated.loss)?,
         "perplexity": nats(&evaluated).exp(),
-        "bits_per_byte": bits_per_byte(&evaluated),
+        "predicted_bytes": predicted,
+        "bits_per_byte": bits_per_byte(&evaluated, predicted),
         "saturated": evaluated.saturations.total(),
         "entropies": entropies,
         "seconds": elapsed.as_secs_f64(),

@@ -6,15 +6,15 @@ use crate::error::CliError;
 use crate::format::hex;
 use crate::model_dir;
 use crate::node_link::NodeLink;
+use crate::tokenizer_file;
 use crate::ui::{Output, Ui};
 use crate::utf8::Utf8Stream;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{
-    Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State, bytes_of_token, tokens_of_bytes,
-};
+use circuits::model::{Config, GenerateError, Generator, MAX_VOCAB, Sampling, Spec, State, Token};
 use circuits::statements::model_digest;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub struct Args {
     /// Text to continue; an empty prompt stands for the beginning of a line
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     prompt: String,
-    /// Tokens to generate; in a vocabulary of 256 each is a byte
+    /// Tokens to generate; of a model without a tokenizer each is a byte
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     tokens: u64,
     /// Sampling temperature: lower values favour likelier tokens; 0 always takes the most likely [default: 1 with
@@ -51,11 +51,20 @@ pub(super) struct Source {
     chain: Option<PathBuf>,
 }
 
-/// A model, and what is said of it to machines.
+/// A model, its tokenizer, and what is said of it to machines.
 pub(super) struct Loaded {
     pub config: Config,
     pub state: State,
+    pub tokenizer: Tokenizer,
     pub facts: Value,
+}
+
+impl Loaded {
+    /// The tokens of a prompt; with a tokenizer, an empty one is a new line.
+    pub fn prompt(&self, text: &[u8]) -> Result<Vec<Token>, CliError> {
+        let is_start = text.is_empty() && !self.tokenizer.is_bytes();
+        Ok(self.tokenizer.encode(if is_start { b"\n" } else { text })?)
+    }
 }
 
 impl Source {
@@ -71,13 +80,14 @@ impl Source {
 
 fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let model = model_dir::load(path)?;
+    let tokenizer = tokenizer_file::of_model(path, &model.config)?;
     let mut facts = json!({ "step": model.step });
     // The digest of a private model confirms a guess at its weights.
     if ui.is_json() && !model_dir::is_private(path) {
         // Commitments take longer than a text does: only for those who see them.
         facts["model_digest"] = hex(&model_dir::digest(&ui.params(&model.config)?, &model)?).into();
     }
-    Ok(Loaded { config: model.config, state: model.state, facts })
+    Ok(Loaded { config: model.config, state: model.state, tokenizer, facts })
 }
 
 /// A node may say anything: the commitments are computed and compared, whoever sees them.
@@ -102,7 +112,7 @@ fn from_chain(dir: &Path, ui: &Ui) -> Result<Loaded, CliError> {
         "block": model.record.header.id().to_string(),
         "height": summary.height,
     });
-    Ok(Loaded { config: model.config, state: model.state, facts })
+    Ok(Loaded { config: model.config, state: model.state, tokenizer: Tokenizer::bytes(), facts })
 }
 
 impl Args {
@@ -127,19 +137,17 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let sampling = args.sampling()?;
     let model = args.source.load(ui)?;
     let spec = Spec::new(model.config.clone());
-    let generator =
-        Generator::new(&spec, &model.state.w, &tokens_of_bytes(args.prompt.as_bytes()), sampling).map_err(|error| {
-            match error {
-                GenerateError::Sampling(error) => CliError::Usage(error.to_string()),
-                prompt => CliError::Generate(prompt),
-            }
-        })?;
+    let prompt = model.prompt(args.prompt.as_bytes())?;
+    let generator = Generator::new(&spec, &model.state.w, &prompt, sampling).map_err(|error| match error {
+        GenerateError::Sampling(error) => CliError::Usage(error.to_string()),
+        prompt => CliError::Generate(prompt),
+    })?;
 
     let (mut tokens, mut text) = (vec![], vec![]);
     let mut stream = Utf8Stream::default();
     let mut wanted = ui.stream(&args.prompt);
     for token in generator.take(args.tokens as usize) {
-        let bytes = bytes_of_token(token);
+        let bytes = model.tokenizer.bytes_of(token);
         tokens.push(token);
         text.extend(&bytes);
         for byte in bytes {
@@ -154,6 +162,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let json = json!({
         "ok": true,
         "prompt": args.prompt,
+        "prompt_tokens": prompt,
         "text": String::from_utf8_lossy(&text),
         "tokens": tokens,
     });

@@ -3,6 +3,7 @@
 use crate::error::{CliError, FileError, Rejection};
 use crate::format::{hex, plural};
 use crate::interchange::{self, Found, INDEX_FILE, SIDECAR_FILE, Shards, WEIGHTS_FILE, WeightFile};
+use crate::tokenizer_file::{self, TOKENIZER};
 use crate::ui::{Output, Ui};
 use crate::{files, model_dir};
 use circuits::model::{Config, Spec, State};
@@ -11,6 +12,7 @@ use prover::step::commit_state;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 
 /// Arguments.
 #[derive(clap::Args)]
@@ -89,12 +91,19 @@ fn read_weights(dir: &Path, config: &Config, ui: &Ui) -> Result<(WeightFile, Pat
     Ok((interchange::read(config, &bytes).map_err(CliError::file(&file))?, file))
 }
 
+/// The directory's tokenizer, if it has one.
+fn tokenizer(dir: &Path, config: &Config) -> Result<Tokenizer, CliError> {
+    let file = dir.join(TOKENIZER);
+    tokenizer_file::given(file.exists().then_some(&file), config)
+}
+
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
     let config = model_dir::read_config(&args.dir.join(model_dir::CONFIG))?;
+    let tokenizer = tokenizer(&args.dir, &config)?;
     let (weights, weights_file) = read_weights(&args.dir, &config, ui)?;
     if args.strict {
         let rejected = |source| Rejection::NotExact { path: weights_file.clone(), source };
@@ -117,6 +126,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let commitments = {
         let _spinner = ui.spinner("commitments");
         let commitments = commit_state(&params, &Spec::new(config.clone()), &state)?;
+        files::create_dir(&args.out)?;
+        tokenizer_file::keep(&args.out, files::Readers::Umask, &tokenizer)?;
         model_dir::save(&args.out, &config, &state, step, Some(&commitments))?;
         commitments
     };
@@ -134,9 +145,14 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         Sidecar::Restored => format!("{SIDECAR_FILE}: the state after {}, exactly", plural(step, "step")),
     };
     let rounded: BTreeMap<&String, f64> = weights.rounded.iter().map(|(name, error)| (name, error.to_f64())).collect();
+    let tokens = match (tokenizer.is_bytes(), args.dir.join(TOKENIZER).exists()) {
+        (true, true) => format!("{TOKENIZER}: bytes are tokens"),
+        (true, false) => format!("no {TOKENIZER}: bytes are tokens"),
+        (false, _) => format!("{TOKENIZER}: {} tokens", tokenizer.size()),
+    };
     Ok(Output {
         text: format!(
-            "{}: {}, {clipped} clipped, {rounding}\n{from_sidecar}\nmodel {digest}",
+            "{}: {}, {clipped} clipped, {rounding}\n{from_sidecar}\n{tokens}\nmodel {digest}",
             args.out.display(),
             plural(parameters, "parameter"),
         ),
@@ -149,6 +165,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             "rounded": rounded,
             "largest_rounding_error": worst.map_or(0.0, |(_, error)| error.to_f64()),
             "sidecar": sidecar.name(),
+            "tokenizer": tokenizer_file::digest(&tokenizer),
             "model_digest": digest,
         }),
     })

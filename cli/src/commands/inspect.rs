@@ -8,12 +8,13 @@ use crate::key_file::KeyFile;
 use crate::model_dir;
 use crate::node_link::GENESIS;
 use crate::run_dir::RunDir;
+use crate::tokenizer_file::{self, TOKENIZER};
 use crate::ui::{Output, Ui};
 use ::chain::block::Block;
 use ::chain::genesis::Genesis;
 use ::chain::light::{Checkpoint, is_light_file};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, Optimizer, bytes_of_token};
+use circuits::model::{Config, Optimizer};
 use circuits::ops::adamw::Betas;
 use circuits::statements::codec::{self, Encoded};
 use circuits::statements::dataset::{DatasetRoot, DatasetSecret, RevealedLeaf};
@@ -24,6 +25,7 @@ use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 
 mod chain;
 mod genesis;
@@ -57,12 +59,16 @@ const UNVERIFIED: &str = "none of this is verified here";
 pub struct Args {
     /// Any file or directory that this program writes: of a model, a run, a chain, a wallet or a light client
     path: PathBuf,
+    /// Of a revealed sequence: the tokenizer.json of its model. Without it, the tokens are shown as bytes
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(args: Args, _: &Ui) -> Result<Output, CliError> {
     let path = &args.path;
-    let (kind, facts) = if path.is_dir() { directory(path)? } else { file(path)? };
+    let tokenizer = args.tokenizer.as_deref().map_or(Ok(Tokenizer::bytes()), tokenizer_file::read)?;
+    let (kind, facts) = if path.is_dir() { directory(path)? } else { file(path, &tokenizer)? };
     let mut text = format!("{}: {kind}", path.display());
     for (name, value) in &facts {
         lines(&mut text, 1, name, value);
@@ -100,6 +106,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
             let state = dir.state()?;
             content.insert("steps_taken".into(), state.model.step.into());
         }
+        tokenizer_of(dir.own(), &mut content)?;
         return Ok(("run directory", content));
     }
     let genesis = path.join(GENESIS);
@@ -113,6 +120,7 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
     let model = model_dir::load(path)?;
     let mut content = config_facts(&model.config);
     content.insert("steps".into(), model.step.into());
+    tokenizer_of(path, &mut content)?;
     let commitments = path.join(model_dir::COMMITMENTS);
     if commitments.exists() {
         let commitments: StateCommitments = files::decode(&commitments, MAX_SMALL)?;
@@ -122,7 +130,24 @@ fn directory(path: &Path) -> Result<(&'static str, Facts), CliError> {
     Ok(("model directory", content))
 }
 
-fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
+/// A tokenizer.
+fn tokenizer_facts(tokenizer: &Tokenizer) -> Value {
+    let special: Map<String, Value> =
+        tokenizer.special().map(|(token, name)| (name.to_owned(), token.into())).collect();
+    let kind = if tokenizer.is_bytes() { "bytes" } else { "byte-level BPE" };
+    json!({ "kind": kind, "tokens": tokenizer.size(), "special": special, "digest": tokenizer_file::digest(tokenizer) })
+}
+
+/// The tokenizer in a directory, if there is one.
+fn tokenizer_of(dir: &Path, content: &mut Facts) -> Result<(), CliError> {
+    let file = dir.join(TOKENIZER);
+    if file.exists() {
+        content.insert("tokenizer".into(), tokenizer_facts(&tokenizer_file::read(&file)?));
+    }
+    Ok(())
+}
+
+fn file(path: &Path, tokenizer: &Tokenizer) -> Result<(&'static str, Facts), CliError> {
     let mut magic = [0; 8];
     let mut opened = File::open(path).map_err(CliError::io("read", path))?;
     let long_enough = opened.read_exact(&mut magic).is_ok();
@@ -153,12 +178,13 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
         }
         RevealedLeaf::MAGIC => {
             let leaf: RevealedLeaf = files::decode(path, MAX_SMALL)?;
-            let text: Vec<u8> = leaf.tokens.iter().copied().flat_map(bytes_of_token).collect();
+            let text = tokenizer.text(&leaf.tokens);
             let content = json!({
                 "dataset": leaf.root.to_string(),
                 "sequence": leaf.index,
                 "tokens": leaf.tokens,
                 "text": String::from_utf8_lossy(&text),
+                "text_is_of": tokenizer_file::digest(tokenizer).unwrap_or_else(|| "bytes (--tokenizer names a tokenizer)".into()),
                 "note": UNVERIFIED,
             });
             Ok(("revealed sequence of a data set", facts(content)))
@@ -212,6 +238,9 @@ fn file(path: &Path) -> Result<(&'static str, Facts), CliError> {
             }
             if let Some(log) = run::evaluation_facts(path) {
                 return Ok(("log of held-out losses", log));
+            }
+            if path.file_name().is_some_and(|name| name == TOKENIZER) {
+                return Ok(("tokenizer", facts(tokenizer_facts(&tokenizer_file::read(path)?))));
             }
             let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(Ok(root)) = text.as_ref().map(|text| text.trim_end().parse::<DatasetRoot>()) {

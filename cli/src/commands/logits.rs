@@ -5,9 +5,10 @@ use crate::commands::chain::describe::joined;
 use crate::error::CliError;
 use crate::files::MAX_TEXT;
 use crate::ui::{Output, Ui};
-use circuits::model::{MAX_VOCAB, START, Spec, Token, logits, tokens_of_bytes};
+use circuits::model::{MAX_VOCAB, START, Spec, Token, logits};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Read};
+use tokenizer::Tokenizer;
 
 /// Fractional bits of a logit.
 const FRAC: u32 = 24;
@@ -18,13 +19,13 @@ pub struct Args {
     #[command(flatten)]
     source: Source,
     /// Text after which the logits are; an empty one stands for the beginning of a line. Without it, stdin is read, whatever its bytes.
-    /// The model sees the last bytes that fit its context
+    /// The model sees the last tokens that fit its context
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// Show the K largest
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=MAX_VOCAB as u64))]
     top: u64,
-    /// Show those after each byte that the model sees, not after the last alone
+    /// Show those after each token that the model sees, not after the last alone
     #[arg(long)]
     all: bool,
 }
@@ -32,12 +33,15 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let model = args.source.load(ui)?;
-    let prompt = match args.prompt {
+    let text = match args.prompt {
         Some(prompt) => prompt.into_bytes(),
         None => piped()?,
     };
+    let prompt = model.prompt(&text)?;
     let spec = Spec::new(model.config);
-    let prompt = tokens_of_bytes(&prompt);
+    let tokenizer = &model.tokenizer;
+    let place = if tokenizer.is_bytes() { "byte" } else { "token" };
+    let prompt_bytes = text.len();
     let mut seen = prompt[prompt.len().saturating_sub(spec.config.context)..].to_vec();
     let first = prompt.len() - seen.len();
     if seen.is_empty() {
@@ -48,9 +52,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let (mut text, mut positions) = (vec![], vec![]);
     for (t, &token) in seen.iter().enumerate().skip(from) {
         let largest = largest(found.row(t), args.top as usize);
-        text.push(format!("after {} at byte {}:", shown(token), first + t));
+        text.push(format!("after {} at {place} {}:", shown(token, tokenizer), first + t));
         text.extend(largest.iter().map(|&(token, logit)| {
-            format!("  {:>4}  {:>20}/2^{FRAC} = {:>12.6}", shown(token), logit, logit as f64 / f64::from(1 << FRAC))
+            let (token, real) = (shown(token, tokenizer), logit as f64 / f64::from(1 << FRAC));
+            format!("  {token:>4}  {logit:>20}/2^{FRAC} = {real:>12.6}")
         }));
         let rows: Vec<Value> = largest
             .iter()
@@ -60,7 +65,8 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let json = json!({
         "ok": true,
-        "prompt_bytes": prompt.len(),
+        "prompt_bytes": prompt_bytes,
+        "prompt_tokens": prompt.len(),
         "frac_bits": FRAC,
         "positions": positions,
     });
@@ -90,11 +96,13 @@ fn largest(logits: &[i128], k: usize) -> Vec<(Token, i128)> {
     all
 }
 
-/// A token for people: its byte, if that is visible.
-fn shown(token: Token) -> String {
+/// A token for people: its byte, if that is visible; of a tokenizer, its text, if that is characters, or its number.
+fn shown(token: Token, tokenizer: &Tokenizer) -> String {
+    let bytes = tokenizer.bytes_of(token);
     match u8::try_from(token) {
-        Ok(byte) if byte.is_ascii_graphic() => format!("'{}'", char::from(byte)),
-        _ => format!("{token:#04x}"),
+        Ok(byte) if tokenizer.is_bytes() && byte.is_ascii_graphic() => format!("'{}'", char::from(byte)),
+        _ if tokenizer.is_bytes() => format!("{token:#04x}"),
+        _ => String::from_utf8(bytes).map_or_else(|_| format!("#{token}"), |text| format!("{text:?}")),
     }
 }
 

@@ -19,6 +19,7 @@ mod man;
 mod plot;
 mod reveal;
 mod train;
+mod train_tokenizer;
 mod verify;
 mod wallet;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Dataset(dataset::Args),
     /// Train a model, optionally proving every step
     Train(train::Args),
+    /// Train a tokenizer on a text: a byte-level BPE, for models whose tokens are more than bytes
+    TrainTokenizer(train_tokenizer::Args),
     /// Draw the losses that runs have recorded, as SVG
     Plot(plot::Args),
     /// Say what proving a step will take on this machine: time, memory, bytes
@@ -82,6 +85,7 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Dataset(args) => dataset::run(args, ui),
             Command::Train(args) => train::run(args, ui),
+            Command::TrainTokenizer(args) => train_tokenizer::run(args, ui),
             Command::Plot(args) => plot::run(args, ui),
             Command::Estimate(args) => estimate::run(args, ui),
             Command::Generate(args) => generate::run(args, ui),

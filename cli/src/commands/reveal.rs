@@ -7,11 +7,12 @@ use crate::format::plural;
 use crate::held_out::{HeldOut, Split};
 use crate::model_dir;
 use crate::run_dir::{Kept, RunDir};
+use crate::tokenizer_file;
 use crate::ui::{Output, Ui};
+use circuits::statements::RunData;
 use circuits::statements::codec;
 use circuits::statements::dataset::RevealedLeaf;
 use circuits::statements::hidden::Opening;
-use circuits::statements::{Corpus, RunData};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -60,9 +61,11 @@ fn model(out: &Path, dir: &RunDir) -> Result<Output, CliError> {
     let secrets = secrets.ok_or_else(|| foreign("what hides the state is missing"))?;
     let (config, state) = model.open().map_err(CliError::file(&path))?;
     let kind = state.moments.kind();
+    let tokenizer = tokenizer_file::of_model(dir.path(), &config)?;
     let opening = Opening::of(id, step, secrets.segments());
     files::create_dir(out)?;
     files::encode(&out.join(model_dir::OPENING), &opening, true)?;
+    tokenizer_file::keep(out, files::Readers::Umask, &tokenizer)?;
     model_dir::save(out, &config, &state.at_rest_of(kind), step, None)?;
     Ok(Output {
         text: format!("{}: the model after {}, shown to whoever has it", out.display(), plural(step, "step")),
@@ -80,7 +83,9 @@ fn sequence(args: &Args, index: u64, dir: &RunDir, ui: &Ui) -> Result<Output, Cl
     let settings = dir.settings()?;
     let corpus_file = args.corpus.clone().unwrap_or(settings.corpus);
     let held_out = settings.measured.held_out.map(|part| HeldOut::Bytes(part.bytes));
-    let corpus = Corpus::of_bytes(&Split::read(&corpus_file, &config, held_out, ui)?.training);
+    let tokenizer = tokenizer_file::of_model(dir.path(), &config)?;
+    let split = Split::read(&corpus_file, (&config, &tokenizer), held_out, ui)?;
+    let corpus = split.training.corpus(&tokenizer);
     let params = ui.params(&config)?;
     let dataset = dataset((&params, &config), (&corpus_file, &corpus), root, Some(secret.leaves), ui)?;
     let revealed = RevealedLeaf::of(&dataset, index).map_err(|e| CliError::Usage(format!("--leaf {index}: {e}")))?;

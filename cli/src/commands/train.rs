@@ -37,7 +37,7 @@ pub struct Args {
     /// Directory of the model to start from; a run directory also works
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     model: Option<PathBuf>,
-    /// Corpus: any file; its bytes are the tokens
+    /// Corpus: any file; its bytes are the tokens, or, of a model with a tokenizer, what that makes of its text
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     corpus: Option<PathBuf>,
     /// Train on a data set, to which `dataset commit` committed: its root, or a file that holds it. The corpus must give it

@@ -7,10 +7,11 @@ use crate::dataset_root;
 use crate::error::{CliError, Rejection};
 use crate::files::{self, MAX_CORPUS, MAX_SMALL};
 use crate::format::plural;
-use crate::held_out::{HeldOut, Split};
+use crate::held_out::{HeldOut, Split, Text};
 use crate::keys::{How, Keys, Source, Vouched};
 use crate::model_dir::{self, Model};
 use crate::run_dir::RunDir;
+use crate::tokenizer_file;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
@@ -21,6 +22,7 @@ use circuits::statements::{Bundle, Corpus, Disclosure, GenesisProof, Run, RunDat
 use report::Asked;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tokenizer::Tokenizer;
 use verifier::{RunRefused, RunVerifier, StepVerifier, VerifiedRun};
 
 mod report;
@@ -36,6 +38,9 @@ pub struct Args {
     /// The end of the corpus that the run holds out (`train --held-out`), as a share below 1 or a number of bytes: no batch may be from it
     #[arg(long, value_name = "SHARE|BYTES", requires = "corpus")]
     held_out: Option<HeldOut>,
+    /// The tokenizer.json that makes tokens of the corpus [default: the one in the run's directory, if there is one]
+    #[arg(long, value_name = "FILE", requires = "corpus")]
+    tokenizer: Option<PathBuf>,
     /// A data set's root, or a file that holds it: the run must be on it
     #[arg(long, value_name = "ROOT")]
     dataset: Option<String>,
@@ -90,14 +95,28 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if args.path.is_dir() { verify_run(&args, corpus, ui) } else { verify_bundle(&args, corpus, ui) }
 }
 
-/// What batches may be from.
-fn training_part(args: &Args, corpus: Option<Vec<u8>>, config: &Config) -> Result<Option<Corpus>, CliError> {
-    match (&args.corpus, corpus, args.held_out) {
-        (Some(file), Some(corpus), Some(held_out)) => {
-            Ok(Some(Corpus::of_bytes(&Split::of(config, (file, corpus), Some(held_out))?.training)))
-        }
-        (_, corpus, _) => Ok(corpus.as_deref().map(Corpus::of_bytes)),
+/// The tokenizer that was named, or the one in the run's directory. Only a corpus needs it.
+fn tokenizer(args: &Args, config: &Config) -> Result<Tokenizer, CliError> {
+    match (&args.tokenizer, &args.corpus) {
+        (Some(_), _) => tokenizer_file::given(args.tokenizer.as_deref(), config),
+        (None, Some(_)) => tokenizer_file::of_model(&args.path, config),
+        (None, None) => Ok(Tokenizer::bytes()),
     }
+}
+
+/// What batches may be from.
+fn training_part(
+    args: &Args,
+    corpus: Option<Vec<u8>>,
+    (config, tokenizer): (&Config, &Tokenizer),
+) -> Result<Option<Corpus>, CliError> {
+    let (Some(file), Some(corpus)) = (&args.corpus, corpus) else { return Ok(None) };
+    if args.held_out.is_some() {
+        let split = Split::of((config, tokenizer), (file, corpus), args.held_out)?;
+        return Ok(Some(split.training.corpus(tokenizer)));
+    }
+    let text = Text::of(corpus, tokenizer).map_err(CliError::file(file))?;
+    Ok(Some(text.corpus(tokenizer)))
 }
 
 /// Reads what is to be verified: what is malformed is rejected.
@@ -274,7 +293,8 @@ fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, C
         .into());
     }
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &run, ui)?;
-    let corpus = training_part(args, corpus, &config)?;
+    let tokenizer = tokenizer(args, &config)?;
+    let corpus = training_part(args, corpus, (&config, &tokenizer))?;
     let start = Instant::now();
     let mut verifier = RunVerifier::new(&params, &keys, &run, corpus.as_ref()).map_err(rejected)?;
     if let Some(proof) = &proof {
@@ -297,7 +317,7 @@ fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, C
     }
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
     compare_revealed(args, (&params, &config), (&run, found, &verified.after))?;
-    report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys)), elapsed)
+    report::report(&verified, (&run, &config), &asked(args, true, (vouched, &keys), &tokenizer), elapsed)
 }
 
 fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, CliError> {
@@ -318,7 +338,8 @@ fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output
         return Err(CliError::Usage(message));
     }
     let (config, params, Keys { verifier: keys, vouched }) = keys(args, &bundle.run, ui)?;
-    let corpus = training_part(args, corpus, &config)?;
+    let tokenizer = tokenizer(args, &config)?;
+    let corpus = training_part(args, corpus, (&config, &tokenizer))?;
     let start = Instant::now();
     let at = (&first.run, first.step, &first.before);
     let mut verifier = RunVerifier::starting_at(&params, &keys, at, corpus.as_ref()).map_err(rejected)?;
@@ -342,7 +363,7 @@ fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output
     let elapsed = start.elapsed();
     compare(&params, &config, &verified.after, (args.end.as_deref(), "end at"))?;
     compare_revealed(args, (&params, &config), (&bundle.run, bundle.step + 1, &verified.after))?;
-    report::report(&verified, (&bundle.run, &config), &asked(args, false, (vouched, &keys)), elapsed)
+    report::report(&verified, (&bundle.run, &config), &asked(args, false, (vouched, &keys), &tokenizer), elapsed)
 }
 
 fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError> {
@@ -350,7 +371,7 @@ fn evaluate(verifier: RunVerifier<'_>, ui: &Ui) -> Result<VerifiedRun, CliError>
     verifier.finish().map_err(rejected)
 }
 
-fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) -> Asked {
+fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier), tokenizer: &Tokenizer) -> Asked {
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     Asked {
         whole,
@@ -363,6 +384,8 @@ fn asked(args: &Args, whole: bool, (vouched, keys): (Vouched, &StepVerifier)) ->
         includes: shown(&args.includes),
         dataset: args.dataset.is_some(),
         held_out: args.held_out,
+        tokenizer: tokenizer_file::digest(tokenizer),
+        own_tokenizer: args.tokenizer.is_some(),
         vouched,
         keys_digest: *keys.digest(),
         halo2: args.engine == VerifierKind::Halo2,

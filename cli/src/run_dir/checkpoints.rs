@@ -4,11 +4,13 @@ use super::RunDir;
 use crate::error::CliError;
 use crate::files::{self, Readers, TEMPORARY};
 use crate::model_dir::{CONFIG, STATE};
+use crate::tokenizer_file;
 use circuits::model::Config;
 use circuits::model::file::ModelState;
 use circuits::statements::codec;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 
 impl RunDir {
     fn checkpoints(&self) -> PathBuf {
@@ -32,13 +34,19 @@ impl RunDir {
 
     /// Writes a checkpoint: under another name until all of it is there. Of a private run it holds the model, in a file that only its
     /// owner may read, and not what hides the run's state.
-    pub fn write_checkpoint(&self, config: &Config, model: &ModelState) -> Result<PathBuf, CliError> {
+    pub fn write_checkpoint(
+        &self,
+        config: &Config,
+        model: &ModelState,
+        tokenizer: &Tokenizer,
+    ) -> Result<PathBuf, CliError> {
         let (dir, all) = (self.checkpoint(model.step), self.checkpoints());
         self.create_own_dir(&all)?;
         let unfinished = all.join(format!("{TEMPORARY}step-{:06}", model.step));
         remove_dir(&unfinished)?;
         self.create_own_dir(&unfinished)?;
         files::write(&unfinished.join(CONFIG), config.to_json().as_bytes(), true)?;
+        tokenizer_file::keep(&unfinished, self.readers, tokenizer)?;
         let state = unfinished.join(STATE);
         files::write_for(self.readers, &state, &codec::encode(model).map_err(CliError::file(&state))?, true)?;
         // One that is there is of the same run after as many steps: the same model.

@@ -22,7 +22,9 @@ pub enum EncodeError {
         offset: usize,
     },
     /// Longer than [`MAX_PIECE`].
-    #[error("the text has {length} bytes that cannot be cut at a line's end, of at most {MAX_PIECE}, with this tokenizer")]
+    #[error(
+        "the text has {length} bytes that cannot be cut at a line's end, of at most {MAX_PIECE}, with this tokenizer"
+    )]
     Long {
         /// How many.
         length: usize,
@@ -61,7 +63,8 @@ impl Tokenizer {
         if let Some(length) = pieces.iter().map(|piece| piece.len()).find(|&length| length > MAX_PIECE) {
             return Err(EncodeError::Long { length });
         }
-        let tokens = pieces.par_iter().map(|piece| encode(piece, &file.tokens)).collect::<Result<Vec<_>, _>>()?.concat();
+        let tokens =
+            pieces.par_iter().map(|piece| encode(piece, &file.tokens)).collect::<Result<Vec<_>, _>>()?.concat();
         check(text, &tokens, &file.tokens)?;
         Ok(tokens)
     }

@@ -277,7 +277,8 @@ struct Added {
 }
 
 fn added(root: &Map<String, Value>) -> Result<Vec<Added>, FileError> {
-    const ADDED: FileError = FileError::Type { key: "added_tokens", expected: "a list of tokens with `id`, `content` and `special`" };
+    const ADDED: FileError =
+        FileError::Type { key: "added_tokens", expected: "a list of tokens with `id`, `content` and `special`" };
     let list = match root.get("added_tokens") {
         None | Some(Value::Null) => return Ok(vec![]),
         Some(list) => list.as_array().ok_or(ADDED)?,

@@ -271,8 +271,7 @@ fn what_adds_or_cuts_tokens_is_not_read() {
             "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 0 } }],
             "special_tokens": { "<s>": { "id": "<s>", "ids": [448], "tokens": ["<s>"] } },
         });
-        file["truncation"] =
-            json!({ "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0 });
+        file["truncation"] = json!({ "direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0 });
         file["padding"] = json!({
             "strategy": { "Fixed": 99 }, "direction": "Right", "pad_to_multiple_of": null,
             "pad_id": 0, "pad_type_id": 0, "pad_token": "!",
@@ -331,7 +330,8 @@ fn files_that_are_refused() {
     assert_eq!([first, second], ["a", "one"]);
     assert!(matches!(vocab(|vocab| vocab["one"] = json!(-1)), FileError::Type { key: "model.vocab", .. }));
     let of = |token: Value| refused(|file| file["added_tokens"] = json!([token]));
-    let elsewhere = |token: &str, said, found: &str| FileError::Added { token: token.into(), said, found: found.into() };
+    let elsewhere =
+        |token: &str, said, found: &str| FileError::Added { token: token.into(), said, found: found.into() };
     assert_eq!(of(added("<s>", 600, true)), elsewhere("<s>", 600, "448"));
     assert_eq!(of(added("a", 448, true)), elsewhere("a", 448, "97"));
     assert_eq!(of(added("", 448, true)), elsewhere("", 448, "no token"));

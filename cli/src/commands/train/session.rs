@@ -6,11 +6,12 @@ use crate::dataset_root;
 use crate::error::{CliError, FileError, Rejection};
 use crate::files::{self, MAX_SMALL, Readers};
 use crate::format::plural;
-use crate::held_out::{HeldOut, Split};
+use crate::held_out::{HeldOut, Split, Text};
 use crate::keys::How;
 use crate::model_dir::{self, Model};
 use crate::progress::ProofBar;
 use crate::run_dir::{Evaluation, Kept, LogLine, Measured, RunDir, Settings};
+use crate::tokenizer_file;
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::file::ModelState;
@@ -25,6 +26,7 @@ use prover::step::StepKeys;
 use prover::trainer::{Recipe, Trainer};
 use prover::{ProveError, StepProver};
 use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 use verifier::RunRefused;
 
 /// A run in training.
@@ -39,8 +41,10 @@ pub struct Session {
     pub trainer: Trainer,
     /// Where batches come from.
     pub data: TrainingData,
+    /// What made tokens of the corpus.
+    pub tokenizer: Tokenizer,
     /// What is held out; nothing, if nothing is.
-    pub held_out: Vec<u8>,
+    pub held_out: Text,
     /// The log.
     pub lines: Vec<LogLine>,
     /// Held-out losses.
@@ -192,10 +196,13 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
             model.display()
         ));
     }
-    let (model, taken) = begin_from(args, model_dir::load(model)?, ui);
-    let Split { training, held_out } = Split::read(corpus_file, &model.config, args.watch.held_out, ui)?;
-    let corpus = Corpus::of_bytes(&training);
-    let measured = args.watch.measured(&Measured::default(), &held_out)?;
+    let loaded = model_dir::load(model)?;
+    let tokenizer = tokenizer_file::of_model(model, &loaded.config)?;
+    let (model, taken) = begin_from(args, loaded, ui);
+    let of = (&model.config, &tokenizer);
+    let Split { training, held_out } = Split::read(corpus_file, of, args.watch.held_out, ui)?;
+    let corpus = training.corpus(&tokenizer);
+    let measured = args.watch.measured(&Measured::default(), &held_out.bytes)?;
     // Contradictions show before the commitments are made.
     let chosen = Chosen::of(args)?;
     let data = match chosen.root {
@@ -242,7 +249,8 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     run.check().map_err(|e| usage(&e))?;
     let id = run.id()?;
     let corpus_file = std::path::absolute(corpus_file).map_err(CliError::io("find", corpus_file))?;
-    let settings = Settings { steps, prove: args.prove, corpus: corpus_file, measured };
+    let tokenizer_digest = tokenizer_file::digest(&tokenizer);
+    let settings = Settings { steps, prove: args.prove, corpus: corpus_file, tokenizer: tokenizer_digest, measured };
     let trainer = trainer(model.config, model.state, &run)?;
     Ok(Session {
         run,
@@ -250,6 +258,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
         settings,
         trainer,
         data,
+        tokenizer,
         held_out,
         lines: vec![],
         evaluations: vec![],
@@ -269,6 +278,7 @@ pub fn begin(session: &Session, dir: &RunDir, ui: &Ui) -> Result<(), CliError> {
         files::write_for(Readers::Owner, &path, &codec::encode(secret).map_err(CliError::file(&path))?, true)?;
         dir.write_genesis_proof(proof)?;
     }
+    tokenizer_file::keep(dir.own(), dir.readers(), &session.tokenizer)?;
     dir.write_run(&session.run)?;
     dir.write_settings(&session.settings)?;
     dir.reconcile_log(0, &mut warn)?;
@@ -334,14 +344,15 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     }
 
     let corpus_file = args.corpus.clone().unwrap_or_else(|| settings.corpus.clone());
+    let tokenizer = tokenizer_file::of_model(dir.path(), &config)?;
     let kept = settings.measured.held_out.as_ref().map(|part| HeldOut::Bytes(part.bytes));
-    let Split { training, held_out } = Split::read(&corpus_file, &config, kept, ui)?;
-    let corpus = Corpus::of_bytes(&training);
-    let measured = args.watch.measured(&settings.measured, &held_out)?;
-    let length = training.len() + held_out.len();
-    if args.watch.held_out.is_some_and(|given| given.of(length) != held_out.len() as u64) {
+    let split = Split::read(&corpus_file, (&config, &tokenizer), kept, ui)?;
+    let measured = args.watch.measured(&settings.measured, &split.held_out.bytes)?;
+    if args.watch.held_out.is_some_and(|given| !split.is_cut_by(given, &tokenizer)) {
         return Err(CliError::Usage("--held-out is not what the run was started with".into()));
     }
+    let Split { training, held_out } = split;
+    let corpus = training.corpus(&tokenizer);
     let data = match run.data {
         RunData::Corpus(digest) if corpus.digest() == digest => TrainingData::Corpus(corpus),
         RunData::Corpus(_) => return Err(Rejection::Run(RunRefused::Corpus).into()),
@@ -377,7 +388,20 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
         let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(id), step);
         dir.replace_state(Kept { model, secrets: secrets.clone() })?;
     }
-    Ok(Session { run, id, settings, trainer, data, held_out, lines, evaluations, secrets, beginning: None, keys: None })
+    Ok(Session {
+        run,
+        id,
+        settings,
+        trainer,
+        data,
+        tokenizer,
+        held_out,
+        lines,
+        evaluations,
+        secrets,
+        beginning: None,
+        keys: None,
+    })
 }
 
 /// Arguments given again must be those of the run.

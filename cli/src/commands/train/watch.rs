@@ -9,7 +9,7 @@ use crate::held_out::HeldOut;
 use crate::run_dir::{Evaluation, HeldOutPart, Log, LogLine, Measured, RunDir};
 use crate::ui::Ui;
 use circuits::model::file::ModelState;
-use circuits::model::{Windows, public_loss, tokens_of_bytes};
+use circuits::model::{Windows, public_loss};
 use circuits::statements::corpus_digest;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ impl<'a> Watch<'a> {
         if step > 0 && due(session.settings.measured.checkpoint_every) && !self.dir.has_checkpoint(step) {
             let trainer = &session.trainer;
             let model = ModelState::new(&trainer.spec.config, &trainer.state, Some(session.id), step);
-            self.dir.write_checkpoint(&trainer.spec.config, &model)?;
+            self.dir.write_checkpoint(&trainer.spec.config, &model, &session.tokenizer)?;
         }
         Ok(())
     }
@@ -118,8 +118,7 @@ impl<'a> Watch<'a> {
         let Some(log) = &mut self.evaluations else { return Ok(()) };
         let (spec, start) = (&session.trainer.spec, Instant::now());
         let limit = session.settings.measured.eval_windows;
-        let tokens = tokens_of_bytes(&session.held_out);
-        let windows = Windows::new(&spec.config, &tokens, limit)
+        let windows = Windows::new(&spec.config, &session.held_out.tokens, limit)
             .map_err(|source| CliError::File { path: session.settings.corpus.clone(), source: source.into() })?;
         let bar = self.ui.bar(windows.len() as u64, 0, "{wide_bar} held-out window {pos}/{len}, {eta} left");
         let evaluated = evaluate(spec, &session.trainer.state.w, &windows, &|| bar.inc(1))?;
@@ -151,7 +150,7 @@ pub fn held_out_summary(session: &Session) -> (String, Value) {
         text += &format!(", {:.4} at its lowest after {}", lowest.loss, plural(lowest.step, "step"));
     }
     let json = json!({
-        "bytes": session.held_out.len(),
+        "bytes": session.held_out.bytes.len(),
         "predictions": last.predictions,
         "step": last.step,
         "loss": last.loss,

@@ -36,6 +36,10 @@ pub struct Asked {
     pub dataset: bool,
     /// `--held-out`, with a corpus.
     pub held_out: Option<HeldOut>,
+    /// Digest of what made tokens of the corpus, if its bytes are not the tokens.
+    pub tokenizer: Option<String>,
+    /// Whether that is the file of `--tokenizer`.
+    pub own_tokenizer: bool,
     /// What vouches for the keys.
     pub vouched: Vouched,
     /// Their digest.
@@ -109,6 +113,7 @@ pub fn report(
         "revealed_compared": asked.revealed.is_some(),
         "includes_compared": asked.includes.is_some(),
         "corpus_compared": verified.corpus,
+        "tokenizer": asked.tokenizer,
         "held_out_compared": asked.held_out.is_some(),
         "genesis_compared": asked.genesis.is_some(),
         "end_compared": asked.end.is_some(),
@@ -168,7 +173,10 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
     }
     match &run.data {
         RunData::Corpus(_) if verified.corpus => {
-            checked.push("each batch is the one that the seed assigns from the corpus".into());
+            let tokens = asked.tokenizer.as_ref().map_or(String::new(), |digest| {
+                format!(", in tokens of the tokenizer {digest}, which stand for exactly its text")
+            });
+            checked.push(format!("each batch is the one that the seed assigns from the corpus{tokens}"));
         }
         RunData::Corpus(_) => {}
         RunData::Dataset(root) => {
@@ -238,6 +246,11 @@ fn not_checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> 
             );
         }
         _ => {}
+    }
+    if verified.corpus && asked.tokenizer.is_some() && !asked.own_tokenizer {
+        not.push(
+            "the tokenizer, which came with the run: how it cuts the text is its own (--tokenizer names yours)".into(),
+        );
     }
     let losses = verified.steps.iter().any(|step| step.loss.is_none() && run.disclosure.loss_of(step.step).is_some());
     if losses {
