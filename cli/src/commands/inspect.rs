@@ -2,7 +2,7 @@
 
 use crate::commands::chain::describe::{self, joined};
 use crate::error::{CliError, FileError};
-use crate::files::{self, MAX_SMALL, MAX_STATE, MAX_TEXT};
+use crate::files::{self, MAX_SMALL, MAX_STATE};
 use crate::format::hex;
 use crate::key_file::KeyFile;
 use crate::model_dir;
@@ -239,10 +239,7 @@ fn file(path: &Path, tokenizer: &Tokenizer) -> Result<(&'static str, Facts), Cli
             if let Some(log) = run::evaluation_facts(path) {
                 return Ok(("log of held-out losses", log));
             }
-            if path.file_name().is_some_and(|name| name == TOKENIZER) {
-                return Ok(("tokenizer", facts(tokenizer_facts(&tokenizer_file::read(path)?))));
-            }
-            let text = files::read(path, MAX_TEXT).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = files::read(path, tokenizer::MAX_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(Ok(root)) = text.as_ref().map(|text| text.trim_end().parse::<DatasetRoot>()) {
                 let content = json!({ "dataset": root.to_string(), "sequences": root.leaves() });
                 return Ok(("root of a data set", facts(content)));
@@ -252,6 +249,9 @@ fn file(path: &Path, tokenizer: &Tokenizer) -> Result<(&'static str, Facts), Cli
             };
             if let Some(settings) = run::settings_facts(&text) {
                 return Ok(("run settings", settings?));
+            }
+            if serde_json::from_str::<Value>(&text).is_ok_and(|json| json.get("model").is_some_and(Value::is_object)) {
+                return Ok(("tokenizer", facts(tokenizer_facts(&tokenizer_file::read(path)?))));
             }
             let config = Config::from_json(&text).map_err(CliError::file(path))?;
             Ok(("configuration", config_facts(&config)))

@@ -18,4 +18,5 @@ mod private;
 mod proven;
 mod resume;
 mod sharded;
+mod tokenizer;
 mod usage;
