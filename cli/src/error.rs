@@ -291,6 +291,12 @@ pub enum FileError {
     /// A tokenizer is refused.
     #[error(transparent)]
     Tokenizer(#[from] tokenizer::FileError),
+    /// A tokenizer of another form.
+    #[error(
+        "the model has a tokenizer, but no tokenizer.json, which alone is read: \
+         `AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)` of `transformers` writes one. If bytes are the tokens, remove this file"
+    )]
+    OtherTokenizer,
     /// A tokenizer has tokens that the model does not have.
     #[error(transparent)]
     TooManyTokens(#[from] TooManyTokens),

@@ -222,8 +222,8 @@ mod tests {
             assert!(!again.is_cut_by(HeldOut::Bytes(bytes as u64 + 2), &tokenizer));
         }
         assert_eq!(
-            of("5").unwrap_err().to_string(),
-            "c: its parts have 78 and 3 tokens; either needs a sequence, which is 5 tokens"
+            of("4").unwrap_err().to_string(),
+            "c: its parts have 43 and 3 tokens; either needs a sequence, which is 5 tokens"
         );
         let bad = (Path::new("c"), b"caf\xe9 au lait".to_vec());
         assert_eq!(

@@ -5,6 +5,7 @@ use crate::files::{self, Readers};
 use crate::format::hex;
 use crate::run_dir::RunDir;
 use crate::stray::Stray;
+use crate::ui::Ui;
 use circuits::model::Config;
 use circuits::statements::codec;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,14 @@ pub fn read(path: &Path) -> Result<Tokenizer, CliError> {
         return Err(CliError::file(path)(stray));
     }
     Tokenizer::from_json(json).map_err(CliError::file(path))
+}
+
+/// Says what of a new model's tokenizer is not applied.
+pub fn warn_unused(path: &Path, tokenizer: &Tokenizer, ui: &Ui) {
+    for key in tokenizer.unused() {
+        let path = path.display();
+        ui.warn(&format!("{path}: `{key}` is not applied: a text has its own tokens, all of them and no others"));
+    }
 }
 
 /// Requires a model to have all its tokens.

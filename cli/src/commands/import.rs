@@ -17,7 +17,8 @@ use tokenizer::Tokenizer;
 /// Arguments.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Directory with config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM, or model.safetensors.index.json and the files that it names
+    /// Directory with config.json and model.safetensors of a LlamaForCausalLM or Qwen2ForCausalLM, or model.safetensors.index.json and the files that it names;
+    /// with tokenizer.json, a byte-level BPE, if bytes are not the tokens
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Directory of the model to create
@@ -91,10 +92,23 @@ fn read_weights(dir: &Path, config: &Config, ui: &Ui) -> Result<(WeightFile, Pat
     Ok((interchange::read(config, &bytes).map_err(CliError::file(&file))?, file))
 }
 
+/// Files by which `transformers` has a tokenizer without [`TOKENIZER`].
+const OTHER_TOKENIZERS: [&str; 5] =
+    ["tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tokenizer_config.json"];
+
 /// The directory's tokenizer, if it has one.
-fn tokenizer(dir: &Path, config: &Config) -> Result<Tokenizer, CliError> {
+fn tokenizer(dir: &Path, config: &Config, ui: &Ui) -> Result<Tokenizer, CliError> {
     let file = dir.join(TOKENIZER);
-    tokenizer_file::given(file.exists().then_some(&file), config)
+    if !file.exists() {
+        // Bytes would be other tokens than the model was trained on.
+        return match OTHER_TOKENIZERS.into_iter().find(|name| dir.join(name).exists()) {
+            Some(name) => Err(CliError::file(&dir.join(name))(FileError::OtherTokenizer)),
+            None => Ok(Tokenizer::bytes()),
+        };
+    }
+    let tokenizer = tokenizer_file::given(Some(&file), config)?;
+    tokenizer_file::warn_unused(&file, &tokenizer, ui);
+    Ok(tokenizer)
 }
 
 /// Runs the command.
@@ -103,7 +117,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
     let config = model_dir::read_config(&args.dir.join(model_dir::CONFIG))?;
-    let tokenizer = tokenizer(&args.dir, &config)?;
+    let tokenizer = tokenizer(&args.dir, &config, ui)?;
     let (weights, weights_file) = read_weights(&args.dir, &config, ui)?;
     if args.strict {
         let rejected = |source| Rejection::NotExact { path: weights_file.clone(), source };

@@ -37,7 +37,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let (config, tokenizer) = with_tokenizer(&args)?;
+    let (config, tokenizer) = with_tokenizer(&args, ui)?;
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
@@ -71,7 +71,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
 }
 
 /// The configuration, with the vocabulary of the tokenizer, where that is not given.
-fn with_tokenizer(args: &Args) -> Result<(Config, Tokenizer), CliError> {
+fn with_tokenizer(args: &Args, ui: &Ui) -> Result<(Config, Tokenizer), CliError> {
     let mut config = args.model.config()?;
     let Some(file) = &args.tokenizer else { return Ok((config, Tokenizer::bytes())) };
     let tokenizer = tokenizer_file::read(file)?;
@@ -81,6 +81,7 @@ fn with_tokenizer(args: &Args) -> Result<(Config, Tokenizer), CliError> {
         config.check().map_err(CliError::file(file))?;
     }
     tokenizer_file::check(file, &tokenizer, &config)?;
+    tokenizer_file::warn_unused(file, &tokenizer, ui);
     Ok((config, tokenizer))
 }
 

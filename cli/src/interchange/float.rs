@@ -2,15 +2,13 @@
 //!
 //! A *kept value* is a weight together with its low part: an integer of 41 bits in units of 2^-36.
 
-use circuits::arithmetic::fixed::{Rescaled, STATE_BITS, STATE_FRAC, rescale, shift_round};
+use circuits::arithmetic::fixed::{FRAC, Rescaled, STATE_BITS, STATE_FRAC, rescale, shift_round};
 use std::ops::RangeInclusive;
 
 /// Every kept value: ±16.
 pub const KEPT: RangeInclusive<i64> = -(1 << (STATE_BITS - 1))..=(1 << (STATE_BITS - 1)) - 1;
 /// Significant bits of a single.
 const SINGLE_BITS: u32 = 24;
-/// The largest single below 16.
-const LARGEST: u32 = 0x417f_ffff;
 /// Every finite number of the formats is a multiple of 2^-149, the least single above zero.
 const LEAST: i32 = -149;
 
@@ -168,33 +166,15 @@ impl Number {
     }
 }
 
-/// The bits of the single nearest to a kept value, ties to even; never 16, which is no kept value.
-pub fn single(kept: i64) -> u32 {
-    let magnitude = kept.unsigned_abs();
-    if magnitude == 0 {
-        return 0;
-    }
-    let width = u64::BITS - magnitude.leading_zeros();
-    let mantissa = match width.checked_sub(SINGLE_BITS) {
-        None | Some(0) => magnitude << (SINGLE_BITS - width),
-        Some(shift) => {
-            let (floor, rest, half) = (magnitude >> shift, magnitude & ((1 << shift) - 1), 1 << (shift - 1));
-            floor + u64::from(rest > half || (rest == half && floor & 1 == 1))
-        }
-    };
-    // The hidden bit adds one to the exponent; if rounding reached the next power of two, that adds another.
-    let bits = ((width + 126 - STATE_FRAC - 1) << (SINGLE_BITS - 1)) + mantissa as u32;
-    if kept < 0 { bits | 1 << 31 } else { bits.min(LARGEST) }
-}
-
-/// The kept value of a single that [`single`] gives: exact.
-pub fn of_single(bits: u32) -> i64 {
-    Format::F32.number(bits).map_or(0, |number| number.kept().value)
+/// A weight in use: exact, as it has 17 bits.
+pub fn single(w: i64) -> f32 {
+    w as f32 / (1 << FRAC) as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use circuits::arithmetic::fixed::whole;
     use proptest::prelude::*;
 
     const MAX: i64 = (1 << (STATE_BITS - 1)) - 1;
@@ -254,7 +234,8 @@ mod tests {
             (f32::from_bits(1), (0, false)),
             (-f32::MIN_POSITIVE, (0, false)),
             (-16.0, (-MAX - 1, false)),
-            (f32::from_bits(LARGEST), (MAX + 1 - (1 << 16), false)),
+            // The largest single below 16.
+            (f32::from_bits(0x417f_ffff), (MAX + 1 - (1 << 16), false)),
             (16.0, (MAX, true)),
             (f32::MAX, (MAX, true)),
             (f32::MIN, (-MAX - 1, true)),
@@ -267,22 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_and_ties_of_kept_values() {
-        for (kept, expected) in [
-            (0, 0.0),
-            (1, UNIT),
-            (-1, -UNIT),
-            (-MAX - 1, -16.0),
-            // Ties go to even; the largest never become 16.
-            ((1 << 24) + 1, (1 << 24) as f64 * UNIT),
-            ((1 << 24) + 3, ((1 << 24) + 4) as f64 * UNIT),
-            (-(1 << 24) - 3, -((1 << 24) + 4) as f64 * UNIT),
-            ((1 << 25) - 1, (1 << 25) as f64 * UNIT),
-            (MAX, 16.0 - 2f64.powi(-20)),
-            (-MAX, -16.0),
-        ] {
-            assert_eq!(f64::from(f32::from_bits(single(kept))), expected, "{kept}");
+    fn every_weight_in_use_is_exported_exactly() {
+        for w in -(1 << 16)..1 << 16 {
+            agrees(Format::F32, single(w).to_bits(), w as f64 / 4096.0);
+            let back = convert(Format::F32, single(w).to_bits()).unwrap();
+            assert_eq!((back.kept[0], back.clipped, back.error), (whole(w, 0), 0, RoundingError::default()));
         }
+        // One zero.
+        assert_eq!(single(0).to_bits(), 0);
     }
 
     /// A threshold apart by one unit in the last place on either side, small numbers and large.
@@ -319,19 +292,6 @@ mod tests {
         #[test]
         fn singles_near_weights_convert(x in -20f32..20.0) {
             agrees(Format::F32, x.to_bits(), x.into());
-        }
-
-        /// The processor's own rounding is to nearest, ties to even; a kept value is exact in binary64.
-        #[test]
-        fn the_nearest_single_is_exported_and_comes_back(kept in -MAX - 1..=MAX, shift in 0u32..40) {
-            let kept = kept >> shift;
-            let expected = (kept as f64 * UNIT) as f32;
-            let expected = if expected == 16.0 { f32::from_bits(LARGEST) } else { expected };
-            prop_assert_eq!(single(kept), expected.to_bits());
-            let back = convert(Format::F32, single(kept)).unwrap();
-            prop_assert_eq!((back.clipped, back.error.to_f64(), back.coarse), (0, 0.0, false));
-            prop_assert_eq!(of_single(single(kept)), back.kept[0]);
-            prop_assert_eq!(single(back.kept[0]), single(kept));
         }
     }
 }

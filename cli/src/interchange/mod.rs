@@ -38,11 +38,7 @@ pub struct Exported {
 /// The files of a state after `step` steps.
 pub fn export(config: &Config, state: &State, step: u64) -> Result<Exported, InterchangeError> {
     state.check(config)?;
-    let kept = weights::join(config, state);
-    Ok(Exported {
-        weights: weights::write(config, &kept)?,
-        sidecar: sidecar::write(config, &kept, &state.moments, step)?,
-    })
+    Ok(Exported { weights: weights::write(config, &state.w)?, sidecar: sidecar::write(config, state, step)? })
 }
 
 /// Most bytes that a weights file of a model can have.

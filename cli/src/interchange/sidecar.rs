@@ -2,7 +2,7 @@
 //!
 //! | tensor | type | what |
 //! |---|---|---|
-//! | `NAME.rest` | I32 | kept value less the number in `model.safetensors`, in units of 2^-36 |
+//! | `NAME.rest` | I32 | low part: kept value less the weight in use, in units of 2^-36 |
 //! | `NAME.momentum` | I64 | of SGD: kept value less what it was a step before, in units of 2^-36 |
 //! | `NAME.first` | I64 | of AdamW: first moment, in units of 2^-32 |
 //! | `NAME.second.high` | I64 | of AdamW: second moment, in units of 2^-32, rounded down |
@@ -11,11 +11,12 @@
 //! NAME, shape and order of elements are those of the weights. The file's metadata [`KEY`] is JSON: [`Header`].
 
 use super::error::InterchangeError;
-use super::float::{KEPT, of_single, single};
+use super::float::KEPT;
 use super::layout::Foreign;
 use super::views::Views;
 use super::weights::{WeightFile, build, map, split};
 use crate::format::hex;
+use circuits::arithmetic::fixed;
 use circuits::arithmetic::tensor::{Tensor, Wide};
 use circuits::model::{Config, Gradients, Moments, OptimizerKind, Slot, State, Weights};
 use safetensors::{Dtype, tensor::TensorView};
@@ -81,11 +82,11 @@ impl Digest {
     }
 }
 
-/// Of the numbers in a `model.safetensors`, whatever the type and order that it has them in.
-fn digest_of_weights(config: &Config, singles: &Weights) -> String {
+/// Of the numbers in a `model.safetensors` as kept values, whatever the type and order that it has them in.
+fn digest_of_weights(config: &Config, numbers: &Weights) -> String {
     let mut digest = Digest::new(b"gradcoin-f32");
     digest.0.update(&config.digest());
-    digest.add(singles).hex()
+    digest.add(numbers).hex()
 }
 
 fn checksum((step, optimizer): (u64, OptimizerKind), rest: &Weights, moments: &[(&str, Weights)]) -> String {
@@ -143,20 +144,20 @@ fn of_moments(config: &Config, optimizer: OptimizerKind, values: Vec<Weights>) -
 }
 
 /// The file beside the weights of a state.
-pub fn write(config: &Config, kept: &Weights, of: &Moments, step: u64) -> Result<Vec<u8>, InterchangeError> {
-    let singles = map(config, kept, kept, |kept, _| of_single(single(kept)));
-    let rest = map(config, kept, &singles, |kept, single| kept - single);
-    let (optimizer, moments) = (of.kind(), moments(config, of));
+pub fn write(config: &Config, state: &State, step: u64) -> Result<Vec<u8>, InterchangeError> {
+    let used = map(config, &state.w, &state.w, |w, _| fixed::whole(w, 0));
+    let rest = &state.lo;
+    let (optimizer, moments) = (state.moments.kind(), moments(config, &state.moments));
     let header = Header {
         version: VERSION,
         step,
         optimizer,
-        weights: digest_of_weights(config, &singles),
-        checksum: checksum((step, optimizer), &rest, &moments),
+        weights: digest_of_weights(config, &used),
+        checksum: checksum((step, optimizer), rest, &moments),
     };
     let mut data = vec![];
     for (foreign, rest) in Foreign::all(config).zip(rest.iter()) {
-        // A rest has at most 17 bits.
+        // A low part has 24 bits.
         let rest: Vec<u8> = foreign.outward(rest).flat_map(|rest| (rest as i32).to_le_bytes()).collect();
         data.push((format!("{}.rest", foreign.name), Dtype::I32, foreign.shape, rest));
     }
@@ -185,14 +186,11 @@ pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Op
     }
     let suffixes = suffixes(header.optimizer);
     let (mut rests, mut moments) = (vec![], vec![vec![]; suffixes.len()]);
-    for (foreign, singles) in Foreign::all(config).zip(weights.kept.iter()) {
-        let singles: Vec<i64> = foreign.outward(singles).collect();
-        let fits = |index: usize, rest: i64| {
-            let kept = singles[index] + rest;
-            KEPT.contains(&kept) && of_single(single(kept)) == singles[index]
-        };
+    for (foreign, used) in Foreign::all(config).zip(weights.kept.iter()) {
+        let used: Vec<i64> = foreign.outward(used).collect();
+        let fits = |index: usize, rest: i64| fixed::whole(fixed::split(used[index] + rest).0, 0) == used[index];
         let rest = read(&mut views, format!("{}.rest", foreign.name), &foreign, Dtype::I32, fits)?;
-        let kept: Vec<i64> = singles.iter().zip(foreign.outward(&rest)).map(|(single, rest)| single + rest).collect();
+        let kept: Vec<i64> = used.iter().zip(foreign.outward(&rest)).map(|(used, rest)| used + rest).collect();
         for (suffix, tensors) in suffixes.iter().zip(&mut moments) {
             let valid = |index: usize, x: i64| match *suffix {
                 "momentum" => kept[index].checked_sub(x).is_some_and(|before| KEPT.contains(&before)),
@@ -211,7 +209,7 @@ pub fn restore(config: &Config, weights: &WeightFile, bytes: &[u8]) -> Result<Op
     if checksum((header.step, header.optimizer), &rest, &named) != header.checksum {
         return Err(InterchangeError::Damaged);
     }
-    let kept = map(config, &weights.kept, &rest, |single, rest| single + rest);
+    let kept = map(config, &weights.kept, &rest, |used, rest| used + rest);
     let state = split(config, &kept, of_moments(config, header.optimizer, moments));
     // The largest second moment has nothing behind it.
     state.check(config)?;

@@ -1,4 +1,4 @@
-//! `model.safetensors`: kept values as F32, and from F32, F16 or BF16.
+//! `model.safetensors`: the weights in use as F32, and kept values from F32, F16 or BF16.
 
 use super::error::{Inexact, InterchangeError, NotExact};
 use super::float::{Converted, Format, RoundingError, single};
@@ -52,11 +52,6 @@ pub fn map(config: &Config, a: &Weights, b: &Weights, f: impl Fn(i64, i64) -> i6
     })
 }
 
-/// Kept values of a state.
-pub fn join(config: &Config, state: &State) -> Weights {
-    map(config, &state.w, &state.lo, fixed::whole)
-}
-
 /// The state of kept values and moments.
 pub fn split(config: &Config, kept: &Weights, moments: Moments) -> State {
     let w = map(config, kept, kept, |kept, _| fixed::split(kept).0);
@@ -70,12 +65,12 @@ pub fn build(config: &Config, tensors: Vec<Tensor>) -> Weights {
     Weights::build(config, |_| tensors.next().unwrap_or_default())
 }
 
-/// A `model.safetensors` of kept values, each rounded to the nearest F32.
-pub fn write(config: &Config, kept: &Weights) -> Result<Vec<u8>, InterchangeError> {
+/// A `model.safetensors` of the weights in use: with others, the library would compute another model's logits.
+pub fn write(config: &Config, used: &Weights) -> Result<Vec<u8>, InterchangeError> {
     let data: Vec<(Foreign, Vec<u8>)> = Foreign::all(config)
-        .zip(kept.iter())
+        .zip(used.iter())
         .map(|(foreign, tensor)| {
-            let bytes = foreign.outward(tensor).flat_map(|kept| single(kept).to_le_bytes()).collect();
+            let bytes = foreign.outward(tensor).flat_map(|w| single(w).to_le_bytes()).collect();
             (foreign, bytes)
         })
         .collect();

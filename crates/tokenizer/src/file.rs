@@ -86,6 +86,8 @@ pub struct Read {
     /// The bytes of each token that there is.
     bytes: Vec<Option<Box<[u8]>>>,
     special: BTreeMap<Token, String>,
+    /// What of the file is not applied, though it would add tokens to a text or take some away.
+    pub unused: Vec<&'static str>,
     /// Whether a text may be cut as [`crate::pieces`] does it: its words are those of GPT-2, and nothing else is looked for in it.
     pub cuts: bool,
 }
@@ -144,8 +146,12 @@ pub fn read(json: &[u8]) -> Result<Read, FileError> {
     kind(root, "pre_tokenizer", &PRE_TOKENIZERS, "ByteLevel, Split, Digits and Punctuation before it", false)?;
     kind(root, "normalizer", &NORMALIZERS, "a normalizer that needs no tables", false)?;
     // They add tokens to a text or take some away: a text's own are wanted.
+    let mut unused = vec![];
     for key in ["truncation", "padding", "post_processor"] {
-        root.insert(key.into(), Value::Null);
+        let part = root.insert(key.into(), Value::Null).unwrap_or_default();
+        if adds_or_cuts(&part) {
+            unused.push(key);
+        }
     }
     let mut tokens = vocabulary(root)?;
     let added = added(root)?;
@@ -173,7 +179,16 @@ pub fn read(json: &[u8]) -> Result<Read, FileError> {
         bytes.resize(id + 1, None);
         bytes[id] = Some(spelled.of(token).into_boxed_slice());
     }
-    Ok(Read { library, bytes, special, cuts })
+    Ok(Read { library, bytes, special, unused, cuts })
+}
+
+/// Whether a part changes which tokens a text has: a processor that is `ByteLevel` changes nothing but the places of tokens in it.
+fn adds_or_cuts(part: &Value) -> bool {
+    match (part.get("type").and_then(Value::as_str), part.get("processors").and_then(Value::as_array)) {
+        (Some("ByteLevel"), _) => false,
+        (Some("Sequence"), Some(parts)) => parts.iter().any(adds_or_cuts),
+        _ => !part.is_null(),
+    }
 }
 
 /// Whether the only thing that happens to a text before its words are merged is that it is cut into words of GPT-2.

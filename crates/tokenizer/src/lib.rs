@@ -102,6 +102,12 @@ impl Tokenizer {
         tokens.iter().flat_map(|&token| self.bytes_of(token)).collect()
     }
 
+    /// Keys of the file that are not applied, though other programs would add tokens to a text by them or take some away: those of a
+    /// text's beginning or end, and of its length.
+    pub fn unused(&self) -> &[&'static str] {
+        self.file.as_ref().map_or(&[], |file| &file.tokens.unused)
+    }
+
     /// Names of the special tokens, by their numbers. No text has them.
     pub fn special(&self) -> impl Iterator<Item = (Token, &str)> {
         self.file.iter().flat_map(|file| file.tokens.special())

@@ -279,6 +279,16 @@ fn what_adds_or_cuts_tokens_is_not_read() {
     })
     .unwrap();
     assert_eq!(tokenizer.encode(b"Once upon a time").unwrap(), plain);
+    assert_eq!(tokenizer.unused(), ["truncation", "padding", "post_processor"]);
+    // What only says where tokens are in the text changes none.
+    let offsets = json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true });
+    for (processors, unused) in
+        [(json!([offsets]), &[][..]), (json!([offsets, { "type": "Other" }]), &["post_processor"])]
+    {
+        let part = json!({ "type": "Sequence", "processors": processors });
+        assert_eq!(changed(|file| file["post_processor"] = part).unwrap().unused(), unused);
+    }
+    assert!(trained().unused().is_empty());
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn exports_for_the_library() {
                 b.data.iter_mut().zip(0..).for_each(|(b, i)| *b = 97 * (i * 13 % 43) - 2000);
             }
         }
-        // Logits are of the weights in use alone: elsewhere than in this case, the file holds nothing else.
+        // Logits are of the weights in use, whatever their low parts, which the file does not hold.
         if !name.ends_with("-low") {
             state.lo = Weights::zeros(&config);
         }

@@ -58,6 +58,7 @@ fn elements_stand_where_the_library_has_them() {
     layer.wk.data[3 * 16 + 8 + 3] = 4096;
     layer.wd.data[40 * 16 + 5] = -4096;
     layer.norm2.data[7] = 2048;
+    // The weight in use, without its low part.
     state.w.head.as_mut().unwrap().data[65 * 16 + 1] = 1;
     state.lo.head.as_mut().unwrap().data[65 * 16 + 1] = 1 << 23;
     let file = File::read(&export(&config(), &state, 0).unwrap().weights);
@@ -71,7 +72,7 @@ fn elements_stand_where_the_library_has_them() {
     assert_eq!(ones("model.layers.0.self_attn.k_proj.weight"), (vec![16, 16], vec![((8 + 5) * 16 + 3, 1.0)]));
     assert_eq!(ones("model.layers.0.mlp.down_proj.weight"), (vec![16, 44], vec![(5 * 44 + 40, -1.0)]));
     assert_eq!(ones("model.layers.0.post_attention_layernorm.weight"), (vec![16], vec![(7, 0.5)]));
-    assert_eq!(ones(HEAD), (vec![256, 16], vec![(65 * 16 + 1, 1.5 / 4096.0)]));
+    assert_eq!(ones(HEAD), (vec![256, 16], vec![(65 * 16 + 1, 1.0 / 4096.0)]));
 }
 
 #[test]
