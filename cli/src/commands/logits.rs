@@ -53,9 +53,10 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     for (t, &token) in seen.iter().enumerate().skip(from) {
         let largest = largest(found.row(t), args.top as usize);
         text.push(format!("after {} at {place} {}:", shown(token, tokenizer), first + t));
-        text.extend(largest.iter().map(|&(token, logit)| {
-            let (token, real) = (shown(token, tokenizer), logit as f64 / f64::from(1 << FRAC));
-            format!("  {token:>4}  {logit:>20}/2^{FRAC} = {real:>12.6}")
+        let names: Vec<String> = largest.iter().map(|&(token, _)| shown(token, tokenizer)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default().max(4);
+        text.extend(names.iter().zip(&largest).map(|(name, &(_, logit))| {
+            format!("  {name:>width$}  {logit:>20}/2^{FRAC} = {:>12.6}", logit as f64 / f64::from(1 << FRAC))
         }));
         let rows: Vec<Value> = largest
             .iter()
