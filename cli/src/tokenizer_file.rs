@@ -23,11 +23,19 @@ pub fn read(path: &Path) -> Result<Tokenizer, CliError> {
     Tokenizer::from_json(json).map_err(CliError::file(path))
 }
 
-/// Says what of a new model's tokenizer is not applied.
+/// Says what of a tokenizer is not applied here, and is elsewhere.
 pub fn warn_unused(path: &Path, tokenizer: &Tokenizer, ui: &Ui) {
     for key in tokenizer.unused() {
         let path = path.display();
         ui.warn(&format!("{path}: `{key}` is not applied: a text has its own tokens, all of them and no others"));
+    }
+}
+
+/// Says that a model's larger vocabulary has no tokenizer, which its directory may have lost.
+pub fn warn_missing(path: &Path, tokenizer: &Tokenizer, config: &Config, ui: &Ui) {
+    if tokenizer.is_bytes() && config.vocab > tokenizer.size() {
+        let (path, size) = (path.display(), tokenizer.size());
+        ui.warn(&format!("{path}: no {TOKENIZER} beside it: bytes are tokens, and those from {size} on have no text"));
     }
 }
 

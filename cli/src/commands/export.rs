@@ -47,6 +47,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let model = model_dir::load(&args.model)?;
     let tokenizer = tokenizer_file::of_model(&args.model, &model.config)?;
+    tokenizer_file::warn_unused(&args.model, &tokenizer, ui);
     let tokenizer_json = match tokenizer.json() {
         Some(json) => Some(json.to_vec()),
         // A smaller vocabulary does not have all bytes.

@@ -81,6 +81,7 @@ impl Source {
 fn from_file(path: &Path, ui: &Ui) -> Result<Loaded, CliError> {
     let model = model_dir::load(path)?;
     let tokenizer = tokenizer_file::of_model(path, &model.config)?;
+    tokenizer_file::warn_missing(path, &tokenizer, &model.config, ui);
     let mut facts = json!({ "step": model.step });
     // The digest of a private model confirms a guess at its weights.
     if ui.is_json() && !model_dir::is_private(path) {

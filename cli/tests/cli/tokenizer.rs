@@ -269,8 +269,14 @@ fn tokenizers_and_texts_that_are_refused() {
     let tokens = list(&run(dir, "generate --model bos --prompt <s>Once --tokens 1").ok()["prompt_tokens"]);
     assert_eq!(tokens, list(&run(dir, "generate --model m --prompt <s>Once --tokens 1").ok()["prompt_tokens"]));
     assert!(!tokens.contains(&400));
-    run(dir, "export bos --out hf-bos").ok();
+    run(dir, "export bos --out hf-bos").warned("bos: `post_processor` is not applied");
     run(dir, "import hf-bos --out z").warned("hf-bos/tokenizer.json: `post_processor` is not applied");
+
+    // A model that has lost its tokenizer.
+    copy_without(&dir.join("m"), &dir.join("bare"), &["tokenizer.json"]);
+    let lost = "bare: no tokenizer.json beside it: bytes are tokens, and those from 256 on have no text";
+    run(dir, "generate --model bare --tokens 1").warned(lost);
+    run(dir, &format!("train --model bare --corpus {} --steps 1 --out r-bare", corpus())).warned(lost);
 
     // Texts that would not come back.
     changed("lower.json", &|json| json["normalizer"] = json!({ "type": "Lowercase" }));

@@ -198,6 +198,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
     }
     let loaded = model_dir::load(model)?;
     let tokenizer = tokenizer_file::of_model(model, &loaded.config)?;
+    tokenizer_file::warn_missing(model, &tokenizer, &loaded.config, ui);
     let (model, taken) = begin_from(args, loaded, ui);
     let of = (&model.config, &tokenizer);
     let Split { training, held_out } = Split::read(corpus_file, of, args.watch.held_out, ui)?;
