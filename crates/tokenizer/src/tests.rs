@@ -259,6 +259,33 @@ fn special_tokens_come_of_no_text_and_others_do() {
     assert_eq!(word.encode(b"all the"), Err(error));
 }
 
+/// White space that an added token takes with it would be lost.
+#[test]
+fn an_added_token_that_takes_what_is_beside_it_is_refused_where_it_does() {
+    let mut owl = added("Owl", 448, false);
+    (owl["lstrip"], owl["rstrip"]) = (true.into(), true.into());
+    let tokenizer = changed(|file| file["added_tokens"] = json!([owl])).unwrap();
+    assert_eq!(tokenizer.encode(b"Owl"), Ok(vec![448]));
+    assert!(matches!(tokenizer.encode(b"an Owl"), Err(EncodeError::Differs { offset: 2, .. })));
+}
+
+/// Words as Llama 3 cuts them.
+#[test]
+fn other_words_come_back_too() {
+    let words = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    let tokenizer = changed(|file| {
+        file["pre_tokenizer"] = json!({ "type": "Sequence", "pretokenizers": [
+            { "type": "Split", "pattern": { "Regex": words }, "behavior": "Isolated", "invert": false },
+            { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false },
+        ] });
+    })
+    .unwrap();
+    assert!(!tokenizer.file.as_ref().unwrap().tokens.cuts);
+    for text in [STORIES, "It'S 12345 \u{e9}t\u{e9}s,\r\n\n  \u{1f600}\t "] {
+        assert_eq!(tokenizer.text(&tokenizer.encode(text.as_bytes()).unwrap()), text.as_bytes());
+    }
+}
+
 /// A text's own tokens are wanted, all of them.
 #[test]
 fn what_adds_or_cuts_tokens_is_not_read() {
