@@ -46,7 +46,7 @@ pub fn recipe() -> Recipe {
     let decimal = |text: &str| text.parse().expect("a decimal");
     Recipe {
         schedule: Schedule::constant(&decimal("0.05")).expect("a rate"),
-        optimizer: Optimizer::Sgd { momentum: decimal("0.9"), weight_decay: Decimal::ZERO },
+        optimizer: Optimizer::Sgd { momentum: decimal("0.9"), weight_decay: Decimal::ZERO, clip: None },
     }
 }
 
@@ -196,7 +196,7 @@ pub fn filled(
     let (mut tasks, mut inputs) = (of_gradient.tasks, of_gradient.inputs);
     if segment == SegmentKind::Update {
         let predictions = (instances * spec.config.context) as u64;
-        let pace = Pace { rates: schedule.rates_at(STEP), step: STEP + 1, predictions };
+        let pace = Pace { rates: schedule.rates_at(STEP), step: STEP + 1, predictions, squares: Default::default() };
         let hyper = optimizer.hyper(pace).expect("rates in range");
         let of_update = prover.update_tasks(&domain, &state, &of_gradient.gradients, &hyper);
         let of_update = of_update.expect("values in range");

@@ -6,6 +6,7 @@ use crate::header::{
     TransactionsDigest,
 };
 use crate::transaction::Transaction;
+use circuits::model::SquareSum;
 use circuits::statements::StateCommitments;
 use circuits::statements::codec::{self, CodecError, Encoded};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct Update {
     /// Commitments of the model state after the block; the proofs' ports must be these.
     pub after: StateCommitments,
+    /// Sums of the squares of the gradient, by instance of the update, where it is clipped.
+    pub squares: Vec<SquareSum>,
     /// Update proofs, ordered by segment, then lane group.
     pub proofs: Vec<Vec<u8>>,
     /// Opening which shows that the commitments of gradients and of the new state are canonical.
@@ -38,8 +41,8 @@ pub struct Block {
 
 impl Encoded for Block {
     const MAGIC: [u8; 8] = *b"GRADBLCK";
-    // 2: named slots.
-    const VERSION: u32 = 2;
+    // 2: named slots; 3: sums of squares.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "block";
 }
 
@@ -52,7 +55,8 @@ struct Proofs {
 
 impl Encoded for Proofs {
     const MAGIC: [u8; 8] = *b"GRADPRFS";
-    const VERSION: u32 = 1;
+    // 2: sums of squares.
+    const VERSION: u32 = 2;
     const NAME: &'static str = "set of proofs";
 }
 

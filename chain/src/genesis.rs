@@ -11,7 +11,7 @@ use crate::transaction::MAX_BYTES;
 use crate::work::CompactTarget;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use backend::ports::PortError;
-use circuits::model::{Config, ConfigError, Hyper, Optimizer, Pace, Rates, Schedule, State, tensors};
+use circuits::model::{Config, ConfigError, Hyper, Optimizer, Pace, Rates, Schedule, SquareSum, State, tensors};
 use circuits::ops::hyper::HyperError;
 use circuits::segments::Variant;
 use circuits::statements::codec::{self, CodecError, Encoded, LIMIT};
@@ -78,8 +78,8 @@ pub struct Genesis {
 impl Encoded for Genesis {
     const MAGIC: [u8; 8] = *b"GRADGENE";
     // 2: with a genesis proof; 3: optimizers by name, instances per proof, named slots; 4: the digest of keys is that of
-    // their file.
-    const VERSION: u32 = 4;
+    // their file; 5: clipping.
+    const VERSION: u32 = 5;
     const NAME: &'static str = "genesis";
 }
 
@@ -218,10 +218,10 @@ impl ChainSpec {
     /// No step of the schedule, with however few contributions, may ask for a rate that the update cannot express:
     /// it would halt the chain.
     fn check_rates(&self) -> Result<(), GenesisError> {
-        let (peak, _) = self.genesis.schedule.peak();
-        self.hyper_at((Rates::constant(peak), 0), 1)?;
-        self.hyper_at((Rates::constant(0), 0), 1)?;
-        self.hyper_at((Rates::constant(peak), 0), self.genesis.rules.max_contributions)?;
+        let ((peak, _), none) = (self.genesis.schedule.peak(), SquareSum::ZERO);
+        self.hyper_at((Rates::constant(peak), 0), 1, none)?;
+        self.hyper_at((Rates::constant(0), 0), 1, none)?;
+        self.hyper_at((Rates::constant(peak), 0), self.genesis.rules.max_contributions, none)?;
         Ok(())
     }
 
@@ -282,14 +282,19 @@ impl ChainSpec {
         sequences.saturating_mul(self.config.context as u64)
     }
 
-    /// The integers of the update of training step `step`, from 0, by so many contributions.
-    pub fn hyper(&self, step: u64, contributions: u32) -> Result<Hyper, HyperError> {
-        self.hyper_at((self.genesis.schedule.rates_at(step), step), contributions)
+    /// The integers of the update of training step `step`, from 0, by so many contributions with a gradient of this sum of squares.
+    pub fn hyper(&self, step: u64, contributions: u32, squares: SquareSum) -> Result<Hyper, HyperError> {
+        self.hyper_at((self.genesis.schedule.rates_at(step), step), contributions, squares)
     }
 
-    fn hyper_at(&self, (rates, step): (Rates, u64), contributions: u32) -> Result<Hyper, HyperError> {
+    fn hyper_at(
+        &self,
+        (rates, step): (Rates, u64),
+        contributions: u32,
+        squares: SquareSum,
+    ) -> Result<Hyper, HyperError> {
         let predictions = self.predictions(contributions);
-        self.genesis.optimizer.hyper(Pace { rates, step: step.saturating_add(1), predictions })
+        self.genesis.optimizer.hyper(Pace { rates, step: step.saturating_add(1), predictions, squares })
     }
 
     /// The first model state, drawn from the seed.
@@ -299,7 +304,7 @@ impl ChainSpec {
 
     /// The circuits of its proofs.
     pub fn variant(&self) -> Variant {
-        Variant::public(self.genesis.optimizer.kind())
+        Variant::public(self.genesis.optimizer.update())
     }
 }
 
@@ -356,7 +361,7 @@ pub(crate) mod testing {
             dataset: DatasetRoot::new([2; 32], 100).unwrap(),
             batch: 2,
             schedule: Schedule::constant(&"0.01".parse().unwrap()).unwrap(),
-            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO },
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO, clip: None },
             instances_per_proof: MAX_INSTANCES_PER_PROOF,
             target: floor,
             rules: Rules {

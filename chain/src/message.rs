@@ -56,8 +56,8 @@ pub enum Message {
 
 impl Encoded for Message {
     const MAGIC: [u8; 8] = *b"GRADMSG\0";
-    // 2: named slots.
-    const VERSION: u32 = 2;
+    // 2: named slots; 3: sums of squares.
+    const VERSION: u32 = 3;
     const NAME: &'static str = "message";
 }
 

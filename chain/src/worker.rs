@@ -14,7 +14,7 @@ use circuits::ops::hyper::HyperError;
 use circuits::statements::codec::CodecError;
 use circuits::statements::dataset::{Dataset, DatasetError};
 use prover::error::ProveError;
-use prover::step::{Progress, StepKeys, StepProver};
+use prover::step::{Progress, ProvenUpdate, StepKeys, StepProver};
 
 /// Why no contribution or block could be made.
 #[derive(Debug, thiserror::Error)]
@@ -137,13 +137,14 @@ impl<'a> Worker<'a> {
         let all = crate::contribution::digest(&ids);
         let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, &all);
         let count = contributions.len() as u32;
-        let hyper = self.spec.hyper(parent.step, count)?;
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
-        let (proofs, after) = self.prover().update(&domain, (state, &parent.state), &sum, &hyper, progress)?;
+        let hyper = self.spec.hyper(parent.step, count, sum.squares())?;
+        let ProvenUpdate { squares, proofs, after } =
+            self.prover().update(&domain, (state, &parent.state), &sum, &hyper, progress)?;
         state.update(&hyper, &sum, &mut Saturations::default()).map_err(ProveError::from)?;
         let gradients: Vec<&Gradients> = contributions.iter().map(|c| &c.gradients).collect();
         let canonical = self.prover().outputs(&gradients, state, &after)?;
-        Ok(Update { after, proofs, canonical })
+        Ok(Update { after, squares, proofs, canonical })
     }
 }

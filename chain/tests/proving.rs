@@ -15,9 +15,10 @@ use chain::block::Update;
 use chain::consensus::SemanticError;
 use chain::contribution::{Seat, encode_points};
 use chain::genesis::{ChainSpec, Genesis};
+use chain::unmined::{Parts, UnminedBlock};
 use chain::worker::Worker;
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, State};
+use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, SquareSum, State, UpdateKind};
 use circuits::ops::adamw::Betas;
 use circuits::segments::{UpdatePort, Variant, head, layer};
 use circuits::statements;
@@ -51,7 +52,7 @@ fn the_honest_block_is_accepted() {
 #[test]
 fn updates_by_something_else() {
     let tiny = &*TINY;
-    let (state, sum, hyper) = (&tiny.state, tiny.sum(), tiny.spec.hyper(0, 2).unwrap());
+    let (state, sum, hyper) = (&tiny.state, tiny.sum(), tiny.spec.hyper(0, 2, SquareSum::ZERO).unwrap());
     let step = |error| match error {
         SemanticError::Step(error) => error,
         error => panic!("{error:?}"),
@@ -78,7 +79,8 @@ fn updates_by_something_else() {
     }
 
     // Other integers: of the next step, of another number of contributions, each off by one.
-    let (next, fewer) = (tiny.spec.hyper(1, 2).unwrap(), tiny.spec.hyper(0, 1).unwrap());
+    let (next, fewer) =
+        (tiny.spec.hyper(1, 2, SquareSum::ZERO).unwrap(), tiny.spec.hyper(0, 1, SquareSum::ZERO).unwrap());
     let [next, fewer, hyper] = [next, fewer, hyper].map(|hyper| hyper.sgd().unwrap());
     assert!(next.lambda != hyper.lambda && next.omega != hyper.omega && fewer.lambda != hyper.lambda);
     let [mut heavier, mut decayed] = [hyper; 2];
@@ -122,7 +124,7 @@ fn errors_of_two_contributions_that_cancel() {
         gradients.push(gradient);
     }
     let sum = tiny.sum();
-    let hyper = tiny.spec.hyper(0, 2).unwrap();
+    let hyper = tiny.spec.hyper(0, 2, SquareSum::ZERO).unwrap();
     let both: Vec<&Gradients> = gradients.iter().collect();
     let update = tiny.update(&contributions, &both, (&tiny.state, &sum, &hyper));
     assert_eq!(update.after, tiny.block.update.as_ref().unwrap().after);
@@ -158,7 +160,7 @@ fn a_gradient_with_another_blind() {
     assert_ne!(encode_points(&layouts.commit_gradients(&PARAMS, &gradients).unwrap()), c.gradient);
 
     // The update opens the dividends of a gradient with blind 2.
-    let hyper = tiny.spec.hyper(0, 1).unwrap();
+    let hyper = tiny.spec.hyper(0, 1, SquareSum::ZERO).unwrap();
     let one = std::slice::from_ref(&c);
     let by = (&tiny.state, &gradients, &hyper);
     let honest_opening = tiny.update_with_blind(one, &[&gradients], by, F::ONE - F::from(hyper.sgd().unwrap().lambda));
@@ -301,15 +303,16 @@ fn a_chain_trains_with_adamw() {
     let mut config = circuits::model::Config::NANO;
     (config.vocab, config.hidden, config.mlp) = (8, 8, 8);
     (config.layers, config.heads, config.context) = (1, 2, 4);
-    let variant = Variant::public(OptimizerKind::AdamW);
+    let variant = Variant::public(UpdateKind::AdamW);
     let keys = StepVerifier::of(&PARAMS, variant, &config).unwrap();
     let setting = Setting { keys, ..Setting::new(config, &[1, 4, 2, 7, 5, 3, 0, 6, 1, 2, 3, 4, 5, 6, 7, 0, 1]) };
     let model = &setting.model;
     let proving = StepKeys::generate_of(&PARAMS, model, variant).unwrap();
     let mut state = State::init(&model.config, 1).at_rest_of(OptimizerKind::AdamW);
     let (proof, _) = StepProver::new(&PARAMS, &proving, model).genesis(&state, &mut |_| {}).unwrap();
-    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.99", "1e-8", "0.1"].map(|text| text.parse().unwrap());
-    let optimizer = Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay });
+    let [beta1, beta2, eps, weight_decay, clip] =
+        ["0.9", "0.99", "1e-8", "0.1", "0.5"].map(|text| text.parse().unwrap());
+    let optimizer = Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay, clip });
     let spec = ChainSpec::new(Genesis { optimizer, ..setting.genesis(&state, proof) }).unwrap();
     assert_eq!((spec.variant(), spec.first_state()), (variant, state.clone()));
     spec.check_keys(&setting.keys).unwrap();
@@ -328,6 +331,26 @@ fn a_chain_trains_with_adamw() {
         let mut forged = block.clone();
         forged.update.as_mut().unwrap().after = spec.layouts().commit_state(&PARAMS, &before).unwrap();
         assert!(tip.check(&setting, &spec, &forged).is_err());
+        // Nor is one that says another sum of squares, or none.
+        for alter in [
+            |squares: &mut Vec<SquareSum>| squares.swap(0, 1),
+            |squares| squares[1] = squares[1].plus(SquareSum::of([1])),
+            |squares| squares[0] = SquareSum::ZERO,
+            |squares| squares.truncate(1),
+        ] as [fn(&mut Vec<SquareSum>); 4]
+        {
+            let mut update = block.update.clone().unwrap();
+            alter(&mut update.squares);
+            let (contributions, update) = (block.contributions.clone(), Some(update));
+            let (ledger, producer) = (block.summary.ledger, block.summary.producer);
+            let parts = Parts { contributions, transactions: vec![], update, ledger, producer, now };
+            let mut draft = UnminedBlock::new(&spec, &tip.record, &tip.ancestry(&spec), parts).unwrap();
+            let refused = tip.check(&setting, &spec, &draft.mine(u64::MAX).unwrap()).map(drop);
+            assert!(
+                matches!(refused, Err(Refused::Semantic(SemanticError::Step(_) | SemanticError::Proofs(_)))),
+                "{refused:?}"
+            );
+        }
         tip.push(&spec, &block, &after);
     }
 }

@@ -20,7 +20,8 @@ fn refused<T: Encoded>() -> String {
 }
 
 /// Optimizers by name, named slots and instances per proof changed most of these; a state whose momentum is its last
-/// movement, with the second half of the genesis proof that shows it, changed two once more; data sets changed runs and bundles.
+/// movement, with the second half of the genesis proof that shows it, changed two once more; data sets changed runs and bundles;
+/// clipping changed what says its sums.
 #[test]
 fn the_version_before_is_refused_by_name() {
     let found = [
@@ -37,17 +38,17 @@ fn the_version_before_is_refused_by_name() {
         refused::<Answer>(),
     ];
     let expected = [
-        "the run has version 3; this program supports 4",
-        "the bundle has version 3; this program supports 4",
+        "the run has version 4; this program supports 5",
+        "the bundle has version 4; this program supports 5",
         "the genesis proof has version 2; this program supports 3",
         "the set of state commitments has version 1; this program supports 2",
-        "the model state has version 3; this program supports 4",
-        "the genesis has version 3; this program supports 4",
-        "the block has version 1; this program supports 2",
+        "the model state has version 4; this program supports 5",
+        "the genesis has version 4; this program supports 5",
+        "the block has version 2; this program supports 3",
         "the block record has version 1; this program supports 2",
         "the checkpoint has version 1; this program supports 2",
-        "the message has version 1; this program supports 2",
-        "the answer has version 2; this program supports 3",
+        "the message has version 2; this program supports 3",
+        "the answer has version 3; this program supports 4",
     ];
     assert_eq!(found, expected);
 }

@@ -7,13 +7,14 @@ mod common;
 
 use backend::challenge::{self, Challenges};
 use backend::{Plan, Witness, curve::F};
-use circuits::model::OptimizerKind;
-use circuits::ops::adamw::{self, Element, Trace};
+use circuits::model::{Slot, UpdateKind};
+use circuits::ops::adamw::{self, BETA_BITS, ETA_BITS, Element, Integers, Trace};
 use circuits::segments::Privacy;
 use circuits::segments::update::{self, UpdatePort};
-use common::{Segment, adamw_hyper, adamw_segment};
-use ff::{Field, PrimeField};
-use plonkish::{LANES, LIMB_BITS, Violation, check_witness, field};
+use common::{Case, Segment, adamw_case, adamw_hyper};
+use ff::Field;
+use plonkish::{Interval, LANES, LIMB_BITS, Violation, check_witness, field};
+use proptest::prelude::*;
 
 const K: u32 = 8;
 /// The row that is forged, of the first lane.
@@ -25,15 +26,15 @@ fn element() -> (Element, i128) {
     (Element { w: 777, lo: 1_234_567, first, second: i128::from(first).pow(2) * 3 / 2 }, (9 << 30) + 77)
 }
 
-fn segment() -> Segment {
+fn case() -> Case {
     let lanes: [Vec<(Element, i128)>; LANES] =
         std::array::from_fn(|lane| if lane == 0 { vec![element(); ROW + 2] } else { vec![] });
-    adamw_segment(Privacy::Public, K, &adamw_hyper(), &lanes)
+    adamw_case(Privacy::Public, K, &adamw_hyper(), &lanes)
 }
 
 fn trace() -> Trace {
     let (hyper, (element, g)) = (adamw_hyper(), element());
-    adamw::trace(&hyper.integers, &adamw::entering(&hyper, &element, g).unwrap())
+    adamw::trace(&hyper.integers, &adamw::entering(&hyper, &element, g))
 }
 
 /// Advice column of a name in the update's block.
@@ -42,20 +43,21 @@ fn column(plan: &Plan, name: &str) -> usize {
     plan.owners.iter().position(named).unwrap_or_else(|| panic!("no column {name}"))
 }
 
-fn port(plan: &Plan, which: UpdatePort) -> usize {
-    plan.port_columns(update::port(OptimizerKind::AdamW, which).unwrap()).start
+fn port_column(plan: &Plan, which: UpdatePort) -> usize {
+    plan.port_columns(update::port(UpdateKind::AdamW, which).unwrap()).start
 }
 
 /// A witness under a cheat's hands.
 struct Forged {
     plan: std::sync::Arc<Plan>,
     witness: Witness,
+    publics: Vec<F>,
 }
 
 impl Forged {
     fn new() -> Self {
-        let Segment { plan, witness } = segment();
-        let forged = Forged { plan, witness };
+        let Case { segment: Segment { plan, witness }, publics, .. } = case();
+        let forged = Forged { plan, witness, publics };
         assert_eq!(forged.found(), Vec::<String>::new());
         forged
     }
@@ -66,7 +68,7 @@ impl Forged {
     }
 
     fn set_port(&mut self, which: UpdatePort, value: F) {
-        let at = port(&self.plan, which);
+        let at = port_column(&self.plan, which);
         self.witness.values[at][ROW] = value;
     }
 
@@ -79,6 +81,17 @@ impl Forged {
         }
     }
 
+    /// Sums of squares of what is in the port.
+    fn add_up(&mut self) {
+        let lanes = port_column(&self.plan, UpdatePort::Gradient);
+        let (squares, mut sum) = (column(&self.plan, "squares"), F::ZERO);
+        for row in 0..self.plan.usable {
+            sum += (0..LANES).map(|lane| self.witness.values[lanes + lane][row].square()).sum::<F>();
+            self.witness.values[squares][row] = sum;
+        }
+        *self.publics.last_mut().unwrap() = sum;
+    }
+
     fn found(&self) -> Vec<String> {
         let mut witness = self.witness.clone();
         let lookups = witness.count_lookups(&self.plan);
@@ -87,41 +100,70 @@ impl Forged {
         }
         let challenges: Challenges = challenge::scalars(&[5; 64]);
         witness.fill_phase2(&self.plan, &challenges);
-        let publics = adamw_hyper().integers.list().map(field::<F>);
         let name = |violation: Violation| match violation {
             Violation::Gate(gate, ROW) => gate,
             other => format!("{other:?}"),
         };
-        check_witness(&self.plan, &witness, &challenge::instance(&challenges, &publics)).into_iter().map(name).collect()
+        check_witness(&self.plan, &witness, &challenge::instance(&challenges, &self.publics))
+            .into_iter()
+            .map(name)
+            .collect()
     }
 }
 
+/// The limbs of `γ·g + 2^35 − 2^36·ĝ`, and the sum of squares of what enters.
+fn of_gradient(by: i128) -> (i128, i128) {
+    let entering = adamw::entering(&adamw_hyper(), &element().0, element().1).gradient;
+    (entering + (1 << 35) - ((trace().gradient + by) << 36), entering)
+}
+
+/// A mean gradient is an integer, and the one next to the quotient: another has no remainder of three limbs.
 #[test]
-fn a_gradient_that_is_not_clipped() {
+fn another_mean_gradient() {
+    for by in [-1, 1] {
+        let mut forged = Forged::new();
+        forged.set_limbs("g0.remainder", 3, of_gradient(by).0);
+        assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
+    }
+    // A remainder by 1 off leaves a fraction, which neither moment is a mean of.
     let mut forged = Forged::new();
-    // All that follows is of the small gradient; the port and the limb beyond the range say another.
-    let x = F::from_u128((i128::from(adamw_hyper().gamma) * element().1) as u128)
-        + F::from(2).pow_vartime([84]) * F::from(9);
-    forged.set_port(UpdatePort::Gradient, x);
-    forged.set("g0.7", 9);
-    assert_eq!(forged.found(), ["adamw: g0: extra limbs only when saturated"]);
+    forged.set_limbs("g0.remainder", 3, of_gradient(0).0 ^ 1);
+    assert_eq!(
+        forged.found(),
+        ["adamw: m'0: the mean of moment and gradient", "adamw: v'0: the mean of moment and square"]
+    );
+}
+
+/// A cheat who lets the first moment be what fits that fraction: it is none that limbs hold.
+#[test]
+fn a_moment_of_a_fraction() {
+    let hyper = adamw_hyper().integers;
+    let mut forged = Forged::new();
+    let (remainder, entering) = of_gradient(0);
+    forged.set_limbs("g0.remainder", 3, remainder ^ 1);
+    let scaled = field::<F>(entering + (1 << 35) - (remainder ^ 1));
+    let share = F::from(2).pow_vartime([36]).invert().unwrap() * field::<F>(hyper.share1) * scaled;
+    let dividend = field::<F>(hyper.beta1 * i128::from(element().0.first) + hyper.rounding) + share;
+    let honest = field::<F>(i128::from(trace().first));
+    let low = dividend - honest * F::from(1 << 24);
+    let at = column(&forged.plan, "m'0.0");
+    forged.witness.values[at][ROW] = low;
+    assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
 }
 
 #[test]
 fn another_flag() {
     for flag in [2, -2, 1 << 40] {
-        for (name, gate) in [("g0.end", "adamw: g0: end is -1, 0 or 1"), ("w'0.end", "adamw: w'0: end is -1, 0 or 1")] {
-            let mut forged = Forged::new();
-            forged.set(name, flag);
-            assert!(forged.found().contains(&gate.to_owned()), "{:?}", forged.found());
-        }
+        let mut forged = Forged::new();
+        forged.set("w'0.end", flag);
+        assert!(forged.found().contains(&"adamw: w'0: end is -1, 0 or 1".to_owned()), "{:?}", forged.found());
     }
     // And a case that is not: the largest weight, said of one in range.
     let mut forged = Forged::new();
     forged.set("w'0.end", 1);
     forged.set("w'0.narrow", 0);
     forged.set_port(UpdatePort::NewWeights, F::from(65_535));
-    forged.set_port(UpdatePort::NewSlot(circuits::model::Slot::Low), F::from((1 << 24) - 1));
+    forged.set_port(UpdatePort::NewSlot(Slot::Low), F::from((1 << 24) - 1));
     forged.set_limbs("w'0.complement", 3, 0);
     assert_eq!(forged.found(), ["adamw: w'0: the decayed weight less the quotient"]);
 }
@@ -132,16 +174,43 @@ fn another_root() {
     let Trace { second, root, .. } = trace();
     for s in [root - 1, root + 1] {
         let mut forged = Forged::new();
-        let rest = second - s * s;
+        let rest = second - s * (s + 1) / 2;
         forged.set_limbs("v'0.rest", 3, rest);
-        forged.set_limbs("v'0.complement", 3, 2 * s - rest);
+        forged.set_limbs("v'0.complement", 3, s - rest);
         assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
     }
-    // A root that is half an integer: limbs of an odd sum.
+    // The same root of another moment.
     let mut forged = Forged::new();
-    let rest = second - root * root;
-    forged.set_limbs("v'0.complement", 3, 2 * root - rest + 1);
-    assert!(forged.found().contains(&"adamw: v'0: the root is an integer".to_owned()), "{:?}", forged.found());
+    let rest = second - root * (root + 1) / 2;
+    forged.set_limbs("v'0.rest", 3, rest - 1);
+    forged.set_limbs("v'0.complement", 3, root - rest + 1);
+    assert_eq!(forged.found(), ["adamw: v'0: the root's square and the rest"]);
+    // And the moment with it: no mean.
+    forged.set_port(UpdatePort::NewSlot(Slot::Second), field(second - 1));
+    assert_eq!(forged.found(), ["adamw: v'0: the mean of moment and square"]);
+}
+
+/// Sums of squares that are another's, in a public circuit: of a row, from a row on, and of the public value.
+#[test]
+fn another_sum_of_squares() {
+    let forge = |from: usize, to: usize| {
+        let mut forged = Forged::new();
+        let squares = column(&forged.plan, "squares");
+        let rows = forged.plan.usable;
+        forged.witness.values[squares][from..to.min(rows)].iter_mut().for_each(|sum| *sum += F::ONE);
+        (forged.found(), rows)
+    };
+    let all = |found: Vec<String>| found.into_iter().filter(|f| !f.starts_with("adamw: squares: ")).collect::<Vec<_>>();
+    let (found, rows) = forge(0, 1);
+    assert!(found.iter().any(|f| f.contains("squares: the first row's")), "{found:?}");
+    for row in [1, ROW, 9] {
+        let (found, _) = forge(row, rows);
+        assert!(found.iter().any(|f| f.contains("squares: added up")), "{found:?}");
+        assert_eq!(all(found).len(), 2 - usize::from(row == ROW), "the last row's copy fails too");
+    }
+    let mut forged = Forged::new();
+    *forged.publics.last_mut().unwrap() += F::ONE;
+    assert_eq!(forged.found().len(), 1, "{:?}", forged.found());
 }
 
 /// SOUNDNESS 11: q ± 1 with r ∓ d.
@@ -150,7 +219,7 @@ fn another_quotient() {
     let trace = trace();
     let (divisor, (decayed, whole)) = (trace.divisor(), {
         let (hyper, (element, g)) = (adamw_hyper(), element());
-        (adamw::entering(&hyper, &element, g).unwrap().decayed, trace.whole().0)
+        (adamw::entering(&hyper, &element, g).decayed, trace.whole().0)
     });
     let remainder = trace.numerator + trace.half - (decayed - i128::from(whole)) * divisor;
     for by in [-1i128, 1] {
@@ -166,4 +235,119 @@ fn another_quotient() {
     forged.set_limbs("w'0", 4, i128::from(whole) + 1 + (1 << 40));
     let found = forged.found();
     assert!(found.contains(&"adamw: w'0: the decayed weight less the quotient".to_owned()), "{found:?}");
+}
+
+/// Integers and elements at the ends of their ranges, with the largest gradients that are clipped and, in steps that go on without them, the
+/// largest there are.
+#[test]
+fn ends_of_all_ranges_are_accepted() {
+    let one = 1i128 << BETA_BITS;
+    let (first, second) = (adamw::FIRST_MAX, adamw::SECOND_MAX);
+    let mut elements = vec![];
+    for first in [-first, -1, 0, 1, first] {
+        for second in [0, 1, second - 1, second] {
+            for (w, lo) in [(-65_536, 0), (65_535, (1 << 24) - 1), (0, 77)] {
+                elements.push(Element { w, lo, first, second });
+            }
+        }
+    }
+    let mut cases = 0;
+    for (beta1, beta2, up) in [(1, 0, false), (1, one - 1, true), (one - 1, 0, true), (one - 1, one - 1, false)] {
+        for (eta, epsilon) in [(0, 0), (1 << 36, 7), ((1 << ETA_BITS) - 1, 1_518_500_250), ((1 << ETA_BITS) - 1, 0)] {
+            for skips in [false, true] {
+                let share = |beta| if skips { 0 } else { one - beta };
+                let rounding = if up { one - 1 } else { 0 };
+                let (share1, share2) = (share(beta1), share(beta2));
+                let integers = Integers { eta, epsilon, beta1, share1, beta2, share2, rounding };
+                let (gamma, omega) = if skips { (1, 0) } else { (1 << 10, 1 << 24) };
+                let hyper = adamw::Hyper { gamma, omega, integers };
+                let largest = if skips { 1i128 << 82 } else { (i128::from(first) << 36) >> 10 };
+                let all = |g: i128| elements.iter().map(move |&e| (e, g));
+                let lanes = [all(largest).chain(all(0)).collect(), all(-largest).chain(all(-1)).collect()];
+                for privacy in [Privacy::Public, Privacy::Private] {
+                    let case = adamw_case(privacy, K, &hyper, &lanes);
+                    let Segment { plan, witness } = case.segment;
+                    let found = Forged { plan, witness, publics: case.publics }.found();
+                    assert_eq!(found, Vec::<String>::new(), "{hyper:?}");
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(cases, 4 * 4 * 2 * 2);
+}
+
+fn arb_limbs(count: u32) -> impl Strategy<Value = i128> {
+    (0..1i128 << (LIMB_BITS * count), 0..LIMB_BITS * count).prop_map(|(x, shift)| x >> shift)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whatever limbs a prover chooses, something enters that they are right for: and what leaves has its width, on which the next step and a
+    /// genesis proof rely.
+    #[test]
+    fn what_leaves_is_in_range_whatever_enters(
+        (left, mean) in (arb_limbs(3), (arb_limbs(2), arb_limbs(3))),
+        (remainder, rest, complement) in (arb_limbs(2), arb_limbs(3), arb_limbs(3)),
+        (low, high, share) in (arb_limbs(2), 0i128..1 << 17, 0i128..1 << 24),
+    ) {
+        let hyper = adamw_hyper().integers;
+        let mut forged = Forged::new();
+        let two = |bits: u64| F::from(2).pow_vartime([bits]);
+        // m' and the gradient that leads to it.
+        forged.set_limbs("g0.remainder", 3, left);
+        forged.set_limbs("m'0", 5, mean.0 + (mean.1 << BETA_BITS));
+        let first_new = mean.1 - (1 << 35);
+        let dividend = (first_new << BETA_BITS) + mean.0;
+        let before = hyper.beta1 * i128::from(element().0.first) + hyper.rounding;
+        let scaled = two(36) * field::<F>(dividend - before) * field::<F>(hyper.share1).invert().unwrap();
+        let gradient = scaled - two(35) + field::<F>(left);
+        // v' of its root, and the v that leads to it.
+        let root = rest + complement;
+        let second_new = root * (root + 1) / 2 + rest;
+        forged.set_limbs("v'0.remainder", 2, remainder);
+        forged.set_limbs("v'0.rest", 3, rest);
+        forged.set_limbs("v'0.complement", 3, complement);
+        let square = field::<F>(hyper.share2) * scaled.square() * two(72).invert().unwrap();
+        let after = field::<F>((second_new << BETA_BITS) + remainder - hyper.rounding);
+        let second = (after - square) * field::<F>(hyper.beta2).invert().unwrap();
+        // The weight, and the one before that leads to it.
+        let half = root + hyper.epsilon;
+        prop_assume!(half < 1 << 35);
+        let r = (2 * half * share) >> 24;
+        forged.set_limbs("w'0", 4, low + (high << 24));
+        forged.set("w'0.end", 0);
+        forged.set("w'0.narrow", (high >> 12) << 7);
+        forged.set_limbs("w'0.remainder", 3, r);
+        forged.set_limbs("w'0.complement", 3, 2 * half - r);
+        let moved = field::<F>(low + (high << 24) - (1 << 40));
+        let quotient = field::<F>(2 * hyper.eta * first_new + half - r) * field::<F>(2 * half + 1).invert().unwrap();
+        for (port, value) in [
+            (UpdatePort::Gradient, gradient),
+            (UpdatePort::Slot(Slot::Second), second),
+            (UpdatePort::Decayed, moved + quotient),
+            (UpdatePort::NewWeights, field(high - (1 << 16))),
+            (UpdatePort::NewSlot(Slot::Low), field(low)),
+            (UpdatePort::NewSlot(Slot::First), field(first_new)),
+            (UpdatePort::NewSlot(Slot::Second), field(second_new)),
+        ] {
+            forged.set_port(port, value);
+        }
+        forged.add_up();
+        prop_assert_eq!(forged.found(), Vec::<String>::new());
+        prop_assert!(adamw::circuit::leaving_ranges()[3].contains(Interval::new(second_new, second_new)));
+        // And nothing else leaves.
+        for (port, gate) in [
+            (UpdatePort::NewWeights, "adamw: w'0: new weight"),
+            (UpdatePort::NewSlot(Slot::Low), "adamw: w'0: new low part"),
+            (UpdatePort::NewSlot(Slot::First), "adamw: m'0: the quotient"),
+            (UpdatePort::NewSlot(Slot::Second), "adamw: v'0: the root's square and the rest"),
+        ] {
+            let mut other = Forged { plan: forged.plan.clone(), witness: forged.witness.clone(), publics: forged.publics.clone() };
+            let at = port_column(&other.plan, port);
+            other.witness.values[at][ROW] += F::ONE;
+            prop_assert!(other.found().contains(&gate.to_owned()), "{:?}", other.found());
+        }
+    }
 }

@@ -5,11 +5,9 @@
 mod common;
 
 use audit::{Choice, Findings, Forge, Report};
-use circuits::model::Config;
-use circuits::segments::Privacy;
-use common::{
-    Case, K, Values, adamw_cases, biased, cases, cases_of, grouped, small, update_case, update_case_of, wide,
-};
+use circuits::model::{Config, UpdateKind};
+use circuits::segments::{Privacy, Variant};
+use common::{Case, K, Values, adamw_cases, biased, cases, cases_of, grouped, small, update_case, wide};
 
 fn search(case: &Case, choice: &Choice) -> Findings {
     let start = std::time::Instant::now();
@@ -45,7 +43,9 @@ fn search(case: &Case, choice: &Choice) -> Findings {
 
 #[test]
 fn nothing_is_free_in_an_update() {
-    search(&update_case(5), &Choice::All);
+    for update in [UpdateKind::Sgd, UpdateKind::ClippedSgd] {
+        search(&update_case(Variant::public(update), 5), &Choice::All);
+    }
     adamw_cases(Privacy::Public, 5).iter().for_each(|case| drop(search(case, &Choice::All)));
 }
 
@@ -81,7 +81,9 @@ fn nothing_is_free_in_grouped_and_biased_layers() {
 /// Idle rows of their ports are zero by gates on usable rows alone; the loss is a port.
 #[test]
 fn nothing_is_free_in_private_segments() {
-    search(&update_case_of(Privacy::Private, 5), &Choice::All);
+    for update in [UpdateKind::Sgd, UpdateKind::ClippedSgd] {
+        search(&update_case(Variant { privacy: Privacy::Private, update }, 5), &Choice::All);
+    }
     adamw_cases(Privacy::Private, 5).iter().for_each(|case| drop(search(case, &Choice::All)));
     for case in cases_of(Privacy::Private, small(8, 2), K, Values::Usual) {
         let findings = search(&case, &Choice::All);

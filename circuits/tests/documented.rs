@@ -4,15 +4,15 @@
 
 mod common;
 
-use circuits::segments::Privacy;
+use circuits::segments::{Privacy, Variant};
 use circuits::{
-    model::{Config, Spec, State, Token, sequence_gradient},
+    model::{Config, Spec, State, Token, UpdateKind, sequence_gradient},
     ops::{
         readmes::{readmes, undocumented},
         sgd::Hyper,
     },
 };
-use common::{adamw_hyper, adamw_segment, head_segment, layer_segment, update_segment};
+use common::{adamw_case, adamw_hyper, head_segment, layer_segment, sgd_case};
 
 #[test]
 fn every_constraint_is_documented() {
@@ -27,11 +27,13 @@ fn every_constraint_is_documented() {
         let sequence: Vec<Token> = (0..=spec.config.context as Token).collect();
         let trace = sequence_gradient(&spec, &state.w, &sequence).unwrap();
         let hyper = Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 };
+        let clipped = Variant { privacy: Privacy::Private, update: UpdateKind::ClippedSgd };
         let segments = [
             layer_segment(&spec, 12, &state.w, &trace),
             head_segment(&spec, 12, &state.w, &trace),
-            update_segment(12, &hyper, &std::array::from_fn(|_| vec![])),
-            adamw_segment(Privacy::Public, 12, &adamw_hyper(), &std::array::from_fn(|_| vec![])),
+            sgd_case(Variant::public(UpdateKind::Sgd), 12, &hyper, &Default::default()).segment,
+            sgd_case(clipped, 12, &hyper, &Default::default()).segment,
+            adamw_case(Privacy::Public, 12, &adamw_hyper(), &Default::default()).segment,
         ];
         gates.extend(segments.iter().flat_map(|s| s.plan.gates.clone()));
     }

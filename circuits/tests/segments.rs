@@ -5,13 +5,14 @@
 mod common;
 
 use backend::curve::F;
-use circuits::segments::{Circuits, SegmentKind, Variant};
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant};
 use circuits::{
-    model::{Config, OptimizerKind, Spec, State, Token, sequence_gradient},
+    model::{Config, Spec, State, Token, UpdateKind, sequence_gradient},
+    ops::adamw,
     ops::sgd::{Element, Hyper},
     segments::layer,
 };
-use common::{Segment, head_segment, layer_segment, update_segment};
+use common::{Segment, adamw_case, adamw_hyper, head_segment, layer_segment, sgd_case, update_segment};
 use ff::Field;
 use plonkish::{Challenge, LANES, check_witness};
 use std::collections::BTreeMap;
@@ -92,6 +93,24 @@ fn an_honest_update_is_accepted() {
     check(update_segment(K, &hyper, &lanes), &[]);
 }
 
+/// A norm of 0, with moments of 0 and with others.
+#[test]
+fn a_clipped_update_without_a_gradient_is_accepted() {
+    let moving = (adamw::Element { w: 5, lo: 6, first: 7 << 20, second: 8 << 40 }, 0);
+    for privacy in [Privacy::Public, Privacy::Private] {
+        let clipped = Variant { privacy, update: UpdateKind::ClippedSgd };
+        let sgd = sgd_case(clipped, K, &Hyper { lambda: 1 << 28, mu: 1 << 35, omega: 1 }, &Default::default());
+        let still = adamw_case(privacy, K, &adamw_hyper(), &Default::default());
+        let moving = adamw_case(privacy, K, &adamw_hyper(), &[vec![moving; 9], vec![moving]]);
+        for case in [sgd, still, moving] {
+            if privacy == Privacy::Public {
+                assert_eq!(case.publics.last(), Some(&F::ZERO), "{}", case.name);
+            }
+            check(case.segment, &case.publics);
+        }
+    }
+}
+
 /// Exactly the rows that the layout gives to tensors carry data; carry rows and gaps are forced to zero.
 #[test]
 fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
@@ -111,7 +130,7 @@ fn ports_carry_data_where_tensors_stand_and_nowhere_else() {
 #[test]
 fn what_shares_a_column_is_kept_apart() {
     for config in [Config::NANO, Config::MICRO, Config::MINI] {
-        let circuits = Circuits::of(&Spec::new(config), Variant::public(OptimizerKind::AdamW));
+        let circuits = Circuits::of(&Spec::new(config), Variant::public(UpdateKind::AdamW));
         let (mut shared, mut strided) = (0, 0);
         for plan in SegmentKind::ALL.map(|kind| circuits.plan(kind)) {
             for gate in &plan.gates {

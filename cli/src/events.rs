@@ -51,10 +51,13 @@ impl Events {
         written.map_err(CliError::io("write", &self.path))
     }
 
-    /// A step's loss, learning rate, and number of clipped values.
+    /// A step's loss, learning rate, norm of the gradient where it is clipped, and number of clipped values.
     pub fn step(&mut self, line: &LogLine) -> Result<(), CliError> {
         self.scalar("loss/training", line.step, line.loss)?;
         self.scalar("learning_rate", line.step, line.rate as f64 / (1u64 << 36) as f64)?;
+        if let Some(norm) = line.gradient_norm {
+            self.scalar("gradient_norm", line.step, norm)?;
+        }
         self.scalar("saturated", line.step, line.saturated as f64)
     }
 
@@ -99,6 +102,7 @@ mod tests {
             predictions: 1,
             rate: 1 << 35,
             saturated: 3,
+            gradient_norm: None,
             seconds: 0.0,
             proving_seconds: None,
             proof_bytes: None,

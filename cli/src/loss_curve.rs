@@ -128,6 +128,7 @@ mod tests {
             predictions: 1,
             rate: 0,
             saturated: 0,
+            gradient_norm: None,
             seconds: 0.0,
             proving_seconds: None,
             proof_bytes: None,

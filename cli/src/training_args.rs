@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use circuits::arithmetic::decimal::Decimal;
-use circuits::model::{Optimizer, OptimizerKind, Schedule};
+use circuits::model::{Optimizer, OptimizerKind, Schedule, UpdateKind};
 use circuits::ops::adamw::Betas;
 
 /// Learning rate by step.
@@ -54,6 +54,15 @@ impl OptimizerName {
         match self {
             OptimizerName::Sgd => OptimizerKind::Sgd,
             OptimizerName::Adamw => OptimizerKind::AdamW,
+        }
+    }
+
+    /// The circuit of its updates, where gradients are clipped, or not.
+    pub fn update(self, clips: bool) -> UpdateKind {
+        match self {
+            OptimizerName::Sgd if clips => UpdateKind::ClippedSgd,
+            OptimizerName::Sgd => UpdateKind::Sgd,
+            OptimizerName::Adamw => UpdateKind::AdamW,
         }
     }
 }
@@ -119,6 +128,9 @@ pub struct OptimizerArgs {
     /// Weight decay, at most 1; that of adamw is decoupled from the gradients [default: 0 with sgd, 0.01 with adamw]
     #[arg(long)]
     pub weight_decay: Option<Decimal>,
+    /// Norm that the mean gradient is clipped to, above 0; with adamw at most 16 [default: none with sgd, 16 with adamw]
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<Decimal>,
 }
 
 impl OptimizerArgs {
@@ -136,7 +148,8 @@ impl OptimizerArgs {
                 if let Some((name, _)) = given.iter().find(|(_, given)| given.is_some()) {
                     return foreign(name, "adamw");
                 }
-                Ok(Optimizer::Sgd { momentum: or(self.momentum, momentum)?, weight_decay: or(self.weight_decay, "0")? })
+                let (momentum, weight_decay) = (or(self.momentum, momentum)?, or(self.weight_decay, "0")?);
+                Ok(Optimizer::Sgd { momentum, weight_decay, clip: self.clip })
             }
             OptimizerKind::AdamW if self.momentum.is_some() => foreign("--momentum", "sgd"),
             OptimizerKind::AdamW => Ok(Optimizer::AdamW(Betas {
@@ -144,6 +157,7 @@ impl OptimizerArgs {
                 beta2: or(self.beta2, "0.999")?,
                 eps: or(self.eps, "1e-8")?,
                 weight_decay: or(self.weight_decay, "0.01")?,
+                clip: or(self.clip, "16")?,
             })),
         }
     }
@@ -151,7 +165,7 @@ impl OptimizerArgs {
     /// The first option that is given and is not what an optimizer has, what it is, and what that has.
     pub fn contradicts(&self, optimizer: &Optimizer) -> Option<(&'static str, String, String)> {
         let (momentum, betas, decay) = match optimizer {
-            Optimizer::Sgd { momentum, weight_decay } => (Some(momentum), None, weight_decay),
+            Optimizer::Sgd { momentum, weight_decay, .. } => (Some(momentum), None, weight_decay),
             Optimizer::AdamW(betas) => (None, Some(betas), &betas.weight_decay),
         };
         if self.optimizer.is_some() && self.kind() != optimizer.kind() {
@@ -163,6 +177,7 @@ impl OptimizerArgs {
             ("beta2", &self.beta2, betas.map(|b| &b.beta2)),
             ("eps", &self.eps, betas.map(|b| &b.eps)),
             ("weight-decay", &self.weight_decay, Some(decay)),
+            ("clip", &self.clip, optimizer.clip()),
         ];
         let (name, given, has) = all.into_iter().find(|(_, given, has)| given.is_some() && given.as_ref() != *has)?;
         let told = |decimal: Option<&Decimal>| decimal.map_or_else(|| "none".into(), plain);

@@ -26,7 +26,7 @@ use chain::tensors::GradientTensors;
 use chain::transaction::{MAX_BYTES, Transaction};
 use circuits::arithmetic::decimal::Decimal;
 use circuits::model::file::ModelState;
-use circuits::model::{Config, OptimizerKind};
+use circuits::model::{Config, OptimizerKind, SquareSum};
 use circuits::statements::codec::{CHECKSUM_BYTES, Encoded, checksum, decode, encode};
 use circuits::statements::dataset::{DatasetRoot, MerkleProof, RevealedLeaf};
 use circuits::statements::hidden::Opening;
@@ -96,7 +96,9 @@ fn sound(genesis: Genesis) -> bool {
     let Ok(checkpoint) = Checkpoint::genesis(&spec) else { return false };
     for step in [0, 1, u64::MAX] {
         for contributions in [1, spec.rules().max_contributions] {
-            spec.hyper(step, contributions).expect("no step of a sound genesis is without a rate");
+            for squares in [SquareSum::ZERO, SquareSum::of([i128::MAX; 9])] {
+                spec.hyper(step, contributions, squares).expect("no step of a sound genesis is without a rate");
+            }
         }
     }
     checkpoint.check(&spec).is_ok()
@@ -345,7 +347,7 @@ pub fn run(bytes: &[u8]) -> bool {
 
 fn runs(run: &Run) -> bool {
     run.id().expect("what was decoded is encoded");
-    run.check().is_ok_and(|config| (0..3).all(|step| run.hyper(&config, step).is_ok()))
+    run.check().is_ok_and(|config| (0..3).all(|step| run.hyper(&config, step, SquareSum::ZERO).is_ok()))
 }
 
 /// [`Bundle`] without its proofs.

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         Schedule::constant(&rate.parse()?)?
     };
-    let optimizer = Optimizer::Sgd { momentum: momentum.parse()?, weight_decay: Decimal::ZERO };
+    let optimizer = Optimizer::Sgd { momentum: momentum.parse()?, weight_decay: Decimal::ZERO, clip: None };
     let state = State::init(&config, 1);
     println!("{} parameters", config.parameters());
     let mut trainer = Trainer::new(config, state, Recipe { schedule, optimizer })?;

@@ -265,7 +265,7 @@ mod tests {
     use crate::step::{StepKeys, UpdateTasks};
     use backend::curve::{DEFAULT_K, Params};
     use circuits::model::{Config, Gradients, Spec, State};
-    use circuits::model::{Hyper, OptimizerKind};
+    use circuits::model::{Hyper, UpdateKind};
     use circuits::statements::Domain;
 
     #[test]
@@ -312,8 +312,8 @@ mod tests {
         let prover = StepProver::new(&params, &keys, &spec).with_instances_per_proof(1);
         let gradients = Gradients::zeros(&spec.config);
         let tasks_of =
-            prover.update_tasks(&Domain::new("a test", &[]), &state, &gradients, &Hyper::identity(OptimizerKind::Sgd));
-        let UpdateTasks { tasks, inputs } = tasks_of.unwrap();
+            prover.update_tasks(&Domain::new("a test", &[]), &state, &gradients, &Hyper::identity(UpdateKind::Sgd));
+        let UpdateTasks { tasks, inputs, .. } = tasks_of.unwrap();
         assert_eq!(tasks.len(), 3);
         let execute = |proofs: &mut Vec<usize>| {
             let mut with = |of_tasks: Vec<Vec<u8>>| {

@@ -10,7 +10,7 @@ use crate::private::{Hedge, hidden_ports};
 use crate::task::{Input, Inputs, InstanceInputs, Task, TaskInstance, cut};
 use backend::curve::{ENCODED, F, Params, Point};
 use backend::ports::commit_canonical;
-use circuits::model::{Config, Gradients, Hyper, Spec, State, Token, public_loss, sequence_gradient};
+use circuits::model::{Config, Gradients, Hyper, Spec, SquareSum, State, Token, public_loss, sequence_gradient};
 use circuits::segments::head::HeadWeights;
 use circuits::segments::update::UpdateValues;
 use circuits::segments::{Circuits, Entering, Privacy, SegmentKind, Variant, layer};
@@ -150,6 +150,18 @@ pub struct UpdateTasks {
     pub tasks: Vec<Task>,
     /// What they are computed from.
     pub inputs: Inputs,
+    /// Sums of the squares of the gradient, by instance, where it is clipped.
+    pub squares: Vec<SquareSum>,
+}
+
+/// A proven update.
+pub struct ProvenUpdate {
+    /// Sums of the squares of the gradient, by instance, where it is clipped.
+    pub squares: Vec<SquareSum>,
+    /// The proofs.
+    pub proofs: Vec<Vec<u8>>,
+    /// The commitments of the state after it.
+    pub after: StateCommitments,
 }
 
 /// Where a step stands in its run.
@@ -317,14 +329,16 @@ impl<'a> StepProver<'a> {
     ) -> Result<UpdateTasks, ProveError> {
         let (mut inputs, place) = (Inputs::default(), |segment, group| Place::Update { segment, group });
         let instances = self.update_instances(&mut inputs, (domain, &place), of, hedge)?;
-        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+        let squares =
+            if self.variant().update.clips() { Layouts::new(&self.spec.config).squares(of.1) } else { vec![] };
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs, squares })
     }
 
     /// The tasks that show a first state's range: updates by the identity of the weights now, and of those before the last
     /// movement where there was one.
     pub fn genesis_tasks(&self, domain: &Domain, state: &State) -> Result<UpdateTasks, ProveError> {
         let (inputs, instances) = self.genesis_instances(domain, state, None)?;
-        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs })
+        Ok(UpdateTasks { tasks: self.cut(SegmentKind::Update, instances), inputs, squares: vec![] })
     }
 
     /// Their instances, of either kind, and what these are computed from; of a private state, ports are blinded by the hedge.
@@ -336,7 +350,7 @@ impl<'a> StepProver<'a> {
     ) -> Result<(Inputs, Vec<TaskInstance>), ProveError> {
         let (mut inputs, none) = (Inputs::default(), Gradients::zeros(&self.spec.config));
         let mut leave = |state: &State, place: &dyn Fn(u32, u32) -> Place| {
-            let identity = Hyper::identity(state.moments.kind());
+            let identity = Hyper::identity(self.variant().update);
             self.update_instances(&mut inputs, (domain, place), (state, &none, &identity), hedge)
         };
         let mut instances = leave(state, &|segment, group| Place::Update { segment, group })?;
@@ -356,11 +370,11 @@ impl<'a> StepProver<'a> {
         hedge: Option<&Hedge>,
     ) -> Result<Vec<TaskInstance>, ProveError> {
         let variant = self.variant();
-        if [state.moments.kind(), hyper.kind()] != [variant.optimizer; 2] {
+        if (state.moments.kind(), hyper.kind()) != (variant.update.optimizer(), variant.update) {
             return Err(ProveError::Mismatch { what: "the optimizer of the state" });
         }
         let (layouts, mut instances) = (Layouts::new(&self.spec.config), vec![]);
-        let (integers, publics) = (hyper.publics(), hyper.publics().into_iter().map(field::<F>));
+        let integers = hyper.publics();
         for segment in 0..layouts.segments() {
             let mut sources = layouts.state_columns(segment, state);
             sources.push(layouts.gradient_columns(segment, gradients));
@@ -369,21 +383,23 @@ impl<'a> StepProver<'a> {
                     std::array::from_fn(|lane| combined(&sources, group * LANES + lane, &multiples))
                 };
                 let entering: Vec<[Vec<i128>; LANES]> = hyper.entering().into_iter().map(port).collect();
-                let values = inputs.put(Input::Update(UpdateValues { integers: integers.clone(), entering }))?;
+                let values = UpdateValues { integers: integers.clone(), entering };
+                let publics = values.publics(variant);
+                let values = inputs.put(Input::Update(values))?;
                 let context = domain.context(place(segment as u32, group as u32));
                 let inputs = InstanceInputs::Update { values };
                 let ports = match hedge {
                     None => vec![PortBlinding::CANONICAL; SegmentKind::Update.ports(variant)],
                     Some(hedge) => hidden_ports(self, hedge, SegmentKind::Update, (context, &inputs)),
                 };
-                let publics = publics.clone().chain([context]).collect();
+                let publics = publics.into_iter().chain([context]).collect();
                 instances.push(TaskInstance { inputs, publics, ports });
             }
         }
         Ok(instances)
     }
 
-    /// Proves the update of a state by a sum of gradients; gives the proofs and the commitments of the state after. The
+    /// Proves the update of a state by a sum of gradients. The
     /// commitments must be the state's: with others, no verifier accepts the proofs.
     pub fn update(
         &self,
@@ -392,11 +408,11 @@ impl<'a> StepProver<'a> {
         gradients: &Gradients,
         hyper: &Hyper,
         progress: &mut Progress<'_>,
-    ) -> Result<(Vec<Vec<u8>>, StateCommitments), ProveError> {
-        let UpdateTasks { tasks, inputs } = self.update_tasks(domain, state, gradients, hyper)?;
+    ) -> Result<ProvenUpdate, ProveError> {
+        let UpdateTasks { tasks, inputs, squares } = self.update_tasks(domain, state, gradients, hyper)?;
         let proofs = self.execute_all(&tasks, &inputs, progress)?;
         let after = self.assemble_state(before, &tasks, &proofs)?;
-        Ok((proofs, after))
+        Ok(ProvenUpdate { squares, proofs, after })
     }
 
     /// The commitments of the state after an update, by those at the heads of its proofs.
@@ -419,10 +435,10 @@ impl<'a> StepProver<'a> {
             }
         }
         let zero = commit_canonical(self.params, &[]).map_err(ProveError::Commitments)?;
-        let optimizer = self.variant().optimizer;
-        let before = before.decode(optimizer).map_err(ProveError::Commitments)?;
+        let kind = self.variant().update;
+        let before = before.decode(kind.optimizer()).map_err(ProveError::Commitments)?;
         let layouts = Layouts::new(&self.spec.config);
-        layouts.state_after(optimizer, &before, &ports, &zero).map_err(ProveError::Commitments)
+        layouts.state_after(kind, &before, &ports, &zero).map_err(ProveError::Commitments)
     }
 
     /// Proves that a first state is in range and canonically committed; gives its commitments too.
@@ -436,7 +452,7 @@ impl<'a> StepProver<'a> {
         check_instances(self.instances_per_proof)?;
         state.check(config)?;
         let committed = commit_state(self.params, self.spec, state)?;
-        let UpdateTasks { tasks, inputs } = self.genesis_tasks(&GenesisProof::domain(config, &committed), state)?;
+        let UpdateTasks { tasks, inputs, .. } = self.genesis_tasks(&GenesisProof::domain(config, &committed), state)?;
         let updates = self.execute_all(&tasks, &inputs, progress)?;
         let canonical = self.outputs(&[], state, &committed)?;
         let instances_per_proof = self.instances_per_proof;
@@ -478,7 +494,6 @@ impl<'a> StepProver<'a> {
         self.fits(at.run, Privacy::Public)?;
         state.check(&self.spec.config)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
-        let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut tasks, mut inputs) = (vec![], Inputs::default());
         let mut add = |more: Vec<Task>, their: Inputs| {
             inputs.extend(their);
@@ -496,7 +511,9 @@ impl<'a> StepProver<'a> {
             computed.push((add(tasks, inputs), losses, gradients));
         }
         let domain = Run::update_domain(&id, at.step, &digest);
+        let hyper = at.run.hyper(&self.spec.config, at.step, sum.squares())?;
         let update = self.update_tasks(&domain, state, &sum, &hyper)?;
+        let squares = update.squares;
         let of_update = add(update.tasks, update.inputs);
         let mut saturations = circuits::arithmetic::fixed::Saturations::default();
         let mut moved = state.clone();
@@ -523,7 +540,10 @@ impl<'a> StepProver<'a> {
         let contributions = computed.into_iter().map(assemble).collect();
         let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
         let (run, before) = (at.run.clone(), at.before.clone());
-        Ok((Bundle { canonical, run, step: at.step, before, contributions, leaves, updates, private: None }, after))
+        Ok((
+            Bundle { canonical, run, step: at.step, before, contributions, leaves, squares, updates, private: None },
+            after,
+        ))
     }
 }
 

@@ -40,8 +40,8 @@ pub enum Input {
 impl Encoded for Input {
     const MAGIC: [u8; 8] = *b"GRADINPT";
     // 2: of an update, its dividends alone; 3: what enters it by port, and public integers; a layer may have biases,
-    // and tokens have 16 bits.
-    const VERSION: u32 = 3;
+    // and tokens have 16 bits; 4: AdamW's shares.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "task input";
 }
 
@@ -117,8 +117,8 @@ pub struct Task {
 
 impl Encoded for Task {
     const MAGIC: [u8; 8] = *b"GRADTASK";
-    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers.
-    const VERSION: u32 = 3;
+    // 2: of an update, its dividends alone; 3: what enters it by port, and public integers; 4: sums of squares.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "task";
 }
 
@@ -226,7 +226,7 @@ impl Inputs {
         let Input::Update(values) = self.get(values)? else {
             return Err(ProveError::Mismatch { what: "the kind of an input" });
         };
-        values.check(variant.optimizer, k)?;
+        values.check(variant.update, k)?;
         Ok(values)
     }
 }

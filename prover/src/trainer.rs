@@ -5,8 +5,8 @@
 use circuits::{
     arithmetic::fixed::Saturations,
     model::{
-        Config, Gradients, Optimizer, Pace, Schedule, SequenceError, Spec, State, StateError, Token, Weights,
-        sequence_gradient,
+        Config, Gradients, Optimizer, Pace, Schedule, SequenceError, Spec, SquareSum, State, StateError, Token,
+        Weights, sequence_gradient,
     },
     ops::hyper::HyperError,
 };
@@ -93,12 +93,19 @@ pub struct StepLog {
     pub predictions: u64,
     /// Clipped elements, in the gradient and in the update.
     pub saturations: Saturations,
+    /// Sum of the squares of the gradient, where it is clipped.
+    pub squares: Option<SquareSum>,
 }
 
 impl StepLog {
     /// Mean loss per prediction in nats, for display only.
     pub fn mean_loss(&self) -> f64 {
         self.loss as f64 / f64::from(1 << 24) / self.predictions as f64
+    }
+
+    /// Norm of the mean gradient before it is clipped, if it is; for display only.
+    pub fn gradient_norm(&self) -> Option<f64> {
+        self.squares.map(|squares| squares.mean_norm(self.predictions))
     }
 }
 
@@ -138,12 +145,16 @@ impl Trainer {
         let sequences: Vec<&Vec<Token>> = batches.iter().flat_map(AsRef::as_ref).collect();
         let predictions = (sequences.len() * self.spec.config.context) as u64;
         let step = self.taken.saturating_add(self.step);
-        let pace = Pace { rates: self.recipe.schedule.rates_at(step), step: step.saturating_add(1), predictions };
-        let hyper = self.recipe.optimizer.hyper(pace)?;
+        let rates = self.recipe.schedule.rates_at(step);
+        let pace = |squares| Pace { rates, step: step.saturating_add(1), predictions, squares };
+        // What is no batch shows before its gradient is computed.
+        self.recipe.optimizer.hyper(pace(SquareSum::ZERO))?;
         // Sums are exact: one pass over all sequences is the sum of the contributions.
         let mut sum = batch_gradient(&self.spec, &self.state.w, &sequences)?;
+        let squares = self.recipe.optimizer.clip().map(|_| sum.gradients.squares());
+        let hyper = self.recipe.optimizer.hyper(pace(squares.unwrap_or_default()))?;
         self.state.update(&hyper, &sum.gradients, &mut sum.saturations)?;
-        let log = StepLog { step: self.step, loss: sum.loss, predictions, saturations: sum.saturations };
+        let log = StepLog { step: self.step, loss: sum.loss, predictions, saturations: sum.saturations, squares };
         self.step += 1;
         Ok(log)
     }
@@ -158,7 +169,7 @@ mod tests {
     fn trainer(config: Config) -> Trainer {
         let recipe = Recipe {
             schedule: Schedule::constant(&"0.1".parse().unwrap()).unwrap(),
-            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO },
+            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: Decimal::ZERO, clip: None },
         };
         let state = State::init(&config, 1);
         Trainer::new(config, state, recipe).unwrap()
@@ -210,7 +221,8 @@ mod tests {
         for batch in [&a, &b] {
             sum.add(&batch_gradient(&flat.spec, &state.w, batch).unwrap());
         }
-        let pace = Pace { rates: flat.recipe.schedule.rates_at(0), step: 1, predictions: 2 * 4 * 16 };
+        let rates = flat.recipe.schedule.rates_at(0);
+        let pace = Pace { rates, step: 1, predictions: 2 * 4 * 16, squares: SquareSum::ZERO };
         let hyper = flat.recipe.optimizer.hyper(pace).unwrap();
         state.update(&hyper, &sum.gradients, &mut sum.saturations).unwrap();
         assert_eq!((state, sum.loss), (flat.state, whole.loss));

@@ -5,7 +5,7 @@
 
 use backend::curve::{DEFAULT_K, F, Params};
 use backend::parameters;
-use circuits::model::{Config, Gradients, Hyper, OptimizerKind, Spec, State};
+use circuits::model::{Config, Gradients, Hyper, Spec, State, UpdateKind};
 use circuits::segments::{InputError, SegmentKind, Variant};
 use circuits::statements::codec::{decode, encode};
 use circuits::statements::{Domain, RunError};
@@ -50,7 +50,7 @@ fn gradient() -> GradientTasks {
 
 fn update() -> UpdateTasks {
     let gradients = Gradients::zeros(&SMALL.spec.config);
-    prover().update_tasks(&domain(), &SMALL.state, &gradients, &Hyper::identity(OptimizerKind::Sgd)).unwrap()
+    prover().update_tasks(&domain(), &SMALL.state, &gradients, &Hyper::identity(UpdateKind::Sgd)).unwrap()
 }
 
 fn quiet(_: Stage) {}
@@ -72,7 +72,7 @@ fn a_step_is_a_list_of_tasks_of_its_segments() {
 
 #[test]
 fn a_task_is_done_from_what_is_written_of_it() {
-    let UpdateTasks { tasks, inputs } = update();
+    let UpdateTasks { tasks, inputs, .. } = update();
     let task = &tasks[0];
     let sent: Task = decode(&encode(task).unwrap()).unwrap();
     assert_eq!(sent, *task);
@@ -171,7 +171,7 @@ fn inputs_outside_their_ranges_are_refused_before_anything_is_computed() {
     };
     assert!(matches!(refused(&short, false), InputError::Shape { .. }));
 
-    let UpdateTasks { tasks, inputs } = update();
+    let UpdateTasks { tasks, inputs, .. } = update();
     let InstanceInputs::Update { values } = tasks[0].instances[0].inputs else { panic!("an update") };
     for (lane, row, x) in [(1, 0, i128::MAX), (0, 2, -(1 << 95) - 1), (0, 3, (1 << 95) + 1)] {
         let change = move |input: &mut Input| {
@@ -271,7 +271,7 @@ fn a_proof_can_be_stopped_at_any_stage() {
 
 #[test]
 fn a_list_of_tasks_can_be_stopped() {
-    let UpdateTasks { tasks, inputs } = update();
+    let UpdateTasks { tasks, inputs, .. } = update();
     let cancel = Cancel::default();
     let prover = prover().with_cancel(cancel.clone());
     // Two proofs, of which the first is stopped where phase 1 is committed to.
@@ -287,8 +287,8 @@ fn a_list_of_tasks_can_be_stopped() {
 fn tasks_are_done_side_by_side() {
     let one = prover().with_instances_per_proof(1);
     let zeros = Gradients::zeros(&SMALL.spec.config);
-    let UpdateTasks { tasks, inputs } =
-        one.update_tasks(&domain(), &SMALL.state, &zeros, &Hyper::identity(OptimizerKind::Sgd)).unwrap();
+    let UpdateTasks { tasks, inputs, .. } =
+        one.update_tasks(&domain(), &SMALL.state, &zeros, &Hyper::identity(UpdateKind::Sgd)).unwrap();
     let GradientTasks { tasks: heads, inputs: of_heads, .. } =
         one.gradient_tasks(&domain(), &SMALL.state, &[vec![1, 4, 2, 8, 5]]).unwrap();
     let heads = heads.into_iter().filter(|task| task.segment == SegmentKind::Head);

@@ -277,7 +277,9 @@ pub enum RunRefused {
     #[error("the keys are not those of the run's configuration")]
     Keys,
     /// The corpus is the one that the run names.
-    #[error("the corpus is not the run's: the run names another digest, or another data set")]
+    #[error(
+        "the corpus is not the run's, which names another digest, or another data set: of another file, another held-out part, or other tokens"
+    )]
     Corpus,
     /// The corpus has sequences.
     #[error(transparent)]

@@ -8,8 +8,8 @@ use backend::{Plan, Witness, parameters};
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::{Matrix, Tensor, Wide};
 use circuits::model::{
-    Config, HeadTrace, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, State, Token, Weights, embed,
-    embedding_backward, head_forward, layer_backward, layer_forward,
+    Config, HeadTrace, Optimizer, OptimizerKind, Schedule, SequenceTrace, Spec, SquareSum, State, Token, Weights,
+    embed, embedding_backward, head_forward, layer_backward, layer_forward,
 };
 use circuits::ops::sgd::{self, Element, dividend};
 use circuits::ops::{cross_entropy, rmsnorm};
@@ -66,7 +66,7 @@ fn run(genesis: StateCommitments) -> Run {
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap(), clip: None },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
     }
 }
@@ -225,8 +225,17 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
     let (run_of, updates) = (run.clone(), vec![updates.bytes]);
-    let bundle =
-        Bundle { run: run_of, step: 0, before, contributions, leaves: vec![], updates, canonical, private: None };
+    let bundle = Bundle {
+        run: run_of,
+        step: 0,
+        before,
+        contributions,
+        leaves: vec![],
+        squares: vec![],
+        updates,
+        canonical,
+        private: None,
+    };
     Forged { run, state, wished, bundle }
 });
 
@@ -458,7 +467,7 @@ fn idle_rows_of_a_first_state_harm_their_prover_alone() {
         assert_ne!(committed, commit_state(&PARAMS, &SPEC, &honest).unwrap());
         if which == 2 {
             // The momentum moves the idle weight at once, and no gradient is taken at such weights.
-            let hyper = run(committed).hyper(&SPEC.config, 0).unwrap().sgd().unwrap();
+            let hyper = run(committed).hyper(&SPEC.config, 0, SquareSum::ZERO).unwrap().sgd().unwrap();
             let e = Element { w: 0, lo: 0, v: 3 << 20 };
             let moved = circuits::ops::sgd::element(&hyper, e, 0, &mut Saturations::default());
             let moved =
@@ -545,8 +554,8 @@ fn a_momentum_from_nowhere() {
     let gcols = |g: &circuits::model::Gradients, segment: usize| -> Vec<Vec<F>> {
         layouts.gradient_columns(segment, g).into_iter().map(|c| c.into_iter().map(field).collect()).collect()
     };
-    let hyper = run.hyper(&SPEC.config, 1).unwrap();
-    assert_eq!(hyper, run.hyper(&SPEC.config, 2).unwrap());
+    let hyper = run.hyper(&SPEC.config, 1, SquareSum::ZERO).unwrap();
+    assert_eq!(hyper, run.hyper(&SPEC.config, 2, SquareSum::ZERO).unwrap());
     let hyper = hyper.sgd().unwrap();
     let (lambda, mu, omega) = (F::from(hyper.lambda), F::from(hyper.mu), F::from(hyper.omega));
     let inverse = mu.invert().unwrap();
@@ -599,7 +608,17 @@ fn a_momentum_from_nowhere() {
         }
         let canonical = prove_canonical(&PARAMS, &all, &commit_port(&PARAMS, &all).unwrap()).unwrap();
         let (run, contributions) = (run.clone(), vec![proven.contribution]);
-        Bundle { run, step: number, before, contributions, leaves: vec![], updates, canonical, private: None }
+        Bundle {
+            run,
+            step: number,
+            before,
+            contributions,
+            leaves: vec![],
+            squares: vec![],
+            updates,
+            canonical,
+            private: None,
+        }
     };
     let one = step(1, &first, &honest, &mid, Some(&second));
     let two = step(2, &second, &mid, &wished, None);

@@ -8,8 +8,8 @@ use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
 use backend::ports::commit_canonical;
 use circuits::model::{
-    Config, Draw, Optimizer, OptimizerKind, Pace, Rates, Schedule, Slot, Spec, State, Token, draw_batch,
-    tokens_of_bytes,
+    Config, Draw, Optimizer, OptimizerKind, Pace, Rates, Schedule, Slot, Spec, SquareSum, State, Token, UpdateKind,
+    draw_batch, tokens_of_bytes,
 };
 use circuits::ops::adamw::Betas;
 use circuits::segments::{Privacy, UpdatePort, Variant};
@@ -60,7 +60,7 @@ fn run(spec: &Spec, genesis: &StateCommitments, disclosure: Disclosure, data: Ru
         batch: 1,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap(), clip: None },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
     }
 }
@@ -265,7 +265,7 @@ fn the_pinned_private_step_is_accepted() {
 fn the_pinned_step_of_adamw_is_accepted() {
     let params = parameters::load(None, DEFAULT_K).unwrap().params;
     let spec = Spec::new(Config::NANO);
-    let variant = Variant::public(OptimizerKind::AdamW);
+    let variant = Variant::public(UpdateKind::AdamW);
     let verifier = StepVerifier::of(&params, variant, &spec.config).unwrap();
     assert_eq!(Some(*verifier.digest()), verifier::keys::pinned(variant, &spec.config));
     if std::env::var_os("GRADIENTCOIN_REGENERATE").is_some() {
@@ -283,7 +283,7 @@ fn the_pinned_step_of_adamw_is_accepted() {
     assert_eq!(bundle.before, commit_state(&params, &spec, &state).unwrap());
     let sequences = run.assigned(&spec.config, &TrainingData::Corpus(corpus), 0).unwrap().swap_remove(0).sequences;
     let gradients = batch_gradient(&spec, &state.w, &sequences).unwrap().gradients;
-    let hyper = run.hyper(&spec.config, 0).unwrap();
+    let hyper = run.hyper(&spec.config, 0, SquareSum::total(&bundle.squares)).unwrap();
     state.update(&hyper, &gradients, &mut Default::default()).unwrap();
     assert_eq!(verified.after, commit_state(&params, &spec, &state).unwrap());
     // Nor is it a step of another optimizer.
@@ -292,8 +292,9 @@ fn the_pinned_step_of_adamw_is_accepted() {
 }
 
 fn adamw() -> Optimizer {
-    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.999", "1e-8", "0.01"].map(|text| text.parse().unwrap());
-    Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay })
+    let [beta1, beta2, eps, weight_decay, clip] =
+        ["0.9", "0.999", "1e-8", "0.01", "1"].map(|text| text.parse().unwrap());
+    Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay, clip })
 }
 
 /// After one step.
@@ -302,13 +303,13 @@ fn second_state(spec: &Spec) -> State {
     let batch = draw_batch(&tokens_of_bytes(CORPUS), spec.config.context, 1, DRAW).unwrap();
     let gradients = batch_gradient(spec, &state.w, &batch).unwrap().gradients;
     let rates = Rates::constant(1 << 26);
-    let pace = Pace { rates, step: 1, predictions: spec.config.context as u64 };
+    let pace = Pace { rates, step: 1, predictions: spec.config.context as u64, squares: gradients.squares() };
     state.update(&adamw().hyper(pace).unwrap(), &gradients, &mut Default::default()).unwrap();
     state
 }
 
 fn regenerate_adamw(params: &backend::curve::Params, spec: &Spec) {
-    let keys = StepKeys::generate_of(params, spec, Variant::public(OptimizerKind::AdamW)).unwrap();
+    let keys = StepKeys::generate_of(params, spec, Variant::public(UpdateKind::AdamW)).unwrap();
     let data = TrainingData::Corpus(Corpus::of_bytes(CORPUS));
     let schedule = Schedule::stable(&"0.003".parse().unwrap(), (100, 10, 20), &"0.1".parse().unwrap()).unwrap();
     let options = RunOptions { optimizer: adamw(), taken: 1, seed: DRAW.seed, ..RunOptions::new(schedule) };

@@ -53,6 +53,7 @@ fn presets_have_the_pinned_keys() {
     let presets = [Config::NANO, Config::MICRO, Config::MINI];
     assert_eq!(presets.each_ref().map(Config::k), [12, 12, 13]);
     let hex = |digest: KeysDigest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut others = vec![];
     for variant in Variant::all() {
         let digest_of = |config: &Config| {
             let params = backend::parameters::load(None, config.k()).unwrap().params;
@@ -66,12 +67,14 @@ fn presets_have_the_pinned_keys() {
             assert_eq!(keys.variant(config), Some(variant));
             keys.digest().unwrap()
         };
-        let of_circuits: Vec<String> = presets.iter().map(|config| hex(digest_of(config))).collect();
-        let of_program: Vec<String> =
-            presets.iter().map(|config| pinned(variant, config).map_or(String::new(), hex)).collect();
-        assert_eq!(of_circuits, of_program, "{variant:?}");
+        let of_circuits = presets.each_ref().map(|config| hex(digest_of(config)));
+        let of_program = presets.each_ref().map(|config| pinned(variant, config).map_or(String::new(), hex));
+        if of_circuits != of_program {
+            others.push((variant, of_circuits));
+        }
         assert_eq!(pinned(variant, &Config::NANO.untied()), None);
     }
+    assert_eq!(others, [], "the digests of these circuits are others");
 }
 
 /// What private ports are opened at is less than what hides them, in every private circuit.

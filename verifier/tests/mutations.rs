@@ -4,7 +4,7 @@
 mod common;
 
 use backend::curve::CIRCUIT_VERSION;
-use circuits::model::{Config, Optimizer, OptimizerKind, Schedule};
+use circuits::model::{Config, Optimizer, OptimizerKind, Schedule, SquareSum};
 use circuits::statements::codec::{Encoded, decode, encode};
 use circuits::statements::{
     Bundle, Contribution, Disclosure, Layouts, MAX_INSTANCES_PER_PROOF, Run, RunData, SegmentState, StateCommitments,
@@ -86,7 +86,11 @@ fn bundle() -> Bundle {
         batch: 1,
         accumulate: 1,
         schedule: Schedule::cosine(&"0.1".parse().unwrap(), 100, 10, &"0.1".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        optimizer: Optimizer::Sgd {
+            momentum: "0.9".parse().unwrap(),
+            weight_decay: "0.01".parse().unwrap(),
+            clip: None,
+        },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     let contribution = Contribution { losses: vec![5], layers: vec![vec![1; 900]], heads: vec![vec![2; 700]] };
@@ -96,6 +100,7 @@ fn bundle() -> Bundle {
         before: state,
         contributions: vec![contribution],
         leaves: vec![],
+        squares: vec![],
         updates: vec![vec![3; 500]],
         canonical: vec![4; 100],
         private: None,
@@ -131,7 +136,7 @@ fn mutated_files() {
             decoded += 1;
             if let Ok(config) = run.check() {
                 for step in [0, 1, 99, u64::MAX] {
-                    let _ = run.hyper(&config, step);
+                    let _ = run.hyper(&config, step, SquareSum::ZERO);
                 }
             }
         }

@@ -6,7 +6,7 @@ mod common;
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K, ENCODED, F, Params};
 use backend::parameters;
 use backend::span::{Hiding, SPAN, SPAN_PROOF, SpanStatement, commit_hidden};
-use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, Schedule, Slot, Spec, State};
+use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, Schedule, Slot, Spec, SquareSum, State};
 use circuits::ops::sgd;
 use circuits::segments::{Privacy, SegmentKind};
 use circuits::statements::dataset::{Dataset, LeafSecret};
@@ -74,7 +74,11 @@ fn proven(first: &State, data: &Dataset, loss_steps: u32, steps: u64) -> Proven 
         accumulate: 2,
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
         schedule: Schedule::constant(&"0.1".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        optimizer: Optimizer::Sgd {
+            momentum: "0.5".parse().unwrap(),
+            weight_decay: "0.01".parse().unwrap(),
+            clip: None,
+        },
     };
     run.check().unwrap();
     let (mut state, mut at, mut bundles, mut before) = (first.clone(), committed, vec![], vec![]);
@@ -330,7 +334,7 @@ fn valid_proofs_that_do_not_belong_together() {
         other => panic!("{what}: {other:?}"),
     };
     let (state, secrets, _) = &RUN.before[0];
-    let hyper = RUN.run.hyper(&KEYS.0.config, 0).unwrap();
+    let hyper = RUN.run.hyper(&KEYS.0.config, 0, SquareSum::ZERO).unwrap();
     let of_sgd = hyper.sgd().unwrap();
     verdict(exchanged(|_, _, _| {}).unwrap()).unwrap();
     let update = |state: &State, by: usize, hyper: Hyper| {

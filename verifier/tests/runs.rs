@@ -45,7 +45,11 @@ fn proven_on(data: &TrainingData, instances_per_proof: u32, sequences: u32) -> P
         instances_per_proof,
         batch: sequences,
         accumulate: sequences,
-        optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        optimizer: Optimizer::Sgd {
+            momentum: "0.5".parse().unwrap(),
+            weight_decay: "0.01".parse().unwrap(),
+            clip: None,
+        },
         ..RunOptions::new(Schedule::constant(&"0.1".parse().unwrap()).unwrap())
     };
     let first = State::init(&spec.config, 3);

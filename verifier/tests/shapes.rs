@@ -33,7 +33,7 @@ fn grouped() -> Spec {
 }
 
 fn optimizer() -> Optimizer {
-    Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap() }
+    Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0.01".parse().unwrap(), clip: None }
 }
 
 #[test]

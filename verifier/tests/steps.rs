@@ -3,11 +3,11 @@
 
 use backend::curve::{CIRCUIT_VERSION, DEFAULT_K};
 use backend::parameters;
-use circuits::model::{Config, Hyper, Optimizer, Schedule, Spec, State};
+use circuits::model::{Config, Hyper, Optimizer, Schedule, Spec, SquareSum, State};
 use circuits::ops::sgd;
 use circuits::segments::UpdatePort;
 use circuits::statements::{Bundle, Disclosure, MAX_INSTANCES_PER_PROOF, Run, RunData};
-use prover::step::{StepKeys, StepOf, StepProver, commit_state};
+use prover::step::{ProvenUpdate, StepKeys, StepOf, StepProver, commit_state};
 use verifier::{Part, StepError, StepVerifier, VerifyError};
 
 /// Two layers, few cells.
@@ -38,7 +38,7 @@ fn valid_proofs_that_do_not_belong_together() {
         batch: 2,
         accumulate: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap(), clip: None },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
     };
     let prover = StepProver::new(&params, &keys, &spec);
@@ -71,10 +71,11 @@ fn valid_proofs_that_do_not_belong_together() {
     assert!(matches!(verify(&forged), Err(StepError::State { port: "weights", .. })));
 
     // An update by a gradient that is off by one in one entry.
-    let hyper = run.hyper(&spec.config, 0).unwrap();
+    let hyper = run.hyper(&spec.config, 0, SquareSum::ZERO).unwrap();
     let mut gradients = again.gradients;
     gradients.layers[1].wq.data[5] += 1;
-    let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
+    let ProvenUpdate { proofs: updates, .. } =
+        prover.update(&of_update, (&state, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::Entering { segment: 1, port: UpdatePort::Dividends })));
 
@@ -82,7 +83,8 @@ fn valid_proofs_that_do_not_belong_together() {
     gradients.layers[1].wq.data[5] -= 1;
     let mut stale = state.clone();
     stale.movement_mut().unwrap().layers[0].wo.data[3] += 1;
-    let (updates, _) = prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
+    let ProvenUpdate { proofs: updates, .. } =
+        prover.update(&of_update, (&stale, &genesis), &gradients, &hyper, &mut |_| {}).unwrap();
     let forged = Bundle { updates, ..honest.clone() };
     assert!(matches!(verify(&forged), Err(StepError::Entering { segment: 0, port: UpdatePort::Dividends })));
 
@@ -91,7 +93,8 @@ fn valid_proofs_that_do_not_belong_together() {
         let mut other = hyper.sgd().unwrap();
         alter(&mut other);
         let other = Hyper::Sgd(other);
-        let (updates, _) = prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_| {}).unwrap();
+        let ProvenUpdate { proofs: updates, .. } =
+            prover.update(&of_update, (&state, &genesis), &gradients, &other, &mut |_| {}).unwrap();
         let refused = verify(&Bundle { updates, ..honest.clone() });
         assert!(
             matches!(&refused, Err(StepError::Entering { segment: 0, port: UpdatePort::Dividends })),

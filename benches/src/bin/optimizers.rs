@@ -1,4 +1,4 @@
-//! What an update of AdamW costs beside one of SGD: of the same parameters by the same gradient, in turns.
+//! What an update of AdamW costs beside one of SGD, by clipped gradients too: of the same parameters by the same gradient, in turns.
 //!
 //! `cargo run --release -p benches --bin optimizers -- --preset micro`
 
@@ -6,7 +6,7 @@ use backend::parameters;
 use benches::machine;
 use benches::setup::{batch, corpus, spec};
 use benches::timing::{median, seconds, time};
-use circuits::model::{Gradients, Hyper, Optimizer, OptimizerKind, Pace, Rates, Spec, State};
+use circuits::model::{Gradients, Hyper, Optimizer, Pace, Rates, Spec, State, UpdateKind};
 use circuits::ops::adamw::Betas;
 use circuits::segments::Variant;
 use circuits::statements::Domain;
@@ -20,22 +20,25 @@ struct Arguments {
     /// The model
     #[arg(long, default_value = "micro")]
     preset: String,
-    /// Pairs of updates, of which the medians count
+    /// Updates of each kind, of which the medians count
     #[arg(long, default_value_t = 7)]
     runs: usize,
 }
 
 /// Usual numbers of an optimizer.
-fn optimizer(kind: OptimizerKind) -> Result<Optimizer, Box<dyn Error>> {
-    Ok(match kind {
-        OptimizerKind::Sgd => Optimizer::Sgd { momentum: "0.9".parse()?, weight_decay: "0".parse()? },
-        OptimizerKind::AdamW => Optimizer::AdamW(Betas {
+fn optimizer(kind: UpdateKind) -> Result<Optimizer, Box<dyn Error>> {
+    let sgd = |clip| Ok(Optimizer::Sgd { momentum: "0.9".parse()?, weight_decay: "0".parse()?, clip });
+    match kind {
+        UpdateKind::Sgd => sgd(None),
+        UpdateKind::ClippedSgd => sgd(Some("1".parse()?)),
+        UpdateKind::AdamW => Ok(Optimizer::AdamW(Betas {
             beta1: "0.9".parse()?,
             beta2: "0.999".parse()?,
             eps: "1e-8".parse()?,
             weight_decay: "0.01".parse()?,
-        }),
-    })
+            clip: "1".parse()?,
+        })),
+    }
 }
 
 /// What is proven: an update after three others, so that no moment is zero.
@@ -46,16 +49,16 @@ struct Measured {
 }
 
 fn prepared(
-    kind: OptimizerKind,
+    kind: UpdateKind,
     params: &backend::curve::Params,
     spec: &Spec,
     gradients: &Gradients,
     predictions: u64,
 ) -> Result<Measured, Box<dyn Error>> {
     let keys = StepKeys::generate_of(params, spec, Variant::public(kind))?;
-    let mut state = State::init(&spec.config, 1).at_rest_of(kind);
-    let optimizer = optimizer(kind)?;
-    let pace = |step| Pace { rates: Rates::constant(1 << 26), step, predictions };
+    let mut state = State::init(&spec.config, 1).at_rest_of(kind.optimizer());
+    let (optimizer, squares) = (optimizer(kind)?, gradients.squares());
+    let pace = |step| Pace { rates: Rates::constant(1 << 26), step, predictions, squares };
     for step in 1..4 {
         state.update(&optimizer.hyper(pace(step))?, gradients, &mut Default::default())?;
     }
@@ -70,13 +73,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sequences = batch(&spec, &corpus(), 8, 0);
     let gradients = batch_gradient(&spec, &State::init(&spec.config, 1).w, &sequences)?.gradients;
     let predictions = (sequences.len() * spec.config.context) as u64;
-    let of = |kind| prepared(kind, &params, &spec, &gradients, predictions);
-    let measured = [of(OptimizerKind::Sgd)?, of(OptimizerKind::AdamW)?];
-    let (mut times, mut bytes, mut columns) = ([vec![], vec![]], [0; 2], [0; 2]);
+    let measured = UpdateKind::ALL.map(|kind| prepared(kind, &params, &spec, &gradients, predictions));
+    let (mut times, mut bytes, mut columns) = ([const { vec![] }; 3], [0; 3], [0; 3]);
     for _ in 0..arguments.runs {
-        for (number, Measured { keys, state, hyper }) in measured.iter().enumerate() {
+        for (number, measured) in measured.iter().enumerate() {
+            let Measured { keys, state, hyper } = measured.as_ref().map_err(ToString::to_string)?;
             let prover = StepProver::new(&params, keys, &spec);
-            let UpdateTasks { tasks, inputs } =
+            let UpdateTasks { tasks, inputs, .. } =
                 prover.update_tasks(&Domain::new("a measurement", &[]), state, &gradients, hyper)?;
             let (taken, proofs) = time(|| prover.execute_all(&tasks, &inputs, &mut |_| {}));
             times[number].push(taken);
@@ -84,17 +87,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             columns[number] = keys.update.verifying.shape.advice;
         }
     }
-    let [sgd, adamw] = times.map(|of| seconds(median(of)));
-    println!("{}; `{}`, {} pairs.\n", machine::heading(), arguments.preset, arguments.runs);
-    println!("| an update | SGD | AdamW | ratio |");
-    println!("|---|---:|---:|---:|");
-    println!("| proving | {:.1} ms | {:.1} ms | {:.2} |", 1e3 * sgd, 1e3 * adamw, adamw / sgd);
-    println!("| proof bytes | {} | {} | {:.2} |", bytes[0], bytes[1], bytes[1] as f64 / bytes[0] as f64);
-    println!(
-        "| advice columns of an instance | {} | {} | {:.2} |",
-        columns[0],
-        columns[1],
-        columns[1] as f64 / columns[0] as f64
-    );
+    let times = times.map(|of| 1e3 * seconds(median(of)));
+    println!("{}; `{}`, {} runs.\n", machine::heading(), arguments.preset, arguments.runs);
+    println!("| an update | SGD | SGD, clipped | AdamW | AdamW over SGD | over SGD, clipped |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    let row = |name: &str, [sgd, clipped, adamw]: [f64; 3], places: usize| {
+        let ratios = [adamw / sgd, adamw / clipped];
+        println!(
+            "| {name} | {sgd:.places$} | {clipped:.places$} | {adamw:.places$} | {:.2} | {:.2} |",
+            ratios[0], ratios[1]
+        );
+    };
+    row("proving, ms", times, 1);
+    row("proof bytes", bytes.map(|bytes| bytes as f64), 0);
+    row("advice columns of an instance", columns.map(|columns| columns as f64), 0);
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::contribution::{Contribution, encode_points, leading_zeros, update_dom
 use crate::genesis::ChainSpec;
 use crate::header::{BlockId, StateDigest};
 use backend::curve::Params;
+use circuits::model::SquareSum;
 use circuits::statements::StateCommitments;
 use circuits::statements::dataset::MerkleProof;
 use group::GroupEncoding;
@@ -185,10 +186,12 @@ impl<'p> Checker<'p> {
         let gradients = gradients.collect::<Result<Vec<_>, _>>()?;
         let (producer, all) = (&block.summary.producer, &block.summary.contributions);
         let domain = update_domain(self.spec.id(), parent.height + 1, (&parent.id, &parent.digest), producer, all);
-        let hyper = self.spec.hyper(parent.step, gradients.len() as u32)?;
+        let squares = &update.squares[..];
+        let hyper = self.spec.hyper(parent.step, gradients.len() as u32, SquareSum::total(squares))?;
         let claimed = ClaimedUpdate {
             domain: &domain,
             hyper: &hyper,
+            squares,
             before: &parent.state,
             instances_per_proof: self.spec.genesis().instances_per_proof,
         };

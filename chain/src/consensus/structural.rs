@@ -58,7 +58,7 @@ pub fn content(spec: &ChainSpec, block: &Block) -> Result<(), StructuralError> {
     }
     if let Some(update) = &block.update {
         update.after.check(spec.config(), spec.genesis().optimizer.kind()).map_err(|_| StructuralError::Shape)?;
-        if update.proofs.len() > spec.layouts().updates().len() {
+        if update.proofs.len().max(update.squares.len()) > spec.layouts().updates().len() {
             return Err(StructuralError::Shape);
         }
         if StateDigest::of(&update.after) != summary.state {

@@ -117,8 +117,8 @@ pub enum Answer {
 
 impl Encoded for Answer {
     const MAGIC: [u8; 8] = *b"GRADANSW";
-    // 2: the genesis has a proof; 3: named slots.
-    const VERSION: u32 = 3;
+    // 2: the genesis has a proof; 3: named slots; 4: sums of squares, clipping.
+    const VERSION: u32 = 4;
     const NAME: &'static str = "answer";
 }
 

@@ -79,7 +79,11 @@ impl Setting {
             dataset: self.dataset.root(),
             batch: 1,
             schedule: Schedule::cosine(&"0.05".parse().unwrap(), 100, 10, &"0.1".parse().unwrap()).unwrap(),
-            optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+            optimizer: Optimizer::Sgd {
+                momentum: "0.9".parse().unwrap(),
+                weight_decay: "0.01".parse().unwrap(),
+                clip: None,
+            },
             instances_per_proof: MAX_INSTANCES_PER_PROOF,
             target: CompactTarget::from_bits(EASY).unwrap(),
             rules: rules(),

@@ -77,6 +77,7 @@ fn each_rule() {
     let sgd = |momentum: &str, weight_decay: &str| Optimizer::Sgd {
         momentum: momentum.parse().unwrap(),
         weight_decay: weight_decay.parse().unwrap(),
+        clip: None,
     };
     assert!(matches!(refused(|g| g.optimizer = sgd("1", "0")), GenesisError::Hyper(HyperError::Momentum(_))));
     assert!(matches!(refused(|g| g.optimizer = sgd("0", "2")), GenesisError::Hyper(HyperError::Decay(_))));

@@ -5,7 +5,7 @@ use crate::common::{NANO, PARAMS};
 use chain::contribution::encode_points;
 use chain::header::StateDigest;
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, State};
+use circuits::model::{Gradients, SquareSum, State};
 use circuits::statements::codec::encode;
 
 #[test]
@@ -32,7 +32,7 @@ fn the_pinned_chain_is_accepted() {
             sum.add(gradient);
         }
         if let Some(update) = &block.update {
-            let hyper = golden.spec.hyper(tip.record.summary.step, gradients.len() as u32).unwrap();
+            let hyper = golden.spec.hyper(tip.record.summary.step, gradients.len() as u32, SquareSum::ZERO).unwrap();
             state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
             assert_eq!(layouts.commit_state(&PARAMS, &state).unwrap(), update.after);
         }

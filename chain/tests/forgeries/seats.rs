@@ -13,6 +13,7 @@ use chain::consensus::{ContextualError, SemanticError, StructuralError, structur
 use chain::contribution::{Contribution, Seat, TensorsDigest, update_domain};
 use chain::genesis::ChainSpec;
 use chain::header::{BlockId, ContributionsDigest, StateDigest};
+use circuits::model::SquareSum;
 use circuits::ops::hyper::HyperError;
 use circuits::statements::dataset::DatasetError;
 use circuits::statements::domain::Domain;
@@ -350,10 +351,10 @@ fn update_under(domain: &Domain) -> Result<(), BatchError> {
     let mut aside = Batch::new(&PARAMS);
     let gradients = block.contributions.iter().enumerate();
     let gradients: Vec<_> = gradients.map(|(i, c)| proven.contribution(&mut aside, &parent, i, c).unwrap()).collect();
-    let hyper = GOLDEN.spec.hyper(0, 2).unwrap();
+    let hyper = GOLDEN.spec.hyper(0, 2, SquareSum::ZERO).unwrap();
     let mut batch = Batch::new(&PARAMS);
     let proofs = &block.update.as_ref().unwrap().proofs;
-    let claimed = ClaimedUpdate { domain, hyper: &hyper, before: &parent.state, instances_per_proof: 8 };
+    let claimed = ClaimedUpdate { domain, hyper: &hyper, before: &parent.state, instances_per_proof: 8, squares: &[] };
     NANO.keys.update(&mut batch, claimed, &gradients, proofs).unwrap();
     batch.finish()
 }

@@ -93,7 +93,7 @@ fn genesis() -> Genesis {
         dataset: DATASET.root(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0".parse().unwrap(), clip: None },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: floor,
         rules,

@@ -54,6 +54,7 @@ fn a_nano_block_of_two_contributions() {
     let per_proof = MAX_INSTANCES_PER_PROOF as usize;
     let lengths = (0..instances).step_by(per_proof).map(|at| (instances - at).min(per_proof));
     let update = Update {
+        squares: vec![],
         after: state,
         proofs: lengths.map(|n| proof(&keys.keys().update, n)).collect(),
         canonical: vec![0xff; canonical_length(DEFAULT_K)],

@@ -136,12 +136,13 @@ impl Tiny {
         for instance in tasks.tasks.iter_mut().flat_map(|task| &mut task.instances) {
             instance.ports[0] = PortBlinding::Canonical(blind);
         }
+        let squares = tasks.squares.clone();
         let proofs = prover.execute_all(&tasks.tasks, &tasks.inputs, &mut |_| {}).unwrap();
         let mut moved = state.clone();
         moved.update(hyper, sum, &mut Saturations::default()).unwrap();
         let after = commit_state(&PARAMS, &self.setting.model, &moved).unwrap();
         let canonical = prover.outputs(gradients, &moved, &after).unwrap();
-        Update { after, proofs, canonical }
+        Update { squares, after, proofs, canonical }
     }
 
     /// What the honest contributions are refused for with another update.

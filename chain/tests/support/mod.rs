@@ -26,7 +26,7 @@ use chain::unmined::{Parts, UnminedBlock};
 use chain::work::CompactTarget;
 use circuits::arithmetic::fixed::Saturations;
 use circuits::arithmetic::tensor::Matrix;
-use circuits::model::{Config, Gradients, Optimizer, Schedule, State};
+use circuits::model::{Config, Gradients, Optimizer, Schedule, SquareSum, State};
 use circuits::statements::dataset::{DatasetRoot, MerkleProof};
 use circuits::statements::{self, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF};
 use redb::backends::InMemoryBackend;
@@ -115,7 +115,11 @@ pub fn genesis(config: &Config, params: &Params, state: &State) -> Genesis {
         dataset: DatasetRoot::new([5; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.9".parse().unwrap(), weight_decay: "0.01".parse().unwrap() },
+        optimizer: Optimizer::Sgd {
+            momentum: "0.9".parse().unwrap(),
+            weight_decay: "0.01".parse().unwrap(),
+            clip: None,
+        },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: CompactTarget::from_bits(EASY).unwrap(),
         rules: rules(),
@@ -270,12 +274,12 @@ impl Tree {
         let mut state = self.blocks[parent].state.clone();
         let update = (!contributions.is_empty()).then(|| {
             let step = self.blocks[parent].record.summary.step;
-            let hyper = self.spec.hyper(step, contributions.len() as u32).unwrap();
+            let hyper = self.spec.hyper(step, contributions.len() as u32, SquareSum::ZERO).unwrap();
             let mut sum = Gradients::zeros(self.spec.config());
             contributions.iter().for_each(|(_, gradients)| sum.add(gradients));
             state.update(&hyper, &sum, &mut Saturations::default()).unwrap();
             let after = self.spec.layouts().commit_state(&self.params, &state).unwrap();
-            Update { after, proofs: vec![], canonical: vec![] }
+            Update { squares: vec![], after, proofs: vec![], canonical: vec![] }
         });
         let tensors = contributions.iter().map(|(_, gradients)| GradientTensors::new(gradients)).collect();
         let contributions = contributions.into_iter().map(|(c, _)| c).collect();

@@ -42,7 +42,7 @@ pub enum Class {
     Gate,
     /// Gradient of an activation, frac 24, 36 bits.
     Gradient,
-    /// Mean gradient of a weight as AdamW takes it, frac 32, 35 bits (±4).
+    /// Mean gradient of a weight as AdamW takes it.
     MeanGradient,
 }
 
@@ -67,7 +67,7 @@ impl Class {
         match self {
             Class::Weight | Class::Residual | Class::Feature | Class::Gate => FRAC,
             Class::Gradient => GRAD_FRAC,
-            Class::MeanGradient => 32,
+            Class::MeanGradient => 30,
         }
     }
 

@@ -26,8 +26,8 @@ pub struct ModelState {
 
 impl Encoded for ModelState {
     const MAGIC: [u8; 8] = *b"GRADMODL";
-    // 2: with a checksum; 3: named slots; 4: momentum as the last movement.
-    const VERSION: u32 = 4;
+    // 2: with a checksum; 3: named slots; 4: momentum as the last movement; 5: moments of frac 30 and 60.
+    const VERSION: u32 = 5;
     const NAME: &'static str = "model state";
     const CHECKSUM: bool = true;
     const LARGE: bool = true;

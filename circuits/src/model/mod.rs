@@ -1,6 +1,7 @@
 //! The Llama-style model: configuration, parameters, forward and explicit backward pass, data, schedule and generation.
 
 mod backward;
+pub mod clip;
 mod config;
 mod data;
 mod evaluate;
@@ -17,6 +18,7 @@ mod sequence;
 mod token;
 
 pub use backward::{HeadTrace, LayerBackward, embedding_backward, head_forward_backward, layer_backward};
+pub use clip::SquareSum;
 pub use config::{
     Config, ConfigError, MAX_CELLS, MAX_CONTEXT, MAX_HIDDEN, MAX_LAYERS, MAX_MLP, MAX_PARAMETERS, MAX_VOCAB,
 };
@@ -24,7 +26,7 @@ pub use data::{DataError, Draw, check_corpus, draw_batch};
 pub use evaluate::{Evaluated, Windows, logits, sequence_loss};
 pub use forward::{HeadForward, LayerForward, Spec, embed, head_forward, layer_forward};
 pub use generate::{GenerateError, Generator, START};
-pub use optimizer::{Hyper, Optimizer, OptimizerKind, Pace, Slot};
+pub use optimizer::{Hyper, Optimizer, OptimizerKind, Pace, Slot, UpdateKind};
 pub use params::{
     Biases, Gradients, Layer, LayerWeights, Moments, Parameters, State, StateError, TensorKind, TensorSpec, Weights,
     tensors,

@@ -2,6 +2,7 @@
 
 use crate::arithmetic::decimal::Decimal;
 use crate::arithmetic::fixed::{LOW_BITS, MOMENTUM_BITS, STATE_FRAC};
+use crate::model::clip::{self, SquareSum};
 use crate::model::{Rates, Schedule};
 use crate::ops::adamw::{self, Betas, FIRST_MAX, SECOND_MAX};
 use crate::ops::hyper::HyperError;
@@ -17,6 +18,8 @@ pub enum Optimizer {
         momentum: Decimal,
         /// Weight decay, at most 1.
         weight_decay: Decimal,
+        /// Norm that mean gradients are clipped to, at most [`sgd::MAX_CLIP`]; none if they are not.
+        clip: Option<Decimal>,
     },
     /// Adam with decoupled weight decay, with the meaning of `torch.optim.AdamW`.
     AdamW(Betas),
@@ -54,6 +57,45 @@ impl OptimizerKind {
     }
 }
 
+/// Which update circuit: what it does to a state of its optimizer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum UpdateKind {
+    /// SGD by the gradient as it is.
+    #[default]
+    Sgd,
+    /// SGD by a clipped gradient.
+    ClippedSgd,
+    /// AdamW, by a clipped gradient.
+    AdamW,
+}
+
+impl UpdateKind {
+    /// All of them.
+    pub const ALL: [UpdateKind; 3] = [UpdateKind::Sgd, UpdateKind::ClippedSgd, UpdateKind::AdamW];
+
+    /// Of which optimizer.
+    pub fn optimizer(self) -> OptimizerKind {
+        match self {
+            UpdateKind::Sgd | UpdateKind::ClippedSgd => OptimizerKind::Sgd,
+            UpdateKind::AdamW => OptimizerKind::AdamW,
+        }
+    }
+
+    /// Whether gradients are clipped by their norm, so that the circuit shows the sum of their squares.
+    pub fn clips(self) -> bool {
+        self != UpdateKind::Sgd
+    }
+
+    /// Its name, beside those of the optimizers.
+    pub fn name(self) -> &'static str {
+        match self {
+            UpdateKind::Sgd => "sgd",
+            UpdateKind::ClippedSgd => "sgd, clipped",
+            UpdateKind::AdamW => "adamw",
+        }
+    }
+}
+
 /// What a step's update goes by beside the optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -63,11 +105,13 @@ pub struct Pace {
     pub step: u64,
     /// P: predictions that the gradient sums over.
     pub predictions: u64,
+    /// Sum of the squares of the gradient, where it is clipped.
+    pub squares: SquareSum,
 }
 
 impl Optimizer {
     /// SGD without momentum and decay.
-    pub const PLAIN: Optimizer = Optimizer::Sgd { momentum: Decimal::ZERO, weight_decay: Decimal::ZERO };
+    pub const PLAIN: Optimizer = Optimizer::Sgd { momentum: Decimal::ZERO, weight_decay: Decimal::ZERO, clip: None };
 
     /// Which it is.
     pub fn kind(&self) -> OptimizerKind {
@@ -77,22 +121,50 @@ impl Optimizer {
         }
     }
 
+    /// Which circuit its updates are proven with.
+    pub fn update(&self) -> UpdateKind {
+        match self {
+            Optimizer::Sgd { clip: None, .. } => UpdateKind::Sgd,
+            Optimizer::Sgd { clip: Some(_), .. } => UpdateKind::ClippedSgd,
+            Optimizer::AdamW(_) => UpdateKind::AdamW,
+        }
+    }
+
+    /// Norm that mean gradients are clipped to, if they are.
+    pub fn clip(&self) -> Option<&Decimal> {
+        match self {
+            Optimizer::Sgd { clip, .. } => clip.as_ref(),
+            Optimizer::AdamW(betas) => Some(&betas.clip),
+        }
+    }
+
     /// Requires that rounding leaves the numbers their meaning: for whoever writes them.
     pub fn check_rounding(&self, rate: (&Decimal, &Schedule), predictions: u64) -> Result<(), HyperError> {
         match self {
-            Optimizer::Sgd { momentum, weight_decay } => sgd::check_rounding(rate, momentum, weight_decay, predictions),
+            Optimizer::Sgd { momentum, weight_decay, clip } => {
+                sgd::check_rounding(rate, momentum, weight_decay, predictions)?;
+                let of = |clip| clip::factor(clip, sgd::MAX_CLIP, predictions, SquareSum::ZERO).map(drop);
+                clip.as_ref().map_or(Ok(()), of)
+            }
             Optimizer::AdamW(betas) => adamw::check_rounding(rate.1, betas, predictions),
         }
     }
 
     /// The integers of an update.
     pub fn hyper(&self, pace: Pace) -> Result<Hyper, HyperError> {
-        let Pace { rates, step, predictions } = pace;
+        let Pace { rates, step, predictions, squares } = pace;
         Ok(match self {
-            Optimizer::Sgd { momentum, weight_decay } => {
-                Hyper::Sgd(sgd::Hyper::new(rates, momentum, weight_decay, predictions)?)
+            Optimizer::Sgd { momentum, weight_decay, clip } => {
+                let hyper = sgd::Hyper::new(rates, momentum, weight_decay, predictions)?;
+                match clip {
+                    None => Hyper::Sgd(hyper),
+                    Some(clip) => {
+                        let factor = clip::factor(clip, sgd::MAX_CLIP, predictions, squares)?;
+                        Hyper::ClippedSgd(hyper.clipped(rates, predictions, factor))
+                    }
+                }
             }
-            Optimizer::AdamW(betas) => Hyper::AdamW(adamw::Hyper::new(rates.now, betas, predictions, step)?),
+            Optimizer::AdamW(betas) => Hyper::AdamW(adamw::Hyper::new(rates.now, betas, predictions, (step, squares))?),
         })
     }
 }
@@ -102,39 +174,56 @@ impl Optimizer {
 pub enum Hyper {
     /// Of SGD.
     Sgd(sgd::Hyper),
+    /// Of SGD by a clipped gradient: λ has the factor.
+    ClippedSgd(sgd::Hyper),
     /// Of AdamW.
     AdamW(adamw::Hyper),
 }
 
 impl Hyper {
     /// The update that keeps weights and moments. A genesis proof is made with it.
-    pub fn identity(kind: OptimizerKind) -> Self {
+    pub fn identity(kind: UpdateKind) -> Self {
         match kind {
-            OptimizerKind::Sgd => Hyper::Sgd(sgd::Hyper::IDENTITY),
-            OptimizerKind::AdamW => Hyper::AdamW(adamw::Hyper::IDENTITY),
+            UpdateKind::Sgd => Hyper::Sgd(sgd::Hyper::IDENTITY),
+            UpdateKind::ClippedSgd => Hyper::ClippedSgd(sgd::Hyper::IDENTITY),
+            UpdateKind::AdamW => Hyper::AdamW(adamw::Hyper::IDENTITY),
         }
     }
 
     /// Those of SGD, if they are.
     pub fn sgd(self) -> Option<sgd::Hyper> {
         match self {
-            Hyper::Sgd(hyper) => Some(hyper),
+            Hyper::Sgd(hyper) | Hyper::ClippedSgd(hyper) => Some(hyper),
             Hyper::AdamW(_) => None,
         }
     }
 
-    /// Of which optimizer.
-    pub fn kind(&self) -> OptimizerKind {
+    /// Of which circuit.
+    pub fn kind(&self) -> UpdateKind {
         match self {
-            Hyper::Sgd(_) => OptimizerKind::Sgd,
-            Hyper::AdamW(_) => OptimizerKind::AdamW,
+            Hyper::Sgd(_) => UpdateKind::Sgd,
+            Hyper::ClippedSgd(_) => UpdateKind::ClippedSgd,
+            Hyper::AdamW(_) => UpdateKind::AdamW,
         }
+    }
+
+    /// What the gradient is multiplied by where the sum of its squares is shown; 0 in an identity alone, if it is.
+    pub fn scale(&self) -> u64 {
+        match self {
+            Hyper::Sgd(_) | Hyper::ClippedSgd(_) => 1,
+            Hyper::AdamW(hyper) => hyper.gamma,
+        }
+    }
+
+    /// Whether the gradient is so large that the step goes on without it.
+    pub fn skips(&self) -> bool {
+        matches!(self, Hyper::AdamW(hyper) if hyper.skips())
     }
 
     /// Those that the circuit reads: public values of each instance, before its context.
     pub fn publics(&self) -> Vec<i128> {
         match self {
-            Hyper::Sgd(_) => vec![],
+            Hyper::Sgd(_) | Hyper::ClippedSgd(_) => vec![],
             Hyper::AdamW(hyper) => hyper.integers.list().to_vec(),
         }
     }
@@ -143,10 +232,11 @@ impl Hyper {
     /// that it is the sum of.
     pub fn entering(&self) -> Vec<Vec<i128>> {
         match self {
-            Hyper::Sgd(hyper) => {
+            Hyper::Sgd(hyper) | Hyper::ClippedSgd(hyper) => {
                 let [lambda, mu, omega] = [hyper.lambda, hyper.mu, hyper.omega].map(i128::from);
                 let kept = (1 << STATE_FRAC) - omega;
-                vec![vec![kept << LOW_BITS, kept, mu, -lambda]]
+                let dividends = vec![kept << LOW_BITS, kept, mu, -lambda];
+                if self.kind().clips() { vec![dividends, vec![0, 0, 0, 1]] } else { vec![dividends] }
             }
             Hyper::AdamW(hyper) => {
                 let [gamma, omega] = [hyper.gamma, hyper.omega].map(i128::from);
@@ -164,9 +254,9 @@ pub enum Slot {
     Low,
     /// The weight's last movement, frac 36.
     Momentum,
-    /// Mean of the gradients, frac 32.
+    /// Mean of the gradients, frac 30.
     First,
-    /// Mean of their squares, frac 64.
+    /// Mean of their squares, frac 60.
     Second,
 }
 
@@ -198,11 +288,11 @@ mod tests {
 
     #[test]
     fn what_enters_is_of_weights_slots_and_gradient() {
-        for kind in OptimizerKind::ALL {
+        for kind in UpdateKind::ALL {
             let hyper = Hyper::identity(kind);
             assert_eq!(hyper.kind(), kind);
             for multiples in hyper.entering() {
-                assert_eq!(multiples.len(), 2 + kind.slots().len());
+                assert_eq!(multiples.len(), 2 + kind.optimizer().slots().len());
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Config, Hyper, OptimizerKind, Slot};
+use super::{Config, Hyper, OptimizerKind, Slot, SquareSum};
 use crate::{
     arithmetic::fixed::{Class, FRAC, STATE_BITS, STATE_FRAC, Saturations, split, whole},
     arithmetic::tensor::{Matrix, Tensor, Wide},
@@ -257,6 +257,13 @@ impl Weights {
     }
 }
 
+impl Gradients {
+    /// The sum of the squares of all elements.
+    pub fn squares(&self) -> SquareSum {
+        SquareSum::of(self.iter().flat_map(|tensor| tensor.data.iter().copied()))
+    }
+}
+
 impl<E: Copy + Default + Into<i128>> Parameters<Matrix<E>> {
     /// Whether the tensors are those of `config`, each element satisfying `valid`.
     fn check_with(&self, config: &Config, valid: impl Fn(i128) -> bool) -> Result<(), StateError> {
@@ -327,9 +334,9 @@ pub enum Moments {
     },
     /// Of AdamW.
     AdamW {
-        /// Means of the gradients, frac 32.
+        /// Means of the gradients, frac 30.
         first: Weights,
-        /// Means of their squares, frac 64.
+        /// Means of their squares, frac 60.
         second: Parameters<Wide>,
     },
 }
@@ -450,7 +457,7 @@ impl State {
     ) -> Result<(), StateError> {
         let weights = self.w.iter_mut().zip(self.lo.iter_mut());
         match (hyper, &mut self.moments) {
-            (Hyper::Sgd(hyper), Moments::Sgd { movement }) => {
+            (Hyper::Sgd(hyper) | Hyper::ClippedSgd(hyper), Moments::Sgd { movement }) => {
                 for (((w, lo), v), g) in weights.zip(movement.iter_mut()).zip(gradients.iter()) {
                     sgd::apply(hyper, w, lo, v, g, saturations);
                 }
@@ -462,7 +469,10 @@ impl State {
                 }
             }
             (hyper, moments) => {
-                return Err(StateError::Optimizer { expected: hyper.kind().name(), found: moments.kind().name() });
+                return Err(StateError::Optimizer {
+                    expected: hyper.kind().optimizer().name(),
+                    found: moments.kind().name(),
+                });
             }
         }
         Ok(())
@@ -531,6 +541,7 @@ impl<'s> Normals<'s> {
 mod tests {
     use super::*;
     use crate::arithmetic::fixed::MOMENTUM_BITS;
+    use crate::model::UpdateKind;
     use crate::ops::adamw::{FIRST_MAX, SECOND_MAX};
 
     #[test]
@@ -639,13 +650,13 @@ mod tests {
     fn an_update_of_another_optimizer_moves_nothing() {
         let config = Config::NANO;
         let gradients = Gradients::zeros(&config);
-        for kind in OptimizerKind::ALL {
+        for kind in UpdateKind::ALL {
             for of in OptimizerKind::ALL {
                 let mut state = State::init(&config, 7).at_rest_of(of);
                 let before = state.clone();
                 let moved = state.update(&Hyper::identity(kind), &gradients, &mut Default::default());
-                let refused = StateError::Optimizer { expected: kind.name(), found: of.name() };
-                assert_eq!((moved, state), (if kind == of { Ok(()) } else { Err(refused) }, before));
+                let refused = StateError::Optimizer { expected: kind.optimizer().name(), found: of.name() };
+                assert_eq!((moved, state), (if kind.optimizer() == of { Ok(()) } else { Err(refused) }, before));
             }
         }
     }

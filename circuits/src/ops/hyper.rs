@@ -43,6 +43,14 @@ pub enum HyperError {
         /// Learning rate, frac 36.
         rate: u64,
     },
+    /// A norm that gradients are clipped to is above 0, and at most what the update can express.
+    #[error("the clip {found} is not above 0 and at most {most}")]
+    Clip {
+        /// As written.
+        found: Decimal,
+        /// The largest.
+        most: u64,
+    },
     /// A number that is not 0 must not become 0.
     #[error("the {name} {found} would be rounded to 0{over}; the smallest possible value is {least}", over = over(.predictions))]
     Small {
@@ -62,7 +70,7 @@ fn over(predictions: &Option<u64>) -> String {
 }
 
 /// Requires that `held` is 0 only where what was written is; else `least`, as a fraction, could be held.
-pub(super) fn kept(
+pub(crate) fn kept(
     (name, written, predictions): (&'static str, &Decimal, Option<u64>),
     held: u64,
     least: (u128, u128),

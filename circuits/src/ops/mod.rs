@@ -13,6 +13,7 @@
 //! | [`squared_error`] | the sum of squared errors |
 //! | [`cross_entropy`] | head softmax, loss and its gradient |
 //! | [`sgd`], [`adamw`] | the optimizers' updates |
+//! | `squares` | the sum of a gradient's squares, by which it is clipped |
 //! | [`hyper`] | hyper-parameters that an update cannot express |
 //! | [`tables`] | the tables of the non-linear functions |
 
@@ -30,5 +31,7 @@ pub mod rope;
 pub mod sgd;
 pub mod softmax;
 pub mod squared_error;
+#[cfg(feature = "proofs")]
+pub mod squares;
 pub mod swiglu;
 pub mod tables;

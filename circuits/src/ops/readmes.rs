@@ -32,6 +32,7 @@ const RMSNORM: Readme = readme!("ops/rmsnorm");
 const ROPE: Readme = readme!("ops/rope");
 const SGD: Readme = readme!("ops/sgd");
 const SOFTMAX: Readme = readme!("ops/softmax");
+const SQUARES: Readme = readme!("ops/squares");
 const SQUARED_ERROR: Readme = readme!("ops/squared_error");
 const SWIGLU: Readme = readme!("ops/swiglu");
 const GADGETS: Readme = readme!("arithmetic/gadgets");
@@ -42,7 +43,7 @@ pub const PROTOCOL: Readme = Readme { path: "docs/protocol.md", text: "" };
 /// The READMEs that name the constraints of an op's blocks: its own, those of ops that it extends, those of gadgets.
 pub fn readmes(op: &str) -> &'static [Readme] {
     match op.split('/').next().unwrap_or(op) {
-        "adamw" => &[ADAMW, GADGETS],
+        "adamw" => &[ADAMW, SQUARES, GADGETS],
         "attention" => &[ATTENTION, SOFTMAX, GADGETS],
         "cross_entropy" => &[CROSS_ENTROPY, SOFTMAX, EMBEDDING, GADGETS],
         "embedding" => &[EMBEDDING, GADGETS],
@@ -50,7 +51,7 @@ pub fn readmes(op: &str) -> &'static [Readme] {
         "relu" => &[RELU, GADGETS],
         "rmsnorm" => &[RMSNORM, GADGETS],
         "rope" => &[ROPE, GADGETS],
-        "sgd" => &[SGD, GADGETS],
+        "sgd" => &[SGD, SQUARES, GADGETS],
         "squared_error" => &[SQUARED_ERROR, GADGETS],
         "swiglu" => &[SWIGLU, GADGETS],
         "lookup" => &[PROTOCOL],

@@ -76,7 +76,7 @@ impl SegmentKind {
         1 + match self {
             SegmentKind::Layer => 0,
             SegmentKind::Head => usize::from(variant.privacy == Privacy::Public),
-            SegmentKind::Update => update::integers(variant.optimizer),
+            SegmentKind::Update => update::publics(variant),
         }
     }
 
@@ -86,7 +86,7 @@ impl SegmentKind {
             (SegmentKind::Layer, _) => layer::UPPER + 1,
             (SegmentKind::Head, Privacy::Public) => head::BATCH + 1,
             (SegmentKind::Head, Privacy::Private) => head::LOSS + 1,
-            (SegmentKind::Update, _) => update::ports(variant.optimizer).count(),
+            (SegmentKind::Update, _) => update::ports(variant).count(),
         }
     }
 
@@ -96,7 +96,7 @@ impl SegmentKind {
             (SegmentKind::Layer, _) => layer::ROLES,
             (SegmentKind::Head, Privacy::Public) => head::ROLES,
             (SegmentKind::Head, Privacy::Private) => head::PRIVATE_ROLES,
-            (SegmentKind::Update, _) => update::roles(variant.optimizer),
+            (SegmentKind::Update, _) => update::roles(variant),
         }
     }
 }

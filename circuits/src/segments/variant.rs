@@ -1,7 +1,7 @@
 //! Which circuits a model's steps are proven with.
 
 use super::Privacy;
-use crate::model::OptimizerKind;
+use crate::model::UpdateKind;
 use backend::curve::CIRCUIT_VERSION;
 use serde::{Deserialize, Serialize};
 
@@ -10,19 +10,21 @@ use serde::{Deserialize, Serialize};
 pub struct Variant {
     /// Whether what enters and leaves proofs may be seen.
     pub privacy: Privacy,
-    /// Of the update.
-    pub optimizer: OptimizerKind,
+    /// Which update.
+    pub update: UpdateKind,
 }
 
 /// Set in the version of private circuits.
 const PRIVATE: u32 = 1 << 16;
 /// Set in the version of circuits whose update is AdamW's.
 const ADAMW: u32 = 1 << 17;
+/// Set in the version of circuits whose update is SGD's by clipped gradients.
+const CLIPPED: u32 = 1 << 18;
 
 impl Variant {
-    /// Those of a kind of privacy, with each optimizer.
+    /// Those of a kind of privacy, with each update.
     pub fn all_of(privacy: Privacy) -> impl Iterator<Item = Self> {
-        OptimizerKind::ALL.into_iter().map(move |optimizer| Variant { privacy, optimizer })
+        UpdateKind::ALL.into_iter().map(move |update| Variant { privacy, update })
     }
 
     /// All of them.
@@ -30,26 +32,27 @@ impl Variant {
         Privacy::ALL.into_iter().flat_map(Self::all_of)
     }
 
-    /// Public circuits of an optimizer.
-    pub fn public(optimizer: OptimizerKind) -> Self {
-        Variant { privacy: Privacy::Public, optimizer }
+    /// Public circuits of an update.
+    pub fn public(update: UpdateKind) -> Self {
+        Variant { privacy: Privacy::Public, update }
     }
 
     /// Version of the circuits, other for each variant.
     pub fn circuits(self) -> u32 {
         let private = if self.privacy == Privacy::Private { PRIVATE } else { 0 };
-        let optimizer = match self.optimizer {
-            OptimizerKind::Sgd => 0,
-            OptimizerKind::AdamW => ADAMW,
+        let update = match self.update {
+            UpdateKind::Sgd => 0,
+            UpdateKind::ClippedSgd => CLIPPED,
+            UpdateKind::AdamW => ADAMW,
         };
-        CIRCUIT_VERSION | private | optimizer
+        CIRCUIT_VERSION | private | update
     }
 
     /// For people, and in names.
     pub fn name(self) -> String {
-        match self.optimizer {
-            OptimizerKind::Sgd => self.privacy.name().to_owned(),
-            optimizer => format!("{} {}", self.privacy.name(), optimizer.name()),
+        match self.update {
+            UpdateKind::Sgd => self.privacy.name().to_owned(),
+            update => format!("{} {}", self.privacy.name(), update.name()),
         }
     }
 }
@@ -57,6 +60,6 @@ impl Variant {
 /// With SGD.
 impl From<Privacy> for Variant {
     fn from(privacy: Privacy) -> Self {
-        Variant { privacy, optimizer: OptimizerKind::Sgd }
+        Variant { privacy, update: UpdateKind::Sgd }
     }
 }

@@ -1,7 +1,6 @@
 //! What a verifier compares the commitments of ports with: the wires of docs/protocol.md, section 2.
 
 use super::{Privacy, SegmentKind, UpdatePort, Variant, head, layer, update};
-use crate::model::OptimizerKind;
 use plonkish::PortId;
 use serde::Serialize;
 use std::fmt;
@@ -35,6 +34,8 @@ pub enum End {
     Sequence,
     /// A summand of the loss that a bundle discloses.
     Loss,
+    /// A summand of the sum of the gradient's squares that a bundle says.
+    Squares,
     /// A port of another instance of the same sequence.
     Port {
         /// The instance's circuit.
@@ -55,7 +56,7 @@ impl fmt::Display for End {
                 UpdatePort::Dividends => {
                     f.write_str("`(2^36 − ω)·C(W36) + μ·C(v) − λ·C(g)`, less the multiple of W that leaves blind 1")
                 }
-                UpdatePort::Gradient => f.write_str("`γ·C(g)`, less the multiple of W that leaves blind 1"),
+                UpdatePort::Gradient => f.write_str("`s·C(g)`, less the multiple of W that leaves blind 1"),
                 UpdatePort::Decayed => {
                     f.write_str("`(2^24 − ω)·C(w) + C(lo)`, less the multiple of W that leaves blind 1")
                 }
@@ -65,6 +66,7 @@ impl fmt::Display for End {
             End::FirstState => f.write_str("the first state's commitments"),
             End::Sum => f.write_str("a summand of the segment's `C(g)`, over all sequences and contributions"),
             End::Sequence => f.write_str("the canonical commitment of the sequence that the seed assigns"),
+            End::Squares => f.write_str("a summand of s² times the sum of the gradient's squares that the bundle says"),
             End::Loss => f.write_str("a summand of the sum of losses that the bundle says, if it says one"),
             End::Port { segment, port, of } => write!(f, "{} of {of} of the same sequence", edge(segment, port)),
         }
@@ -121,14 +123,17 @@ const OF_PRIVATE_HEAD: &[Wire] =
     &[OF_HEAD[0], OF_HEAD[1], OF_HEAD[2], OF_HEAD[3], OF_HEAD[4], to(head::LOSS, End::Loss)];
 
 /// Of an update, and of a genesis proof, whatever enters it.
-fn of_update(optimizer: OptimizerKind) -> Vec<Wire> {
+fn of_update(variant: Variant) -> Vec<Wire> {
     let ends = |(id, port): (PortId, UpdatePort)| {
-        if update::entering(optimizer).contains(&port) {
+        if port == UpdatePort::Squares {
+            return vec![of(id, "a private update", End::Squares)];
+        }
+        if update::entering(variant.update).contains(&port) {
             return vec![of(id, "an update", End::Entering(port))];
         }
         vec![of(id, "an update", End::NextState), of(id, "a genesis proof", End::FirstState)]
     };
-    update::ports(optimizer).enumerate().flat_map(ends).collect()
+    update::ports(variant).enumerate().flat_map(ends).collect()
 }
 
 impl SegmentKind {
@@ -138,7 +143,7 @@ impl SegmentKind {
             (SegmentKind::Layer, _) => LAYER.to_vec(),
             (SegmentKind::Head, Privacy::Public) => OF_HEAD.to_vec(),
             (SegmentKind::Head, Privacy::Private) => OF_PRIVATE_HEAD.to_vec(),
-            (SegmentKind::Update, _) => of_update(variant.optimizer),
+            (SegmentKind::Update, _) => of_update(variant),
         }
     }
 }
@@ -195,7 +200,8 @@ mod tests {
                 | End::NextState
                 | End::FirstState
                 | End::Sequence
-                | End::Loss => row[2].starts_with(&wire.equals.to_string()),
+                | End::Loss
+                | End::Squares => row[2].starts_with(&wire.equals.to_string()),
             });
             read.insert(found.unwrap_or_else(|| panic!("{kind:?}: {wire:?}")));
         }

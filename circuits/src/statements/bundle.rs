@@ -3,7 +3,7 @@
 use super::codec::{self, CodecError, Encoded};
 use super::dataset::Leaf;
 use super::{Domain, Encoding, Run, RunError, StateCommitments, model_digest};
-use crate::model::Config;
+use crate::model::{Config, SquareSum};
 use backend::span::SpanStatement;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct Bundle {
     pub contributions: Vec<Contribution>,
     /// Of a run on a data set: its leaves that the sequences are, ordered by contribution, then sequence.
     pub leaves: Vec<Leaf>,
+    /// Sums of the squares of the step's gradient, where it is clipped: of each instance of the update in its order, or, of a private run,
+    /// of all of them.
+    pub squares: Vec<SquareSum>,
     /// Update proofs, ordered by segment, then lane group.
     pub updates: Vec<Vec<u8>>,
     /// Opening which shows that the commitments of the gradients and of the new state have the canonical blind; empty in a
@@ -85,8 +88,9 @@ impl Bundle {
 
 impl Encoded for Bundle {
     const MAGIC: [u8; 8] = *b"GRADSTEP";
-    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set, private steps; 4: the run's.
-    const VERSION: u32 = 4;
+    // 2: optimizers by name, instances per proof, named slots; 3: leaves of a data set, private steps; 4: the run's;
+    // 5: sums of squares.
+    const VERSION: u32 = 5;
     const NAME: &'static str = "bundle";
 }
 

@@ -4,12 +4,12 @@ use super::state::{commit_movement, commit_whole, same_length};
 use super::{Encoding, SegmentPoints, SegmentState, StateCommitments};
 use crate::arithmetic::gadgets::PortLayout;
 use crate::arithmetic::tensor::Matrix;
-use crate::model::{Config, Gradients, Moments, OptimizerKind, Slot, State, Weights};
+use crate::model::{Config, Gradients, Moments, Slot, SquareSum, State, UpdateKind, Weights};
 use crate::segments::{UpdatePort, head, layer, update};
 use backend::curve::{F, Params as CommitmentParams, Point, PointSum};
 use backend::ports::{PortError, check_height, commit_port};
 use group::GroupEncoding;
-use plonkish::{PortId, field};
+use plonkish::{LANES, PortId, field};
 use std::collections::BTreeMap;
 
 /// Layouts of the weight ports of a model.
@@ -49,23 +49,23 @@ impl Layouts {
         of_segment.flat_map(|(_, ports)| ports[which].iter().cloned()).collect()
     }
 
-    /// The state that an optimizer's update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment
+    /// The state that an update of `before` leaves, by the ports of its instances. `zero` is the canonical commitment
     /// of a zero column.
     pub fn state_after(
         &self,
-        optimizer: OptimizerKind,
+        kind: UpdateKind,
         before: &[SegmentPoints],
         ports: &[Vec<Vec<Point>>],
         zero: &Point,
     ) -> Result<StateCommitments, PortError> {
         let encode = |points: &[Point]| -> Vec<Encoding> { points.iter().map(Point::to_bytes).collect() };
         let segment = |(segment, before): (usize, &SegmentPoints)| {
-            let new = |which| update::port(optimizer, which).map(|port| self.join(ports, port, segment));
+            let new = |which| update::port(kind, which).map(|port| self.join(ports, port, segment));
             let w = new(UpdatePort::NewWeights).unwrap_or_default();
             let whole: Vec<PointSum> = before.whole().collect();
             same_length(&[&w], whole.len())?;
             let mut slots = BTreeMap::new();
-            for &slot in optimizer.slots() {
+            for &slot in kind.optimizer().slots() {
                 let points = new(UpdatePort::NewSlot(slot)).unwrap_or_else(|| {
                     // A movement is the difference of two weights.
                     let lo = new(UpdatePort::NewSlot(Slot::Low)).unwrap_or_default();
@@ -109,6 +109,15 @@ impl Layouts {
     /// Columns of a segment's gradient port.
     pub fn gradient_columns(&self, segment: usize, gradients: &Gradients) -> Vec<Vec<i128>> {
         self.columns(segment, gradients)
+    }
+
+    /// The sums of squares of a gradient, by instance of an update.
+    pub fn squares(&self, gradients: &Gradients) -> Vec<SquareSum> {
+        let of_segment = |segment| {
+            let columns = self.gradient_columns(segment, gradients);
+            columns.chunks(LANES).map(|lanes| SquareSum::of(lanes.iter().flatten().copied())).collect::<Vec<_>>()
+        };
+        (0..self.segments()).flat_map(of_segment).collect()
     }
 
     /// Canonical commitments of a state.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | layer | context |
 //! | head | loss (frac 24), context |
-//! | update | of AdamW η, ε, b₁, b₂, rounding; context |
+//! | update | of AdamW η, ε, b₁, a₁, b₂, a₂, rounding; the sum of the gradient's squares, where it is clipped; context |
 //!
 //! The context binds the instance to its statement and its place: see [`domain`].
 
@@ -28,6 +28,8 @@ pub mod poseidon;
 mod run;
 #[cfg(feature = "proofs")]
 mod size;
+#[cfg(feature = "proofs")]
+pub mod squares;
 #[cfg(feature = "proofs")]
 mod state;
 #[cfg(feature = "proofs")]

@@ -3,7 +3,7 @@
 use super::codec::{self, CodecError, Encoded};
 use super::data::RunData;
 use super::{Domain, MAX_INSTANCES_PER_PROOF, StateCommitments, check_instances};
-use crate::model::{Config, ConfigError, Hyper, Optimizer, Pace, Schedule};
+use crate::model::{Config, ConfigError, Hyper, Optimizer, Pace, Schedule, SquareSum};
 use crate::ops::hyper::HyperError;
 use crate::segments::{Privacy, Variant};
 use backend::curve::CIRCUIT_VERSION;
@@ -26,7 +26,7 @@ pub enum Disclosure {
     /// Canonical commitments of states, gradients and sequences, and the loss of every sequence.
     #[default]
     Public,
-    /// Sums of losses alone.
+    /// Sums of losses, and of the squares of gradients that are clipped.
     Private {
         /// Steps over which the losses are added up; of 0, none is shown.
         loss_steps: u32,
@@ -86,8 +86,8 @@ pub struct Run {
 impl Encoded for Run {
     const MAGIC: [u8; 8] = *b"GRADRUN\0";
     // 2: optimizers by name, instances per proof; 3: a data set, where there was a corpus's digest alone; what is disclosed;
-    // 4: steps taken before the first.
-    const VERSION: u32 = 4;
+    // 4: steps taken before the first; 5: clipping.
+    const VERSION: u32 = 5;
     const NAME: &'static str = "run";
 }
 
@@ -177,13 +177,13 @@ impl Run {
         // No step has a higher rate, and none another reason to be refused: μ follows from the schedule's shape, and the bounds
         // on AdamW's integers grow with the rate.
         let (_, step) = self.schedule.peak();
-        self.optimizer.hyper(self.pace(config, step))?;
+        self.optimizer.hyper(self.pace(config, step, SquareSum::ZERO))?;
         Ok(())
     }
 
     /// The circuits of its steps.
     pub fn variant(&self) -> Variant {
-        Variant { privacy: self.disclosure.privacy(), optimizer: self.optimizer.kind() }
+        Variant { privacy: self.disclosure.privacy(), update: self.optimizer.update() }
     }
 
     /// Predictions of a step: B·N·T.
@@ -192,17 +192,18 @@ impl Run {
     }
 
     /// What an update goes by, of a step of the schedule.
-    fn pace(&self, config: &Config, step: u64) -> Pace {
+    fn pace(&self, config: &Config, step: u64, squares: SquareSum) -> Pace {
         Pace {
             rates: self.schedule.rates_at(step),
             step: step.saturating_add(1),
             predictions: self.predictions(config),
+            squares,
         }
     }
 
-    /// The integers of a step's update.
-    pub fn hyper(&self, config: &Config, step: u64) -> Result<Hyper, RunError> {
-        Ok(self.optimizer.hyper(self.pace(config, self.taken.saturating_add(step)))?)
+    /// The integers of a step's update; `squares` is the sum of the squares of its gradient, where it is clipped.
+    pub fn hyper(&self, config: &Config, step: u64, squares: SquareSum) -> Result<Hyper, RunError> {
+        Ok(self.optimizer.hyper(self.pace(config, self.taken.saturating_add(step), squares))?)
     }
 
     /// Identity of the run.

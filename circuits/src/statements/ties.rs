@@ -2,7 +2,7 @@
 //! public step the ends are commitments, which are compared; of a private one commitments and, for its prover, what hides them.
 
 use super::{Layouts, domain::Place};
-use crate::model::OptimizerKind;
+use crate::model::UpdateKind;
 use crate::segments::{UpdatePort, head, layer, update};
 
 /// Columns of each port of each instance: `[instance][port][column]`.
@@ -87,23 +87,19 @@ pub fn of_leaves<'a, T>(batches: &'a [T], leaves: &'a [T]) -> Vec<Tie<'a, T>> {
     (0..).zip(batches.iter().zip(leaves)).map(tie).collect()
 }
 
-/// What enters an optimizer's update, by segment and port.
-pub fn entering<T: Clone>(layouts: &Layouts, optimizer: OptimizerKind, ports: &Ports<T>) -> Vec<Vec<Vec<T>>> {
-    let entering = update::entering(optimizer).len();
+/// What enters an update, by segment and port.
+pub fn entering<T: Clone>(layouts: &Layouts, kind: UpdateKind, ports: &Ports<T>) -> Vec<Vec<Vec<T>>> {
+    let entering = update::entering(kind).len();
     (0..layouts.segments())
         .map(|segment| (0..entering).map(|port| layouts.join(ports, port, segment)).collect())
         .collect()
 }
 
-/// The ties of what enters an optimizer's update, by segment and port, to what it follows from.
-pub fn of_update<'a, T>(
-    optimizer: OptimizerKind,
-    found: &'a [Vec<Vec<T>>],
-    expected: &'a [Vec<Vec<T>>],
-) -> Vec<Tie<'a, T>> {
+/// The ties of what enters an update, by segment and port, to what it follows from.
+pub fn of_update<'a, T>(kind: UpdateKind, found: &'a [Vec<Vec<T>>], expected: &'a [Vec<Vec<T>>]) -> Vec<Tie<'a, T>> {
     let mut ties = vec![];
     for (segment, (found, expected)) in found.iter().zip(expected).enumerate() {
-        for ((&port, found), expected) in update::entering(optimizer).iter().zip(found).zip(expected) {
+        for ((&port, found), expected) in update::entering(kind).iter().zip(found).zip(expected) {
             ties.push(Tie { wired: Wired::Entering { segment, port }, found, expected });
         }
     }

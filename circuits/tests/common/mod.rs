@@ -6,7 +6,7 @@ use circuits::{
     arithmetic::fixed::Saturations,
     arithmetic::tensor::Tensor,
     model::{
-        Config, OptimizerKind, RopeScaling, SequenceTrace, Spec, State, TensorKind, Token, Weights,
+        Config, RopeScaling, SequenceTrace, Spec, SquareSum, State, TensorKind, Token, UpdateKind, Weights,
         head_forward_backward, layer_backward, layer_forward, sequence_gradient, tensors,
     },
     ops::adamw,
@@ -45,32 +45,44 @@ pub fn head_segment(spec: &Spec, k: u32, w: &Weights, trace: &SequenceTrace) -> 
 
 /// The update of one lane group.
 pub fn update_segment(k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
-    update_segment_of(Privacy::Public, k, hyper, lanes)
+    sgd_case(Variant::public(UpdateKind::Sgd), k, hyper, lanes).segment
 }
 
-fn update_segment_of(privacy: Privacy, k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Segment {
+/// The same, clipped or not.
+pub fn sgd_case(variant: Variant, k: u32, hyper: &Hyper, lanes: &[Vec<(Element, i128)>; LANES]) -> Case {
     let dividends = |lane: &Vec<(Element, i128)>| lane.iter().map(|(e, g)| dividend(hyper, e, *g).unwrap()).collect();
-    let values = UpdateValues { integers: vec![], entering: vec![lanes.each_ref().map(dividends)] };
-    Segment::new(update::circuit(k, privacy.into()), &values)
+    let gradients = |lane: &Vec<(Element, i128)>| lane.iter().map(|(_, g)| *g).collect();
+    let mut entering = vec![lanes.each_ref().map(dividends), lanes.each_ref().map(gradients)];
+    entering.truncate(update::entering(variant.update).len());
+    case_of(variant, k, &UpdateValues { integers: vec![], entering })
 }
 
 /// The same of AdamW.
-pub fn adamw_segment(
+pub fn adamw_case(
     privacy: Privacy,
     k: u32,
     hyper: &adamw::Hyper,
     lanes: &[Vec<(adamw::Element, i128)>; LANES],
-) -> Segment {
+) -> Case {
     let lanes = lanes
         .each_ref()
-        .map(|lane| lane.iter().map(|(e, g)| adamw::entering(hyper, e, *g).unwrap()).collect::<Vec<adamw::Entering>>());
+        .map(|lane| lane.iter().map(|(e, g)| adamw::entering(hyper, e, *g)).collect::<Vec<adamw::Entering>>());
     let port = |get: fn(&adamw::Entering) -> i128| lanes.each_ref().map(|lane| lane.iter().map(get).collect());
     let values = UpdateValues {
         integers: hyper.integers.list().to_vec(),
         entering: vec![port(|e| e.gradient), port(|e| e.decayed), port(|e| e.first), port(|e| e.second)],
     };
-    values.check(OptimizerKind::AdamW, k).unwrap();
-    Segment::new(update::circuit(k, Variant { privacy, optimizer: OptimizerKind::AdamW }), &values)
+    case_of(Variant { privacy, update: UpdateKind::AdamW }, k, &values)
+}
+
+fn case_of(variant: Variant, k: u32, values: &UpdateValues) -> Case {
+    values.check(variant.update, k).unwrap();
+    Case {
+        name: format!("{} update of {}", variant.privacy.name(), variant.update.name()),
+        segment: Segment::new(update::circuit(k, variant), values),
+        publics: values.publics(variant),
+        roles: update::roles(variant),
+    }
 }
 
 /// A segment with its public values and roles.
@@ -211,12 +223,7 @@ pub fn cases_of(privacy: Privacy, config: Config, k: u32, values: Values) -> Vec
 }
 
 /// The update of a few elements, saturated ones among them.
-pub fn update_case(k: u32) -> Case {
-    update_case_of(Privacy::Public, k)
-}
-
-/// The same of a kind.
-pub fn update_case_of(privacy: Privacy, k: u32) -> Case {
+pub fn update_case(variant: Variant, k: u32) -> Case {
     let hyper = Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
     let lanes: [Vec<(Element, i128)>; LANES] = std::array::from_fn(|lane| {
         (0..12)
@@ -233,29 +240,25 @@ pub fn update_case_of(privacy: Privacy, k: u32) -> Case {
             })
             .collect()
     });
-    let segment = update_segment_of(privacy, k, &hyper, &lanes);
-    Case {
-        name: format!("{} update", privacy.name()),
-        segment,
-        publics: vec![],
-        roles: update::roles(OptimizerKind::Sgd),
-    }
+    sgd_case(variant, k, &hyper, &lanes)
 }
 
 /// Integers of AdamW as in training.
 pub fn adamw_hyper() -> adamw::Hyper {
-    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.999", "1e-8", "0.01"].map(|text| text.parse().unwrap());
-    adamw::Hyper::new(3 << 26, &adamw::Betas { beta1, beta2, eps, weight_decay }, 128, 5).unwrap()
+    let [beta1, beta2, eps, weight_decay, clip] =
+        ["0.9", "0.999", "1e-8", "0.01", "16"].map(|text| text.parse().unwrap());
+    let betas = adamw::Betas { beta1, beta2, eps, weight_decay, clip };
+    adamw::Hyper::new(3 << 26, &betas, 128, (5, SquareSum::ZERO)).unwrap()
 }
 
-/// AdamW's update of a few elements: usual ones, some without gradient or moments, clipped gradients, weights at both ends.
+/// AdamW's update of a few elements: usual ones, some without gradient or moments, the largest gradients, weights at both ends.
 pub fn adamw_cases(privacy: Privacy, k: u32) -> [Case; 2] {
     // With the second, quotients reach beyond a weight's range.
     let far = 1 << 40;
-    [adamw_hyper().integers.eta, far].map(|eta| adamw_case(privacy, k, eta))
+    [adamw_hyper().integers.eta, far].map(|eta| adamw_case_of_kinds(privacy, k, eta))
 }
 
-fn adamw_case(privacy: Privacy, k: u32, eta: i128) -> Case {
+fn adamw_case_of_kinds(privacy: Privacy, k: u32, eta: i128) -> Case {
     let mut hyper = adamw_hyper();
     hyper.integers.eta = eta;
     let lanes: [Vec<(adamw::Element, i128)>; LANES] = std::array::from_fn(|lane| {
@@ -272,10 +275,10 @@ fn adamw_case(privacy: Privacy, k: u32, eta: i128) -> Case {
                     2 => (3, 1 << 60, 5),
                     3 => (1 << 30, 0, 0),
                     4 => (-(1 << 30), 0, 0),
-                    5 => (0, 0, 1 << 64),
-                    6 => (0, 0, -(1 << 64)),
-                    // Clipped, with a gradient whose quotient is of zeros.
-                    7 => (0, 0, 1 << 60),
+                    5 => (0, 0, 1 << 45),
+                    6 => (0, 0, -(1 << 45)),
+                    // Its quotient is of zeros.
+                    7 => (0, 0, 1 << 44),
                     8 => (first >> 20, second >> 40, g >> 30),
                     _ => (first, second, g),
                 };
@@ -283,10 +286,8 @@ fn adamw_case(privacy: Privacy, k: u32, eta: i128) -> Case {
             })
             .collect()
     });
-    let segment = adamw_segment(privacy, k, &hyper, &lanes);
-    let publics = hyper.integers.list().map(plonkish::field::<F>).to_vec();
-    let roles = update::roles(OptimizerKind::AdamW);
-    Case { name: format!("{} update of adamw, eta {eta}", privacy.name()), segment, publics, roles }
+    let case = adamw_case(privacy, k, &hyper, &lanes);
+    Case { name: format!("{}, eta {eta}", case.name), ..case }
 }
 
 /// Nano at the start of training, on one sequence.

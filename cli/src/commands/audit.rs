@@ -17,13 +17,13 @@ use audited::{Audited, ReadmeOf, Sample};
 use backend::curve::{CIRCUIT_VERSION, F, Params};
 use backend::keys::{KeyError, VerifyingKey};
 use backend::{Plan, Witness};
-use circuits::model::{Config, OptimizerKind, Spec, State, Token, public_loss, sequence_gradient};
+use circuits::model::{Config, Spec, State, Token, UpdateKind, public_loss, sequence_gradient};
 use circuits::ops::{adamw, sgd};
 use circuits::segments::head::HeadValues;
 use circuits::segments::layer::LayerValues;
 use circuits::segments::update::UpdateValues;
-use circuits::segments::{Circuits, Privacy, SegmentKind, Variant};
-use plonkish::{LANES, field};
+use circuits::segments::{Circuits, Privacy, SegmentKind, Variant, update};
+use plonkish::LANES;
 use serde_json::json;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,9 @@ pub struct Args {
     /// The circuits of runs with this optimizer [default: sgd]
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     optimizer: OptimizerName,
+    /// Of a run that clips gradients, as those of adamw always do
+    #[arg(long)]
+    clip: bool,
     /// Only this circuit
     #[arg(long, value_name = "CIRCUIT", value_parser = SegmentKind::ALL.map(SegmentKind::name), conflicts_with = "cost")]
     circuit: Option<String>,
@@ -98,7 +101,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let config = args.model.config()?;
     let privacy = if args.private { Privacy::Private } else { Privacy::Public };
-    let variant = Variant { privacy, optimizer: args.optimizer.kind() };
+    let variant = Variant { privacy, update: args.optimizer.update(args.clip) };
     if args.cost {
         let costs = cost::of(config, variant)?;
         return Ok(Output {
@@ -198,19 +201,19 @@ fn subjects(variant: Variant, config: Config) -> Result<Vec<Subject>, CliError> 
         (0..=spec.config.context).map(|i| ((i * i * 31 + 7 * i + 13) % vocab) as Token).collect();
     let trace = sequence_gradient(&spec, &state.w, &sequence).expect("a sequence of the configuration");
     let loss = public_loss(trace.loss())?;
-    let update = update_values(variant.optimizer);
-    let integers = update.integers.iter().map(|&x| field::<F>(x)).collect();
+    let values = update_values(variant.update);
+    let of_update = values.publics(variant);
     let circuits = Circuits::of(&spec, variant);
     let witnesses = [
         circuits.layer.fill(&LayerValues::of(&state.w, &trace, 0))?,
         circuits.head.fill(&HeadValues::of(&state.w, &trace))?,
-        circuits.update.fill(&update)?,
+        circuits.update.fill(&values)?,
     ];
     let of_head = match variant.privacy {
         Privacy::Public => vec![F::from(loss)],
         Privacy::Private => vec![],
     };
-    let publics = [vec![], of_head, integers];
+    let publics = [vec![], of_head, of_update];
     let subject = |((kind, witness), publics): ((SegmentKind, Witness), Vec<F>)| {
         let plan = circuits.plan(kind).clone();
         Subject { variant, kind, plan, witness, publics }
@@ -219,32 +222,40 @@ fn subjects(variant: Variant, config: Config) -> Result<Vec<Subject>, CliError> 
 }
 
 /// Values of all sizes.
-fn update_values(optimizer: OptimizerKind) -> UpdateValues {
+fn update_values(kind: UpdateKind) -> UpdateValues {
     let value = |i: i64, lane: usize| (i * 7919 + lane as i64 * 104_729) % 60_000 - 30_000;
     let gradient = |i: i64, lane: usize| i128::from(value(i, lane)) << (i % 40);
     let lanes = |at: &dyn Fn(i64, usize) -> i128| -> [Vec<i128>; LANES] {
         std::array::from_fn(|lane| (0..4000).map(|i| at(i, lane)).collect())
     };
-    match optimizer {
-        OptimizerKind::Sgd => {
+    match kind {
+        UpdateKind::Sgd | UpdateKind::ClippedSgd => {
             let hyper = sgd::Hyper { lambda: 1 << 28, mu: 61_847_529_062, omega: 1 << 20 };
             let x = |i: i64, lane: usize| {
                 let value = value(i, lane);
                 let element = sgd::Element { w: value, lo: value.rem_euclid(1 << 24), v: value << 25 };
                 sgd::dividend(&hyper, &element, gradient(i, lane)).expect("128 bits hold it")
             };
-            UpdateValues { integers: vec![], entering: vec![lanes(&x)] }
+            let entering = [lanes(&x), lanes(&gradient)].into_iter().take(update::entering(kind).len()).collect();
+            UpdateValues { integers: vec![], entering }
         }
-        OptimizerKind::AdamW => {
+        UpdateKind::AdamW => {
             // A rate of 0.001, usual decays, the first steps.
-            let integers =
-                adamw::Integers { eta: 20 << 20, epsilon: 5, beta1: 15_099_494, beta2: 16_760_439, rounding: 0 };
+            let integers = adamw::Integers {
+                eta: 28 << 20,
+                epsilon: 7,
+                beta1: 15_099_495,
+                share1: 1_677_721,
+                beta2: 16_760_439,
+                share2: 16_777,
+                rounding: 0,
+            };
             let hyper = adamw::Hyper { gamma: 1 << 25, omega: 167, integers };
             let entering = |i: i64, lane: usize| {
                 let (w, first) = (value(i, lane), value(i + 1, lane) << (i % 18));
                 let (lo, second) = (w.rem_euclid(1 << 24), i128::from(first).pow(2) * i128::from(i % 5));
                 let element = adamw::Element { w, lo, first, second };
-                adamw::entering(&hyper, &element, gradient(i, lane)).expect("128 bits hold it")
+                adamw::entering(&hyper, &element, gradient(i, lane) >> 16)
             };
             let entering = vec![
                 lanes(&|i, lane| entering(i, lane).gradient),

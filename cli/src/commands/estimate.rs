@@ -23,6 +23,9 @@ pub struct Args {
     /// Of a run with this optimizer [default: sgd]
     #[arg(long, value_enum, default_value_t, hide_default_value = true)]
     optimizer: OptimizerName,
+    /// Of a run that clips gradients, as those of adamw always do
+    #[arg(long)]
+    clip: bool,
     /// Sequences per contribution
     #[arg(long, value_name = "B", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -48,7 +51,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     }
     let params = ui.params(&config)?;
     let privacy = if args.private { Privacy::Private } else { Privacy::Public };
-    let variant = Variant { privacy, optimizer: args.optimizer.kind() };
+    let variant = Variant { privacy, update: args.optimizer.update(args.clip) };
     let spinner = ui.spinner("proving a small circuit");
     let pace = Pace::measure(&params)?;
     let estimate = StepEstimate::of(&config, &Circuits::of(&Spec::new(config.clone()), variant), extent, pace)?;

@@ -36,17 +36,19 @@ use run::{bundle_facts, commitments_facts, config_facts, model_facts, run_facts,
 /// An optimizer, for machines.
 fn optimizer(optimizer: &Optimizer) -> Value {
     match optimizer {
-        Optimizer::Sgd { momentum, weight_decay } => json!({
+        Optimizer::Sgd { momentum, weight_decay, clip } => json!({
             "name": optimizer.kind().name(),
             "momentum": momentum.to_string(),
             "weight_decay": weight_decay.to_string(),
+            "clip": clip.map(|clip| clip.to_string()),
         }),
-        Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay }) => json!({
+        Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay, clip }) => json!({
             "name": optimizer.kind().name(),
             "beta1": beta1.to_string(),
             "beta2": beta2.to_string(),
             "eps": eps.to_string(),
             "weight_decay": weight_decay.to_string(),
+            "clip": clip.to_string(),
         }),
     }
 }

@@ -13,7 +13,7 @@ use crate::training_args::{OptimizerArgs, ScheduleArgs};
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::file::ModelState;
-use circuits::model::{OptimizerKind, public_loss};
+use circuits::model::{SquareSum, UpdateKind, public_loss};
 use circuits::statements::{Assigned, Extent, GenesisProof, Layouts, MAX_INSTANCES_PER_PROOF, StateCommitments};
 use prover::engine::{Engine, Halo2, Native};
 use prover::estimate::{Pace, StepEstimate};
@@ -206,7 +206,7 @@ impl Session {
     /// The batches of the step in hand, one per contribution. Refuses a learning rate that the update cannot express.
     fn batches(&self) -> Result<Vec<Assigned>, CliError> {
         let (run, config, step) = (&self.run, &self.trainer.spec.config, self.trainer.step);
-        run.hyper(config, step)?;
+        run.hyper(config, step, SquareSum::ZERO)?;
         Ok(run.assigned(config, &self.data, step)?)
     }
 
@@ -221,6 +221,7 @@ impl Session {
             predictions: log.predictions,
             rate,
             saturated: log.saturations.total(),
+            gradient_norm: log.gradient_norm(),
             seconds: 0.0,
             proving_seconds: None,
             proof_bytes: None,
@@ -293,9 +294,9 @@ fn prove(session: &mut Session, args: &Args, dir: &RunDir, ui: &Ui) -> Result<()
             accumulate: session.run.accumulate as usize,
             instances_per_proof: session.run.instances_per_proof as usize,
         };
-        let pace = match session.run.optimizer.kind() {
-            OptimizerKind::Sgd => Pace::with_key(&params, &keys.update)?,
-            OptimizerKind::AdamW => Pace::measure(&params)?,
+        let pace = match session.run.optimizer.update() {
+            UpdateKind::Sgd => Pace::with_key(&params, &keys.update)?,
+            UpdateKind::ClippedSgd | UpdateKind::AdamW => Pace::measure(&params)?,
         };
         ui.progress(&estimate::line(&StepEstimate::of(&config, &keys.circuits, extent, pace)?));
     }

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 /// The key of the metadata.
 const KEY: &str = "gradientcoin";
 /// Of the file; 2: momentum as the last movement; 3: of an optimizer.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 /// Bits of the lower half of a second moment.
 const LOW_BITS: u32 = 32;
 

@@ -27,6 +27,9 @@ pub struct LogLine {
     pub rate: u64,
     /// Elements that reached the end of their range.
     pub saturated: u64,
+    /// Norm of the mean gradient, where it is clipped, before it is; for display.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gradient_norm: Option<f64>,
     /// Seconds that the step took, proofs included.
     pub seconds: f64,
     /// Seconds of proving.

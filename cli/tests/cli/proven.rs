@@ -386,7 +386,7 @@ fn malformed_bundles_are_rejected() {
     let mut version = bytes.clone();
     version[8] = 9;
     fs::write(&file, version).unwrap();
-    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program supports 4");
+    run(dir.path(), "verify b").refused_as("rejected", "the bundle has version 9; this program supports 5");
     fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
     run(dir.path(), "verify b").refused_as("rejected", "1 bytes follow the bundle");
     // Of circuits to come.

@@ -138,7 +138,7 @@ fn a_flipped_bit_in_a_state_is_noticed_and_nothing_is_lost() {
     let mut older = honest.clone();
     older[8] = 1;
     fs::write(&file, older).unwrap();
-    run(dir, "train --resume --out r").refused_as("file", "the model state has version 1; this program supports 4");
+    run(dir, "train --resume --out r").refused_as("file", "the model state has version 1; this program supports 5");
 }
 
 /// 7.7, a sibling: a damaged line of the log takes none of the others with it.

@@ -138,7 +138,7 @@ fn models_are_inspected_and_malformed_files_refused() {
     let mut version = bytes.clone();
     version[8] += 1;
     fs::write(&bad, version).unwrap();
-    run(dir, &train).refused_as("file", "version 5; this program supports 4");
+    run(dir, &train).refused_as("file", "version 6; this program supports 5");
     fs::write(&bad, [&bytes[..], &[0]].concat()).unwrap();
     run(dir, &train).refused_as("file", "the model state is damaged");
     run(dir, "inspect x").refused_as("io", "x");

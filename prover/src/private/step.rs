@@ -10,7 +10,7 @@ use crate::task::{InstanceInputs, Task};
 use backend::curve::F;
 use backend::span::{Hiding, commit_hidden};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, Hyper, Slot, State};
+use circuits::model::{Gradients, Hyper, Slot, SquareSum, State};
 use circuits::segments::{Privacy, SegmentKind, UpdatePort, head, update};
 use circuits::statements::hidden::HiddenSegment;
 use circuits::statements::ties::{self, Ports, Tie};
@@ -104,9 +104,8 @@ impl StepProver<'_> {
         let hedge = Hedge::new(&secrets.secret, domain.bytes())?;
         let (inputs, mut instances) = self.genesis_instances(&domain, state, Some(&hedge))?;
         // The new ports are the state's commitments themselves, then those of the weights before.
-        let optimizer = self.variant().optimizer;
-        let leaving =
-            update::leaving(optimizer).iter().filter_map(|&port| Some((port, update::port(optimizer, port)?)));
+        let (kind, optimizer) = (self.variant().update, self.variant().update.optimizer());
+        let leaving = update::leaving(kind).iter().filter_map(|&port| Some((port, update::port(kind, port)?)));
         let leaving: Vec<_> = leaving.collect();
         let mut instances_left = instances.iter_mut();
         for of in secrets.segments.iter().chain(&before) {
@@ -137,7 +136,6 @@ impl StepProver<'_> {
         self.fits(at.run, Privacy::Private)?;
         state.check(&self.spec.config)?;
         let (id, digest) = (at.run.id()?, at.before.digest());
-        let hyper = at.run.hyper(&self.spec.config, at.step)?;
         let (mut sum, mut contributions) = (Gradients::zeros(&self.spec.config), vec![]);
         for (index, batch) in (0..).zip(batches) {
             let domain = Run::contribution_domain(&id, at.step, &digest, index);
@@ -146,6 +144,7 @@ impl StepProver<'_> {
             sum.add(&tasks.gradients);
             contributions.push(tasks);
         }
+        let hyper = at.run.hyper(&self.spec.config, at.step, sum.squares())?;
         let update = self.private_update_tasks(at, (state, secrets), &sum, &hyper)?;
         let (mut moved, mut saturations) = (state.clone(), Saturations::default());
         moved.update(&hyper, &sum, &mut saturations)?;
@@ -176,7 +175,8 @@ impl StepProver<'_> {
         proofs: Vec<Vec<u8>>,
     ) -> Result<(Bundle, Secrets, StateCommitments), ProveError> {
         let (layers, layouts) = (self.spec.config.layers, Layouts::new(&self.spec.config));
-        let hyper = at.run.hyper(&self.spec.config, at.step)?;
+        let squares = SquareSum::total(&tasks.update.squares);
+        let hyper = at.run.hyper(&self.spec.config, at.step, squares)?;
         let weights: Vec<Vec<Hiding>> = secrets.segments.iter().map(|of| of.w.clone()).collect();
         let (mut pairs, mut losses, mut proofs) = (Pairs::default(), secrets.losses.clone(), proofs.into_iter());
         let (mut contributions, mut of_gradients) = (vec![], vec![]);
@@ -202,14 +202,18 @@ impl StepProver<'_> {
             let summands: Vec<&[Hiding]> = of_gradients.iter().map(|of| &of[segment][..]).collect();
             of.entering(&hyper, &added(&summands), summands.len())
         });
-        let optimizer = self.variant().optimizer;
-        let found = ties::entering(&layouts, optimizer, &update_ports);
+        let kind = self.variant().update;
+        let found = ties::entering(&layouts, kind, &update_ports);
         let expected: Vec<Vec<Vec<Hiding>>> = expected.collect();
-        pairs.tie(&ties::of_update(optimizer, &found, &expected));
+        pairs.tie(&ties::of_update(kind, &found, &expected));
+        if let Some(port) = update::port(kind, UpdatePort::Squares) {
+            let ports: Vec<&[Hiding]> = update_ports.iter().map(|ports| &ports[port][..]).collect();
+            pairs.0.extend(added(&ports).into_iter().map(|sum| (sum, Hiding::blind(F::ZERO))));
+        }
         let moved = |(segment, of): (usize, &HiddenSegment)| {
-            let new = |which| update::port(optimizer, which).map(|port| layouts.join(&update_ports, port, segment));
+            let new = |which| update::port(kind, which).map(|port| layouts.join(&update_ports, port, segment));
             let w = new(UpdatePort::NewWeights).unwrap_or_default();
-            of.moved(optimizer, w, |slot: Slot| new(UpdatePort::NewSlot(slot)))
+            of.moved(kind.optimizer(), w, |slot: Slot| new(UpdatePort::NewSlot(slot)))
         };
         let segments = secrets.segments.iter().enumerate().map(moved).collect();
         let loss = match at.run.disclosure.loss_of(at.step) {
@@ -231,7 +235,9 @@ impl StepProver<'_> {
         let leaves = batches.iter().flat_map(|batch| batch.leaves.iter().cloned()).collect();
         let (run, before, private) = (at.run.clone(), at.before.clone(), Some(PrivateStep { loss, span: vec![] }));
         let canonical = vec![];
-        let mut bundle = Bundle { run, step: at.step, before, contributions, leaves, updates, canonical, private };
+        let squares = if kind.clips() { vec![squares] } else { vec![] };
+        let step = at.step;
+        let mut bundle = Bundle { run, step, before, contributions, leaves, squares, updates, canonical, private };
         let span = prove_span(self.params, &secrets.secret, &bundle.span_statement()?, &pairs.0)?;
         bundle.private.iter_mut().for_each(|private| private.span.clone_from(&span));
         Ok((bundle, Secrets { secret: secrets.secret, segments, losses }, after))

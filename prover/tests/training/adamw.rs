@@ -65,8 +65,8 @@ fn reals(state: &State) -> Vec<[Vec<f64>; 3]> {
             let whole = |(&w, &lo): (&i64, &i64)| ((w << 24) + lo) as f64 * 2f64.powi(-36);
             [
                 w.data.iter().zip(&lo.data).map(whole).collect(),
-                m.data.iter().map(|&m| m as f64 * 2f64.powi(-32)).collect(),
-                v.data.iter().map(|&v| v as f64 * 2f64.powi(-64)).collect(),
+                m.data.iter().map(|&m| m as f64 * 2f64.powi(-30)).collect(),
+                v.data.iter().map(|&v| v as f64 * 2f64.powi(-60)).collect(),
             ]
         })
         .collect()
@@ -103,8 +103,9 @@ impl Deviation {
 }
 
 fn betas(beta1: &str, beta2: &str, eps: &str, weight_decay: &str) -> Betas {
-    let [beta1, beta2, eps, weight_decay] = [beta1, beta2, eps, weight_decay].map(|text| text.parse().unwrap());
-    Betas { beta1, beta2, eps, weight_decay }
+    let [beta1, beta2, eps, weight_decay, clip] =
+        [beta1, beta2, eps, weight_decay, "16"].map(|text| text.parse().unwrap());
+    Betas { beta1, beta2, eps, weight_decay, clip }
 }
 
 fn usual() -> Betas {
@@ -122,7 +123,7 @@ fn follows_the_reals(name: &str, config: &Config, rate: &str, betas: &Betas, ste
     for (step, batch) in (1..).zip(&batches) {
         let mut sum = batch_gradient(&trainer.spec, &trainer.state.w, batch).unwrap();
         let rates = trainer.recipe.schedule.rates_at(step - 1);
-        let hyper = optimizer.hyper(Pace { rates, step, predictions }).unwrap();
+        let hyper = optimizer.hyper(Pace { rates, step, predictions, squares: sum.gradients.squares() }).unwrap();
         trainer.state.update(&hyper, &sum.gradients, &mut sum.saturations).unwrap();
         assert_eq!(sum.saturations.total(), 0, "{name}, step {step}: {}", sum.saturations);
         expected.update(&sum.gradients, predictions);
@@ -193,6 +194,7 @@ impl Oracle {
                 beta2: decimal("beta2"),
                 eps: decimal("eps"),
                 weight_decay: decimal("weight_decay"),
+                clip: "16".parse().unwrap(),
             },
             steps: oracle["steps"].as_u64().unwrap() as usize,
             cases,

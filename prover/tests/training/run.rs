@@ -21,7 +21,7 @@ pub fn recipe(rate: &str, optimizer: Optimizer) -> Recipe {
 /// SGD with momentum, without weight decay.
 pub fn sgd(rate: &str, momentum: &str) -> Recipe {
     let decimal = |text: &str| text.parse().expect("a decimal");
-    recipe(rate, Optimizer::Sgd { momentum: decimal(momentum), weight_decay: decimal("0") })
+    recipe(rate, Optimizer::Sgd { momentum: decimal(momentum), weight_decay: decimal("0"), clip: None })
 }
 
 /// A model at the oracle's initial weights, and the batches of the first steps.

@@ -79,7 +79,7 @@ proptest! {
         let none = "0".parse().unwrap();
         let hyper = Hyper::new(schedule.rates_at(0), &none, &none, 2 * config.context as u64).unwrap();
         let mut trainer =
-            Trainer::new(config, state, Recipe { schedule, optimizer: Optimizer::Sgd { momentum: none, weight_decay: none } }).unwrap();
+            Trainer::new(config, state, Recipe { schedule, optimizer: Optimizer::Sgd { momentum: none, weight_decay: none, clip: None } }).unwrap();
         let log = trainer.step(&batch).unwrap();
         let mut weights = 0;
         for (w, g) in w.iter().zip(sum.gradients.iter()) {

@@ -1,8 +1,7 @@
 //! Digests of the presets' keys.
 
 use super::KeysDigest;
-use circuits::model::Config;
-use circuits::model::OptimizerKind;
+use circuits::model::{Config, UpdateKind};
 use circuits::segments::{Privacy, Variant};
 
 /// By preset: of public circuits with SGD.
@@ -19,27 +18,43 @@ const PRIVATE: [(Config, KeysDigest); 3] = [
     (Config::MINI, bytes("2d9180e4bf42b1ea57141a649cc14074820fedf8a3950f1a91a7f7980ed76c8d")),
 ];
 
+/// Of public circuits with SGD by clipped gradients.
+const PUBLIC_CLIPPED: [(Config, KeysDigest); 3] = [
+    (Config::NANO, bytes("ec2d2d1767acf96fb3435d021aea14d547c80fd2d5f88ec6ef7f604e7fbeedd0")),
+    (Config::MICRO, bytes("e32df46a201e67bf0cb981b880efc019e23f1e3aeae58f407ecb1bae72d08ce4")),
+    (Config::MINI, bytes("f319f2bed24f0f18daf60652620c23d30a38013eab6d612956cf68f5bb5ff848")),
+];
+
+/// Of private ones with SGD by clipped gradients.
+const PRIVATE_CLIPPED: [(Config, KeysDigest); 3] = [
+    (Config::NANO, bytes("ff6a0ecff16081908779743c2349efd2db59f3f5acba6da5c70a85f3d03e185a")),
+    (Config::MICRO, bytes("e2561c7a7fc8174493a1ffd6932500542927ce95fe7ed16461bb4e34433f52d0")),
+    (Config::MINI, bytes("35d3d151dbfc1d815aaf9255c1813fea8f1d3802840cfe22acf93d8ac849a2d4")),
+];
+
 /// Of public circuits with AdamW.
 const PUBLIC_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("b50e6e3e120f1ab038234ba748157bfcd574eb1c36344cccda13e03f202ee415")),
-    (Config::MICRO, bytes("bd506dd31bb7f7bdaa6df0f5e82520375d634ff3e940dded1bb88f1f8ef172e9")),
-    (Config::MINI, bytes("0641149a83d6a9b5b0fe034f9fadce16abe35d0953d841001bc4655a232a968a")),
+    (Config::NANO, bytes("fcbfa0f2edac5c99375b0b3f4509c81c98ebe8a97d6bae98e44a5a47f077a6c1")),
+    (Config::MICRO, bytes("62c3f514d559b18df586387cf5ffe9d8e31fef6c821213543ab1997f5909f5c9")),
+    (Config::MINI, bytes("f33fea5e2eac3415ba15b372ec126ff26d06571f095fdb629320b69c31bbedeb")),
 ];
 
 /// Of private ones with AdamW.
 const PRIVATE_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("b16e9730cb7660f1b1edba29d15650c2be4767a123df89694db7b778e91e7409")),
-    (Config::MICRO, bytes("73d413ec21707f263abbdf11332d4cb8ee39cc747dfab07adb3d6d033f700721")),
-    (Config::MINI, bytes("c2d32ecc3c8e0276e3c58f53226b7b81e2b971cdab973c0f9823628bc0e37ed8")),
+    (Config::NANO, bytes("c273224d89e099d2d91b8d9b412f700ba5508b2fede4f2f3ee08d3ee0e905879")),
+    (Config::MICRO, bytes("c4b48b0bb039b27314f2033c1cf0c5dc24d8a5aeb37539e70c967b5e050225dd")),
+    (Config::MINI, bytes("ca8a7428531c3b2698faa11c2dff8cba2a5dd5591db4d95305d35d122058b4c0")),
 ];
 
 /// The digest of the keys of a preset.
 pub fn pinned(variant: Variant, config: &Config) -> Option<KeysDigest> {
-    let pinned: &[(Config, KeysDigest)] = match (variant.privacy, variant.optimizer) {
-        (Privacy::Public, OptimizerKind::Sgd) => &PUBLIC,
-        (Privacy::Private, OptimizerKind::Sgd) => &PRIVATE,
-        (Privacy::Public, OptimizerKind::AdamW) => &PUBLIC_ADAMW,
-        (Privacy::Private, OptimizerKind::AdamW) => &PRIVATE_ADAMW,
+    let pinned: &[(Config, KeysDigest)] = match (variant.privacy, variant.update) {
+        (Privacy::Public, UpdateKind::Sgd) => &PUBLIC,
+        (Privacy::Private, UpdateKind::Sgd) => &PRIVATE,
+        (Privacy::Public, UpdateKind::ClippedSgd) => &PUBLIC_CLIPPED,
+        (Privacy::Private, UpdateKind::ClippedSgd) => &PRIVATE_CLIPPED,
+        (Privacy::Public, UpdateKind::AdamW) => &PUBLIC_ADAMW,
+        (Privacy::Private, UpdateKind::AdamW) => &PRIVATE_ADAMW,
     };
     pinned.iter().find(|(preset, _)| preset == config).map(|(_, digest)| *digest)
 }

@@ -5,9 +5,10 @@ use super::{StepVerifier, named};
 use crate::batch::Batch;
 use crate::error::{Part, StepError};
 use backend::curve::{Params, Point};
-use circuits::model::{Hyper, Slot};
+use circuits::model::{Hyper, Slot, SquareSum};
 use circuits::segments::{Privacy, UpdatePort, update};
 use circuits::statements::domain::Place;
+use circuits::statements::squares::sums_of;
 use circuits::statements::{GenesisProof, StateCommitments, check_instances, commit_movement, commit_whole};
 
 impl StepVerifier {
@@ -23,19 +24,23 @@ impl StepVerifier {
         state: &StateCommitments,
         proof: &GenesisProof,
     ) -> Result<(), StepError> {
-        let optimizer = self.variant.optimizer;
+        let (kind, optimizer) = (self.variant.update, self.variant.update.optimizer());
         state.check(&self.spec_config, optimizer)?;
         check_instances(proof.instances_per_proof)?;
         let domain = GenesisProof::domain(&self.spec_config, state);
         let statement = (&domain, proof.instances_per_proof);
         let places = self.genesis_places(state);
-        let identity = Hyper::identity(optimizer);
-        let ports = self.update_ports(batch, "genesis update", statement, (&places, &proof.updates), &identity)?;
+        let identity = Hyper::identity(kind);
+        // No gradient.
+        let squares = vec![SquareSum::ZERO; sums_of(kind, Privacy::Public, places.len())];
+        let squares = if self.variant.privacy == Privacy::Public { &squares[..] } else { &[] };
+        let ports =
+            self.update_ports(batch, "genesis update", statement, (&places, &proof.updates), (&identity, squares))?;
         let (now, before) = ports.split_at(self.layouts.updates().len().min(ports.len()));
         for (segment, claimed) in state.segments.iter().enumerate() {
             let refused = |port| StepError::Genesis { segment, port };
             let new = |ports: &[Vec<Vec<Point>>], which| {
-                update::port(optimizer, which).map(|port| self.layouts.join(ports, port, segment))
+                update::port(kind, which).map(|port| self.layouts.join(ports, port, segment))
             };
             if encode(&new(now, UpdatePort::NewWeights).unwrap_or_default()) != claimed.w {
                 return Err(refused("weights"));

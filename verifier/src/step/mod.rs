@@ -25,12 +25,13 @@ use crate::proof::{Ports, instances};
 use crate::span::Pairs;
 use backend::curve::{F, Params, Point, PointSum};
 use backend::ports::{commit_canonical, sum};
-use circuits::model::{Config, Hyper, Spec, Token};
-use circuits::segments::{Circuits, Privacy, SegmentKind, Variant, head, update};
+use circuits::model::{Config, Hyper, Spec, SquareSum, Token};
+use circuits::segments::{Circuits, Privacy, SegmentKind, UpdatePort, Variant, head, update};
 use circuits::statements::domain::{Domain, Place};
+use circuits::statements::squares::{shown, sums_of};
 use circuits::statements::ties;
 use circuits::statements::{Bundle, Contribution, Encoding, Layouts, Run, StateCommitments, check_instances};
-use group::{Curve, CurveAffine};
+use group::{Curve, CurveAffine, Group};
 use plonkish::field;
 use sequences::{matches_assigned, matches_leaves, shows_assigned};
 use std::collections::BTreeMap;
@@ -91,8 +92,10 @@ pub struct Claimed<'a> {
 pub struct ClaimedUpdate<'a> {
     /// Its domain.
     pub domain: &'a Domain,
-    /// The run's integers at this step.
+    /// The run's integers at this step, by these squares.
     pub hyper: &'a Hyper,
+    /// Sums of the squares of the gradient, where it is clipped: of each instance, or of a private step in all.
+    pub squares: &'a [SquareSum],
     /// State that it moves on.
     pub before: &'a StateCommitments,
     /// Most instances in one proof.
@@ -196,7 +199,7 @@ impl StepVerifier {
         if bundle.before != *before {
             return Err(StepError::Before { step: number });
         }
-        bundle.before.check(&self.spec_config, self.variant.optimizer)?;
+        bundle.before.check(&self.spec_config, self.variant.update.optimizer())?;
         count("contributions", run.accumulate as usize, bundle.contributions.len())?;
         if let Some(assigned) = sequences {
             count("assigned batches", run.accumulate as usize, assigned.len())?;
@@ -231,10 +234,11 @@ impl StepVerifier {
             }
             checked.push(of_contribution);
         }
-        let hyper = run.hyper(&self.spec_config, number)?;
+        let squares = &bundle.squares[..];
+        let hyper = run.hyper(&self.spec_config, number, SquareSum::total(squares))?;
         let domain = Run::update_domain(&id, number, &digest);
-        let claimed =
-            ClaimedUpdate { domain: &domain, hyper: &hyper, before, instances_per_proof: run.instances_per_proof };
+        let instances_per_proof = run.instances_per_proof;
+        let claimed = ClaimedUpdate { domain: &domain, hyper: &hyper, squares, before, instances_per_proof };
         let (after, of_update) = self.update_and_pairs(batch, claimed, &checked, &bundle.updates)?;
         match (self.variant.privacy, &bundle.private) {
             (Privacy::Public, None) => {
@@ -339,42 +343,53 @@ impl StepVerifier {
         contributions: &[CheckedContribution],
         updates: &[Vec<u8>],
     ) -> Result<(StateCommitments, Pairs), StepError> {
-        let ClaimedUpdate { domain, hyper, before, instances_per_proof } = claimed;
-        let optimizer = self.variant.optimizer;
-        if hyper.kind() != optimizer {
+        let ClaimedUpdate { domain, hyper, squares, before, instances_per_proof } = claimed;
+        let Variant { update: kind, privacy } = self.variant;
+        if hyper.kind() != kind {
             return Err(StepError::Keys);
         }
         let places = self.update_places();
-        let ports = self.update_ports(batch, "update", (domain, instances_per_proof), (&places, updates), hyper)?;
-        let before = before.decode(optimizer).map_err(StepError::Commitments)?;
+        count("sums of squares", sums_of(kind, privacy, places.len()), squares.len())?;
+        let of_instances = if privacy == Privacy::Public { squares } else { &[] };
+        let statement = (domain, instances_per_proof);
+        let ports = self.update_ports(batch, "update", statement, (&places, updates), (hyper, of_instances))?;
+        let before = before.decode(kind.optimizer()).map_err(StepError::Commitments)?;
         let mut expected = vec![];
         for segment in 0..self.layouts.segments() {
-            let state =
-                before.get(segment).ok_or(StepError::Entering { segment, port: update::entering(optimizer)[0] })?;
+            let state = before.get(segment).ok_or(StepError::Entering { segment, port: update::entering(kind)[0] })?;
             let summands = contributions.iter().map(|c| c.gradients.get(segment).map_or(&[][..], Vec::as_slice));
             let total = sum(summands).map_err(|source| StepError::Sum { segment, source })?;
             let summed = (&total[..], contributions.len());
             expected.push(state.entering(hyper, summed, &self.blind).map_err(StepError::Commitments)?);
         }
-        let found = ties::entering(&self.layouts, optimizer, &ports);
-        let ties = ties::of_update(optimizer, &found, &expected);
-        let pairs = if self.variant.privacy == Privacy::Public { equal(0, &ties)? } else { paired(0, &ties)? };
-        let after =
-            self.layouts.state_after(optimizer, &before, &ports, &self.blind).map_err(StepError::Commitments)?;
+        let found = ties::entering(&self.layouts, kind, &ports);
+        let ties = ties::of_update(kind, &found, &expected);
+        let mut pairs = if privacy == Privacy::Public { equal(0, &ties)? } else { paired(0, &ties)? };
+        if let Some(port) = update::port(kind, UpdatePort::Squares).filter(|_| privacy == Privacy::Private) {
+            let sum = ports.iter().flat_map(|ports| &ports[port]).fold(PointSum::identity(), |sum, point| sum + point);
+            let one = batch.params().generators().lagrange[update::squares_row(batch.params().k())];
+            let said = one * shown(hyper, SquareSum::total(squares));
+            pairs.push((sum.to_affine(), said.to_affine()));
+        }
+        let after = self.layouts.state_after(kind, &before, &ports, &self.blind).map_err(StepError::Commitments)?;
         Ok((after, pairs))
     }
 
-    /// Adds update proofs in a domain, with these integers, to the batch; gives the ports of all `places`.
+    /// Adds update proofs in a domain, with these integers and sums of squares of each instance, if they are public, to the batch; gives
+    /// the ports of all `places`.
     fn update_ports(
         &self,
         batch: &mut Batch<'_>,
         part: &'static str,
         (domain, instances_per_proof): (&Domain, u32),
         (places, updates): (&[Place], &[Vec<u8>]),
-        hyper: &Hyper,
+        (hyper, squares): (&Hyper, &[SquareSum]),
     ) -> Result<Ports, StepError> {
         let integers: Vec<F> = hyper.publics().into_iter().map(field).collect();
-        let of_update = |i: usize| integers.iter().copied().chain([domain.context(places[i])]).collect();
+        let of_update = |i: usize| {
+            let squares = squares.get(i).map(|&squares| shown(hyper, squares));
+            integers.iter().copied().chain(squares).chain([domain.context(places[i])]).collect()
+        };
         let of_all = (places.len(), instances_per_proof);
         self.proofs(batch, (part, SegmentKind::Update), updates, of_all, &of_update)
     }

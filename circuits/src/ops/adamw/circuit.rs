@@ -3,19 +3,14 @@
 //! What is linear in commitments enters as a port, whose commitments the verifier makes. Zero stays zero: padding rows of a
 //! port need no mask.
 
-use super::hyper::{BETA_BITS, ETA_BITS, Integers};
+use super::hyper::{BETA_BITS, ETA_BITS, GRADIENT_BOUND, Integers};
 use super::quotient::{Operands, Quotient};
-use super::reference::{
-    Entering, FIRST_BITS, FIRST_MAX, GRADIENT_BITS, GRADIENT_SHIFT, MOMENT_FRAC, SECOND_BITS, trace,
-};
+use super::reference::{Entering, FIRST_BITS, FIRST_MAX, GRADIENT_SHIFT, MOMENT_FRAC, SECOND_BITS, trace};
 use super::root::Root;
 use crate::arithmetic::fixed::{Class, LOW_BITS, STATE_BITS};
 use crate::arithmetic::gadgets::{Limbs, Rescale, limb_count};
 use backend::{Builder, Expr, Local};
-use plonkish::{BlockId, Col, Declared, Interval, Kind, LIMB_BITS};
-
-/// Largest `|γ·g|` that the update's circuit takes: no gradient that the other circuits give exceeds it.
-pub const GRADIENT_BOUND: u128 = 1 << 95;
+use plonkish::{BlockId, Col, Declared, Interval, LIMB_BITS};
 
 /// Port columns of one lane: what enters and what leaves.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +33,21 @@ pub struct Lane {
     pub second_new: Col,
 }
 
+/// How many public integers there are.
+pub const INTEGERS: usize = 7;
+
 /// Where the public integers lie, in their order.
-pub fn integer_ranges() -> [(&'static str, Interval); 5] {
-    let beta = Interval::new(0, 1 << BETA_BITS);
-    let epsilon = Interval::new(0, 1 << MOMENT_FRAC);
+pub fn integer_ranges() -> [(&'static str, Interval); INTEGERS] {
+    let (beta, share) = (Interval::new(0, 1 << BETA_BITS), Interval::new(0, 1 << BETA_BITS));
+    let epsilon = Interval::new(0, 1 << (MOMENT_FRAC + 1));
     let rounding = Interval::unsigned(BETA_BITS);
     [
         ("eta", Interval::unsigned(ETA_BITS)),
         ("epsilon", epsilon),
         ("beta1", beta),
+        ("share1", share),
         ("beta2", beta),
+        ("share2", share),
         ("rounding", rounding),
     ]
 }
@@ -82,12 +82,11 @@ pub fn place<V: 'static>(
     of: impl Fn(&V, usize) -> (Integers<i128>, Entering) + Clone + Send + Sync + 'static,
 ) {
     let n = b.rows(block);
-    let Integers { eta, epsilon, beta1, beta2, rounding } = integers.clone();
+    let Integers { eta, epsilon, beta1, share1, beta2, share2, rounding } = integers.clone();
     // The gadget rounds to the nearest.
     let offset = rounding.clone() - Expr::pow2(BETA_BITS - 1);
-    let one = || Expr::pow2(BETA_BITS);
     let entering = [lane.gradient, lane.decayed, lane.first, lane.second];
-    entering.into_iter().for_each(|column| b.carries_data(block, column, 0..n));
+    entering.into_iter().chain([lane.second_new]).for_each(|column| b.carries_data(block, column, 0..n));
     let values = of.clone();
     b.assign(block, move |v, cells| {
         for row in 0..n {
@@ -97,57 +96,53 @@ pub fn place<V: 'static>(
         }
     });
 
-    // The mean gradient.
-    let (values, g) = (of.clone(), format!("g{name}"));
-    let division = Rescale { shift: GRADIENT_SHIFT, bits: GRADIENT_BITS, bound: GRADIENT_BOUND }.place_lane(
-        b,
-        block,
-        &g,
-        0..n,
-        move |v, row| values(v, row).1.gradient,
-    );
-    b.gate(block, &format!("{g}: the scaled gradient"), division.x.clone() - lane.gradient.cur(), 0..n);
-    let quotient = division.part(b, &division.upper) - Expr::pow2(GRADIENT_BITS - 1);
-    let gradient = b.column(block, Kind::Unchecked, &g);
-    b.define(block, &format!("{g}: the quotient or the end of its range"), gradient, quotient, 0..n);
-    let gradient = gradient.cur();
+    // The mean gradient ĝ, whose 2^36-fold is the dividend less the remainder: no cell, and no limbs, as the mean below shows that it is an
+    // integer.
+    let (v_name, w, m) = (format!("v'{name}"), format!("w'{name}"), format!("m'{name}"));
+    let left = Limbs::place(b, block, &format!("g{name}.remainder"), limb_count(GRADIENT_SHIFT));
+    let scaled = lane.gradient.cur() + Expr::pow2(GRADIENT_SHIFT - 1) - left.value();
 
     // The first moment: a mean of what is in range cannot saturate.
-    let (values, m) = (of.clone(), format!("m'{name}"));
+    let values = of.clone();
     let mean = Rescale { shift: BETA_BITS, bits: FIRST_BITS, bound: (FIRST_MAX as u128) << BETA_BITS };
     let mean = mean.place_lane(b, block, &m, 0..n, move |v, row| {
         let (integers, entering) = values(v, row);
-        let gradient = i128::from(trace(&integers, &entering).gradient);
-        let mean = integers.beta1 * entering.first + ((1 << BETA_BITS) - integers.beta1) * gradient;
+        let gradient = trace(&integers, &entering).gradient;
+        let mean = integers.beta1 * entering.first + integers.share1 * gradient;
         mean + integers.rounding - (1 << (BETA_BITS - 1))
     });
-    let dividend = beta1.clone() * lane.first.cur() + (one() - beta1) * gradient.clone() + offset;
-    b.gate(block, &format!("{m}: the mean of moment and gradient"), mean.x.clone() - dividend, 0..n);
+    let rest = beta1 * lane.first.cur() + offset - mean.x.clone();
+    let averaged = rest.times_pow2(GRADIENT_SHIFT) + share1 * scaled.clone();
+    b.gate(block, &format!("{m}: the mean of moment and gradient"), averaged, 0..n);
     let first = mean.upper.value() - Expr::pow2(FIRST_BITS - 1);
     b.define(block, &format!("{m}: the quotient"), lane.first_new, first.clone(), 0..n);
 
     // The second moment with its root, and the weight.
-    let (v_name, w) = (format!("v'{name}"), format!("w'{name}"));
     let remainder = Limbs::place(b, block, &format!("{v_name}.remainder"), limb_count(BETA_BITS));
     let root = Root::place(b, block, &v_name);
     let moved = Quotient::place(b, block, &w);
-    let cells_of = (remainder.clone(), root.clone(), moved.clone());
+    let cells_of = (left, remainder.clone(), root.clone(), moved.clone());
     b.assign(block, move |v, cells| {
-        let (remainder, root, moved) = &cells_of;
+        let (left, remainder, root, moved) = &cells_of;
         for row in 0..n {
             let (integers, entering) = of(v, row);
             let trace = trace(&integers, &entering);
-            let g = i128::from(trace.gradient);
-            let dividend = integers.beta2 * entering.second + ((1 << BETA_BITS) - integers.beta2) * g * g;
-            remainder.set(cells, row, dividend + integers.rounding - (trace.second << BETA_BITS));
+            let g = trace.gradient;
+            left.set(cells, row, entering.gradient + (1 << (GRADIENT_SHIFT - 1)) - (g << GRADIENT_SHIFT));
+            let square = if integers.share2 == 0 { 0 } else { integers.share2 * g * g };
+            let dividend = integers.beta2 * entering.second + square + integers.rounding;
+            remainder.set(cells, row, dividend - (trace.second << BETA_BITS));
             root.set(cells, row, trace.second, trace.root);
+            cells.set(lane.second_new, row, trace.second);
             moved.set(cells, row, entering.decayed, &trace);
         }
     });
-    let dividend = beta2.clone() * lane.second.cur() + (one() - beta2) * gradient.square();
-    let rounded = dividend + rounding - root.square().times_pow2(BETA_BITS) - remainder.value();
-    b.gate(block, &format!("{v_name}: the mean of moment and square"), rounded, 0..n);
-    b.define(block, &format!("{v_name}: the root's square and the rest"), lane.second_new, root.square(), 0..n);
+    let second = lane.second_new.cur();
+    let rest = beta2 * lane.second.cur() + rounding - second.clone().times_pow2(BETA_BITS) - remainder.value();
+    let averaged = rest.times_pow2(2 * GRADIENT_SHIFT) + share2 * scaled.square();
+    b.gate(block, &format!("{v_name}: the mean of moment and square"), averaged, 0..n);
+    let squared = root.twice() - second.times(2);
+    b.gate(block, &format!("{v_name}: the root's square and the rest"), squared, 0..n);
     let operands =
         Operands { from: lane.decayed.cur(), numerator: (eta * first).times(2), half: root.root() + epsilon };
     moved.constrain(b, block, &w, &operands);

@@ -1,10 +1,11 @@
 //! The integers of an update, which every verifier derives from the run.
 
-use super::reference::MOMENT_FRAC;
+use super::reference::{FIRST_MAX, GRADIENT_SHIFT, MOMENT_FRAC};
 use crate::{
     arithmetic::decimal::Decimal,
     arithmetic::fixed::STATE_FRAC,
-    model::{MAX_RATE, Schedule},
+    model::clip::{self, FACTOR_FRAC},
+    model::{MAX_RATE, Schedule, SquareSum},
     ops::hyper::{HyperError, kept},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,14 @@ pub const BETA_BITS: u32 = 24;
 pub const ETA_BITS: u32 = 47;
 /// Frac bits of powers of the decays.
 const POWER_BITS: u32 = 62;
+/// √2, frac 32, rounded up.
+const ROOT_2: u128 = 6_074_001_001;
+/// Largest `|γ·g|` that the update's circuit takes: no gradient that the other circuits give exceeds it.
+pub const GRADIENT_BOUND: u128 = 1 << 95;
+/// Largest where the gradient is clipped: its mean has a norm of at most [`MAX_CLIP`].
+pub const CLIPPED_BOUND: u128 = (FIRST_MAX as u128) << GRADIENT_SHIFT;
+/// From the factor's frac to γ's.
+const FACTOR_SHIFT: u32 = FACTOR_FRAC - MOMENT_FRAC;
 
 /// What AdamW has beside the learning rate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,19 +36,28 @@ pub struct Betas {
     pub eps: Decimal,
     /// Weight decay, decoupled, at most 1.
     pub weight_decay: Decimal,
+    /// Norm that mean gradients are clipped to, at most [`MAX_CLIP`].
+    pub clip: Decimal,
 }
+
+/// Largest norm that gradients are clipped to: moments have the bits for it.
+pub const MAX_CLIP: u64 = 16;
 
 /// Those that the circuit reads, public values of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Integers<T> {
-    /// η = `lr36·√(1 − β₂^t)/(1 − β₁^t)` rounded, frac 36, below 2^47.
+    /// η = `lr36·√2·√(1 − β₂^t)/(1 − β₁^t)` rounded, frac 36, below 2^47: √2, as the root is of twice the second moment.
     pub eta: T,
-    /// ε = `eps·√(1 − β₂^t)` rounded, frac 32: the root of the second moment is not corrected, so that this is.
+    /// ε = `eps·√2·√(1 − β₂^t)` rounded, frac 30: the root of the second moment is not corrected, so that this is.
     pub epsilon: T,
-    /// b₁ = β₁ rounded, frac 24, below 2^24.
+    /// b₁ = β₁ rounded down, or 1 more where that is even, frac 24, below 2^24.
     pub beta1: T,
-    /// b₂, likewise.
+    /// a₁ = `2^24 − b₁`, which is odd: what the gradient adds to the first moment. 0 where a step goes on without it.
+    pub share1: T,
+    /// b₂ = β₂ rounded, frac 24, below 2^24.
     pub beta2: T,
+    /// a₂ = `2^24 − b₂`, or 0, likewise.
+    pub share2: T,
     /// What is added before a mean is rounded down: 0 in even steps, 2^24 − 1 in odd ones, so that these round up. To the nearest,
     /// a moment without gradients would stay where it is, a few units from 0.
     pub rounding: T,
@@ -47,20 +65,28 @@ pub struct Integers<T> {
 
 impl<T> Integers<T> {
     /// In the order of an instance's public values.
-    pub fn list(self) -> [T; 5] {
-        [self.eta, self.epsilon, self.beta1, self.beta2, self.rounding]
+    pub fn list(self) -> [T; 7] {
+        [self.eta, self.epsilon, self.beta1, self.share1, self.beta2, self.share2, self.rounding]
     }
 
     /// From that order.
-    pub fn of([eta, epsilon, beta1, beta2, rounding]: [T; 5]) -> Self {
-        Integers { eta, epsilon, beta1, beta2, rounding }
+    pub fn of([eta, epsilon, beta1, share1, beta2, share2, rounding]: [T; 7]) -> Self {
+        Integers { eta, epsilon, beta1, share1, beta2, share2, rounding }
+    }
+}
+
+impl Integers<i128> {
+    /// Largest `|γ·g|` that a step takes: what clipping leaves of a gradient, where any of it counts.
+    pub fn gradient_bound(&self) -> u128 {
+        if (self.share1, self.share2) == (0, 0) { GRADIENT_BOUND } else { CLIPPED_BOUND }
     }
 }
 
 /// The integers of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hyper {
-    /// γ = `round(2^32/P)`, at least 1: what makes the mean gradient of the sum.
+    /// γ = `floor(f / (64·P))`, frac 30, f being the factor that clips the gradient: what makes the mean gradient of the sum. At least
+    /// 1; where that is too much, the step goes on without a gradient.
     pub gamma: u64,
     /// ω = `round(weight_decay·lr)`, frac 24, at most 2^24.
     pub omega: u64,
@@ -73,11 +99,30 @@ impl Hyper {
     pub const IDENTITY: Self = Self {
         gamma: 0,
         omega: 0,
-        integers: Integers { eta: 0, epsilon: 0, beta1: 1 << BETA_BITS, beta2: 1 << BETA_BITS, rounding: 0 },
+        integers: Integers {
+            eta: 0,
+            epsilon: 0,
+            beta1: 1 << BETA_BITS,
+            share1: 0,
+            beta2: 1 << BETA_BITS,
+            share2: 0,
+            rounding: 0,
+        },
     };
 
-    /// `rate` is the step's, frac 36; `predictions` is P = B·N·T; `step` counts from 1.
-    pub fn new(rate: u64, betas: &Betas, predictions: u64, step: u64) -> Result<Self, HyperError> {
+    /// Whether the step goes on without its gradient, whose norm is beyond what γ can bring down.
+    pub fn skips(&self) -> bool {
+        self.gamma != 0 && self.integers.share1 == 0
+    }
+
+    /// `rate` is the step's, frac 36; `predictions` is P = B·N·T; `step` counts from 1; `squares` is the sum of the squares of the
+    /// gradient.
+    pub fn new(
+        rate: u64,
+        betas: &Betas,
+        predictions: u64,
+        (step, squares): (u64, SquareSum),
+    ) -> Result<Self, HyperError> {
         if !(1..1 << 24).contains(&predictions) {
             return Err(HyperError::Predictions(predictions));
         }
@@ -88,27 +133,37 @@ impl Hyper {
             let held = beta.scaled(1 << BETA_BITS, 1).and_then(|b| u64::try_from(b).ok());
             held.filter(|&b| b < 1 << BETA_BITS).ok_or(HyperError::Beta { name, found: *beta })
         };
-        let (beta1, beta2) = (beta("beta1", &betas.beta1)?, beta("beta2", &betas.beta2)?);
+        let (_, beta2) = (beta("beta1", &betas.beta1)?, beta("beta2", &betas.beta2)?);
+        // An odd b₁ makes a₁ odd: then one remainder alone makes the gradient's quotient (README).
+        let finer = betas.beta1.scaled(1 << (BETA_BITS + 16), 1).and_then(|b| u64::try_from(b).ok());
+        let refused = HyperError::Beta { name: "beta1", found: betas.beta1 };
+        let beta1 = finer.map(|b| (b >> 16) | 1).filter(|&b| b < 1 << BETA_BITS).ok_or(refused)?;
         // Of all steps at this rate the largest η is at most this.
-        if (u128::from(rate) << BETA_BITS) / u128::from((1 << BETA_BITS) - beta1) >= 1 << ETA_BITS {
+        let most = (u128::from(rate) * ROOT_2).div_ceil(1 << 32) << BETA_BITS;
+        if most / u128::from((1 << BETA_BITS) - beta1) >= (1 << ETA_BITS) - 1 {
             return Err(HyperError::Correction { rate });
         }
         let one = 1u128 << POWER_BITS;
         let first = one - power(beta1, step);
-        let root = ((one - power(beta2, step)) << POWER_BITS).isqrt();
+        // √2 times that of 1 − β₂^t, frac 62.
+        let root = ((one - power(beta2, step)) << (POWER_BITS + 1)).isqrt();
         let eta = (2 * u128::from(rate) * root + first) / (2 * first);
         let at_most_one = |x: &Decimal| x.scaled(1 << STATE_FRAC, 1).is_some_and(|x| x <= 1 << STATE_FRAC);
         let eps = Some(&betas.eps).filter(|eps| at_most_one(eps));
         let epsilon = eps.and_then(|eps| eps.scaled((root >> (POWER_BITS - MOMENT_FRAC)) as u64, 1));
         let decay = Some(&betas.weight_decay).filter(|decay| at_most_one(decay));
+        let gamma = clip::factor(&betas.clip, MAX_CLIP, predictions, squares)? / (predictions << FACTOR_SHIFT);
+        let share = |beta: u64| if gamma == 0 { 0 } else { (1 << BETA_BITS) - i128::from(beta) };
         Ok(Self {
-            gamma: ((2 << MOMENT_FRAC) + predictions).div_euclid(2 * predictions).max(1),
+            gamma: gamma.max(1),
             omega: decay.and_then(|decay| omega(decay, rate)).ok_or(HyperError::Decay(betas.weight_decay))?,
             integers: Integers {
                 eta: eta as i128,
                 epsilon: epsilon.ok_or(HyperError::Eps(betas.eps))? as i128,
                 beta1: beta1.into(),
+                share1: share(beta1),
                 beta2: beta2.into(),
+                share2: share(beta2),
                 rounding: if step % 2 == 1 { (1 << BETA_BITS) - 1 } else { 0 },
             },
         })
@@ -138,11 +193,9 @@ fn power(beta: u64, mut step: u64) -> u128 {
 /// a chain that there is, the integers count.
 pub fn check_rounding(schedule: &Schedule, betas: &Betas, predictions: u64) -> Result<(), HyperError> {
     let (peak, _) = schedule.peak();
-    Hyper::new(peak, betas, predictions, 1)?;
+    Hyper::new(peak, betas, predictions, (1, SquareSum::ZERO))?;
     let held = |x: &Decimal, bits: u32| x.scaled(1 << bits, 1).map_or(u64::MAX, |x| x as u64);
-    for (name, beta) in [("beta1", &betas.beta1), ("beta2", &betas.beta2)] {
-        kept((name, beta, None), held(beta, BETA_BITS), (1, 1 << (BETA_BITS + 1)))?;
-    }
+    kept(("beta2", &betas.beta2, None), held(&betas.beta2, BETA_BITS), (1, 1 << (BETA_BITS + 1)))?;
     kept(("eps", &betas.eps, None), held(&betas.eps, MOMENT_FRAC), (1, 1 << (MOMENT_FRAC + 1)))?;
     if peak == 0 {
         return Ok(());
@@ -160,9 +213,12 @@ mod tests {
     }
 
     fn betas(beta1: &str, beta2: &str, eps: &str, weight_decay: &str) -> Betas {
-        let [beta1, beta2, eps, weight_decay] = [beta1, beta2, eps, weight_decay].map(decimal);
-        Betas { beta1, beta2, eps, weight_decay }
+        let [beta1, beta2, eps, weight_decay, clip] = [beta1, beta2, eps, weight_decay, "16"].map(decimal);
+        Betas { beta1, beta2, eps, weight_decay, clip }
     }
+
+    /// The first step, of no gradient.
+    const FIRST: (u64, SquareSum) = (1, SquareSum::ZERO);
 
     /// Against floats: the corrections of torch's `_single_tensor_adamw`.
     #[test]
@@ -170,44 +226,49 @@ mod tests {
         let usual = betas("0.9", "0.999", "1e-8", "0.01");
         let rate = ((0.003 * (1u64 << 36) as f64).round()) as u64;
         for step in [1u64, 2, 10, 100, 1000, 100_000, 1 << 40] {
-            let hyper = Hyper::new(rate, &usual, 128, step).unwrap();
+            let hyper = Hyper::new(rate, &usual, 128, (step, SquareSum::ZERO)).unwrap();
             let power = |beta: f64| 1.0 - beta.powf(step as f64);
             let root = power(0.999).sqrt();
+            let root = root * 2f64.sqrt();
             let eta = hyper.integers.eta as f64 / (1u64 << 36) as f64;
             assert!((eta / (0.003 * root / power(0.9)) - 1.0).abs() < 2e-5, "{step}: {eta}");
-            let epsilon = hyper.integers.epsilon as f64 / (1u64 << 32) as f64;
-            assert!((epsilon - 1e-8 * root).abs() <= 0.5 / (1u64 << 32) as f64, "{step}: {epsilon}");
+            let epsilon = hyper.integers.epsilon as f64 / (1u64 << 30) as f64;
+            assert!((epsilon - 1e-8 * root).abs() <= 0.5 / (1u64 << 30) as f64, "{step}: {epsilon}");
         }
-        let hyper = Hyper::new(1 << 36, &usual, 128, 1).unwrap();
-        assert_eq!((hyper.gamma, hyper.omega), (1 << 25, 167_772));
-        assert_eq!((hyper.integers.beta1, hyper.integers.beta2), (15_099_494, 16_760_439));
+        let hyper = Hyper::new(1 << 36, &usual, 128, FIRST).unwrap();
+        assert_eq!((hyper.gamma, hyper.omega), (1 << 23, 167_772));
+        assert_eq!((hyper.integers.beta1, hyper.integers.beta2), (15_099_495, 16_760_439));
         // Without decays there is nothing to correct.
-        let none = Hyper::new(1 << 30, &betas("0", "0", "1", "0"), 1, 1).unwrap();
-        assert_eq!(
-            none.integers,
-            Integers { eta: 1 << 30, epsilon: 1 << 32, beta1: 0, beta2: 0, rounding: (1 << 24) - 1 }
-        );
-        assert_eq!(Hyper::new(0, &usual, (1 << 24) - 1, 1).unwrap().gamma, 256);
+        let none = Hyper::new(1 << 30, &betas("0", "0", "1", "0"), 1, FIRST).unwrap();
+        let root2 = |frac: u32| (2f64.sqrt() * (1u64 << frac) as f64) as i128;
+        let one = 1 << 24;
+        let (beta2, share2, rounding) = (0, one, one - 1);
+        let expected =
+            Integers { eta: none.integers.eta, epsilon: root2(30), beta1: 1, share1: one - 1, beta2, share2, rounding };
+        assert_eq!(none.integers, expected);
+        // b₁ is 1 of 2^24, and so η larger by as much.
+        assert!((none.integers.eta as f64 / root2(30) as f64 - 1.0 - 2f64.powi(-24)).abs() < 1e-9);
+        assert_eq!(Hyper::new(0, &usual, (1 << 24) - 1, FIRST).unwrap().gamma, 64);
     }
 
     #[test]
     fn what_the_update_cannot_express_is_refused() {
         let usual = betas("0.9", "0.999", "1e-8", "0.01");
-        let refused = |betas: Betas| Hyper::new(1 << 30, &betas, 128, 1).unwrap_err();
+        let refused = |betas: Betas| Hyper::new(1 << 30, &betas, 128, FIRST).unwrap_err();
         let beta = |name, found: &str| HyperError::Beta { name, found: decimal(found) };
         for one in ["1", "2", "0.99999999"] {
             assert_eq!(refused(betas(one, "0.999", "1e-8", "0")), beta("beta1", one));
             assert_eq!(refused(betas("0.9", one, "1e-8", "0")), beta("beta2", one));
         }
-        Hyper::new(1 << 20, &betas("0.99999997", "0.99999997", "1", "1"), 128, 1).unwrap();
+        Hyper::new(1 << 20, &betas("0.99999997", "0.99999997", "1", "1"), 128, FIRST).unwrap();
         assert_eq!(refused(betas("0.9", "0.999", "1.01", "0")), HyperError::Eps(decimal("1.01")));
         assert_eq!(refused(betas("0.9", "0.999", "1e20", "0")), HyperError::Eps(decimal("1e20")));
         assert_eq!(refused(betas("0.9", "0.999", "1e-8", "1.01")), HyperError::Decay(decimal("1.01")));
-        assert_eq!(Hyper::new(0, &usual, 0, 1), Err(HyperError::Predictions(0)));
-        assert_eq!(Hyper::new(MAX_RATE + 1, &usual, 1, 1), Err(HyperError::Rate(MAX_RATE + 1)));
+        assert_eq!(Hyper::new(0, &usual, 0, FIRST), Err(HyperError::Predictions(0)));
+        assert_eq!(Hyper::new(MAX_RATE + 1, &usual, 1, FIRST), Err(HyperError::Rate(MAX_RATE + 1)));
         let slow = betas("0.9999", "0.999", "1e-8", "0");
-        assert_eq!(Hyper::new(1 << 35, &slow, 1, 1), Err(HyperError::Correction { rate: 1 << 35 }));
-        assert!(Hyper::new(1 << 33, &slow, 1, 1).unwrap().integers.eta < 1 << ETA_BITS);
+        assert_eq!(Hyper::new(1 << 35, &slow, 1, FIRST), Err(HyperError::Correction { rate: 1 << 35 }));
+        assert!(Hyper::new(1 << 33, &slow, 1, FIRST).unwrap().integers.eta < 1 << ETA_BITS);
     }
 
     #[test]
@@ -217,14 +278,14 @@ mod tests {
         check(betas("0", "0", "0", "0")).unwrap();
         for (fault, held, message) in [
             (
-                betas("2e-8", "0", "0", "0"),
-                betas("299e-10", "0", "0", "0"),
-                "the beta1 2e-8 would be rounded to 0; the smallest possible value is 299e-10",
+                betas("0", "2e-8", "0", "0"),
+                betas("0", "299e-10", "0", "0"),
+                "the beta2 2e-8 would be rounded to 0; the smallest possible value is 299e-10",
             ),
             (
                 betas("0", "0", "1e-10", "0"),
-                betas("0", "0", "117e-12", "0"),
-                "the eps 1e-10 would be rounded to 0; the smallest possible value is 117e-12",
+                betas("0", "0", "466e-12", "0"),
+                "the eps 1e-10 would be rounded to 0; the smallest possible value is 466e-12",
             ),
             (
                 betas("0", "0", "0", "2e-5"),

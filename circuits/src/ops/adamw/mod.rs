@@ -10,9 +10,8 @@ mod reference;
 mod root;
 mod update;
 
-pub use hyper::{BETA_BITS, Betas, ETA_BITS, Hyper, Integers, check_rounding};
+pub use hyper::{BETA_BITS, Betas, ETA_BITS, GRADIENT_BOUND, Hyper, Integers, MAX_CLIP, check_rounding};
 pub use reference::{
-    Element, Entering, FIRST_BITS, FIRST_MAX, GRADIENT_BITS, MOMENT_FRAC, SECOND_BITS, SECOND_MAX, Trace, element,
-    entering, trace,
+    Element, Entering, FIRST_BITS, FIRST_MAX, MOMENT_FRAC, SECOND_BITS, SECOND_MAX, Trace, element, entering, trace,
 };
 pub use update::apply;

@@ -5,5 +5,5 @@ pub mod circuit;
 mod reference;
 mod update;
 
-pub use reference::{Element, Hyper, MU_BITS, check_rounding, dividend, element};
+pub use reference::{Element, Hyper, MAX_CLIP, MU_BITS, check_rounding, dividend, element};
 pub use update::apply;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     arithmetic::decimal::Decimal,
     arithmetic::fixed::{Class, STATE_BITS, STATE_FRAC, Saturations, rescale, split, whole},
+    model::clip::FACTOR_FRAC,
     model::{MAX_RATE, Rates, Schedule},
     ops::hyper::{HyperError, kept},
 };
@@ -46,10 +47,19 @@ impl Hyper {
         let omega = omega.ok_or(HyperError::Decay(*weight_decay))? as u64;
         Ok(Self { lambda: (2 * now + predictions) / (2 * predictions), mu: mu as u64, omega })
     }
+
+    /// The same by a gradient that is clipped by a factor of frac 36: λ = round(lr36·factor / P), rounded once.
+    #[must_use]
+    pub fn clipped(self, rates: Rates, predictions: u64, factor: u64) -> Self {
+        let (dividend, divisor) = (u128::from(rates.now) * u128::from(factor), u128::from(predictions) << FACTOR_FRAC);
+        Self { lambda: ((2 * dividend + divisor) / (2 * divisor)) as u64, ..self }
+    }
 }
 
 /// Bits of μ.
 pub const MU_BITS: u32 = 40;
+/// Largest norm that gradients are clipped to.
+pub const MAX_CLIP: u64 = 1 << 20;
 
 /// Requires that rounding leaves the numbers their meaning: none that is not 0 becomes 0. For whoever writes them; of a run or
 /// a chain that there is, the integers count.

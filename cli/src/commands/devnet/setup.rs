@@ -132,14 +132,14 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
     }
     let params = Arc::new(ui.params(&config)?);
     let model = Spec::new(config.clone());
-    let optimizer = match (&found, &new) {
-        (Some(spec), _) => spec.genesis().optimizer.kind(),
-        (None, new) => new.as_ref().map(|(settings, _)| settings.optimizer.kind()).unwrap_or_default(),
+    let update = match (&found, &new) {
+        (Some(spec), _) => spec.genesis().optimizer.update(),
+        (None, new) => new.as_ref().map(|(settings, _)| settings.optimizer.update()).unwrap_or_default(),
     };
     let named = found.as_ref().map(|spec| *spec.genesis().keys.as_bytes());
     // A new chain's keys are made: their digest will vouch for them.
     let source = if found.is_some() { Source::Cache } else { Source::Circuits };
-    let how = How { variant: Variant::public(optimizer), named, source, ..How::default() };
+    let how = How { variant: Variant::public(update), named, source, ..How::default() };
     let prover = ui.prover_keys(&params, &model, how)?;
     let verifier = StepVerifier::with_keys(&params, &config, prover.verifying.clone())?;
     let mut made = None;
@@ -150,7 +150,9 @@ pub fn prepare(args: &Start, ui: &Ui) -> Result<Net, CliError> {
             let mut bar = ProofBar::genesis(ui, &prover, Layouts::new(&config).updates().len());
             let prover =
                 StepProver::new(&params, &prover, &model).with_instances_per_proof(settings.instances_per_proof);
-            prover.genesis(&State::init(&config, settings.seed).at_rest_of(optimizer), &mut |told| bar.observe(told))?
+            prover.genesis(&State::init(&config, settings.seed).at_rest_of(update.optimizer()), &mut |told| {
+                bar.observe(told)
+            })?
         };
         let genesis = genesis(settings, &config, settings.contributors, (&verifier, &dataset, state), &accounts)?;
         files::encode(&genesis_file, &genesis, true)?;

@@ -6,7 +6,7 @@ use crate::error::{CliError, FileError};
 use crate::files;
 use crate::format::{bytes, hex, plural};
 use crate::run_dir::{Evaluation, LogLine, MAX_LOG, Settings};
-use circuits::model::{Config, Schedule};
+use circuits::model::{Config, Schedule, SquareSum};
 use circuits::statements::{Bundle, Disclosure, Layouts, Run, RunData, StateCommitments, model_digest};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -123,6 +123,8 @@ pub fn bundle_facts(bundle: &Bundle, size: usize, path: &Path) -> Result<Facts, 
         "proof_bytes": bundle.proof_bytes(),
         "before": model_facts(&config, &bundle.before),
         "contributions": contributions,
+        "gradient_norm": (!bundle.squares.is_empty())
+            .then(|| SquareSum::total(&bundle.squares).mean_norm(predictions as u64)),
         "update_proofs": sizes(&bundle.updates),
         "update_instances": plural(Layouts::new(&config).updates().len() as u64, "instance"),
         "canonical_opening": bundle.canonical.len(),

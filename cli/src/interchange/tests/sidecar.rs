@@ -38,7 +38,7 @@ fn tensors_are_named_after_those_of_the_library() {
     let v = i64::from_le_bytes(*data[8 * at..].first_chunk().unwrap());
     assert_eq!(v, trained().movement_mut().unwrap().layers[0].wu.at(1, 2));
     let header = &file.metadata[KEY];
-    assert!(header.starts_with(r#"{"version":3,"step":300,"optimizer":"sgd","weights":""#), "{header}");
+    assert!(header.starts_with(r#"{"version":4,"step":300,"optimizer":"sgd","weights":""#), "{header}");
 }
 
 /// 7.11
@@ -124,15 +124,15 @@ fn what_is_malformed_is_refused_by_name() {
 #[test]
 fn unknown_versions_and_damage_are_refused() {
     assert_eq!(
-        refused(|f| edit_header(f, "\"version\":3", "\"version\":2")),
-        "the file has version 2; only version 3 is supported"
+        refused(|f| edit_header(f, "\"version\":4", "\"version\":3")),
+        "the file has version 3; only version 4 is supported"
     );
     // Also of a version whose other keys are not known.
     let later = refused(|f| drop(f.metadata.insert(KEY.into(), r#"{"version": 9, "optimizer": "adamw"}"#.into())));
-    assert_eq!(later, "the file has version 9; only version 3 is supported");
+    assert_eq!(later, "the file has version 9; only version 4 is supported");
     assert_eq!(refused(|f| f.metadata.clear()), "the metadata `gradientcoin` is missing");
     let malformed = "the metadata `gradientcoin` is malformed: ";
-    for (from, to) in [("\"version\":3,", ""), ("\"step\":300", "\"step\":-1"), ("\"step\"", "\"steps\"")] {
+    for (from, to) in [("\"version\":4,", ""), ("\"step\":300", "\"step\":-1"), ("\"step\"", "\"steps\"")] {
         let message = refused(|f| edit_header(f, from, to));
         assert!(message.starts_with(malformed), "{message}");
     }

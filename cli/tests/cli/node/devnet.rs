@@ -186,7 +186,7 @@ fn genesis(
         dataset: DatasetRoot::new([7; 32], 100).unwrap(),
         batch: 1,
         schedule: Schedule::constant(&"0.05".parse().unwrap()).unwrap(),
-        optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0".parse().unwrap() },
+        optimizer: Optimizer::Sgd { momentum: "0.5".parse().unwrap(), weight_decay: "0".parse().unwrap(), clip: None },
         instances_per_proof: MAX_INSTANCES_PER_PROOF,
         target: CompactTarget::from_bits(FLOOR).unwrap(),
         rules: Rules {

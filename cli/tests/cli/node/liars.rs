@@ -235,7 +235,7 @@ fn nonsense() {
     says("a frame has 4294967295 bytes; the maximum is", |stream| drop(stream.write_all(&[0xff; 8])));
     says("this is not a valid answer", |stream| write_frame(stream, b""));
     says("this is not a valid answer", |stream| write_frame(stream, b"GRADQURY----"));
-    says("the answer is malformed", |stream| write_frame(stream, b"GRADANSW\x03\0\0\0\xfa"));
+    says("the answer is malformed", |stream| write_frame(stream, b"GRADANSW\x04\0\0\0\xfa"));
     // What a node says is shown harmlessly.
     let devnet = Devnet::new();
     devnet.node(|_, _| Answer::Refused("no\x1b[2J\nway".repeat(1000)));

@@ -1,69 +1,25 @@
-//! Runs with AdamW: proven and verified, public and private, from a first state that others have trained; and what does not pass
+//! AdamW: proven and verified, public and private, from a first state that others have trained; and what does not pass
 //! for an update of it.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use backend::curve::{DEFAULT_K, Params};
-use backend::parameters;
-use circuits::model::{Gradients, Hyper, Moments, Optimizer, OptimizerKind, Schedule, Spec, State};
+use crate::setting::{ADAMW, CORPUS, PARAMS, PRIVATE_ADAMW, decimal};
+use circuits::model::{Gradients, Hyper, Moments, Optimizer, OptimizerKind, Schedule, SquareSum, State, UpdateKind};
 use circuits::ops::adamw::{self, Betas};
-use circuits::segments::{Privacy, UpdatePort, Variant};
-use circuits::statements::dataset::{Dataset, LeafSecret};
+use circuits::segments::UpdatePort;
 
 use circuits::statements::{
-    Bundle, Corpus, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, TrainingData,
+    Bundle, Disclosure, GenesisProof, MAX_INSTANCES_PER_PROOF, Run, RunError, StateCommitments, TrainingData,
 };
-use common::small;
-use prover::step::commit_state;
-use prover::{ProveError, ProvenRun, RunOptions, StepKeys, StepProver};
+use prover::step::{ProvenUpdate, commit_state};
+use prover::{ProveError, ProvenRun, RunOptions};
 use std::sync::LazyLock;
-use verifier::{Part, RunRefused, RunVerifier, StepError, StepVerifier};
-
-static PARAMS: LazyLock<Params> = LazyLock::new(|| parameters::load(None, DEFAULT_K).unwrap().params);
-
-static CORPUS: LazyLock<Corpus> =
-    LazyLock::new(|| Corpus::of_bytes(&[1, 4, 2, 8, 5, 7, 1, 4, 2, 8, 5, 7, 3, 3, 15, 0, 1]));
-
-fn decimal(text: &str) -> circuits::arithmetic::decimal::Decimal {
-    text.parse().unwrap()
-}
+use verifier::{Part, RunRefused, RunVerifier, StepError};
 
 fn options() -> RunOptions {
-    let [beta1, beta2, eps, weight_decay] = ["0.9", "0.999", "1e-8", "0.1"].map(decimal);
+    let [beta1, beta2, eps, weight_decay, clip] = ["0.9", "0.999", "1e-8", "0.1", "0.5"].map(decimal);
     let schedule = Schedule::linear(&decimal("0.01"), 100, 5, &decimal("0.1")).unwrap();
-    let optimizer = Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay });
+    let optimizer = Optimizer::AdamW(Betas { beta1, beta2, eps, weight_decay, clip });
     RunOptions { batch: 2, optimizer, ..RunOptions::new(schedule) }
 }
-
-struct Setting {
-    spec: Spec,
-    keys: StepKeys,
-    verifier: StepVerifier,
-}
-
-impl Setting {
-    fn new(privacy: Privacy) -> Self {
-        let (spec, variant) = (small(), Variant { privacy, optimizer: OptimizerKind::AdamW });
-        let keys = StepKeys::generate_of(&PARAMS, &spec, variant).unwrap();
-        let verifier = StepVerifier::with_keys(&PARAMS, &spec.config, keys.verifying.clone()).unwrap();
-        Setting { spec, keys, verifier }
-    }
-
-    fn first(&self) -> State {
-        State::init(&self.spec.config, 3).at_rest_of(OptimizerKind::AdamW)
-    }
-
-    fn begin<'a>(&'a self, first: State, data: &'a TrainingData, options: RunOptions) -> ProvenRun<'a> {
-        ProvenRun::begin((&PARAMS, &self.keys, &self.spec), first, data, options).unwrap()
-    }
-
-    fn prover(&self) -> StepProver<'_> {
-        StepProver::new(&PARAMS, &self.keys, &self.spec)
-    }
-}
-
-static PUBLIC: LazyLock<Setting> = LazyLock::new(|| Setting::new(Privacy::Public));
 
 /// Two steps of a run that goes on from a state of two others.
 struct Proven {
@@ -77,12 +33,12 @@ struct Proven {
 
 static PROVEN: LazyLock<Proven> = LazyLock::new(|| {
     let data = TrainingData::Corpus(CORPUS.clone());
-    let mut trained = PUBLIC.begin(PUBLIC.first(), &data, options());
+    let mut trained = ADAMW.begin(ADAMW.first(), &data, options());
     trained.step().unwrap();
     trained.step().unwrap();
     let first = trained.state().clone();
     assert!(!first.at_rest());
-    let mut run = PUBLIC.begin(first.clone(), &data, RunOptions { taken: 2, seed: 1, ..options() });
+    let mut run = ADAMW.begin(first.clone(), &data, RunOptions { taken: 2, seed: 1, ..options() });
     let genesis = run.genesis_proof().unwrap();
     let bundles = [run.step().unwrap(), run.step().unwrap()];
     let committed = run.run().genesis.clone();
@@ -91,7 +47,7 @@ static PROVEN: LazyLock<Proven> = LazyLock::new(|| {
 
 fn begun() -> RunVerifier<'static> {
     let proven = &*PROVEN;
-    let verifier = RunVerifier::new(&PARAMS, &PUBLIC.verifier, &proven.run, Some(&CORPUS)).unwrap();
+    let verifier = RunVerifier::new(&PARAMS, &ADAMW.verifier, &proven.run, Some(&CORPUS)).unwrap();
     verifier.genesis_proof(&proven.genesis).unwrap()
 }
 
@@ -108,12 +64,13 @@ fn a_run_goes_on_from_a_trained_state() {
     let proven = &*PROVEN;
     let verified = proven.bundles.iter().try_fold(begun(), RunVerifier::step).unwrap().finish().unwrap();
     assert!(verified.basis.genesis_proof && verified.steps.len() == 2);
-    assert_eq!(verified.after, commit_state(&PARAMS, &PUBLIC.spec, &proven.last).unwrap());
+    assert_eq!(verified.after, commit_state(&PARAMS, &ADAMW.spec, &proven.last).unwrap());
     // The schedule and the correction of the moments count the steps before.
-    let config = &PUBLIC.spec.config;
+    let config = &ADAMW.spec.config;
     let fresh = Run { taken: 0, ..proven.run.clone() };
-    assert_eq!(proven.run.hyper(config, 0).unwrap(), fresh.hyper(config, 2).unwrap());
-    assert_ne!(proven.run.hyper(config, 0).unwrap(), fresh.hyper(config, 0).unwrap());
+    let of = |run: &Run, step| run.hyper(config, step, SquareSum::ZERO).unwrap();
+    assert_eq!(of(&proven.run, 0), of(&fresh, 2));
+    assert_ne!(of(&proven.run, 0), of(&fresh, 0));
     let far = Run { taken: u64::MAX, ..proven.run.clone() };
     assert!(matches!(far.check(), Err(RunError::Taken(u64::MAX))));
 }
@@ -122,15 +79,16 @@ fn a_run_goes_on_from_a_trained_state() {
 #[test]
 fn an_update_of_other_values_is_refused() {
     let Proven { run, first: (state, at), bundles, .. } = &*PROVEN;
-    let (config, prover) = (&PUBLIC.spec.config, PUBLIC.prover());
+    let (config, prover) = (&ADAMW.spec.config, ADAMW.prover());
     let id = run.id().unwrap();
     let sequences = run.assigned(config, &TrainingData::Corpus(CORPUS.clone()), 0).unwrap().swap_remove(0).sequences;
     let of_contribution = Run::contribution_domain(&id, 0, &at.digest(), 0);
     let gradients = prover.gradient_tasks(&of_contribution, state, &sequences).unwrap().gradients;
-    let hyper = run.hyper(config, 0).unwrap();
+    let hyper = run.hyper(config, 0, gradients.squares()).unwrap();
     let domain = Run::update_domain(&id, 0, &at.digest());
     let update = |state: &State, gradients: &Gradients, hyper: &Hyper| {
-        let (updates, _) = prover.update(&domain, (state, at), gradients, hyper, &mut |_| {}).unwrap();
+        let ProvenUpdate { proofs: updates, .. } =
+            prover.update(&domain, (state, at), gradients, hyper, &mut |_| {}).unwrap();
         refused(&Bundle { updates, ..bundles[0].clone() })
     };
     let entering = |error: StepError, at: usize, entering: UpdatePort| match error {
@@ -170,7 +128,9 @@ fn an_update_of_other_values_is_refused() {
     for change in [
         (|i| i.eta += 1) as fn(&mut adamw::Integers<i128>),
         |i| i.epsilon += 1,
-        |i| i.beta1 -= 1,
+        |i| i.beta1 -= 2,
+        |i| i.share1 += 2,
+        |i| i.share2 -= 1,
         |i| i.beta2 -= 1,
         |i| i.rounding = (1 << 24) - 1 - i.rounding,
     ] {
@@ -187,7 +147,7 @@ fn an_update_of_other_values_is_refused() {
 #[test]
 fn every_port_of_the_update_is_compared() {
     let Proven { bundles, .. } = &*PROVEN;
-    let shape = &PUBLIC.keys.update.verifying.shape;
+    let shape = &ADAMW.keys.update.verifying.shape;
     let of_port = |port: usize| shape.ports[port].clone();
     for (port, _) in shape.ports.iter().enumerate() {
         let mut forged = bundles[0].clone();
@@ -206,7 +166,7 @@ fn every_port_of_the_update_is_compared() {
 #[test]
 fn a_genesis_proof_is_of_every_slot() {
     let Proven { first: (state, at), genesis, .. } = &*PROVEN;
-    let (spec, prover, verifier) = (&PUBLIC.spec, PUBLIC.prover(), &PUBLIC.verifier);
+    let (spec, prover, verifier) = (&ADAMW.spec, ADAMW.prover(), &ADAMW.verifier);
     verifier.verify_genesis(&PARAMS, at, genesis).unwrap();
     for (slot, name) in [(0, "first moments"), (1, "second moments")] {
         let mut other = state.clone();
@@ -229,7 +189,7 @@ fn a_genesis_proof_is_of_every_slot() {
     }
     // An update by other integers than those of the identity.
     let domain = GenesisProof::domain(&spec.config, at);
-    let Hyper::AdamW(mut hyper) = Hyper::identity(OptimizerKind::AdamW) else { panic!("an update of AdamW") };
+    let Hyper::AdamW(mut hyper) = Hyper::identity(UpdateKind::AdamW) else { panic!("an update of AdamW") };
     hyper.integers.beta1 -= 1;
     let none = Gradients::zeros(&spec.config);
     let tasks = prover.update_tasks(&domain, state, &none, &Hyper::AdamW(hyper)).unwrap();
@@ -244,17 +204,13 @@ fn a_genesis_proof_is_of_every_slot() {
     let refused = prover.update_tasks(&domain, &sgd, &none, &Hyper::AdamW(hyper)).map(drop);
     assert!(matches!(refused, Err(ProveError::Mismatch { what: "the optimizer of the state" })));
     let data = TrainingData::Corpus(CORPUS.clone());
-    let begun = ProvenRun::begin((&PARAMS, &PUBLIC.keys, spec), sgd, &data, options());
+    let begun = ProvenRun::begin((&PARAMS, &ADAMW.keys, spec), sgd, &data, options());
     assert!(matches!(begun.map(drop), Err(ProveError::State(_))));
 }
 
 #[test]
 fn a_private_run() {
-    let private = Setting::new(Privacy::Private);
-    let secret = Some(LeafSecret::new([1; 32]));
-    let data =
-        Dataset::new_told(&PARAMS, private.spec.config.context, CORPUS.tokens(), secret, &mut |_, _| {}).unwrap();
-    let data = TrainingData::Dataset(Box::new(data));
+    let (private, data) = (&*PRIVATE_ADAMW, PRIVATE_ADAMW.hidden());
     let disclosure = Disclosure::Private { loss_steps: 1 };
     let mut run = private.begin(private.first(), &data, RunOptions { disclosure, ..options() });
     let bundles = [run.step().unwrap(), run.step().unwrap()];
