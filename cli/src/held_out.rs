@@ -228,7 +228,7 @@ mod tests {
         let bad = (Path::new("c"), b"caf\xe9 au lait".to_vec());
         assert_eq!(
             Split::of((&config, &tokenizer), bad, Some(HeldOut::Bytes(9))).unwrap_err().to_string(),
-            "c: the text is not UTF-8 at offset 3, and the model has a tokenizer"
+            "c: the text is not UTF-8 at offset 3, and a tokenizer takes no other"
         );
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::error::CliError;
 use crate::model_dir;
+use crate::tokenizer_file;
 use circuits::model::Config;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use tokenizer::Tokenizer;
 
 /// Arguments of commands that need a configuration and no weights.
 #[derive(clap::Args)]
@@ -24,9 +26,18 @@ impl ModelChoice {
         file.or_else(|| self.preset.clone()).unwrap_or_default()
     }
 
-    /// Whether it is a preset.
-    pub fn is_preset(&self) -> bool {
-        self.config.is_none()
+    /// The configuration, with a tokenizer that it has all tokens of: a preset's vocabulary becomes that tokenizer's.
+    pub fn with_tokenizer(&self, file: Option<&Path>) -> Result<(Config, Tokenizer), CliError> {
+        let mut config = self.config()?;
+        let Some(file) = file else { return Ok((config, Tokenizer::bytes())) };
+        let tokenizer = tokenizer_file::read(file)?;
+        if self.config.is_none() && !tokenizer.is_bytes() {
+            // A vocabulary is a multiple of 4: the tokens beyond the tokenizer's have no text.
+            config.vocab = tokenizer.size().next_multiple_of(4);
+            config.check().map_err(CliError::file(file))?;
+        }
+        tokenizer_file::check(file, &tokenizer, &config)?;
+        Ok((config, tokenizer))
     }
 
     /// The configuration.

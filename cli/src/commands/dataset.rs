@@ -6,7 +6,6 @@ use crate::files;
 use crate::format::{bytes, plural, time};
 use crate::held_out::{HeldOut, Split};
 use crate::model_choice::ModelChoice;
-use crate::tokenizer_file;
 use crate::ui::{Output, Ui};
 use backend::curve::Params;
 use circuits::model::Config;
@@ -60,8 +59,7 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     if let Some(out) = [&args.out, &args.private].into_iter().flatten().find(|out| out.exists()) {
         return Err(CliError::Usage(format!("{} exists already", out.display())));
     }
-    let config = args.model.config()?;
-    let tokenizer = tokenizer_file::given(args.tokenizer.as_deref(), &config)?;
+    let (config, tokenizer) = args.model.with_tokenizer(args.tokenizer.as_deref())?;
     let Split { training, held_out } = Split::read(&args.file, (&config, &tokenizer), args.held_out, ui)?;
     let corpus = training.corpus(&tokenizer);
     let params = ui.params(&config)?;

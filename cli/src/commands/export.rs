@@ -5,6 +5,7 @@ use crate::files::{self, Readers};
 use crate::format::{bytes, plural};
 use crate::interchange::{self, SIDECAR_FILE, WEIGHTS_FILE};
 use crate::model_dir;
+use crate::run_dir::RunDir;
 use crate::tokenizer_file::{self, TOKENIZER};
 use crate::ui::{Output, Ui};
 use circuits::model::Config;
@@ -44,6 +45,11 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
         names.map(|name| args.out.join(name));
     if let Some(file) = names.map(|name| args.out.join(name)).into_iter().find(|file| file.exists()) {
         return Err(CliError::Usage(format!("{} already exists", file.display())));
+    }
+    let out = RunDir::new(&args.out);
+    if let Some(other) = if out.run_file().exists() { Some("a run") } else { out.occupied() } {
+        // Its tokenizer would be another's.
+        return Err(CliError::Usage(format!("{} contains {other}", args.out.display())));
     }
     let model = model_dir::load(&args.model)?;
     let tokenizer = tokenizer_file::of_model(&args.model, &model.config)?;

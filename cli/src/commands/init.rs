@@ -37,7 +37,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
-    let (config, tokenizer) = with_tokenizer(&args, ui)?;
+    let (config, tokenizer) = args.model.with_tokenizer(args.tokenizer.as_deref())?;
+    if let Some(file) = &args.tokenizer {
+        tokenizer_file::warn_unused(file, &tokenizer, ui);
+    }
     if args.out.join(model_dir::STATE).exists() {
         return Err(CliError::Usage(format!("{} already contains a model", args.out.display())));
     }
@@ -68,21 +71,6 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
             "model_digest": digest,
         }),
     })
-}
-
-/// The configuration, with the vocabulary of the tokenizer, where that is not given.
-fn with_tokenizer(args: &Args, ui: &Ui) -> Result<(Config, Tokenizer), CliError> {
-    let mut config = args.model.config()?;
-    let Some(file) = &args.tokenizer else { return Ok((config, Tokenizer::bytes())) };
-    let tokenizer = tokenizer_file::read(file)?;
-    if args.model.is_preset() && !tokenizer.is_bytes() {
-        // A vocabulary is a multiple of 4: the tokens beyond the tokenizer's have no text.
-        config.vocab = tokenizer.size().next_multiple_of(4);
-        config.check().map_err(CliError::file(file))?;
-    }
-    tokenizer_file::check(file, &tokenizer, &config)?;
-    tokenizer_file::warn_unused(file, &tokenizer, ui);
-    Ok((config, tokenizer))
 }
 
 /// No digest of it is told: whoever has it could see whether a guess at the weights is right.

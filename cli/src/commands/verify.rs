@@ -240,14 +240,22 @@ fn other_state(what: &'static str, path: &Path) -> CliError {
     Rejection::Model { what, path: path.to_owned(), reason: "its state is different".into() }.into()
 }
 
+/// The model as a run begins with it: without moments, where they are of another optimizer, or it left them (`--fresh-optimizer`).
+fn begun(params: &Params, model: Model, (run, commitments): (&Run, &StateCommitments)) -> Result<Model, CliError> {
+    if run.taken > 0 || model_dir::commit(params, &model)? == *commitments {
+        return Ok(model);
+    }
+    Ok(Model { state: model.state.at_rest_of(run.optimizer.kind()), ..model })
+}
+
 /// Gives the verifier what shows the range of the state before its first step.
 fn tensors<'a>(
     verifier: RunVerifier<'a>,
-    config: &Config,
-    path: &Path,
-    what: &'static str,
+    (params, config): (&Params, &Config),
+    of: (&Run, &StateCommitments),
+    (path, what): (&Path, &'static str),
 ) -> Result<RunVerifier<'a>, CliError> {
-    let model = offered(path, config, what)?;
+    let model = begun(params, offered(path, config, what)?, of)?;
     verifier.tensors(&model.state).map_err(|error| match error {
         RunRefused::OtherState { .. } => other_state(what, path),
         other => rejected(other),
@@ -262,8 +270,16 @@ fn compare(
     (path, what): (Option<&Path>, &'static str),
 ) -> Result<(), CliError> {
     let Some(path) = path else { return Ok(()) };
-    let model = offered(path, config, what)?;
-    if model_dir::commit(params, &model)? == *commitments { Ok(()) } else { Err(other_state(what, path)) }
+    require(params, &offered(path, config, what)?, commitments, (path, what))
+}
+
+fn require(
+    params: &Params,
+    model: &Model,
+    commitments: &StateCommitments,
+    (path, what): (&Path, &'static str),
+) -> Result<(), CliError> {
+    if model_dir::commit(params, model)? == *commitments { Ok(()) } else { Err(other_state(what, path)) }
 }
 
 fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, CliError> {
@@ -301,7 +317,7 @@ fn verify_run(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output, C
         verifier = verifier.genesis_proof(proof).map_err(rejected)?;
     }
     if let Some(path) = &args.genesis {
-        verifier = tensors(verifier, &config, path, "begin with")?;
+        verifier = tensors(verifier, (&params, &config), (&run, &run.genesis), (path, "begin with"))?;
     }
     let bar = ui.bar(files.len() as u64, 0, "{wide_bar} step {pos}/{len}, {eta} left");
     for (_, file) in &files {
@@ -348,16 +364,20 @@ fn verify_bundle(args: &Args, corpus: Option<Vec<u8>>, ui: &Ui) -> Result<Output
             verifier = verifier.genesis_proof(&proof).map_err(rejected)?;
         }
         if let Some(path) = &args.genesis {
-            verifier = tensors(verifier, &config, path, "begin with")?;
+            let of = (&first.run, &first.before);
+            verifier = tensors(verifier, (&params, &config), of, (path, "begin with"))?;
         }
-    } else {
-        compare(&params, &config, &bundle.run.genesis, (args.genesis.as_deref(), "begin with"))?;
+    } else if let Some(path) = &args.genesis {
+        let of = (&bundle.run, &bundle.run.genesis);
+        let model = begun(&params, offered(path, &config, "begin with")?, of)?;
+        require(&params, &model, of.1, (path, "begin with"))?;
     }
     if !previous.is_empty() {
         verifier = previous.iter().try_fold(verifier, RunVerifier::step).map_err(rejected)?.from_here();
     }
     if let Some(path) = &args.before {
-        verifier = tensors(verifier, &config, path, "begin its step with")?;
+        let of = (&bundle.run, &bundle.before);
+        verifier = tensors(verifier, (&params, &config), of, (path, "begin its step with"))?;
     }
     let verified = evaluate(verifier.step(&bundle).map_err(rejected)?, ui)?;
     let elapsed = start.elapsed();

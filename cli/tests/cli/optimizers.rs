@@ -24,7 +24,7 @@ fn adamw_from_training_to_proof() {
     let facts = &found["content"];
     assert_eq!(
         facts["optimizer"],
-        json!({ "name": "adamw", "beta1": "9e-1", "beta2": "99e-2", "eps": "1e-8", "weight_decay": "1e-1" })
+        json!({ "name": "adamw", "beta1": "9e-1", "beta2": "99e-2", "eps": "1e-8", "weight_decay": "1e-1", "clip": "16" })
     );
     assert_eq!((&facts["schedule"]["kind"], &facts["steps_taken_before"]), (&json!("linear"), &json!(0)));
     assert!(matches!(moments(&dir.join("a/state.bin")), Moments::AdamW { .. }));
@@ -50,6 +50,22 @@ fn adamw_from_training_to_proof() {
         let found = run(dir, &format!("inspect {out}/run.bin")).ok();
         assert_eq!(found["content"]["steps_taken_before"], taken, "{model}");
     }
+
+    // A run that begins with none of a model's moments begins with the model all the same, whatever moments that has.
+    for (model, more) in [("m", ""), ("a", "--fresh-optimizer")] {
+        train(&format!("--model {model} --steps 2 {adamw} {more} --prove --out fresh-{model}")).ok();
+        for what in ["", "/step-000000.bundle", "/step-000001.bundle"] {
+            let before = if what.ends_with("1.bundle") { "--after fresh-{model}/step-000000.bundle" } else { "" };
+            let before = before.replace("{model}", model);
+            let json = run(dir, &format!("verify fresh-{model}{what} --genesis {model} {before}")).ok();
+            assert_eq!(json["verdict"], "valid");
+        }
+        let json = run(dir, &format!("verify fresh-{model}/step-000000.bundle --before {model}")).ok();
+        assert_eq!(json["verdict"], "valid");
+        run(dir, &format!("verify fresh-{model} --genesis b")).refused_as("rejected", "its state is different");
+    }
+    run(dir, "export a --out b").refused_as("usage", "b contains a run");
+    run(dir, "export a --out m").refused_as("usage", "already exists");
 
     // Out and in again.
     run(dir, "export b --out hub").ok();
@@ -77,6 +93,10 @@ fn what_an_optimizer_and_a_schedule_take() {
         ("--optimizer adamw --eps 1e-11", "the eps 1e-11 would be rounded to 0"),
         ("--optimizer adamw --eps 2", "eps 2 is above 1"),
         ("--optimizer adamw --lr 0.5 --beta1 0.9999", "is 2048 or more"),
+        ("--clip 0", "the clip 0 is not above 0 and at most 1048576"),
+        ("--clip 1e-10", "the clip 1e-10 would be rounded to 0"),
+        ("--clip 2000000", "the clip 2e6 is not above 0 and at most 1048576"),
+        ("--optimizer adamw --clip 16.1", "the clip 161e-1 is not above 0 and at most 16"),
         ("--warmup 3", "--warmup and --floor need --schedule cosine, linear or stable"),
         ("--schedule linear --decay 2", "--decay needs --schedule stable"),
         ("--schedule stable --warmup 5 --decay 6", "6 steps of decay after 5 of warm-up do not fit 10 steps"),
@@ -94,6 +114,45 @@ fn what_an_optimizer_and_a_schedule_take() {
             && rates[1..6].iter().all(|rate| *rate == rates[1])
             && rates[6..].is_sorted_by(|a, b| a > b)
     );
+}
+
+/// Gradients that are clipped by their norm: logged, proven, said of runs and bundles.
+#[test]
+fn clipping_from_training_to_proof() {
+    let dir = with_model();
+    let (dir, corpus) = (dir.path(), corpus());
+    let train = |arguments: &str| run(dir, &format!("train --model m --corpus {corpus} --batch 1 {arguments}"));
+    let norms = |out: &str| -> Vec<f64> {
+        let log = fs::read_to_string(dir.join(out).join("log.jsonl")).unwrap();
+        let norm = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["gradient_norm"].as_f64();
+        log.lines().filter_map(norm).collect()
+    };
+    train("--steps 2 --lr 0.1 --out free").ok();
+    assert_eq!(norms("free"), [0f64; 0]);
+    train("--steps 2 --lr 0.1 --clip 0.5 --prove --tensorboard events --out a").ok();
+    assert!(norms("a").len() == 2 && norms("a").iter().all(|norm| (0.6..10.0).contains(norm)), "{:?}", norms("a"));
+    assert_ne!(fs::read(dir.join("a/state.bin")).unwrap(), fs::read(dir.join("free/state.bin")).unwrap());
+    let json = run(dir, &format!("verify a --corpus {corpus} --genesis m --end a")).ok();
+    assert_eq!(json["verdict"], "valid");
+    assert_eq!(run(dir, "inspect a/run.bin").ok()["content"]["optimizer"]["clip"], "5e-1");
+    let bundle = run(dir, "inspect a/step-000001.bundle").ok();
+    assert_eq!(bundle["content"]["gradient_norm"].as_f64().unwrap(), norms("a")[1]);
+    // Not what the run was started with; and what it was started with.
+    run(dir, "train --resume --clip 0.6 --out a").refused(2, "--clip is not what the run was started with");
+    run(dir, "train --resume --steps 3 --clip 0.5 --out a").ok();
+    assert_eq!(norms("a").len(), 3);
+
+    // A private run says the norm of each step.
+    run(dir, "init --preset nano --private --out p").ok();
+    let private =
+        "train --private --model p --batch 1 --losses none --optimizer adamw --clip 1 --prove --steps 1 --out q";
+    run(dir, &format!("{private} --corpus {corpus}")).ok();
+    assert_eq!(run(dir, "verify q/public").ok()["verdict"], "valid");
+    let bundle = run(dir, "inspect q/public/step-000000.bundle").ok();
+    assert_eq!(bundle["content"]["gradient_norm"].as_f64().unwrap(), norms("q/secret")[0]);
+
+    let found = run(dir, "audit --preset nano --clip --circuit update --forge --cells 200").ok();
+    assert_eq!(found["circuits"][0]["kind"], "public sgd, clipped");
 }
 
 #[test]

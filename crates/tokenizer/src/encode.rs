@@ -16,7 +16,7 @@ const SHOWN: usize = 24;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A tokenizer is for text.
-    #[error("the text is not UTF-8 at offset {offset}, and the model has a tokenizer")]
+    #[error("the text is not UTF-8 at offset {offset}, and a tokenizer takes no other")]
     Utf8 {
         /// The first byte that begins no character.
         offset: usize,

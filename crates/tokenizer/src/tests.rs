@@ -234,7 +234,7 @@ fn unknown_characters_are_refused_where_they_stand() {
 fn a_text_that_is_not_utf_8_is_refused_with_its_place() {
     let error = trained().encode(b"caf\xe9 noir").unwrap_err();
     assert_eq!(error, EncodeError::Utf8 { offset: 3 });
-    assert_eq!(error.to_string(), "the text is not UTF-8 at offset 3, and the model has a tokenizer");
+    assert_eq!(error.to_string(), "the text is not UTF-8 at offset 3, and a tokenizer takes no other");
 }
 
 #[test]

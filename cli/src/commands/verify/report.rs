@@ -139,6 +139,12 @@ fn checked(verified: &VerifiedRun, run: &Run, asked: &Asked, first: u64) -> Vec<
         Disclosure::Private { .. } => "every gradient, the update by their sum, the losses that are shown",
     };
     let mut checked = vec![format!("{}: {what}", span(first, last))];
+    if let Some(clip) = run.optimizer.clip() {
+        let clip = crate::training_args::plain(clip);
+        checked.push(format!(
+            "gradients are clipped to a norm of {clip}, by the sums of their squares, which each step says"
+        ));
+    }
     let state = format!("the state before step {first}");
     if verified.basis.genesis_proof {
         let committed = if run.disclosure == Disclosure::Public { " and canonically committed" } else { "" };
