@@ -8,6 +8,8 @@ mod dataset;
 #[cfg(unix)]
 mod devnet;
 mod eval;
+#[cfg(unix)]
+mod examples;
 mod faults;
 mod generate;
 mod held_out;
