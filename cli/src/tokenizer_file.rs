@@ -23,11 +23,18 @@ pub fn read(path: &Path) -> Result<Tokenizer, CliError> {
     Tokenizer::from_json(json).map_err(CliError::file(path))
 }
 
-/// Says what of a tokenizer is not applied here, and is elsewhere.
+/// Texts of the kinds that tokenizers lose: of capitals, of spaces, of characters of several bytes.
+const PROBES: [&str; 3] = ["Once", " two  spaces\n", "caf\u{e9} \u{ff41}"];
+
+/// Says what of a tokenizer is not applied here, and is elsewhere; and that there are texts which it loses.
 pub fn warn_unused(path: &Path, tokenizer: &Tokenizer, ui: &Ui) {
     for key in tokenizer.unused() {
         let path = path.display();
         ui.warn(&format!("{path}: `{key}` is not applied: a text has its own tokens, all of them and no others"));
+    }
+    let refused = PROBES.into_iter().find_map(|probe| Some((tokenizer.encode(probe.as_bytes()).err()?, probe)));
+    if let Some((error, probe)) = refused {
+        ui.warn(&format!("{}: texts like {probe:?} will be refused: {error}", path.display()));
     }
 }
 

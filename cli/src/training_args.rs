@@ -32,7 +32,7 @@ pub enum OptimizerName {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ScheduleArgs {
     /// Learning rate [default: 0.05 with sgd, 0.001 with adamw]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub lr: Option<Decimal>,
     /// Learning rate by step [default: constant]
     #[arg(long, value_enum)]
@@ -44,7 +44,7 @@ pub struct ScheduleArgs {
     #[arg(long, value_name = "STEPS")]
     pub decay: Option<u64>,
     /// Lowest learning rate of a schedule after the warm-up, as a fraction of --lr [default: 0.1]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub floor: Option<Decimal>,
 }
 
@@ -114,22 +114,22 @@ pub struct OptimizerArgs {
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerName>,
     /// Of sgd: momentum, below 1 [default: 0; in a devnet 0.9]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub momentum: Option<Decimal>,
     /// Of adamw: decay of the mean of the gradients, below 1 [default: 0.9]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub beta1: Option<Decimal>,
     /// Of adamw: decay of the mean of their squares, below 1 [default: 0.999]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub beta2: Option<Decimal>,
     /// Of adamw: what is added to the root of the mean of the squares, at most 1 [default: 1e-8]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub eps: Option<Decimal>,
     /// Weight decay, at most 1; that of adamw is decoupled from the gradients [default: 0 with sgd, 0.01 with adamw]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub weight_decay: Option<Decimal>,
     /// Norm that the mean gradient is clipped to, above 0; with adamw at most 16 [default: none with sgd, 16 with adamw]
-    #[arg(long, value_name = "NORM")]
+    #[arg(long, value_name = "NORM", allow_negative_numbers = true)]
     pub clip: Option<Decimal>,
 }
 

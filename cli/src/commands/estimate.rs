@@ -5,7 +5,7 @@ use crate::format::{bytes, plural, time};
 use crate::model_choice::ModelChoice;
 use crate::training_args::OptimizerName;
 use crate::ui::{Output, Ui};
-use circuits::model::{Config, Spec};
+use circuits::model::{Config, OptimizerKind, Spec};
 use circuits::segments::{Circuits, Privacy, Variant};
 use circuits::statements::{Extent, MAX_INSTANCES_PER_PROOF, MAX_PREDICTIONS, RunError};
 use prover::estimate::{Pace, StepEstimate};
@@ -56,13 +56,21 @@ pub fn run(args: Args, ui: &Ui) -> Result<Output, CliError> {
     let pace = Pace::measure(&params)?;
     let estimate = StepEstimate::of(&config, &Circuits::of(&Spec::new(config.clone()), variant), extent, pace)?;
     drop(spinner);
-    Ok(Output { text: text(&args.model.name(), &config, extent, &estimate), json: as_json(&config, extent, &estimate) })
+    // With momentum there are two for each.
+    let genesis = match args.optimizer.kind() {
+        OptimizerKind::Sgd => "a genesis proof without momentum",
+        OptimizerKind::AdamW => "a genesis proof",
+    };
+    Ok(Output {
+        text: text((&args.model.name(), genesis), &config, extent, &estimate),
+        json: as_json(&config, extent, &estimate),
+    })
 }
 
-fn text(name: &str, config: &Config, extent: Extent, of: &StepEstimate) -> String {
+fn text((name, genesis): (&str, &str), config: &Config, extent: Extent, of: &StepEstimate) -> String {
     let seconds = |x: f64| time(Duration::from_secs_f64(x));
     format!(
-        "{name}: {}, {}\n{}\nverifying keys: {}\na genesis proof without momentum: about {}, once a run",
+        "{name}: {}, {}\n{}\nverifying keys: {}\n{genesis}: about {}, once a run",
         plural(config.parameters() as u64, "parameter"),
         plural((extent.batch * extent.accumulate) as u64, "sequence"),
         line(of),

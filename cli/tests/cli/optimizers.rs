@@ -97,6 +97,8 @@ fn what_an_optimizer_and_a_schedule_take() {
         ("--clip 1e-10", "the clip 1e-10 would be rounded to 0"),
         ("--clip 2000000", "the clip 2e6 is not above 0 and at most 1048576"),
         ("--optimizer adamw --clip 16.1", "the clip 161e-1 is not above 0 and at most 16"),
+        ("--clip -1", "invalid value '-1' for '--clip <NORM>'"),
+        ("--lr -1", "invalid value '-1' for '--lr <LR>'"),
         ("--warmup 3", "--warmup and --floor need --schedule cosine, linear or stable"),
         ("--schedule linear --decay 2", "--decay needs --schedule stable"),
         ("--schedule stable --warmup 5 --decay 6", "6 steps of decay after 5 of warm-up do not fit 10 steps"),
@@ -106,6 +108,8 @@ fn what_an_optimizer_and_a_schedule_take() {
     }
     assert!(!dir.path().join("r").exists());
     train("--schedule stable --warmup 2 --decay 5").ok();
+    let beyond = "the run's schedule is of 10 steps: after it the rate stays at its floor";
+    assert!(!run(dir.path(), "train --resume --out r").stderr.contains(beyond));
     let log = fs::read_to_string(dir.path().join("r/log.jsonl")).unwrap();
     let rates: Vec<u64> =
         log.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["rate"].as_u64().unwrap()).collect();
@@ -114,6 +118,7 @@ fn what_an_optimizer_and_a_schedule_take() {
             && rates[1..6].iter().all(|rate| *rate == rates[1])
             && rates[6..].is_sorted_by(|a, b| a > b)
     );
+    run(dir.path(), "train --resume --out r --steps 12").warned(beyond);
 }
 
 /// Gradients that are clipped by their norm: logged, proven, said of runs and bundles.

@@ -283,7 +283,8 @@ fn tokenizers_and_texts_that_are_refused() {
 
     // Texts that would not come back.
     changed("lower.json", &|json| json["normalizer"] = json!({ "type": "Lowercase" }));
-    run(dir, "init --preset nano --tokenizer lower.json --out low").ok();
+    let warned = "lower.json: texts like \"Once\" will be refused: the tokenizer loses text";
+    run(dir, "init --preset nano --tokenizer lower.json --out low").warned(warned);
     let lost = "the tokenizer loses text: its tokens stand for another text from byte 0 on, for ";
     run(dir, &format!("train --model low --corpus {} --steps 1 --out r", corpus())).refused_as("file", lost);
     run(dir, &format!("dataset commit {} --config low/config.json --tokenizer lower.json", corpus()))

@@ -370,6 +370,10 @@ pub fn resume(args: &Args, dir: &RunDir, ui: &Ui) -> Result<Session, CliError> {
     watch::same_part(&corpus_file, &settings.measured, &measured)?;
     let corpus_file = std::path::absolute(&corpus_file).map_err(CliError::io("find", &corpus_file))?;
     let steps = args.steps.unwrap_or(settings.steps);
+    if let Some(end) = run.schedule.steps().filter(|&end| run.taken.saturating_add(steps) > end) {
+        let (end, floor) = (plural(end, "step"), "the rate stays at its floor");
+        ui.warn(&format!("the run's schedule is of {end}: after it {floor}"));
+    }
     let wanted = Settings { steps, corpus: corpus_file, measured, ..settings.clone() };
     if wanted != settings {
         settings = wanted;
