@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
         let count = contributions.len() as u32;
         let mut sum = Gradients::zeros(self.spec.config());
         contributions.iter().for_each(|c| sum.add(&c.gradients));
-        let hyper = self.spec.hyper(parent.step, count, sum.squares())?;
+        let hyper = self.spec.hyper(parent.step, count, self.spec.genesis().optimizer.squares(&sum))?;
         let ProvenUpdate { squares, proofs, after } =
             self.prover().update(&domain, (state, &parent.state), &sum, &hyper, progress)?;
         state.update(&hyper, &sum, &mut Saturations::default()).map_err(ProveError::from)?;

@@ -139,6 +139,11 @@ impl OptimizerArgs {
         self.optimizer.unwrap_or_default().kind()
     }
 
+    /// The circuit of its updates.
+    pub fn update(&self) -> UpdateKind {
+        self.optimizer.unwrap_or_default().update(self.clip.is_some())
+    }
+
     /// The optimizer, with this momentum where none is given.
     pub fn of(&self, momentum: &str) -> Result<Optimizer, CliError> {
         let foreign = |name: &str, of: &str| Err(CliError::Usage(format!("{name} is of --optimizer {of}")));

@@ -511,7 +511,7 @@ impl<'a> StepProver<'a> {
             computed.push((add(tasks, inputs), losses, gradients));
         }
         let domain = Run::update_domain(&id, at.step, &digest);
-        let hyper = at.run.hyper(&self.spec.config, at.step, sum.squares())?;
+        let hyper = at.run.hyper(&self.spec.config, at.step, at.run.optimizer.squares(&sum))?;
         let update = self.update_tasks(&domain, state, &sum, &hyper)?;
         let squares = update.squares;
         let of_update = add(update.tasks, update.inputs);

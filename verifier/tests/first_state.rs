@@ -224,24 +224,24 @@ static FORGED: LazyLock<Forged> = LazyLock::new(|| {
     let updates = prove(&PARAMS, &PROVING.update, instances, &mut |_| {}).unwrap();
     let canonical = outputs(&wished);
     let contributions = vec![Contribution { losses: vec![loss], layers: vec![layers.bytes], heads: vec![heads.bytes] }];
-    let (run_of, updates) = (run.clone(), vec![updates.bytes]);
-    let bundle = Bundle {
-        run: run_of,
-        step: 0,
-        before,
-        contributions,
-        leaves: vec![],
-        squares: vec![],
-        updates,
-        canonical,
-        private: None,
-    };
+    let bundle = bundle_of((&run, 0, before), contributions, vec![updates.bytes], canonical);
     Forged { run, state, wished, bundle }
 });
 
 fn bytes_above(x: &F, n: usize) -> bool {
     use ff::PrimeField;
     x.to_repr()[n..].iter().any(|&b| b != 0)
+}
+
+/// A public step of SGD.
+fn bundle_of(
+    (run, step, before): (&Run, u64, StateCommitments),
+    contributions: Vec<Contribution>,
+    updates: Vec<Vec<u8>>,
+    canonical: Vec<u8>,
+) -> Bundle {
+    let run = run.clone();
+    Bundle { run, step, before, contributions, leaves: vec![], squares: vec![], updates, canonical, private: None }
 }
 
 /// Update instances that leave weights in range, from whatever the verifier takes their dividends from.
@@ -607,18 +607,7 @@ fn a_momentum_from_nowhere() {
             all.extend(now.into_iter().flatten().chain(v));
         }
         let canonical = prove_canonical(&PARAMS, &all, &commit_port(&PARAMS, &all).unwrap()).unwrap();
-        let (run, contributions) = (run.clone(), vec![proven.contribution]);
-        Bundle {
-            run,
-            step: number,
-            before,
-            contributions,
-            leaves: vec![],
-            squares: vec![],
-            updates,
-            canonical,
-            private: None,
-        }
+        bundle_of((&run, number, before), vec![proven.contribution], updates, canonical)
     };
     let one = step(1, &first, &honest, &mid, Some(&second));
     let two = step(2, &second, &mid, &wished, None);

@@ -10,7 +10,7 @@ use chain::genesis::ChainSpec;
 use chain::light::{LightClient, Nowhere, WINDOW, window};
 use chain::store::{Store, View};
 use circuits::arithmetic::fixed::Saturations;
-use circuits::model::{Gradients, Spec, SquareSum};
+use circuits::model::{Gradients, Spec};
 use circuits::statements::codec;
 use clap::Parser;
 use std::path::PathBuf;
@@ -110,7 +110,7 @@ fn native(store: &Arc<Store>, spec: &Arc<ChainSpec>, params: &Arc<backend::curve
         let gradient = prover::trainer::batch_gradient(&model, &chain.state().w, &sequences).expect("sequences");
         let mut state = chain.state().clone();
         let gradients: &Gradients = &gradient.gradients;
-        let squares = if spec.genesis().optimizer.update().clips() { gradients.squares() } else { SquareSum::ZERO };
+        let squares = spec.genesis().optimizer.squares(gradients);
         let hyper = spec.hyper(step, count, squares).expect("the optimizer is the chain's");
         state.update(&hyper, gradients, &mut Saturations::default()).expect("a state of SGD");
     })

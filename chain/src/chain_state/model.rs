@@ -17,7 +17,8 @@ pub fn apply(spec: &ChainSpec, state: &mut State, step: u64, tensors: &[Gradient
     for tensors in tensors {
         sum.add(&tensors.open(spec.config())?);
     }
-    let hyper = spec.hyper(step, tensors.len() as u32, sum.squares()).map_err(crate::consensus::SemanticError::from)?;
+    let squares = spec.genesis().optimizer.squares(&sum);
+    let hyper = spec.hyper(step, tensors.len() as u32, squares).map_err(crate::consensus::SemanticError::from)?;
     state.update(&hyper, &sum, &mut Saturations::default()).map_err(|_| BlockError::Model)
 }
 

@@ -3,7 +3,7 @@
 use crate::arithmetic::decimal::Decimal;
 use crate::arithmetic::fixed::{LOW_BITS, MOMENTUM_BITS, STATE_FRAC};
 use crate::model::clip::{self, SquareSum};
-use crate::model::{Rates, Schedule};
+use crate::model::{Gradients, Rates, Schedule};
 use crate::ops::adamw::{self, Betas, FIRST_MAX, SECOND_MAX};
 use crate::ops::hyper::HyperError;
 use crate::ops::sgd;
@@ -136,6 +136,11 @@ impl Optimizer {
             Optimizer::Sgd { clip, .. } => clip.as_ref(),
             Optimizer::AdamW(betas) => Some(&betas.clip),
         }
+    }
+
+    /// Sum of the squares of a gradient, where it is clipped by them.
+    pub fn squares(&self, gradients: &Gradients) -> SquareSum {
+        if self.update().clips() { gradients.squares() } else { SquareSum::ZERO }
     }
 
     /// Requires that rounding leaves the numbers their meaning: for whoever writes them.

@@ -121,7 +121,7 @@ pub fn squares_row(k: u32) -> usize {
 pub fn integers(kind: UpdateKind) -> usize {
     match kind {
         UpdateKind::Sgd | UpdateKind::ClippedSgd => 0,
-        UpdateKind::AdamW => adamw_circuit::integer_ranges().len(),
+        UpdateKind::AdamW => adamw_circuit::INTEGERS,
     }
 }
 

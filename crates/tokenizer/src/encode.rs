@@ -72,7 +72,7 @@ impl Tokenizer {
 
 fn encode(piece: &str, read: &Read) -> Result<Vec<Token>, EncodeError> {
     let library = |error: &dyn std::fmt::Display| EncodeError::Library(error.to_string());
-    let encoding = read.library.encode_fast(piece, false).map_err(|e| library(&e))?;
+    let encoding = read.model.encode_fast(piece, false).map_err(|e| library(&e))?;
     encoding.get_ids().iter().map(|&id| Token::try_from(id).map_err(|e| library(&e))).collect()
 }
 

@@ -82,7 +82,7 @@ pub enum FileError {
 
 /// A tokenizer that was read.
 pub struct Read {
-    pub library: tokenizers::Tokenizer,
+    pub model: tokenizers::Tokenizer,
     /// The bytes of each token that there is.
     bytes: Vec<Option<Box<[u8]>>>,
     special: BTreeMap<Token, String>,
@@ -179,7 +179,7 @@ pub fn read(json: &[u8]) -> Result<Read, FileError> {
         bytes.resize(id + 1, None);
         bytes[id] = Some(spelled.of(token).into_boxed_slice());
     }
-    Ok(Read { library, bytes, special, unused, cuts })
+    Ok(Read { model: library, bytes, special, unused, cuts })
 }
 
 /// Whether a part changes which tokens a text has: a processor that is `ByteLevel` changes nothing but the places of tokens in it.

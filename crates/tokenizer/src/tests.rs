@@ -50,9 +50,9 @@ fn a_file_of_the_bytes_is_no_tokenizer() {
     let json = Tokenizer::json_of_bytes().unwrap();
     let read = Tokenizer::from_json(json.clone()).unwrap();
     assert!(read.is_bytes());
-    let library = file::read(&json).unwrap();
+    let read = file::read(&json).unwrap();
     let text = "Once, \u{e9}\u{1f600}\r\n\tupon";
-    let ids = library.library.encode_fast(text, false).unwrap().get_ids().to_vec();
+    let ids = read.model.encode_fast(text, false).unwrap().get_ids().to_vec();
     assert_eq!(ids, text.bytes().map(u32::from).collect::<Vec<_>>());
 }
 
@@ -110,7 +110,7 @@ fn a_long_text_is_cut_as_a_whole() {
     let pieces = pieces::pieces(&text).collect::<Vec<_>>();
     assert!(pieces.len() > 4 && file.tokens.cuts);
     assert_eq!(pieces.concat(), text);
-    let whole = file.tokens.library.encode_fast(&text[..], false).unwrap();
+    let whole = file.tokens.model.encode_fast(&text[..], false).unwrap();
     let tokens: Vec<u32> = tokenizer.encode(text.as_bytes()).unwrap().into_iter().map(u32::from).collect();
     assert_eq!(tokens, whole.get_ids());
 }
@@ -134,7 +134,7 @@ proptest! {
         let tokens = tokenizer.encode(text.as_bytes()).unwrap();
         prop_assert_eq!(tokenizer.text(&tokens), text.as_bytes());
         let ids: Vec<u32> = tokens.iter().copied().map(u32::from).collect();
-        let library = &tokenizer.file.as_ref().unwrap().tokens.library;
+        let library = &tokenizer.file.as_ref().unwrap().tokens.model;
         prop_assert_eq!(library.decode(&ids, false).unwrap(), text);
     }
 
@@ -143,7 +143,7 @@ proptest! {
     fn any_tokens_stand_for_what_the_library_says(tokens in prop::collection::vec(0u16..448, 0..40)) {
         let tokenizer = trained_once();
         let ids: Vec<u32> = tokens.iter().copied().map(u32::from).collect();
-        let library = &tokenizer.file.as_ref().unwrap().tokens.library;
+        let library = &tokenizer.file.as_ref().unwrap().tokens.model;
         let text = tokenizer.text(&tokens);
         prop_assert_eq!(String::from_utf8_lossy(&text), library.decode(&ids, false).unwrap());
     }

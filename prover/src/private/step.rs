@@ -144,7 +144,7 @@ impl StepProver<'_> {
             sum.add(&tasks.gradients);
             contributions.push(tasks);
         }
-        let hyper = at.run.hyper(&self.spec.config, at.step, sum.squares())?;
+        let hyper = at.run.hyper(&self.spec.config, at.step, at.run.optimizer.squares(&sum))?;
         let update = self.private_update_tasks(at, (state, secrets), &sum, &hyper)?;
         let (mut moved, mut saturations) = (state.clone(), Saturations::default());
         moved.update(&hyper, &sum, &mut saturations)?;

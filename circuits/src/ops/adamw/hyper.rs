@@ -133,7 +133,8 @@ impl Hyper {
             let held = beta.scaled(1 << BETA_BITS, 1).and_then(|b| u64::try_from(b).ok());
             held.filter(|&b| b < 1 << BETA_BITS).ok_or(HyperError::Beta { name, found: *beta })
         };
-        let (_, beta2) = (beta("beta1", &betas.beta1)?, beta("beta2", &betas.beta2)?);
+        beta("beta1", &betas.beta1)?;
+        let beta2 = beta("beta2", &betas.beta2)?;
         // An odd b₁ makes a₁ odd: then one remainder alone makes the gradient's quotient (README).
         let finer = betas.beta1.scaled(1 << (BETA_BITS + 16), 1).and_then(|b| u64::try_from(b).ok());
         let refused = HyperError::Beta { name: "beta1", found: betas.beta1 };

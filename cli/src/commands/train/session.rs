@@ -15,7 +15,7 @@ use crate::tokenizer_file;
 use crate::ui::Ui;
 use backend::curve::{CIRCUIT_VERSION, Params};
 use circuits::model::file::ModelState;
-use circuits::model::{Config, OptimizerKind, Spec, State};
+use circuits::model::{Config, Spec, State};
 use circuits::statements::codec;
 use circuits::statements::dataset::{Dataset, DatasetRoot, DatasetSecret, LeafSecret};
 use circuits::statements::{
@@ -190,7 +190,7 @@ pub fn prepare(args: &Args, ui: &Ui) -> Result<Session, CliError> {
             model.display()
         ));
     }
-    if args.private && (args.optimizer.clip.is_some() || args.optimizer.kind() == OptimizerKind::AdamW) {
+    if args.private && args.optimizer.update().clips() {
         ui.progress("each step shows the sum of the squares of its gradient, by which it is clipped");
     }
     if !args.private && model_dir::is_private(model) {
