@@ -12,8 +12,8 @@ use circuits::ops::adamw::{self, BETA_BITS, ETA_BITS, Element, Integers, Trace};
 use circuits::segments::Privacy;
 use circuits::segments::update::{self, UpdatePort};
 use common::{Case, Segment, adamw_case, adamw_hyper};
-use ff::Field;
-use plonkish::{Interval, LANES, LIMB_BITS, Violation, check_witness, field};
+use ff::{Field, PrimeField};
+use plonkish::{Interval, LANES, LIMB_BITS, Violation, WitnessError, check_witness, field};
 use proptest::prelude::*;
 
 const K: u32 = 8;
@@ -92,11 +92,31 @@ impl Forged {
         *self.publics.last_mut().unwrap() = sum;
     }
 
+    /// A weight with its low part, and its limbs.
+    fn set_weight(&mut self, whole: i128) {
+        let (w, lo) = (whole >> 24, whole & ((1 << 24) - 1));
+        self.set_port(UpdatePort::NewWeights, field(w));
+        self.set_port(UpdatePort::NewSlot(Slot::Low), field(lo));
+        self.set("w'0.low", lo >> 12);
+        self.set("w'0.high", (w + (1 << 16)) >> 12);
+    }
+
+    /// A first moment, and its limbs.
+    fn set_first(&mut self, moment: i128) {
+        self.set_port(UpdatePort::NewSlot(Slot::First), field(moment));
+        self.set_limbs("m'0.upper", 2, (moment + (1 << 35)) >> 12);
+    }
+
+    /// Names of the constraints that fail, or what is no limb.
     fn found(&self) -> Vec<String> {
         let mut witness = self.witness.clone();
         let lookups = witness.count_lookups(&self.plan);
         if !lookups.is_empty() {
-            return vec!["no limb".into(); lookups.len()];
+            let name = |error: WitnessError| match error {
+                WitnessError::NotInTable { column, row: ROW, .. } => column,
+                other => panic!("{other}"),
+            };
+            return lookups.into_iter().map(name).collect();
         }
         let challenges: Challenges = challenge::scalars(&[5; 64]);
         witness.fill_phase2(&self.plan, &challenges);
@@ -111,6 +131,11 @@ impl Forged {
     }
 }
 
+/// Whether some cells of limbs hold none, and all else is as it should be.
+fn is_no_limb(found: &[String]) -> bool {
+    !found.is_empty() && found.iter().all(|found| found.starts_with("limb "))
+}
+
 /// The limbs of `γ·g + 2^35 − 2^36·ĝ`, and the sum of squares of what enters.
 fn of_gradient(by: i128) -> (i128, i128) {
     let entering = adamw::entering(&adamw_hyper(), &element().0, element().1).gradient;
@@ -123,7 +148,7 @@ fn another_mean_gradient() {
     for by in [-1, 1] {
         let mut forged = Forged::new();
         forged.set_limbs("g0.remainder", 3, of_gradient(by).0);
-        assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
+        assert!(is_no_limb(&forged.found()), "{:?}", forged.found());
     }
     // A remainder by 1 off leaves a fraction, which neither moment is a mean of.
     let mut forged = Forged::new();
@@ -146,9 +171,9 @@ fn a_moment_of_a_fraction() {
     let dividend = field::<F>(hyper.beta1 * i128::from(element().0.first) + hyper.rounding) + share;
     let honest = field::<F>(i128::from(trace().first));
     let low = dividend - honest * F::from(1 << 24);
-    let at = column(&forged.plan, "m'0.0");
+    let at = column(&forged.plan, "m'0.remainder.0");
     forged.witness.values[at][ROW] = low;
-    assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
+    assert!(is_no_limb(&forged.found()), "{:?}", forged.found());
 }
 
 #[test]
@@ -161,11 +186,107 @@ fn another_flag() {
     // And a case that is not: the largest weight, said of one in range.
     let mut forged = Forged::new();
     forged.set("w'0.end", 1);
-    forged.set("w'0.narrow", 0);
-    forged.set_port(UpdatePort::NewWeights, F::from(65_535));
-    forged.set_port(UpdatePort::NewSlot(Slot::Low), F::from((1 << 24) - 1));
     forged.set_limbs("w'0.complement", 3, 0);
-    assert_eq!(forged.found(), ["adamw: w'0: the decayed weight less the quotient"]);
+    let less = "adamw: w'0: the decayed weight less the quotient";
+    assert_eq!(forged.found(), ["adamw: w'0: at an end, the end", less]);
+    forged.set_weight((1 << 40) - 1);
+    assert_eq!(forged.found(), [less]);
+    forged.set("w'0.end", -1);
+    assert_eq!(forged.found(), ["adamw: w'0: at an end, the end", less]);
+    forged.set_weight(-(1 << 40));
+    assert_eq!(forged.found(), [less]);
+}
+
+/// A weight beyond its range that stays there: it is another than the end, whatever the limbs.
+#[test]
+fn another_end() {
+    let mut hyper = adamw_hyper();
+    hyper.integers.eta = (1 << ETA_BITS) - 1;
+    for (sign, end) in [(-1i128, 65_535), (1, -65_536)] {
+        let element = Element { w: end, lo: 0, first: (sign << 32) as i64, second: 7 };
+        let lanes = [vec![(element, 0); ROW + 2], vec![]];
+        let Case { segment: Segment { plan, witness }, publics, .. } = adamw_case(Privacy::Public, K, &hyper, &lanes);
+        let mut forged = Forged { plan, witness, publics };
+        assert_eq!(forged.found(), Vec::<String>::new());
+        let (flag, at) = (column(&forged.plan, "w'0.end"), "adamw: w'0: at an end, the end");
+        assert_eq!(forged.witness.values[flag][ROW], field(-sign));
+        let whole = if end < 0 { -(1 << 40) } else { (1 << 40) - 1 };
+        for other in [whole + sign, whole + (sign << 12), whole + (sign << 24), 0] {
+            forged.set_weight(other);
+            assert_eq!(forged.found(), [at], "{other}");
+        }
+        // One said to be in range needs a remainder that no limbs hold.
+        forged.set_weight(whole);
+        forged.set("w'0.end", 0);
+        let found = forged.found();
+        assert!(found.contains(&"adamw: w'0: the decayed weight less the quotient".to_owned()), "{found:?}");
+    }
+}
+
+/// A weight beyond its range, with all that follows from it: its top limb alone tells.
+#[test]
+fn a_weight_of_more_bits() {
+    let mut hyper = adamw_hyper();
+    hyper.integers.eta = 1 << 12;
+    for (sign, end) in [(-1i128, 65_535), (1, -65_536)] {
+        let element = Element { w: end, lo: 0, first: (sign << 32) as i64, second: 7 };
+        let lanes = [vec![(element, 0); ROW + 2], vec![]];
+        let Case { segment: Segment { plan, witness }, publics, .. } = adamw_case(Privacy::Public, K, &hyper, &lanes);
+        let mut forged = Forged { plan, witness, publics };
+        let entering = adamw::entering(&hyper, &element, 0);
+        let trace = adamw::trace(&hyper.integers, &entering);
+        assert!(trace.whole().1 && trace.unclamped.abs() < 1 << 46, "{trace:?}");
+        forged.set_weight(trace.unclamped);
+        forged.set("w'0.end", 0);
+        let remainder = trace.numerator + trace.half - (entering.decayed - trace.unclamped) * trace.divisor();
+        forged.set_limbs("w'0.remainder", 3, remainder);
+        forged.set_limbs("w'0.complement", 3, 2 * trace.half - remainder);
+        let found = forged.found();
+        if sign < 0 {
+            assert_eq!(found, ["adamw: w'0: top limb has 5 bits"]);
+        } else {
+            // Below, no limb is what w' + 2^16 has at the top.
+            assert!(found.contains(&"adamw: w'0: top limb has 5 bits".to_owned()), "{found:?}");
+        }
+    }
+}
+
+/// What leaves is a sum of limbs of which the lowest has no cell: what it is not is refused.
+#[test]
+fn limbs_that_no_cell_holds() {
+    let (whole, first) = (i128::from(trace().whole().0), i128::from(trace().first));
+    for (forge, name) in [
+        (
+            (|forged, whole, _| forged.set_port(UpdatePort::NewWeights, field((whole >> 24) + 4096)))
+                as fn(&mut Forged, i128, i128),
+            "w'0: new weight",
+        ),
+        (|forged, whole, _| forged.set_port(UpdatePort::NewWeights, field((whole >> 24) - 4096)), "w'0: new weight"),
+        (
+            |forged, whole, _| forged.set_port(UpdatePort::NewSlot(Slot::Low), field((whole & 0xff_ffff) + 4096)),
+            "w'0: new low part",
+        ),
+        (
+            |forged, whole, _| forged.set_port(UpdatePort::NewSlot(Slot::Low), field((whole & 0xff_ffff) - 4096)),
+            "w'0: new low part",
+        ),
+        (|forged, _, first| forged.set_port(UpdatePort::NewSlot(Slot::First), field(first + 4096)), "m'0: new moment"),
+        (|forged, _, first| forged.set_port(UpdatePort::NewSlot(Slot::First), field(first - 4096)), "m'0: new moment"),
+        // Fractions.
+        (
+            |forged, _, first| forged.set_port(UpdatePort::NewSlot(Slot::First), field::<F>(first) + F::TWO_INV),
+            "m'0: new moment",
+        ),
+        (|forged, _, _| forged.set("w'0.low", 4095), "w'0: new low part"),
+        // A weight of 18 bits, with the limbs for it.
+        (|forged, _, _| forged.set_weight(1 << 40), "w'0: top limb has 5 bits"),
+        (|forged, _, _| forged.set_weight(-(1 << 40) - 1), "w'0: top limb has 5 bits"),
+    ] {
+        let mut forged = Forged::new();
+        forge(&mut forged, whole, first);
+        let found = forged.found();
+        assert!(found.contains(&format!("adamw: {name}")), "{name}: {found:?}");
+    }
 }
 
 /// SOUNDNESS 12: s ± 1, with what is left.
@@ -177,7 +298,7 @@ fn another_root() {
         let rest = second - s * (s + 1) / 2;
         forged.set_limbs("v'0.rest", 3, rest);
         forged.set_limbs("v'0.complement", 3, s - rest);
-        assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
+        assert!(is_no_limb(&forged.found()), "{:?}", forged.found());
     }
     // The same root of another moment.
     let mut forged = Forged::new();
@@ -225,16 +346,15 @@ fn another_quotient() {
     for by in [-1i128, 1] {
         let mut forged = Forged::new();
         let (moved, r) = (i128::from(whole) + by, remainder + by * divisor);
-        forged.set_limbs("w'0", 4, moved + (1 << 40));
+        forged.set_weight(moved);
         forged.set_limbs("w'0.remainder", 3, r);
         forged.set_limbs("w'0.complement", 3, divisor - 1 - r);
-        assert!(forged.found().iter().all(|found| found == "no limb") && !forged.found().is_empty());
+        assert!(is_no_limb(&forged.found()), "{:?}", forged.found());
     }
     // The same remainder for another quotient.
     let mut forged = Forged::new();
-    forged.set_limbs("w'0", 4, i128::from(whole) + 1 + (1 << 40));
-    let found = forged.found();
-    assert!(found.contains(&"adamw: w'0: the decayed weight less the quotient".to_owned()), "{found:?}");
+    forged.set_weight(i128::from(whole) + 1);
+    assert_eq!(forged.found(), ["adamw: w'0: the decayed weight less the quotient"]);
 }
 
 /// Integers and elements at the ends of their ranges, with the largest gradients that are clipped and, in steps that go on without them, the
@@ -297,7 +417,7 @@ proptest! {
         let two = |bits: u64| F::from(2).pow_vartime([bits]);
         // m' and the gradient that leads to it.
         forged.set_limbs("g0.remainder", 3, left);
-        forged.set_limbs("m'0", 5, mean.0 + (mean.1 << BETA_BITS));
+        forged.set_limbs("m'0.remainder", 2, mean.0);
         let first_new = mean.1 - (1 << 35);
         let dividend = (first_new << BETA_BITS) + mean.0;
         let before = hyper.beta1 * i128::from(element().0.first) + hyper.rounding;
@@ -316,9 +436,9 @@ proptest! {
         let half = root + hyper.epsilon;
         prop_assume!(half < 1 << 35);
         let r = (2 * half * share) >> 24;
-        forged.set_limbs("w'0", 4, low + (high << 24));
+        forged.set_weight(low + (high << 24) - (1 << 40));
+        forged.set_first(first_new);
         forged.set("w'0.end", 0);
-        forged.set("w'0.narrow", (high >> 12) << 7);
         forged.set_limbs("w'0.remainder", 3, r);
         forged.set_limbs("w'0.complement", 3, 2 * half - r);
         let moved = field::<F>(low + (high << 24) - (1 << 40));
@@ -327,9 +447,6 @@ proptest! {
             (UpdatePort::Gradient, gradient),
             (UpdatePort::Slot(Slot::Second), second),
             (UpdatePort::Decayed, moved + quotient),
-            (UpdatePort::NewWeights, field(high - (1 << 16))),
-            (UpdatePort::NewSlot(Slot::Low), field(low)),
-            (UpdatePort::NewSlot(Slot::First), field(first_new)),
             (UpdatePort::NewSlot(Slot::Second), field(second_new)),
         ] {
             forged.set_port(port, value);
@@ -338,16 +455,16 @@ proptest! {
         prop_assert_eq!(forged.found(), Vec::<String>::new());
         prop_assert!(adamw::circuit::leaving_ranges()[3].contains(Interval::new(second_new, second_new)));
         // And nothing else leaves.
-        for (port, gate) in [
-            (UpdatePort::NewWeights, "adamw: w'0: new weight"),
-            (UpdatePort::NewSlot(Slot::Low), "adamw: w'0: new low part"),
-            (UpdatePort::NewSlot(Slot::First), "adamw: m'0: the quotient"),
-            (UpdatePort::NewSlot(Slot::Second), "adamw: v'0: the root's square and the rest"),
+        for (port, gates) in [
+            (UpdatePort::NewWeights, ["adamw: w'0: the decayed weight less the quotient", "adamw: w'0: new weight"]),
+            (UpdatePort::NewSlot(Slot::Low), ["adamw: w'0: the decayed weight less the quotient", "adamw: w'0: new low part"]),
+            (UpdatePort::NewSlot(Slot::First), ["adamw: m'0: the mean of moment and gradient", "adamw: m'0: new moment"]),
+            (UpdatePort::NewSlot(Slot::Second), ["adamw: v'0: the root's square and the rest"; 2]),
         ] {
             let mut other = Forged { plan: forged.plan.clone(), witness: forged.witness.clone(), publics: forged.publics.clone() };
             let at = port_column(&other.plan, port);
             other.witness.values[at][ROW] += F::ONE;
-            prop_assert!(other.found().contains(&gate.to_owned()), "{:?}", other.found());
+            prop_assert!(other.found().iter().any(|found| gates.contains(&found.as_str())), "{:?}", other.found());
         }
     }
 }

@@ -24,6 +24,10 @@ const NOT_FOUND: &[(&str, &str)] = &[
         "adamw: w': end is -1, 0 or 1",
         "a forged flag solves a quadratic equation, which the search does not; refused in `tests/adamw.rs`",
     ),
+    (
+        "adamw: w': top limb has 5 bits",
+        "a weight beyond its range takes another flag, weight, remainder and complement at once, forged in `tests/adamw.rs`",
+    ),
     ("rmsnorm: dh: end is -1, 0 or 1", FRACTION),
     ("rmsnorm: x mid: end is -1, 0 or 1", FRACTION),
 ];

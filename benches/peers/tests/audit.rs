@@ -8,7 +8,7 @@ use audit::mutants::{self, Tally};
 use audit::{Choice, Forge};
 use backend::curve::F;
 use backend::{Plan, Witness};
-use circuits::ops::readmes::{Readme, readmes, undocumented};
+use circuits::ops::readmes::{Readme, constraints, readmes, undocumented};
 use common::{Like, compared, inputs, small};
 use peers::circuit::ROLES;
 use peers::{Mlp, Values, circuit};
@@ -103,6 +103,6 @@ fn the_public_value_taken_out_leaves_a_hole() {
 fn every_constraint_is_documented() {
     let own = Readme { path: "benches/peers/README.md", text: include_str!("../README.md") };
     let all = |op: &str| [&[own], readmes(op)].concat();
-    let missing = undocumented(&circuit(&compared(), 10).plan.gates, all);
+    let missing = undocumented(&constraints(&circuit(&compared(), 10).plan), all);
     assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -38,10 +38,15 @@ pub enum HyperError {
     #[error("eps {0} is above 1")]
     Eps(Decimal),
     /// The correction of the first steps would exceed what the update takes.
-    #[error("the learning rate {rate}/2^36 over 1 - beta1, by which a first step may be multiplied, is 2048 or more")]
+    #[error(
+        "the learning rate {} is above {}, the largest with which the correction of first steps by beta1 and beta2 stays below 2",
+        thousandths(.rate), thousandths(.most)
+    )]
     Correction {
         /// Learning rate, frac 36.
         rate: u64,
+        /// The largest with these decays, frac 36.
+        most: u64,
     },
     /// A norm that gradients are clipped to is above 0, and at most what the update can express.
     #[error("the clip {found} is not above 0 and at most {most}")]
@@ -63,6 +68,12 @@ pub enum HyperError {
         /// The smallest that can be held, of three digits.
         least: Decimal,
     },
+}
+
+/// Of frac 36, rounded down.
+fn thousandths(rate: &u64) -> String {
+    let thousandths = (u128::from(*rate) * 1000) >> 36;
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }
 
 fn over(predictions: &Option<u64>) -> String {

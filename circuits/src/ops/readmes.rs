@@ -1,7 +1,7 @@
 //! The READMEs of ops and gadgets, and which of them say what holds of an op's cells.
 
 use backend::curve::F;
-use plonkish::Gate;
+use plonkish::{Plan, Role};
 use std::collections::BTreeMap;
 
 /// A README.
@@ -60,15 +60,21 @@ pub fn readmes(op: &str) -> &'static [Readme] {
     }
 }
 
-/// Gates, beside those of lookups, that no table of their op's READMEs has with their degree.
-pub fn undocumented<R: AsRef<[Readme]>>(gates: &[Gate<F>], readmes: impl Fn(&str) -> R) -> Vec<String> {
+/// Names of a plan's constraints, beside those of lookups, and their degrees: of a gate with a selector's, of a limb that no cell holds its
+/// form's.
+pub fn constraints(plan: &Plan<F>) -> Vec<(String, usize)> {
+    let gates = plan.gates.iter().filter(|gate| gate.role != Role::Lookup);
+    let gates = gates.map(|gate| (gate.name.clone(), gate.poly.degree() + 1));
+    gates.chain(plan.implied.iter().map(|limb| (limb.name.clone(), limb.form.degree()))).collect()
+}
+
+/// Constraints that no table of their op's READMEs has with their degree.
+pub fn undocumented<R: AsRef<[Readme]>>(constraints: &[(String, usize)], readmes: impl Fn(&str) -> R) -> Vec<String> {
     let mut degrees: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for gate in gates {
-        let (op, name) = gate.name.split_once(": ").unwrap_or(("", &gate.name));
-        if op != "lookup" {
-            let degree = degrees.entry((op, plain(name))).or_default();
-            *degree = (*degree).max(gate.poly.degree() + 1);
-        }
+    for (name, degree) in constraints {
+        let (op, name) = name.split_once(": ").unwrap_or(("", name));
+        let highest = degrees.entry((op, plain(name))).or_default();
+        *highest = (*highest).max(*degree);
     }
     let mut missing = vec![];
     for ((op, name), degree) in degrees {

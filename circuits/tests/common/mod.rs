@@ -254,7 +254,7 @@ pub fn adamw_hyper() -> adamw::Hyper {
 /// AdamW's update of a few elements: usual ones, some without gradient or moments, the largest gradients, weights at both ends.
 pub fn adamw_cases(privacy: Privacy, k: u32) -> [Case; 2] {
     // With the second, quotients reach beyond a weight's range.
-    let far = 1 << 40;
+    let far = (1 << adamw::ETA_BITS) - 1;
     [adamw_hyper().integers.eta, far].map(|eta| adamw_case_of_kinds(privacy, k, eta))
 }
 

@@ -49,13 +49,14 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
     }
     // With another cell of a gate, so that the gate stays satisfied.
     let is_bit = |x: F| x == F::ZERO || x == one;
-    let gates: Vec<(u32, u32)> = ix.gates.of(cell).to_vec();
+    let gates = ix.gates.of(cell).iter().filter(|(gate, _)| ix.class[*gate as usize] == Class::Local);
+    let implied = ix.implied_of.get(column).into_iter().flatten().map(|&limb| Constraint::Implied(limb, row as u32));
+    let constraints: Vec<Constraint> = gates.map(|&(gate, row)| Constraint::Gate(gate, row)).chain(implied).collect();
     // What is given from outside stays: with another input, another output is right.
     if ix.input[cell as usize] {
         return changes;
     }
-    for (gate, at_row) in gates.into_iter().filter(|(g, _)| ix.class[*g as usize] == Class::Local) {
-        let constraint = Constraint::Gate(gate, at_row);
+    for constraint in constraints {
         if ix.slot_of[column].is_none() {
             for values in absorbed(state, constraint, cell) {
                 add("takes over digits", true, values);

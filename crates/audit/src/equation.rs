@@ -53,6 +53,14 @@ impl Equation {
         writer.sum(&right);
         Equation(writer.0)
     }
+
+    /// That a form is a limb.
+    pub fn of_limb<F: Field>(form: &Expr<F, Global>, cell: &impl Fn(Global, i32) -> (String, i32)) -> Self {
+        let mut writer = Writer(vec![]);
+        writer.sum(&joined(terms(form, F::ONE, cell)));
+        writer.text(" is a limb");
+        Equation(writer.0)
+    }
 }
 
 /// The two sides of an equation. What is written as the definition of a cell stays one; of any other, terms that are taken away

@@ -173,6 +173,13 @@ impl<'p, F: Field> Forge<'p, F> {
         Forge { excuses: false, ..self }
     }
 
+    /// As if a limb that no cell holds (by its place in the plan) were not looked up.
+    #[must_use]
+    pub(crate) fn without_implied(mut self, limb: usize) -> Self {
+        self.ix.implied_of.iter_mut().for_each(|limbs| limbs.retain(|&other| other as usize != limb));
+        self
+    }
+
     /// Phase-1 cells (column, row) that a cell is computed from.
     pub fn sources(&self, cell: (usize, usize)) -> Vec<(usize, usize)> {
         self.ix.leaves(self.ix.id(cell)).into_iter().map(|cell| self.ix.place(cell)).collect()
@@ -190,7 +197,9 @@ impl<'p, F: Field> Forge<'p, F> {
         let plan = self.ix.plan;
         let multiplicities: HashSet<usize> = plan.tables.iter().map(|t| t.multiplicity).collect();
         let is_read = |cell: CellId| {
+            let column = self.ix.place(cell).0;
             !(self.ix.gates.of(cell).is_empty()
+                && self.ix.implied_of.get(column).is_none_or(Vec::is_empty)
                 && self.ix.copies.of(cell).is_empty()
                 && self.ix.publics.of(cell).is_empty()
                 && self.ix.readers.of(cell).is_empty())
@@ -334,7 +343,9 @@ impl<'p, F: Field> Forge<'p, F> {
             return false;
         }
         let plan = self.ix.plan;
-        let looked_up = chosen.iter().filter(|c| self.ix.slot_of.get(c.0).is_some_and(Option::is_some));
+        let is_implied = |column: usize| self.ix.implied_of.get(column).is_some_and(|limbs| !limbs.is_empty());
+        let looked_up =
+            chosen.iter().filter(|c| is_implied(c.0) || self.ix.slot_of.get(c.0).is_some_and(Option::is_some));
         let mut slots: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for &cell in looked_up {
             slots.entry(cell.0).or_insert(cell);

@@ -2,7 +2,7 @@
 
 use crate::equation::Equation;
 use crate::rows::{Run, runs};
-use plonkish::{Field, Gate, Global, Plan, Role};
+use plonkish::{Field, Gate, Global, ImpliedLimb, Plan, Role};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::panic::Location;
@@ -74,7 +74,7 @@ struct Alike<'p> {
     stated: Vec<Line>,
 }
 
-/// The gates of a plan, by name.
+/// The gates of a plan, by name, and its limbs that no cell holds.
 pub(crate) fn of<F: Field>(plan: &Plan<F>, fixed: &[String]) -> Vec<GateReport> {
     let mut named: BTreeMap<&str, (GateReport, Vec<Alike<'_>>)> = BTreeMap::new();
     for gate in &plan.gates {
@@ -103,7 +103,31 @@ pub(crate) fn of<F: Field>(plan: &Plan<F>, fixed: &[String]) -> Vec<GateReport> 
         equations: equations.into_iter().map(EquationReport::from).collect(),
         ..report
     };
-    named.into_values().map(complete).collect()
+    let implied = plan.implied.iter().map(|limb| of_limb(plan, fixed, limb));
+    let mut reports: Vec<GateReport> = named.into_values().map(complete).chain(implied).collect();
+    reports.sort_by(|a, b| a.name.cmp(&b.name));
+    reports
+}
+
+fn of_limb<F: Field>(plan: &Plan<F>, fixed: &[String], limb: &ImpliedLimb<F>) -> GateReport {
+    let equation = Equation::of_limb(&limb.form, &|column, rotation| of_op(plan, fixed, (column, rotation), Some(0)));
+    let everywhere = Run { first: 0, count: plan.usable, step: 1, times: 1, every: 0 };
+    let equation = EquationReport {
+        equation,
+        degree: 1,
+        polynomials: 1,
+        rows: vec![RowsReport { runs: vec![everywhere], polynomials: 1 }],
+        stated: vec![Line::from(limb.stated)],
+    };
+    GateReport {
+        name: limb.name.clone(),
+        op: op(&limb.name).to_owned(),
+        role: Role::Lookup,
+        degree: 1,
+        polynomials: 1,
+        rows: plan.usable,
+        equations: vec![equation],
+    }
 }
 
 fn empty<F>(gate: &Gate<F>) -> GateReport {
@@ -136,7 +160,17 @@ fn name<F: Field>(plan: &Plan<F>, fixed: &[String], gate: &Gate<F>, column: Glob
     let row = gate.rows.first().and_then(|row| row.checked_add_signed(rotation as isize));
     // What holds on whole columns holds for cells of any op.
     let is_of_op = matches!(gate.role, Role::Phase1 | Role::Projection);
-    let owner = row.filter(|_| is_of_op).and_then(|row| match column {
+    of_op(plan, fixed, (column, rotation), row.filter(|_| is_of_op))
+}
+
+/// The same of a cell on a row, if an op owns it.
+fn of_op<F: Field>(
+    plan: &Plan<F>,
+    fixed: &[String],
+    (column, rotation): (Global, i32),
+    row: Option<usize>,
+) -> (String, i32) {
+    let owner = row.and_then(|row| match column {
         Global::Advice(a) => plan.owner(a, row),
         Global::Fixed(f) => plan.constants.get(f)?.iter().find(|owner| owner.cell(row).is_some()),
         Global::Uniform(_) => None,

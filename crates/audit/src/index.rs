@@ -80,6 +80,10 @@ pub(super) struct Index<'p, F> {
     pub slots: Vec<LookupSlot>,
     /// Lookup slot of a phase-1 column.
     pub slot_of: Vec<Option<u32>>,
+    /// For each limb that no cell holds, the columns that it reads.
+    pub columns_of_implied: Vec<Vec<usize>>,
+    /// For each phase-1 column, the limbs without cells that read it.
+    pub implied_of: Vec<Vec<u32>>,
     /// `(tag, x) ↦ y` of the tables.
     pub follow: HashMap<(u64, [u8; 32]), F>,
     /// Largest x of each table.
@@ -224,6 +228,11 @@ impl<'p, F: Field> Index<'p, F> {
                 slot_of[y] = Some(i as u32);
             }
         }
+        let columns_of_implied: Vec<Vec<usize>> = plan.implied.iter().map(|limb| advice_columns(&limb.form)).collect();
+        let mut implied_of = vec![vec![]; plan.phase1];
+        for (i, columns) in columns_of_implied.iter().enumerate() {
+            columns.iter().for_each(|&column| implied_of[column].push(i as u32));
+        }
         let mut follow = HashMap::new();
         let mut last = HashMap::new();
         for (tag, x, y) in plan.table_rows.keys() {
@@ -248,6 +257,8 @@ impl<'p, F: Field> Index<'p, F> {
             assigns,
             slots,
             slot_of,
+            columns_of_implied,
+            implied_of,
             follow,
             last,
             families,
@@ -332,6 +343,12 @@ impl<'p, F: Field> Index<'p, F> {
         let is_sign = self.plan.span(column, row).is_some_and(|span| span.interval == Interval::new(-1, 1));
         &self.signs[..if is_sign { 3 } else { 2 }]
     }
+}
+
+/// The advice columns that a form reads.
+fn advice_columns<F: Field>(form: &Expr<F, Global>) -> Vec<usize> {
+    let advice = |(column, _)| if let Global::Advice(a) = column { Some(a) } else { None };
+    form.distinct_cells().into_iter().filter_map(advice).collect()
 }
 
 fn target<F: Field>(plan: &Plan<F>, rows: usize, op: Op) -> CellId {

@@ -22,7 +22,8 @@ pub struct LookupReport {
 pub struct TableReport {
     /// Entries.
     pub entries: usize,
-    /// Cells that are looked up in it, by op and what the op calls the column of the first component. Cells that no op owns, and those
+    /// Cells that are looked up in it, by op and what the op calls the column of the first component; limbs that no cell holds by their
+    /// name. Cells that no op owns, and those
     /// of a pair on rows that name no table, are looked up in table 0 as well.
     pub looked_up: BTreeMap<String, usize>,
 }
@@ -45,6 +46,8 @@ pub struct HelperReport {
     pub column: String,
     /// The slots that it serves: the columns of a limb, or of both components and the tag.
     pub slots: Vec<Vec<String>>,
+    /// Names of the limbs that it serves which no cell holds.
+    pub implied: Vec<String>,
 }
 
 /// Of a plan whose fixed columns have these names.
@@ -54,6 +57,8 @@ pub(crate) fn of<F: Field>(plan: &Plan<F>, fixed: &[String]) -> LookupReport {
     for (tag, _, _) in plan.table_rows.keys() {
         tables.entry(*tag).or_default().entries += 1;
     }
+    let limbs = tables.entry(0).or_default();
+    limbs.looked_up.extend(plan.implied.iter().map(|limb| (limb.name.clone(), plan.usable)));
     for slot in plan.helpers.iter().flat_map(|helper| &helper.slots) {
         for owner in &plan.owners[slot.x] {
             let name = format!("{}: {}", owner.op, owner.column);
@@ -67,16 +72,14 @@ pub(crate) fn of<F: Field>(plan: &Plan<F>, fixed: &[String]) -> LookupReport {
             }
         }
     }
+    let slot = |slot: &plonkish::LookupSlot| {
+        let pair = slot.pair.into_iter().flat_map(|(y, tag)| [advice(y), fixed[tag].clone()]);
+        [advice(slot.x)].into_iter().chain(pair).collect()
+    };
     let helper = |helper: &plonkish::Helper| HelperReport {
         column: advice(helper.column),
-        slots: helper
-            .slots
-            .iter()
-            .map(|slot| {
-                let pair = slot.pair.into_iter().flat_map(|(y, tag)| [advice(y), fixed[tag].clone()]);
-                [advice(slot.x)].into_iter().chain(pair).collect()
-            })
-            .collect(),
+        slots: helper.slots.iter().map(slot).collect(),
+        implied: helper.implied.iter().map(|&number| plan.implied[number].name.clone()).collect(),
     };
     let columns = |part: &plonkish::TableColumns| TableColumnsReport {
         fixed: [part.tag, part.x, part.y].map(|column| fixed[column].clone()),

@@ -2,7 +2,7 @@
 //! leaves.
 
 use super::{Choice, Forge, Roles};
-use plonkish::{Field, Global, Plan, Witness};
+use plonkish::{Expr, Field, Global, Plan, Witness};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of each kind (see `Case::phase1_cells`) on which a hole is looked for.
@@ -43,10 +43,9 @@ impl<F: Field> Case<'_, F> {
         honest.expect("the witness is honest").without_excuses().effort(EFFORT)
     }
 
-    /// Whether the search finds a hole in `plan` that was not in the honest circuit: free cells among `cells` (tried one
+    /// Whether the search finds a hole in a circuit that was not in the honest one: free cells among `cells` (tried one
     /// group after the other), or phase 2 or a public value not determined.
-    fn is_found(&self, honest: &Forge<'_, F>, plan: &Plan<F>, cells: impl Iterator<Item = Vec<CellAt>>) -> bool {
-        let forge = self.forge(plan);
+    fn is_found(&self, honest: &Forge<'_, F>, forge: &Forge<'_, F>, cells: impl Iterator<Item = Vec<CellAt>>) -> bool {
         for cells in cells {
             if forge.find(&cells).is_some() {
                 return honest.find(&cells).is_none();
@@ -55,15 +54,14 @@ impl<F: Field> Case<'_, F> {
         !forge.search(&Choice::Cells(vec![])).is_clean()
     }
 
-    /// Cells that a gate of phase 1 reads, row by row, on some rows of each kind: kinds differ in the flags that are set.
-    fn phase1_cells(&self, gate: usize) -> Vec<Vec<CellAt>> {
+    /// Phase-1 cells that a constraint reads, row by row, on some rows of each kind: kinds differ in the flags that are set.
+    fn phase1_cells(&self, poly: &Expr<F, Global>, rows: impl IntoIterator<Item = usize>) -> Vec<Vec<CellAt>> {
         let (plan, values) = (self.plan, &self.witness.values);
-        let gate = &plan.gates[gate];
         let mut kinds: BTreeMap<Vec<Option<usize>>, usize> = BTreeMap::new();
         let mut chosen = vec![];
-        for &row in &gate.rows {
+        for row in rows {
             let mut cells = BTreeSet::new();
-            gate.poly.cells(&mut |column, rotation| {
+            poly.cells(&mut |column, rotation| {
                 if let Global::Advice(a) = column {
                     cells.insert((a, (row as i64 + i64::from(rotation)) as usize));
                 }
@@ -121,7 +119,7 @@ fn without_lane(name: &str) -> String {
     format!("{op}: {}: {rest}", subject.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// Takes every gate out.
+/// Takes every gate out, and every limb that no cell holds.
 pub fn gates<F: Field>(cases: &[Case<'_, F>]) -> Tally {
     let mut tally = Tally::default();
     for case in cases {
@@ -139,13 +137,23 @@ pub fn gates<F: Field>(cases: &[Case<'_, F>]) -> Tally {
                     for &g in &removed {
                         plan.gates[g].rows.clear();
                     }
-                    let cells = removed.iter().flat_map(|&g| case.phase1_cells(g));
-                    let found = case.is_found(&base, &plan, cells);
+                    let of_gate = |&g: &usize| {
+                        let gate = &honest.gates[g];
+                        case.phase1_cells(&gate.poly, gate.rows.iter().copied())
+                    };
+                    let cells = removed.iter().flat_map(of_gate);
+                    let found = case.is_found(&base, &case.forge(&plan), cells);
                     for &g in &removed {
                         plan.gates[g].rows.clone_from(&honest.gates[g].rows);
                     }
                     found
                 })
+            });
+        }
+        for (number, limb) in honest.implied.iter().enumerate() {
+            tally.note(&without_lane(&limb.name), case.name, || {
+                let cells = case.phase1_cells(&limb.form, 0..honest.usable);
+                case.is_found(&base, &case.forge(honest).without_implied(number), cells.into_iter())
             });
         }
     }
@@ -178,7 +186,7 @@ pub fn copies<F: Field>(cases: &[Case<'_, F>]) -> Tally {
             tally.note(&name, case.name, || {
                 let copy = plan.copies.remove(i);
                 let cells = sources.iter().map(|cells| cells.iter().copied().take(SIDE).collect());
-                let found = case.is_found(&base, &plan, cells);
+                let found = case.is_found(&base, &case.forge(&plan), cells);
                 plan.copies.insert(i, copy);
                 found
             });
@@ -196,7 +204,7 @@ pub fn publics<F: Field>(cases: &[Case<'_, F>]) -> Tally {
             let mut plan = case.plan.clone();
             let (_, row) = plan.publics.remove(i);
             let name = format!("{}: instance row {row}", case.name);
-            tally.note(&name, case.name, || case.is_found(&base, &plan, std::iter::empty()));
+            tally.note(&name, case.name, || case.is_found(&base, &case.forge(&plan), std::iter::empty()));
         }
     }
     tally

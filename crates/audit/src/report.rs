@@ -178,7 +178,7 @@ impl Report {
             gates: gates::of(plan, &fixed),
             tables,
             table_columns: plan.tables.len(),
-            limb_lanes: lanes().filter(|l| l.pair.is_none()).count(),
+            limb_lanes: lanes().filter(|l| l.pair.is_none()).count() + plan.implied.len(),
             pair_lanes: lanes().filter(|l| l.pair.is_some()).count(),
             helpers: plan.helpers.len(),
             copies: plan.copies.len(),

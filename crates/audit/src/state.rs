@@ -1,8 +1,8 @@
 //! A witness under change: what it breaks at each moment, and the way back.
 
-use super::index::{CellId, Class, Index, Op};
+use super::index::{CellId, Class, Index, Op, small};
 use super::slopes::slopes;
-use plonkish::{Assignment, Field};
+use plonkish::{Assignment, Field, LIMB_BITS};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -17,6 +17,8 @@ pub(super) enum Constraint {
     Public(u32),
     /// Membership of a slot's tuple on a row.
     Table(u32, u32),
+    /// That a limb without a cell is one, on a row.
+    Implied(u32, u32),
     /// What a projection reads for the result of an equation, which must not change.
     Result(u32),
 }
@@ -156,6 +158,12 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
             let outside = !self.in_table(slot, row);
             self.mark(Constraint::Table(slot, row as u32), outside);
         }
+        if let Some(implied) = ix.implied_of.get(column) {
+            for &number in implied {
+                let constraint = Constraint::Implied(number, row as u32);
+                self.mark(constraint, self.residue(constraint) != F::ZERO);
+            }
+        }
         for &op in ix.readers.of(cell) {
             if ix.result[op as usize] {
                 let changed = self.result_changed(ix.ops[op as usize]);
@@ -209,6 +217,17 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
                 let op = self.ix.ops[op as usize];
                 self.assigned_value(op) - self.value(self.ix.target(op))
             }
+            // What is left of an integer when its limb is taken away; of no integer, what it is more than the honest one.
+            Constraint::Implied(number, row) => {
+                let form = &self.ix.plan.implied[number as usize].form;
+                let value = |values| self.ix.eval(values, form, row as usize);
+                let (found, limb) = (value(&self.values), (1 << LIMB_BITS) - 1);
+                match (small(found), small(-found)) {
+                    (Some(found), _) => F::from_u128(found & !limb),
+                    (_, Some(less)) => -F::from_u128((less + limb) & !limb),
+                    _ => found - value(self.base),
+                }
+            }
             _ => F::ZERO,
         }
     }
@@ -217,6 +236,7 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
     pub fn slopes(&self, constraint: Constraint) -> Vec<(CellId, F)> {
         let (poly, row) = match constraint {
             Constraint::Gate(gate, row) => (&self.ix.plan.gates[gate as usize].poly, row),
+            Constraint::Implied(number, row) => (&self.ix.plan.implied[number as usize].form, row),
             Constraint::Result(op) => match self.ix.ops[op as usize] {
                 Op::Copy { from, .. } => return vec![(from, F::ONE)],
                 Op::Define { step, row } => match &self.ix.plan.assignments[step as usize] {
@@ -237,6 +257,9 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
                 .iter()
                 .map(|&(column, rotation)| ix.id((column, super::index::at(row as usize, rotation))))
                 .collect(),
+            Constraint::Implied(number, row) => {
+                ix.columns_of_implied[number as usize].iter().map(|&column| ix.id((column, row as usize))).collect()
+            }
             Constraint::Result(op) => ix.phase1_reads(op),
             Constraint::Copy(copy) => {
                 let (a, b) = ix.plan.copies[copy as usize];
@@ -254,6 +277,7 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
             Constraint::Copy(copy) => copy_name(ix, copy),
             Constraint::Public(public) => public_name(ix, public),
             Constraint::Table(..) => IN_TABLE.into(),
+            Constraint::Implied(number, _) => ix.plan.implied[number as usize].name.clone(),
             Constraint::Result(op) => format!("result {op}"),
         }
     }
@@ -341,6 +365,7 @@ impl Constraint {
         match self {
             Constraint::Gate(gate, _) => Constraint::Gate(gate, 0),
             Constraint::Table(..) => Constraint::Table(0, 0),
+            Constraint::Implied(number, _) => Constraint::Implied(number, 0),
             other => other,
         }
     }

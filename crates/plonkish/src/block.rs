@@ -5,7 +5,7 @@ use super::cells::{Blinding, BlockId, Cell, Col, Kind, Local, Lookup, Port, Port
 use super::fault::Fault;
 use super::interval::Interval;
 use super::ranges::{Declared, Known};
-use super::{Field, LANES, RESERVED_ROWS, field};
+use super::{Field, LANES, LIMB_BITS, RESERVED_ROWS, field};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::Location;
@@ -28,6 +28,14 @@ pub(super) struct LocalGate<F> {
     pub poly: Local<F>,
     pub rows: Vec<usize>,
     pub role: Role,
+    pub stated: &'static Location<'static>,
+}
+
+/// A limb that no cell holds: the value of a linear form.
+#[derive(Clone, Debug)]
+pub(super) struct LocalImplied<F> {
+    pub name: String,
+    pub form: Local<F>,
     pub stated: &'static Location<'static>,
 }
 
@@ -58,6 +66,7 @@ pub struct Block<F> {
     pub(super) columns: Vec<LocalColumn<F>>,
     pub(super) gates: Vec<LocalGate<F>>,
     pub(super) lookups: Vec<LookupUse>,
+    pub(super) implied: Vec<LocalImplied<F>>,
 }
 
 /// Cells computed from others, in order: of phase 1 while it is filled, of phase 2 once the challenges are known.
@@ -175,6 +184,7 @@ impl<F: Field, V> Builder<F, V> {
             columns: vec![],
             gates: vec![],
             lookups: vec![],
+            implied: vec![],
         });
         self.blocks.len() - 1
     }
@@ -318,6 +328,40 @@ impl<F: Field, V> Builder<F, V> {
         } else {
             self.learn_definition(block, name, target, &poly, &rows);
             self.define_phase1(block, name, column, poly, &rows);
+        }
+    }
+
+    /// Requires `column − rest`, a linear form over the cells of a row, to be a limb on every row, without a cell that holds it.
+    /// Cells are assigned before. The block has all rows of the grid, as a lookup has.
+    #[track_caller]
+    pub fn define_up_to_a_limb(&mut self, block: BlockId, name: &str, column: Col, rest: Local<F>) {
+        let stated = Location::caller();
+        let rows: Vec<usize> = (0..self.rows(block)).collect();
+        self.learn_up_to_a_limb(block, name, index(column), &rest, &rows);
+        self.imply(block, LocalImplied { name: name.into(), form: column.cur() - rest, stated });
+    }
+
+    /// Requires a limb to have `bits < 12` bits on every row: its multiple by `2^(12−bits)` is a limb as well, without a cell that
+    /// holds it. The block has all rows of the grid. Comes before what reads the limb's range.
+    #[track_caller]
+    pub fn narrow_limb(&mut self, block: BlockId, name: &str, limb: Col, bits: u32) {
+        let stated = Location::caller();
+        self.learn_narrower(block, name, index(limb), bits);
+        self.imply(block, LocalImplied { name: name.into(), form: limb.cur().times_pow2(LIMB_BITS - bits), stated });
+    }
+
+    fn imply(&mut self, block: BlockId, limb: LocalImplied<F>) {
+        let is_known = |column: Col| match column {
+            Col::Local(i) => self.blocks[block].columns[i].kind != Kind::Acc,
+            Col::Uniform(_) => false,
+        };
+        let is_linear = limb.form.linear().is_some_and(|(_, terms)| terms.iter().all(|(column, _)| is_known(*column)));
+        // What is looked up is looked up on every row of the grid.
+        if !is_linear || self.rows(block) != self.usable() {
+            let (op, name) = (self.blocks[block].op.clone(), limb.name.clone());
+            self.faults.push(Fault::Implied { op, name });
+        } else {
+            self.blocks[block].implied.push(limb);
         }
     }
 

@@ -6,9 +6,8 @@
 //! and no coefficient of the other side may exceed what is declared of them.
 //!
 //! The lookup argument is left out: it is an identity of rational functions over the field, which says of cells that they
-//! are entries of a table, as field elements. So are the gates that compute projections: they hold whatever the cells are.
+//! are entries of a table, as field elements. Of a limb that no cell holds it says an equation, which counts as a constraint. So are the gates that compute projections: they hold whatever the cells are.
 
-use super::Field;
 use super::block::{Block, Builder};
 use super::cells::{Kind, Role};
 use super::interval::{Interval, bits, half};
@@ -16,6 +15,7 @@ use super::margins::{BoundError, Margin, Margins, shifted};
 use super::plan::{DeclaredRange, Global, Owner, Place, Plan, Span};
 use super::projections::{Cells, Projections};
 use super::ranges::{Basis, Because};
+use super::{Field, LIMB_BITS};
 use ethnum::U256;
 use std::collections::{BTreeSet, HashMap};
 
@@ -67,16 +67,20 @@ impl<F: Field> Plan<F> {
     /// `determined` holds the open cells that an equation determines.
     fn check_gates(&self, determined: &Cells) -> Result<Margin, BoundError> {
         let (half, mut largest, mut place) = (half::<F>(), U256::ZERO, String::new());
-        for gate in self.gates.iter().filter(|gate| gate.role == Role::Phase1) {
-            let cells = gate.poly.distinct_cells();
-            let mut rows = &gate.rows[..];
+        let gates = self.gates.iter().filter(|gate| gate.role == Role::Phase1);
+        let gates = gates.map(|gate| (&gate.name, &gate.poly, &gate.rows[..], Interval::ZERO));
+        let everywhere: Vec<usize> = (0..self.usable).collect();
+        let limb = Interval::new(1 - (1 << LIMB_BITS), 0);
+        let implied = self.implied.iter().map(|implied| (&implied.name, &implied.form, &everywhere[..], limb));
+        for (name, poly, mut rows, less) in gates.chain(implied) {
+            let cells = poly.distinct_cells();
             while let Some(&row) = rows.first() {
                 // Rows on which all cells stay within the spans of this one.
                 let (mut end, mut ranges) = (usize::MAX, HashMap::new());
                 for &(column, rotation) in &cells {
                     let Global::Advice(a) = column else { continue };
                     if a >= self.phase1 {
-                        return Err(BoundError::Phase2 { gate: gate.name.clone() });
+                        return Err(BoundError::Phase2 { gate: name.clone() });
                     }
                     let at = shifted(row, rotation);
                     let span = self.span(a, at).ok_or_else(|| self.unknown(a, at))?;
@@ -106,11 +110,12 @@ impl<F: Field> Plan<F> {
                         Global::Advice(_) => {}
                     }
                 }
-                let interval = gate.poly.interval(&|column, rotation| ranges.get(&(column, rotation)).copied());
+                let interval = poly.interval(&|column, rotation| ranges.get(&(column, rotation)).copied());
+                let interval = interval.and_then(|interval| interval.plus(less));
                 match interval.map(Interval::magnitude).filter(|m| *m <= half) {
-                    Some(magnitude) if magnitude > largest => (largest, place) = (magnitude, gate.name.clone()),
+                    Some(magnitude) if magnitude > largest => (largest, place) = (magnitude, name.clone()),
                     Some(_) => {}
-                    None => return Err(BoundError::Gate { gate: gate.name.clone(), row }),
+                    None => return Err(BoundError::Gate { gate: name.clone(), row }),
                 }
             }
         }

@@ -6,14 +6,14 @@ mod lookup;
 mod merge;
 
 use super::assign::Circuit;
-use super::block::Builder;
+use super::block::{Block, Builder, LocalImplied};
 use super::bounds::{declared, spans};
-use super::cells::{Cell, Col, Port};
+use super::cells::{Cell, Col, Local, Port};
 use super::owner::owners;
 use super::pack::{Packing, Pool, pack};
-use super::plan::{Global, Place, Plan, uniform_column};
+use super::plan::{Global, ImpliedLimb, Place, Plan, uniform_column};
 use super::ranges::Declared;
-use super::{Field, Witness};
+use super::{Expr, Field, Witness};
 use gates::Gates;
 use layout::Layout;
 use lookup::Lookups;
@@ -57,11 +57,12 @@ impl<F: Field, V> Builder<F, V> {
         let tags = placed.add_tags(&mut gates);
         let (port_rows, ops) = (placed.port_rows(usable), placed.ops());
 
-        let mut lookups = lookup::add(&mut layout, &mut gates, &tags, usable);
+        let mut implied = placed.implied();
+        let mut lookups = lookup::add(&mut layout, &mut gates, (&tags, &implied), usable);
         let (mut fixed_columns, mut gates) = gates.finish();
         let mut port_flags = port_flags(&self.ports, &port_rows, &mut fixed_columns);
         let merged = merge::equal(fixed_columns);
-        merged.rename(&mut gates, &mut columns, &mut lookups, &mut port_flags);
+        merged.rename((&mut gates, &mut implied), &mut columns, &mut lookups, &mut port_flags);
         let Lookups { helpers, tables, running, positions } = lookups;
         let (mut owners, constants) =
             owners(&self.blocks, &places, &columns, (layout.advice.len(), merged.of_first(fixed)));
@@ -90,6 +91,7 @@ impl<F: Field, V> Builder<F, V> {
             declared,
             faults: self.faults,
             assignments: vec![],
+            implied,
             helpers,
             tables,
             running,
@@ -165,20 +167,38 @@ impl<F: Field, V> Placed<'_, F, V> {
 
     fn add_gates(&self, gates: &mut Gates<F>) {
         for (b, block) in self.builder.blocks.iter().enumerate() {
-            let place = &self.places[b];
             for gate in &block.gates {
                 gates.add_stated(
                     gate.stated,
                     gate.role,
                     format!("{}: {}", block.op, gate.name),
-                    gate.poly.map(&|column, rotation| match column {
-                        Col::Local(i) => (self.columns[b][i], place.rotation_from_base((i, rotation))),
-                        Col::Uniform(value) => (uniform_column(&self.layout.uniform, value), 0),
-                    }),
-                    gate.rows.iter().map(|&row| place.base(row)),
+                    self.of_grid(b, &gate.poly),
+                    gate.rows.iter().map(|&row| self.places[b].base(row)),
                 );
             }
         }
+    }
+
+    /// An expression of a block over the grid's columns.
+    fn of_grid(&self, block: usize, poly: &Local<F>) -> Expr<F, Global> {
+        poly.map(&|column, rotation| match column {
+            Col::Local(i) => (self.columns[block][i], self.places[block].rotation_from_base((i, rotation))),
+            Col::Uniform(value) => (uniform_column(&self.layout.uniform, value), 0),
+        })
+    }
+
+    /// The limbs that no cell holds.
+    fn implied(&self) -> Vec<ImpliedLimb<F>> {
+        let blocks = self.builder.blocks.iter().enumerate();
+        let of_block = |(b, block): (usize, &'_ Block<F>)| {
+            let limb = |limb: &LocalImplied<F>| ImpliedLimb {
+                name: format!("{}: {}", block.op, limb.name),
+                form: self.of_grid(b, &limb.form),
+                stated: limb.stated,
+            };
+            block.implied.iter().map(limb).collect::<Vec<_>>()
+        };
+        blocks.flat_map(of_block).collect()
     }
 
     /// Fixed columns that say in which table a pair is looked up; 0 where nothing is.

@@ -69,6 +69,24 @@ impl<F: Field, C: Copy> Expr<F, C> {
         }
     }
 
+    /// The constant and the coefficients of a linear form over cells of the current row; none of any other.
+    pub fn linear(&self) -> Option<(F, Vec<(C, F)>)> {
+        match self {
+            Expr::Const(c) => Some((*c, vec![])),
+            Expr::Cell(column, rotation) => (*rotation == 0).then(|| (F::ZERO, vec![(*column, F::ONE)])),
+            Expr::Add(a, b) => {
+                let ((a, left), (b, right)) = (a.linear()?, b.linear()?);
+                Some((a + b, [left, right].concat()))
+            }
+            Expr::Mul(..) => None,
+            Expr::Scale(a, c) => {
+                let (constant, terms) = a.linear()?;
+                Some((constant * c, terms.into_iter().map(|(column, of)| (column, of * c)).collect()))
+            }
+            Expr::Within(a, _) => a.linear(),
+        }
+    }
+
     /// The value, given the cells'.
     pub fn eval(&self, cell: &impl Fn(C, i32) -> F) -> F {
         match self {

@@ -73,6 +73,14 @@ pub enum Fault {
         /// The constraint.
         gate: String,
     },
+    /// What is looked up without a cell is no linear form of phase-1 cells of a row, or its block has not all rows of the grid.
+    #[error("{op}: `{name}` is looked up, and is no linear form of cells on every row")]
+    Implied {
+        /// Of the block.
+        op: String,
+        /// What is looked up.
+        name: String,
+    },
     /// A projection is computed, or copied, twice.
     #[error("{op}: a cell of `{column}` is computed twice")]
     TwoValues {

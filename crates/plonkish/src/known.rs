@@ -2,11 +2,11 @@
 //!
 //! | cells | range | by |
 //! |---|---|---|
-//! | limb | `[0, 2^12)` | the range table |
+//! | limb | `[0, 2^12)`, or less: [`Builder::narrow_limb`] | the range table |
 //! | looked-up pair | that of its table's rows | the table |
 //! | fixed | that of its values | the key |
 //! | unchecked, copyable, port | `{0, 1}`, `{−1, 0, 1}` | a gate `x·(1 − x)`, `x·(1 − x)·(1 + x)` |
-//! | | the polynomial's, or the copied cell's | [`Builder::define`], [`Builder::copy`], [`Builder::determine`] |
+//! | | the polynomial's, or the copied cell's | [`Builder::define`], [`Builder::define_up_to_a_limb`], [`Builder::copy`], [`Builder::determine`] |
 //! | | as declared | a reason ([`Because`]), checked where it is an equation or a gate |
 //!
 //! What a gate reads must be known on the rows on which it reads it: otherwise the plan becomes no key.
@@ -205,6 +205,33 @@ impl<F: Field, V> Builder<F, V> {
             let term = self.interval(block, term);
             let shown = term.and_then(|term| Some((first.accumulated(term, longest_run(rows))?, basis)));
             self.learn(block, target, name, shown, rows);
+        }
+    }
+
+    /// Notes what a limb that no cell holds, and the rest, show of their sum.
+    pub(super) fn learn_up_to_a_limb(
+        &mut self,
+        block: BlockId,
+        name: &str,
+        target: usize,
+        rest: &Local<F>,
+        rows: &[usize],
+    ) {
+        self.read(block, name, rest, rows, target);
+        if coefficient(rest, Col::Local(target)) != Some(0) {
+            return self.not_determined(block, name, self.blocks[block].columns[target].name.clone());
+        }
+        let limb = Interval::unsigned(LIMB_BITS);
+        let shown = self.interval(block, rest).and_then(|i| Some((i.plus(limb)?, self.basis(block, rest))));
+        self.learn(block, target, name, shown, rows);
+    }
+
+    /// Notes that a limb has no more than some bits on all rows.
+    pub(super) fn learn_narrower(&mut self, block: BlockId, name: &str, limb: usize, bits: u32) {
+        let column = &mut self.blocks[block].columns[limb];
+        match &mut column.known {
+            Some(known) if column.kind == Kind::Limb && bits < LIMB_BITS => known.interval = Interval::unsigned(bits),
+            _ => self.not_determined(block, name, self.blocks[block].columns[limb].name.clone()),
         }
     }
 

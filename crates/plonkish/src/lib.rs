@@ -70,8 +70,8 @@ pub use field::{Field, field};
 pub use interval::{Interval, integer};
 pub use margins::{BoundError, Margin, Margins};
 pub use plan::{
-    Assignment, Column, DeclaredRange, Gate, Global, Helper, LookupSlot, Owner, Plan, Selector, Span, TableColumns,
-    TablePositions,
+    Assignment, Column, DeclaredRange, Gate, Global, Helper, ImpliedLimb, LookupSlot, Owner, Plan, Selector, Span,
+    TableColumns, TablePositions,
 };
 pub use ranges::{Basis, Because, Case, Declared};
 pub use roles::{Free, Roles};

@@ -97,13 +97,26 @@ pub struct LookupSlot {
     pub pair: Option<(usize, usize)>,
 }
 
+/// A limb that no cell holds: the value of a linear form, looked up on every usable row.
+#[derive(Clone, Debug)]
+pub struct ImpliedLimb<F> {
+    /// `op: constraint`.
+    pub name: String,
+    /// The form, over phase-1 and fixed cells of the current row.
+    pub form: Expr<F, Global>,
+    /// The line of the op or gadget that states it, for people.
+    pub stated: &'static Location<'static>,
+}
+
 /// Part of the lookup argument's witness.
 #[derive(Clone, Debug)]
 pub struct Helper {
-    /// Its column: on each row the sum of the slots' inverses.
+    /// Its column: on each row the sum of the slots' inverses, and of the implied limbs'.
     pub column: usize,
     /// The slots that it serves.
     pub slots: Vec<LookupSlot>,
+    /// The implied limbs that it serves, of [`Plan::implied`].
+    pub implied: Vec<usize>,
 }
 
 /// The columns of a part of the tables.
@@ -183,6 +196,8 @@ pub struct Plan<F> {
     pub faults: Vec<Fault>,
     /// How phase 2 is computed.
     pub assignments: Vec<Assignment<F>>,
+    /// Limbs that no cell holds.
+    pub implied: Vec<ImpliedLimb<F>>,
     /// Helper columns of the lookup argument.
     pub helpers: Vec<Helper>,
     /// Columns of the lookup argument's tables.
@@ -290,7 +305,7 @@ impl<F: Field> Plan<F> {
 
     /// Terms of the lookup argument of an instance: one for each lane and one for each table column, on every usable row.
     pub fn lookup_terms(&self) -> u64 {
-        let lanes = self.helpers.iter().map(|h| h.slots.len()).sum::<usize>();
+        let lanes = self.helpers.iter().map(|h| h.slots.len() + h.implied.len()).sum::<usize>();
         (lanes + self.tables.len()) as u64 * self.usable as u64
     }
 

@@ -96,8 +96,9 @@ impl<F: Field, V> Builder<F, V> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Builder, Case, Expr, Fault, Interval, Kind};
+    use crate::{Builder, Case, Challenge, Col, Expr, Fault, Interval, Kind, check_witness};
     use pasta_curves::Fp;
+    use std::collections::BTreeMap;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     fn two_blocks() -> (Builder<Fp>, usize, crate::Col) {
@@ -145,6 +146,56 @@ mod tests {
         }
         let unknown = Fault::Unknown { op: "first".into(), gate: "y is x or 0".into(), column: "flag".into() };
         assert_eq!(faults(&[-1, 0, 1], 0..1, 0..2).0, [unknown]);
+    }
+
+    /// Limbs that no cell holds: what they show, that they are looked up, and what they cannot be.
+    #[test]
+    fn limbs_need_no_cell() {
+        let mut b = Builder::<Fp>::new(14);
+        let block = b.block("op", b.usable());
+        let (high, x) = (b.column(block, Kind::Limb, "high"), b.column(block, Kind::Unchecked, "x"));
+        b.narrow_limb(block, "5 bits", high, 5);
+        b.define_up_to_a_limb(block, "x", x, high.cur().times_pow2(12) - Expr::int(9));
+        assert_eq!(b.interval(block, &high.cur()), Some(Interval::unsigned(5)));
+        assert_eq!(b.interval(block, &x.cur()), Some(Interval::new(-9, (1 << 17) - 10)));
+        (0..b.usable()).for_each(|row| b.set(block, x, row, -9));
+        b.set(block, high, 0, 31);
+        b.set(block, x, 0, (31 << 12) - 9 + 4095);
+        let (plan, honest) = b.compile_filled();
+        assert_eq!((plan.faults.len(), plan.implied.len(), plan.lookup_terms()), (0, 2, 4 * plan.usable as u64));
+        let found = |column: &str, value: u64| {
+            let mut witness = honest.clone();
+            let at = plan.owners.iter().position(|owners| owners.iter().any(|owner| owner.column == column)).unwrap();
+            witness.values[at][0] = Fp::from(value);
+            let errors = witness.count_lookups(&plan);
+            let challenges: BTreeMap<_, _> = Challenge::ALL.into_iter().zip((7u64..).map(Fp::from)).collect();
+            witness.fill_phase2(&plan, &challenges);
+            let instance: Vec<Fp> = Challenge::rows(&challenges).collect();
+            (errors.len(), check_witness(&plan, &witness, &instance).len())
+        };
+        let x = (31 << 12) - 9;
+        assert_eq!([x, x + 77, x + 4095].map(|x| found("x", x)), [(0, 0); 3]);
+        assert_eq!([x - 1, x + 4096, 1 << 40].map(|x| found("x", x)), [(1, 1); 3]);
+        assert_eq!(found("high", 30), (1, 1));
+        // Neither has it 5 bits, nor fits x.
+        assert_eq!(found("high", 32), (2, 1));
+
+        let faults = |form: &dyn Fn(Col, Col) -> Expr<Fp, Col>, rows: usize| {
+            let mut b = Builder::<Fp>::new(14);
+            let block = b.block("op", rows.min(b.usable()));
+            let (x, y) = (b.column(block, Kind::Limb, "x"), b.column(block, Kind::Unchecked, "y"));
+            b.gate(block, "read", y.cur(), 0..1);
+            b.define_up_to_a_limb(block, "y", y, form(x, y));
+            let plan = b.compile_filled().0;
+            (plan.faults, plan.implied.len())
+        };
+        let fault = vec![Fault::Implied { op: "op".into(), name: "y".into() }];
+        assert_eq!(faults(&|x, _| x.cur(), usize::MAX), (vec![], 1));
+        assert_eq!(faults(&|x, _| x.cur().square(), usize::MAX), (fault.clone(), 0));
+        assert_eq!(faults(&|_, _| Challenge::Rows.power(1), usize::MAX), (fault.clone(), 0));
+        assert_eq!(faults(&|x, _| x.cur(), 3), (fault, 0));
+        let fault = Fault::NotDetermined { op: "op".into(), gate: "y".into(), column: "y".into() };
+        assert!(faults(&|_, y| y.cur(), usize::MAX).0.contains(&fault));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Field;
 use super::cells::{Challenge, Uniform};
-use super::plan::{Assignment, Global, Helper, LookupSlot, Plan};
+use super::plan::{Assignment, Global, Helper, ImpliedLimb, LookupSlot, Plan};
 use ff::BatchInvert;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -18,9 +18,9 @@ pub struct Witness<F> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WitnessError {
     /// A looked-up value is in no table.
-    #[error("column `{column}`, row {row}: the value is not in table {tag}")]
+    #[error("`{column}`, row {row}: the value is not in table {tag}")]
     NotInTable {
-        /// Name of the column.
+        /// Name of the column, or of what is looked up without one.
         column: String,
         /// Row of the grid.
         row: usize,
@@ -49,20 +49,14 @@ impl<F: Field> Witness<F> {
                 small[u16::from_le_bytes([x[0], x[1]]) as usize] = Some(position);
             }
         }
-        let find = |lane: &LookupSlot, row: usize| {
-            let x = self.values[lane.x][row].to_repr();
-            match lane.pair {
-                None => {
-                    let low = u16::from_le_bytes([x[0], x[1]]) as usize;
-                    if x[2..].iter().any(|&b| b != 0) { None } else { small.get(low).copied().flatten() }
-                }
-                Some((y, tag)) => {
-                    let tag = tag_of(plan, tag, row);
-                    plan.table_rows.get(&(tag, x, self.values[y][row].to_repr())).copied()
-                }
+        let find = |lane: &Lane<'_, F>, row: usize| match lane.pair() {
+            None => limb(lane.first(self, plan, row)).and_then(|limb| small[limb]),
+            Some((y, tag)) => {
+                let (x, y) = (lane.first(self, plan, row).to_repr(), self.values[y][row].to_repr());
+                plan.table_rows.get(&(tag_of(plan, tag, row), x, y)).copied()
             }
         };
-        let lanes: Vec<&LookupSlot> = plan.helpers.iter().flat_map(|h| &h.slots).collect();
+        let lanes: Vec<Lane<'_, F>> = plan.helpers.iter().flat_map(|helper| served(plan, helper)).collect();
         // As many lanes at a time as keep all threads busy.
         for lanes in lanes.chunks(8 * rayon::current_num_threads()) {
             let found: Vec<Vec<Option<(usize, usize)>>> =
@@ -71,11 +65,7 @@ impl<F: Field> Witness<F> {
                 for (row, position) in positions.into_iter().enumerate() {
                     match position {
                         Some((table, at)) => counts[table][at] += 1,
-                        None => errors.push(WitnessError::NotInTable {
-                            column: plan.advice[lane.x].name.clone(),
-                            row,
-                            tag: lane.pair.map_or(0, |(_, tag)| tag_of(plan, tag, row)),
-                        }),
+                        None => errors.push(lane.not_in_table(plan, row)),
                     }
                 }
             }
@@ -123,23 +113,30 @@ impl<F: Field> Witness<F> {
     fn fill_lookups(&mut self, plan: &Plan<F>, challenges: &BTreeMap<Challenge, F>) {
         let (pole, tuple_y, tuple_tag) =
             (challenges[&Challenge::Alpha], challenges[&Challenge::TupleY], challenges[&Challenge::TupleTag]);
-        let inverses = |&LookupSlot { x, pair }: &LookupSlot| {
-            let mut inverses: Vec<F> = (0..plan.usable)
-                .map(|row| {
-                    let base = pole + self.values[x][row];
-                    pair.map_or(base, |(y, tag)| {
-                        base + tuple_y * self.values[y][row] + tuple_tag * plan.fixed[tag][row]
-                    })
-                })
-                .collect();
+        // Limbs are few: their inverses are taken once.
+        let mut of_limbs: Vec<F> = (0..1 << super::LIMB_BITS).map(|limb| pole + F::from(limb)).collect();
+        of_limbs.iter_mut().batch_invert();
+        let of_limb = |value: F| match limb(value) {
+            Some(limb) => of_limbs[limb],
+            None => Option::from((pole + value).invert()).unwrap_or(F::ZERO),
+        };
+        let add_inverses = |lane: &Lane<'_, F>, total: &mut [F]| {
+            let Some((y, tag)) = lane.pair() else {
+                let cells = total.iter_mut().enumerate();
+                return cells.for_each(|(row, total)| *total += of_limb(lane.first(self, plan, row)));
+            };
+            let value = |row| {
+                let rest = tuple_y * self.values[y][row] + tuple_tag * plan.fixed[tag][row];
+                pole + lane.first(self, plan, row) + rest
+            };
+            let mut inverses: Vec<F> = (0..plan.usable).map(value).collect();
             inverses.iter_mut().batch_invert();
-            inverses
+            total.iter_mut().zip(inverses).for_each(|(total, inverse)| *total += inverse);
         };
         let total = |helper: &Helper| {
-            helper.slots.iter().fold(vec![F::ZERO; plan.usable], |mut total, slot| {
-                total.iter_mut().zip(inverses(slot)).for_each(|(total, inverse)| *total += inverse);
-                total
-            })
+            let mut total = vec![F::ZERO; plan.usable];
+            served(plan, helper).for_each(|lane| add_inverses(&lane, &mut total));
+            total
         };
         let totals: Vec<Vec<F>> = plan.helpers.par_iter().map(total).collect();
         let mut sums = vec![F::ZERO; plan.usable];
@@ -177,6 +174,62 @@ impl<F: Field> Witness<F> {
             running += s;
         }
     }
+}
+
+/// What is looked up on every row.
+enum Lane<'p, F> {
+    Slot(&'p LookupSlot),
+    /// Its name, a constant, and what of each column is added to it.
+    Implied(&'p str, F, Vec<(Global, F)>),
+}
+
+impl<'p, F: Field> Lane<'p, F> {
+    fn implied(limb: &'p ImpliedLimb<F>) -> Self {
+        let (constant, terms) = limb.form.linear().expect("a builder refuses other forms");
+        Lane::Implied(&limb.name, constant, terms)
+    }
+
+    /// The first component, or the limb.
+    fn first(&self, witness: &Witness<F>, plan: &Plan<F>, row: usize) -> F {
+        match self {
+            Lane::Slot(slot) => witness.values[slot.x][row],
+            Lane::Implied(_, constant, terms) => terms.iter().fold(*constant, |sum, &(column, of)| match column {
+                Global::Advice(a) if of == F::ONE => sum + witness.values[a][row],
+                Global::Advice(a) => sum + of * witness.values[a][row],
+                Global::Fixed(f) => sum + of * plan.fixed[f][row],
+                Global::Uniform(_) => unreachable!("a builder refuses other forms"),
+            }),
+        }
+    }
+
+    fn pair(&self) -> Option<(usize, usize)> {
+        match self {
+            Lane::Slot(slot) => slot.pair,
+            Lane::Implied(..) => None,
+        }
+    }
+
+    fn not_in_table(&self, plan: &Plan<F>, row: usize) -> WitnessError {
+        let column = match *self {
+            Lane::Implied(name, ..) => name,
+            Lane::Slot(slot) => &plan.advice[slot.x].name,
+        };
+        let tag = self.pair().map_or(0, |(_, tag)| tag_of(plan, tag, row));
+        WitnessError::NotInTable { column: column.to_owned(), row, tag }
+    }
+}
+
+/// What a helper serves.
+fn served<'p, F: Field>(plan: &'p Plan<F>, helper: &'p Helper) -> impl Iterator<Item = Lane<'p, F>> {
+    let implied = helper.implied.iter().map(|&number| Lane::implied(&plan.implied[number]));
+    helper.slots.iter().map(Lane::Slot).chain(implied)
+}
+
+/// The limb that a field element is, if it is one.
+fn limb<F: Field>(value: F) -> Option<usize> {
+    let repr = value.to_repr();
+    let low = usize::from(u16::from_le_bytes([repr[0], repr[1]]));
+    (low < 1 << super::LIMB_BITS && repr[2..] == [0; 30]).then_some(low)
 }
 
 fn tag_of<F: Field>(plan: &Plan<F>, column: usize, row: usize) -> u64 {

@@ -34,16 +34,16 @@ const PRIVATE_CLIPPED: [(Config, KeysDigest); 3] = [
 
 /// Of public circuits with AdamW.
 const PUBLIC_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("fcbfa0f2edac5c99375b0b3f4509c81c98ebe8a97d6bae98e44a5a47f077a6c1")),
-    (Config::MICRO, bytes("62c3f514d559b18df586387cf5ffe9d8e31fef6c821213543ab1997f5909f5c9")),
-    (Config::MINI, bytes("f33fea5e2eac3415ba15b372ec126ff26d06571f095fdb629320b69c31bbedeb")),
+    (Config::NANO, bytes("a78de767bccae95d8dafcc590c03806f43f77492b0d98cec11d8a37a9289c29b")),
+    (Config::MICRO, bytes("ed855841048504bba2819052e2cd56f5ef3d290954c02a420ec54339320fb219")),
+    (Config::MINI, bytes("506420299f58b9a4b2a6547aa58a02e0b7b645d8bde4b1f31a916d68cc1f1e20")),
 ];
 
 /// Of private ones with AdamW.
 const PRIVATE_ADAMW: [(Config, KeysDigest); 3] = [
-    (Config::NANO, bytes("c273224d89e099d2d91b8d9b412f700ba5508b2fede4f2f3ee08d3ee0e905879")),
-    (Config::MICRO, bytes("c4b48b0bb039b27314f2033c1cf0c5dc24d8a5aeb37539e70c967b5e050225dd")),
-    (Config::MINI, bytes("ca8a7428531c3b2698faa11c2dff8cba2a5dd5591db4d95305d35d122058b4c0")),
+    (Config::NANO, bytes("b840f9c21e41790dab3632c2b06956fdccf6d4c1d3a3c098b917c96393ac95de")),
+    (Config::MICRO, bytes("8458dc5694dd79805b27fa27d164ab28a78a03d0fe4d9557c965d8861351ed84")),
+    (Config::MINI, bytes("356e669be53472a30bd7fd3f010e8f5da8d61e43f32f3478e999051bd2fd1191")),
 ];
 
 /// The digest of the keys of a preset.

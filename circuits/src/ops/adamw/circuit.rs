@@ -5,10 +5,10 @@
 
 use super::hyper::{BETA_BITS, ETA_BITS, GRADIENT_BOUND, Integers};
 use super::quotient::{Operands, Quotient};
-use super::reference::{Entering, FIRST_BITS, FIRST_MAX, GRADIENT_SHIFT, MOMENT_FRAC, SECOND_BITS, trace};
+use super::reference::{Entering, FIRST_BITS, GRADIENT_SHIFT, MOMENT_FRAC, SECOND_BITS, trace};
 use super::root::Root;
 use crate::arithmetic::fixed::{Class, LOW_BITS, STATE_BITS};
-use crate::arithmetic::gadgets::{Limbs, Rescale, limb_count};
+use crate::arithmetic::gadgets::{Limbs, limb_count};
 use backend::{Builder, Expr, Local};
 use plonkish::{BlockId, Col, Declared, Interval, LIMB_BITS};
 
@@ -79,22 +79,13 @@ pub fn place<V: 'static>(
     name: &str,
     lane: Lane,
     integers: &Integers<Local>,
-    of: impl Fn(&V, usize) -> (Integers<i128>, Entering) + Clone + Send + Sync + 'static,
+    of: impl Fn(&V, usize) -> (Integers<i128>, Entering) + Send + Sync + 'static,
 ) {
     let n = b.rows(block);
     let Integers { eta, epsilon, beta1, share1, beta2, share2, rounding } = integers.clone();
-    // The gadget rounds to the nearest.
-    let offset = rounding.clone() - Expr::pow2(BETA_BITS - 1);
     let entering = [lane.gradient, lane.decayed, lane.first, lane.second];
-    entering.into_iter().chain([lane.second_new]).for_each(|column| b.carries_data(block, column, 0..n));
-    let values = of.clone();
-    b.assign(block, move |v, cells| {
-        for row in 0..n {
-            let (_, e) = values(v, row);
-            let of_port = [e.gradient, e.decayed, e.first, e.second];
-            entering.into_iter().zip(of_port).for_each(|(column, value)| cells.set(column, row, value));
-        }
-    });
+    let leaving = [lane.w_new, lane.lo_new, lane.first_new, lane.second_new];
+    entering.into_iter().chain(leaving).for_each(|column| b.carries_data(block, column, 0..n));
 
     // The mean gradient ĝ, whose 2^36-fold is the dividend less the remainder: no cell, and no limbs, as the mean below shows that it is an
     // integer.
@@ -102,43 +93,43 @@ pub fn place<V: 'static>(
     let left = Limbs::place(b, block, &format!("g{name}.remainder"), limb_count(GRADIENT_SHIFT));
     let scaled = lane.gradient.cur() + Expr::pow2(GRADIENT_SHIFT - 1) - left.value();
 
-    // The first moment: a mean of what is in range cannot saturate.
-    let values = of.clone();
-    let mean = Rescale { shift: BETA_BITS, bits: FIRST_BITS, bound: (FIRST_MAX as u128) << BETA_BITS };
-    let mean = mean.place_lane(b, block, &m, 0..n, move |v, row| {
-        let (integers, entering) = values(v, row);
-        let gradient = trace(&integers, &entering).gradient;
-        let mean = integers.beta1 * entering.first + integers.share1 * gradient;
-        mean + integers.rounding - (1 << (BETA_BITS - 1))
-    });
-    let rest = beta1 * lane.first.cur() + offset - mean.x.clone();
-    let averaged = rest.times_pow2(GRADIENT_SHIFT) + share1 * scaled.clone();
-    b.gate(block, &format!("{m}: the mean of moment and gradient"), averaged, 0..n);
-    let first = mean.upper.value() - Expr::pow2(FIRST_BITS - 1);
-    b.define(block, &format!("{m}: the quotient"), lane.first_new, first.clone(), 0..n);
-
-    // The second moment with its root, and the weight.
-    let remainder = Limbs::place(b, block, &format!("{v_name}.remainder"), limb_count(BETA_BITS));
+    // Both moments with their remainders, the root of the second, and the weight. Of the first all limbs but the lowest have cells.
+    let [of_first, of_second] =
+        [&m, &v_name].map(|name| Limbs::place(b, block, &format!("{name}.remainder"), limb_count(BETA_BITS)));
+    let upper = Limbs::place(b, block, &format!("{m}.upper"), limb_count(FIRST_BITS) - 1);
     let root = Root::place(b, block, &v_name);
-    let moved = Quotient::place(b, block, &w);
-    let cells_of = (left, remainder.clone(), root.clone(), moved.clone());
+    let moved = Quotient::place(b, block, &w, [lane.w_new, lane.lo_new]);
+    let cells_of = (left, [of_first.clone(), of_second.clone()], upper.clone(), root.clone(), moved.clone());
     b.assign(block, move |v, cells| {
-        let (left, remainder, root, moved) = &cells_of;
+        let (left, [of_first, of_second], upper, root, moved) = &cells_of;
         for row in 0..n {
-            let (integers, entering) = of(v, row);
-            let trace = trace(&integers, &entering);
-            let g = trace.gradient;
-            left.set(cells, row, entering.gradient + (1 << (GRADIENT_SHIFT - 1)) - (g << GRADIENT_SHIFT));
-            let square = if integers.share2 == 0 { 0 } else { integers.share2 * g * g };
-            let dividend = integers.beta2 * entering.second + square + integers.rounding;
-            remainder.set(cells, row, dividend - (trace.second << BETA_BITS));
-            root.set(cells, row, trace.second, trace.root);
-            cells.set(lane.second_new, row, trace.second);
-            moved.set(cells, row, entering.decayed, &trace);
+            let (integers, e) = of(v, row);
+            let Integers { beta1, share1, beta2, share2, rounding, .. } = integers;
+            let trace = trace(&integers, &e);
+            let (g, first, second) = (trace.gradient, i128::from(trace.first), trace.second);
+            let of_port = [e.gradient, e.decayed, e.first, e.second];
+            entering.into_iter().zip(of_port).for_each(|(column, value)| cells.set(column, row, value));
+            left.set(cells, row, e.gradient + (1 << (GRADIENT_SHIFT - 1)) - (g << GRADIENT_SHIFT));
+            of_first.set(cells, row, beta1 * e.first + share1 * g + rounding - (first << BETA_BITS));
+            cells.set(lane.first_new, row, first);
+            upper.set(cells, row, (first + (1 << (FIRST_BITS - 1))) >> LIMB_BITS);
+            let square = if share2 == 0 { 0 } else { share2 * g * g };
+            of_second.set(cells, row, beta2 * e.second + square + rounding - (second << BETA_BITS));
+            cells.set(lane.second_new, row, second);
+            root.set(cells, row, second, trace.root);
+            moved.set(cells, row, e.decayed, &trace);
         }
     });
-    let second = lane.second_new.cur();
-    let rest = beta2 * lane.second.cur() + rounding - second.clone().times_pow2(BETA_BITS) - remainder.value();
+    let (first, second) = (lane.first_new.cur(), lane.second_new.cur());
+    let rest = upper.value().times_pow2(LIMB_BITS) - Expr::pow2(FIRST_BITS - 1);
+    b.define_up_to_a_limb(block, &format!("{m}: new moment"), lane.first_new, rest);
+    let mean = |beta: Local, before: Col, after: Local, remainder: &Limbs| {
+        beta * before.cur() + rounding.clone() - after.times_pow2(BETA_BITS) - remainder.value()
+    };
+    let rest = mean(beta1, lane.first, first.clone(), &of_first);
+    let averaged = rest.times_pow2(GRADIENT_SHIFT) + share1 * scaled.clone();
+    b.gate(block, &format!("{m}: the mean of moment and gradient"), averaged, 0..n);
+    let rest = mean(beta2, lane.second, second.clone(), &of_second);
     let averaged = rest.times_pow2(2 * GRADIENT_SHIFT) + share2 * scaled.square();
     b.gate(block, &format!("{v_name}: the mean of moment and square"), averaged, 0..n);
     let squared = root.twice() - second.times(2);
@@ -146,16 +137,9 @@ pub fn place<V: 'static>(
     let operands =
         Operands { from: lane.decayed.cur(), numerator: (eta * first).times(2), half: root.root() + epsilon };
     moved.constrain(b, block, &w, &operands);
-    let low_limbs = (LOW_BITS / LIMB_BITS) as usize;
-    let upper = &moved.ends.upper;
-    let (low, high) = (Limbs::of(upper, 0, low_limbs), Limbs::of(upper, low_limbs, upper.columns().len()));
-    let low = moved.ends.part(b, &low);
-    b.define(block, &format!("{w}: new low part"), lane.lo_new, low, 0..n);
-    let high = moved.ends.part(b, &high) - Expr::pow2(Class::Weight.bits() - 1);
-    b.define(block, &format!("{w}: new weight"), lane.w_new, high, 0..n);
 }
 
 /// What the ranges of what leaves rest on.
 pub fn shown(interval: Interval) -> Declared {
-    Declared::shown(interval, "limbs of the means, of the root and of the quotient")
+    Declared::shown(interval, "limbs of the moment, of the root and of the weight")
 }

@@ -12,12 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// Frac bits of the moments' decays.
 pub const BETA_BITS: u32 = 24;
-/// Bits of η.
-pub const ETA_BITS: u32 = 47;
+/// Bits of η: with it, what a weight beyond its range exceeds it by has the 72 bits that the quotient's limbs give it.
+pub const ETA_BITS: u32 = 37;
 /// Frac bits of powers of the decays.
 const POWER_BITS: u32 = 62;
-/// √2, frac 32, rounded up.
-const ROOT_2: u128 = 6_074_001_001;
 /// Largest `|γ·g|` that the update's circuit takes: no gradient that the other circuits give exceeds it.
 pub const GRADIENT_BOUND: u128 = 1 << 95;
 /// Largest where the gradient is clipped: its mean has a norm of at most [`MAX_CLIP`].
@@ -46,7 +44,7 @@ pub const MAX_CLIP: u64 = 16;
 /// Those that the circuit reads, public values of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Integers<T> {
-    /// η = `lr36·√2·√(1 − β₂^t)/(1 − β₁^t)` rounded, frac 36, below 2^47: √2, as the root is of twice the second moment.
+    /// η = `lr36·√2·√(1 − β₂^t)/(1 − β₁^t)` rounded, frac 36, below 2^37: √2, as the root is of twice the second moment.
     pub eta: T,
     /// ε = `eps·√2·√(1 − β₂^t)` rounded, frac 30: the root of the second moment is not corrected, so that this is.
     pub epsilon: T,
@@ -139,10 +137,9 @@ impl Hyper {
         let finer = betas.beta1.scaled(1 << (BETA_BITS + 16), 1).and_then(|b| u64::try_from(b).ok());
         let refused = HyperError::Beta { name: "beta1", found: betas.beta1 };
         let beta1 = finer.map(|b| (b >> 16) | 1).filter(|&b| b < 1 << BETA_BITS).ok_or(refused)?;
-        // Of all steps at this rate the largest η is at most this.
-        let most = (u128::from(rate) * ROOT_2).div_ceil(1 << 32) << BETA_BITS;
-        if most / u128::from((1 << BETA_BITS) - beta1) >= (1 << ETA_BITS) - 1 {
-            return Err(HyperError::Correction { rate });
+        let most = largest_rate(beta1, beta2);
+        if rate > most {
+            return Err(HyperError::Correction { rate, most });
         }
         let one = 1u128 << POWER_BITS;
         let first = one - power(beta1, step);
@@ -169,6 +166,15 @@ impl Hyper {
             },
         })
     }
+}
+
+/// The largest rate, frac 36, with which η stays below `2^ETA_BITS` in every step: `(1 − β₂^t)/(1 − β₁^t)` is at most 1 where `β₂ ≥ β₁`, else
+/// what it is for t = 1, and `1 − β₁^t` at least `1 − β₁`.
+fn largest_rate(beta1: u64, beta2: u64) -> u64 {
+    // Squared, and less by what powers are rounded by.
+    let most = (1u128 << (2 * ETA_BITS - BETA_BITS - 1)) - (1 << (2 * ETA_BITS - BETA_BITS - 16));
+    let [first, second] = [beta1, beta2].map(|beta| u128::from((1 << BETA_BITS) - beta));
+    (most * first * first / first.max(second)).isqrt() as u64
 }
 
 /// `round(decay·rate)`, frac 24.
@@ -236,8 +242,8 @@ mod tests {
             let epsilon = hyper.integers.epsilon as f64 / (1u64 << 30) as f64;
             assert!((epsilon - 1e-8 * root).abs() <= 0.5 / (1u64 << 30) as f64, "{step}: {epsilon}");
         }
-        let hyper = Hyper::new(1 << 36, &usual, 128, FIRST).unwrap();
-        assert_eq!((hyper.gamma, hyper.omega), (1 << 23, 167_772));
+        let hyper = Hyper::new(1 << 34, &usual, 128, FIRST).unwrap();
+        assert_eq!((hyper.gamma, hyper.omega), (1 << 23, 41_943));
         assert_eq!((hyper.integers.beta1, hyper.integers.beta2), (15_099_495, 16_760_439));
         // Without decays there is nothing to correct.
         let none = Hyper::new(1 << 30, &betas("0", "0", "1", "0"), 1, FIRST).unwrap();
@@ -267,9 +273,35 @@ mod tests {
         assert_eq!(refused(betas("0.9", "0.999", "1e-8", "1.01")), HyperError::Decay(decimal("1.01")));
         assert_eq!(Hyper::new(0, &usual, 0, FIRST), Err(HyperError::Predictions(0)));
         assert_eq!(Hyper::new(MAX_RATE + 1, &usual, 1, FIRST), Err(HyperError::Rate(MAX_RATE + 1)));
-        let slow = betas("0.9999", "0.999", "1e-8", "0");
-        assert_eq!(Hyper::new(1 << 35, &slow, 1, FIRST), Err(HyperError::Correction { rate: 1 << 35 }));
-        assert!(Hyper::new(1 << 33, &slow, 1, FIRST).unwrap().integers.eta < 1 << ETA_BITS);
+    }
+
+    /// The largest rates of all decays: no step's η exceeds its bits, and some step's is near.
+    #[test]
+    fn the_largest_rate_fits_every_step() {
+        for (beta1, beta2, most) in [
+            ("0.9", "0.999", "0.447"),
+            ("0.9", "0.9", "0.447"),
+            ("0.95", "0.95", "0.316"),
+            ("0.99", "0.9", "0.044"),
+            ("0.9999", "0.999", "0.004"),
+            ("0", "0", "1.000"),
+            ("0.99999997", "0.99999997", "0.000"),
+        ] {
+            let betas = betas(beta1, beta2, "1e-8", "0");
+            let refused = Hyper::new(MAX_RATE, &betas, 1, FIRST);
+            let rate = match refused {
+                Err(error @ HyperError::Correction { most: rate, .. }) => {
+                    assert!(error.to_string().contains(&format!("above {most},")), "{error}");
+                    assert!(Hyper::new(rate + 1, &betas, 1, FIRST).is_err());
+                    rate
+                }
+                other => other.map(|_| MAX_RATE).unwrap(),
+            };
+            let steps = (0..200).chain((8..34).map(|log| 1 << log));
+            let eta = |step: u64| Hyper::new(rate, &betas, 1, (step + 1, SquareSum::ZERO)).unwrap().integers.eta;
+            let largest = steps.map(eta).max().unwrap();
+            assert!((1 << (ETA_BITS - 4)..1 << ETA_BITS).contains(&largest), "{beta1} {beta2}: {largest}");
+        }
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! The decayed weight less a quotient, clamped to a weight's 41 bits. With `N + h = q·D + r`, `0 ≤ r < D = 2h + 1`, q is the
-//! nearest integer to `N/D`, and with `Y = y − q`:
+//! nearest integer to `N/D`, and with `Y = y − q` and the new weight W:
 //!
-//! | case | `end` | |
-//! |---|---|---|
-//! | in range | 0 | `Y + 2^40 = L`, of 41 bits, and `(y − Y)·D + r = N + h` |
-//! | too large | 1 | `(y − 2^40 + 1)·D − (N + h) − 1 = r + 2^36·L` |
-//! | too small | −1 | `(N + h) − (y + 2^40 + 1)·D = r + 2^36·L` |
+//! | case | `end` | `W` | |
+//! |---|---|---|---|
+//! | in range | 0 | of 41 bits | `(y − W)·D + r = N + h`, and `c = 2h − r` |
+//! | too large | 1 | `2^40 − 1` | `(y − 2^40 + 1)·D − (N + h) − 1 = r + 2^36·c` |
+//! | too small | −1 | `−2^40` | `(N + h) − (y + 2^40 + 1)·D = r + 2^36·c` |
 //!
-//! Right sides are not negative, and together cover every q: `Y ≥ 2^40` iff `N + h < (y − 2^40 + 1)·D`, and `Y < −2^40` iff
-//! `N + h ≥ (y + 2^40 + 1)·D`.
+//! r and c are of 36 bits. Right sides are not negative, and together cover every q: `Y ≥ 2^40` iff
+//! `N + h < (y − 2^40 + 1)·D`, and `Y < −2^40` iff `N + h ≥ (y + 2^40 + 1)·D`.
 
 use super::reference::Trace;
-use crate::arithmetic::fixed::STATE_BITS;
-use crate::arithmetic::gadgets::{Ends, Limbs, limb_count};
+use crate::arithmetic::fixed::{Class, LOW_BITS, STATE_BITS, split};
+use crate::arithmetic::gadgets::{Limbs, limb_count};
 use backend::{Builder, Cells, Expr, Local};
 use plonkish::{BlockId, Col, Kind, LIMB_BITS};
 
@@ -24,9 +24,12 @@ const HALF_RANGE: u32 = STATE_BITS - 1;
 /// Cells of a quotient, one per row.
 #[derive(Clone, Debug)]
 pub struct Quotient {
-    /// The result's limbs, and the flag.
-    pub ends: Ends,
-    limbs: Limbs,
+    /// W >> 24.
+    w: Col,
+    /// The low part of W.
+    lo: Col,
+    /// Limbs of `w + 2^16` and of `lo`, of each but the lowest, which they imply.
+    upper: [Col; 2],
     end: Col,
     remainder: Limbs,
     complement: Limbs,
@@ -43,29 +46,41 @@ pub struct Operands {
 }
 
 impl Quotient {
-    /// Places the limbs on all rows of a block, and all constraints but that which names the operands.
-    pub fn place<V>(b: &mut Builder<V>, block: BlockId, name: &str) -> Self {
+    /// Places the limbs on all rows of a block, and all constraints but that which names the operands. `w` and `lo` are columns
+    /// for the result.
+    pub fn place<V>(b: &mut Builder<V>, block: BlockId, name: &str, [w, lo]: [Col; 2]) -> Self {
         let rows = 0..b.rows(block);
-        let limbs = Limbs::place(b, block, name, limb_count(STATE_BITS));
-        let end = b.column(block, Kind::Unchecked, &format!("{name}.end"));
         let count = limb_count(REMAINDER_BITS);
         let remainder = Limbs::place(b, block, &format!("{name}.remainder"), count);
         let complement = Limbs::place(b, block, &format!("{name}.complement"), count);
-        let ends = Ends::new(block, name, rows.clone(), limbs.clone(), (Some(end), STATE_BITS));
-        let few = end.cur() * (Expr::int(1) - end.cur()) * (Expr::int(1) + end.cur());
+        let upper = ["low", "high"].map(|part| b.column(block, Kind::Limb, &format!("{name}.{part}")));
+        let end = b.column(block, Kind::Unchecked, &format!("{name}.end"));
+        let one = || Expr::int(1);
+        let few = end.cur() * (one() - end.cur()) * (one() + end.cur());
         b.gate(block, &format!("{name}: end is -1, 0 or 1"), few, rows);
-        Quotient { ends, limbs, end, remainder, complement }
+        // Of two limbs each, the lower one is what is left.
+        let [low, high] = upper;
+        let bits = Class::Weight.bits();
+        b.define_up_to_a_limb(block, &format!("{name}: new low part"), lo, low.cur().times_pow2(LOW_BITS - LIMB_BITS));
+        b.narrow_limb(block, &format!("{name}: top limb has {} bits", bits - LIMB_BITS), high, bits - LIMB_BITS);
+        let rest = high.cur().times_pow2(LIMB_BITS) - Expr::pow2(bits - 1);
+        b.define_up_to_a_limb(block, &format!("{name}: new weight"), w, rest);
+        Quotient { w, lo, upper, end, remainder, complement }
     }
 
-    /// Requires the cells to be those of these operands; narrows the top limb. Cells are assigned before.
+    /// Requires the cells to be those of these operands. Cells are assigned before.
     pub fn constrain<V>(&self, b: &mut Builder<V>, block: BlockId, name: &str, operands: &Operands) {
         let rows = 0..b.rows(block);
         let Operands { from, numerator, half } = operands;
-        let (in_range, end, one) = (self.ends.is_in_range(), self.end.cur(), Expr::int(1));
-        let spare = LIMB_BITS * self.limbs.columns().len() as u32 - STATE_BITS;
-        self.limbs.narrow(b, name, LIMB_BITS - spare, in_range.clone(), rows.clone());
+        let (end, one) = (self.end.cur(), Expr::int(1));
+        let in_range = one.clone() - end.clone().square();
+        let result = self.w.cur().times_pow2(LOW_BITS) + self.lo.cur();
+        // 2^41 − 1 or 0, as `end + 1` is 2 or 0.
+        let furthest = (end.clone() + one.clone()) * (Expr::pow2(STATE_BITS) - one.clone());
+        let clamped = end.clone() * ((result.clone() + Expr::pow2(HALF_RANGE)).times(2) - furthest);
+        b.gate(block, &format!("{name}: at an end, the end"), clamped, rows.clone());
         let below = half.clone().times(2) - self.remainder.value();
-        let complement = in_range.clone() * below - self.complement.value();
+        let complement = in_range.clone() * (below - self.complement.value());
         b.gate(
             block,
             &format!("{name}: the remainder is below the divisor, unless at an end"),
@@ -74,9 +89,8 @@ impl Quotient {
         );
         let divisor = || half.clone().times(2) + one.clone();
         let dividend = || numerator.clone() + half.clone();
-        let beyond = || self.remainder.value() + self.limbs.value().times_pow2(REMAINDER_BITS);
-        let quotient = from.clone() - self.limbs.value() + Expr::pow2(HALF_RANGE);
-        let within = quotient * divisor() + self.remainder.value() - dividend();
+        let beyond = || self.remainder.value() + self.complement.value().times_pow2(REMAINDER_BITS);
+        let within = (from.clone() - result) * divisor() + self.remainder.value() - dividend();
         let bound = Expr::pow2(HALF_RANGE);
         let over = (from.clone() - bound.clone() + one.clone()) * divisor() - dividend() - one.clone() - beyond();
         let under = dividend() - (from.clone() + bound + one.clone()) * divisor() - beyond();
@@ -92,7 +106,7 @@ impl Quotient {
         let bound = 1i128 << HALF_RANGE;
         let beyond = |cells: &mut Cells<'_>, beyond: i128| {
             self.remainder.set(cells, row, beyond & ((1 << REMAINDER_BITS) - 1));
-            self.limbs.set(cells, row, beyond >> REMAINDER_BITS);
+            self.complement.set(cells, row, beyond >> REMAINDER_BITS);
         };
         match trace.unclamped {
             y if y >= bound => {
@@ -105,10 +119,15 @@ impl Quotient {
             }
             y => {
                 let remainder = dividend - (decayed - y) * divisor;
-                self.limbs.set(cells, row, y + bound);
                 self.remainder.set(cells, row, remainder);
                 self.complement.set(cells, row, divisor - 1 - remainder);
             }
         }
+        let (w, lo) = split(trace.whole().0);
+        let [low, high] = self.upper;
+        cells.set(self.w, row, w.into());
+        cells.set(self.lo, row, lo.into());
+        cells.set(low, row, i128::from(lo >> LIMB_BITS));
+        cells.set(high, row, i128::from((w + (1 << (Class::Weight.bits() - 1))) >> LIMB_BITS));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::super::MAX_GATE_DEGREE;
 use super::super::cells::{Challenge, Role, Uniform};
-use super::super::plan::{Global, Helper, LookupSlot, TableColumns, TablePositions, uniform_column};
+use super::super::plan::{Global, Helper, ImpliedLimb, LookupSlot, TableColumns, TablePositions, uniform_column};
 use super::super::{Expr, Field, field};
 use super::gates::Gates;
 use super::layout::Layout;
@@ -36,8 +36,13 @@ fn fixed_cell<F>(column: usize) -> Expr<F, Global> {
 }
 
 /// Adds the argument's columns and gates. `tags` are the fixed columns that say which table a pair is looked up in.
-pub(super) fn add<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usize], usable: usize) -> Lookups {
-    let helpers = add_helpers(layout, gates, tags);
+pub(super) fn add<F: Field>(
+    layout: &mut Layout,
+    gates: &mut Gates<F>,
+    (tags, implied): (&[usize], &[ImpliedLimb<F>]),
+    usable: usize,
+) -> Lookups {
+    let helpers = add_helpers(layout, gates, tags, implied);
     let Tables { columns: tables, positions, taken: (counts, entries) } = add_tables(layout, gates, usable);
     let running = layout.add("lookup running sum".into());
     let added = Expr::sum(helpers.iter().map(|h| cell(h.column, 0)));
@@ -73,16 +78,29 @@ fn sum_of_fractions<F: Field>(
     })
 }
 
+/// What a helper serves.
+#[derive(Clone, Copy)]
+enum Served {
+    Slot(LookupSlot),
+    Implied(usize),
+}
+
 /// One helper for a few slots, pairs and limbs: the sum of their inverses.
-fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usize]) -> Vec<Helper> {
-    let mut limbs: Vec<LookupSlot> = layout.limbs().rev().map(|x| LookupSlot { x, pair: None }).collect();
-    let pairs: Vec<LookupSlot> = tags
+fn add_helpers<F: Field>(
+    layout: &mut Layout,
+    gates: &mut Gates<F>,
+    tags: &[usize],
+    implied: &[ImpliedLimb<F>],
+) -> Vec<Helper> {
+    let limbs = layout.limbs().map(|x| Served::Slot(LookupSlot { x, pair: None }));
+    let mut limbs: Vec<Served> = limbs.chain((0..implied.len()).map(Served::Implied)).rev().collect();
+    let pairs: Vec<Served> = tags
         .iter()
         .enumerate()
-        .map(|(i, &tag)| LookupSlot { x: layout.pair(i), pair: Some((layout.pair(i) + 1, tag)) })
+        .map(|(i, &tag)| Served::Slot(LookupSlot { x: layout.pair(i), pair: Some((layout.pair(i) + 1, tag)) }))
         .collect();
     // Pairs have degree 2; limbs fill up what they leave.
-    let mut groups: Vec<Vec<LookupSlot>> = pairs.chunks(SERVED_DEGREE / 2).map(<[_]>::to_vec).collect();
+    let mut groups: Vec<Vec<Served>> = pairs.chunks(SERVED_DEGREE / 2).map(<[_]>::to_vec).collect();
     for group in &mut groups {
         let spare = SERVED_DEGREE - 2 * group.len();
         group.extend((0..spare).map_while(|_| limbs.pop()));
@@ -92,25 +110,33 @@ fn add_helpers<F: Field>(layout: &mut Layout, gates: &mut Gates<F>, tags: &[usiz
     }
     let alpha = uniform(layout, Challenge::Alpha);
     let mut helpers = vec![];
-    for (i, slots) in groups.into_iter().enumerate() {
+    for (i, served) in groups.into_iter().enumerate() {
         let column = layout.add(format!("helper {i}"));
-        let terms: Vec<Expr<F, Global>> = slots
-            .iter()
-            .map(|slot| {
-                let x = alpha.clone() + cell(slot.x, 0);
-                match slot.pair {
-                    None => x,
-                    Some((y, tag)) => pair(layout, x, cell(y, 0), tag),
+        let mut helper = Helper { column, slots: vec![], implied: vec![] };
+        let mut terms = vec![];
+        for served in served {
+            terms.push(match served {
+                Served::Implied(number) => {
+                    helper.implied.push(number);
+                    alpha.clone() + implied[number].form.clone()
                 }
-            })
-            .collect();
+                Served::Slot(slot) => {
+                    helper.slots.push(slot);
+                    let x = alpha.clone() + cell(slot.x, 0);
+                    match slot.pair {
+                        None => x,
+                        Some((y, tag)) => pair(layout, x, cell(y, 0), tag),
+                    }
+                }
+            });
+        }
         let (numerator, product) = sum_of_fractions(terms.into_iter().map(|term| (None, term)));
         gates.everywhere(
             Role::Lookup,
             format!("lookup: helper {i} is the sum of inverses"),
             cell(column, 0) * product - numerator,
         );
-        helpers.push(Helper { column, slots });
+        helpers.push(helper);
     }
     helpers
 }

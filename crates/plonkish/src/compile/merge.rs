@@ -1,7 +1,7 @@
 //! Fixed columns that are equal are one.
 
 use super::super::Field;
-use super::super::plan::{Gate, Global};
+use super::super::plan::{Gate, Global, ImpliedLimb};
 use super::lookup::Lookups;
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ impl<F: Field> Merged<F> {
     /// Renumbers all that refers to fixed columns.
     pub fn rename(
         &self,
-        gates: &mut [Gate<F>],
+        (gates, implied): (&mut [Gate<F>], &mut [ImpliedLimb<F>]),
         columns: &mut [Vec<Global>],
         lookups: &mut Lookups,
         port_flags: &mut [usize],
@@ -47,6 +47,9 @@ impl<F: Field> Merged<F> {
         for gate in gates {
             gate.poly = gate.poly.map(&|column, rotation| (renamed(column), rotation));
             gate.selector.column = self.numbers[gate.selector.column];
+        }
+        for limb in implied {
+            limb.form = limb.form.map(&|column, rotation| (renamed(column), rotation));
         }
         columns.iter_mut().flatten().for_each(|column| *column = renamed(*column));
         let tags =

@@ -85,7 +85,7 @@ pub fn lookups(report: &Report) -> Markup {
     let lookups = &report.lookups;
     html! {
         p.note {
-            (report.limb_lanes) " columns of limbs and " (report.pair_lanes) " of pairs are looked up on every usable row, "
+            (report.limb_lanes) " limbs (columns of them, and sums that no column holds) and " (report.pair_lanes) " of pairs are looked up on every usable row, "
             (report.lookup_terms) " terms in all. The running sum of helpers, less what the tables give, in " i { (lookups.running) }
             ", begins and ends at zero. Table 0 is the range of a limb; a pair on a row that names no table is (x, 0) in table 0."
         }
@@ -127,6 +127,10 @@ pub fn lookups(report: &Report) -> Markup {
                                     [x] => (x)
                                     slot => { "(" (slot.join(", ")) ")" }
                                 }
+                            }
+                            @for (i, limb) in helper.implied.iter().enumerate() {
+                                @if i > 0 || !helper.slots.is_empty() { "; " }
+                                (limb)
                             }
                         }
                     }
