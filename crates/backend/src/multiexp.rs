@@ -7,7 +7,7 @@
 //! The time depends on the scalars, as that of halo2's own multiplication does.
 
 use crate::curve::PastaCurve;
-use crate::fixed_base::{Affine, Digits, Form, Sums, signed, sums_of_bits, weighted_sum};
+use crate::fixed_base::{Affine, Digits, Form, Sums, sums_of_bits, weighted_sum};
 use group::Group;
 use rayon::prelude::*;
 use simd::One;
@@ -48,7 +48,7 @@ fn multiply<C: PastaCurve, P: Form<C>>(machine: P::Machine, terms: &[(C::ScalarE
         for (window, found) in (0..).zip(found.iter_mut()) {
             found.sort_unstable();
             for bucket in found.chunk_by(|a, b| a.0 == b.0) {
-                let point = |&(_, term): &(u32, u32)| signed::<C, P>(&points[(term >> 1) as usize], term & 1 == 1);
+                let point = |&(_, term): &(u32, u32)| points[(term >> 1) as usize].signed(term & 1 == 1);
                 sums.add_group(machine, window * (most + 1) + bucket[0].0, bucket.iter().map(point), &mut sum_of);
             }
         }

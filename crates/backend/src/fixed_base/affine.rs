@@ -43,8 +43,8 @@ impl<C: PastaCurve> Form<C> for Affine<C::Base> {
         of.iter().map(point).collect()
     }
 
-    fn negated(&self) -> Self {
-        Affine { x: self.x, y: -self.y }
+    fn signed(&self, negative: bool) -> Self {
+        if negative { Affine { x: self.x, y: -self.y } } else { *self }
     }
 
     fn add_pairs(_: One, sums: &mut Sums<C, Self>, out: &mut Vec<(u32, Self)>) {

@@ -1,6 +1,6 @@
 //! Bases folded by factors that all of them share: what an inner-product argument goes on with after some rounds.
 
-use super::{FixedBases, Form, Sums, signed, sums_of_bits};
+use super::{FixedBases, Form, Sums, sums_of_bits};
 use crate::curve::{PastaCurve, affine};
 use rayon::prelude::*;
 
@@ -53,8 +53,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         let (mut sums, mut by_group) = (Sums::<C, P>::default(), vec![]);
         for (number, base) in bases.clone().enumerate() {
             for (group, digits) in groups.iter().enumerate() {
-                let points =
-                    digits.iter().map(|digit| signed::<C, P>(&self.multiples[digit.place + base], digit.negative));
+                let points = digits.iter().map(|digit| self.multiples[digit.place + base].signed(digit.negative));
                 sums.add_group(self.machine, (number * groups.len() + group) as u32, points, &mut by_group);
             }
         }

@@ -145,8 +145,7 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         for (bucket, &end) in (0..).zip(&starts[..=most]).skip(1) {
             let end = end as usize;
             if begin < end {
-                let point =
-                    |&multiple: &u32| signed::<C, P>(&self.multiples[(multiple >> 1) as usize], multiple & 1 == 1);
+                let point = |&multiple: &u32| self.multiples[(multiple >> 1) as usize].signed(multiple & 1 == 1);
                 sums.add_group(self.machine, bucket, sorted[begin..end].iter().map(point), buckets);
             }
             begin = end;
@@ -166,12 +165,6 @@ impl<C: PastaCurve, P: Form<C>> FixedBases<C, P> {
         let size = terms.len().div_ceil(parts).max(LEAST);
         terms.par_chunks(size).map(of_part).reduce(C::CurveExt::identity, |a, b| a + b)
     }
-}
-
-/// A point or its negative.
-#[inline]
-pub(crate) fn signed<C: PastaCurve, P: Form<C>>(point: &P, negative: bool) -> P {
-    if negative { point.negated() } else { *point }
 }
 
 /// Σ j · Bⱼ: with j = h·2^l + r, this is Σ r · (sum of all Bⱼ of this r) + 2^l · Σ h · (sum of all Bⱼ of this h), which

@@ -84,16 +84,18 @@ impl<C: PastaCurve> Form<C> for Packed<C::Base> {
         points
     }
 
+    /// Without a branch, which half of all points would take.
     #[inline]
-    fn negated(&self) -> Self {
+    fn signed(&self, negative: bool) -> Self {
         let mut pair = self.pair;
         // y is not zero: the order is odd.
         let modulus = [C::Base::LOW as u64, (C::Base::LOW >> 64) as u64, 0, 1 << 62];
-        let mut borrow = false;
+        let (mut borrow, mask) = (false, u64::from(negative).wrapping_neg());
         for (word, of_modulus) in pair[4..].iter_mut().zip(modulus) {
             let (difference, first) = of_modulus.overflowing_sub(*word);
             let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-            (*word, borrow) = (difference, first || second);
+            *word ^= (*word ^ difference) & mask;
+            borrow = first | second;
         }
         Packed::new(pair)
     }

@@ -26,8 +26,8 @@ pub(crate) trait Form<C: PastaCurve>: Copy + Send + Sync + Debug + 'static {
     /// The points.
     fn points(machine: Self::Machine, of: &[Self]) -> Vec<C>;
 
-    /// The negative of the point.
-    fn negated(&self) -> Self;
+    /// The point or its negative.
+    fn signed(&self, negative: bool) -> Self;
 
     /// One round: adds the points of each group in pairs; groups of one point are done.
     fn add_pairs(machine: Self::Machine, sums: &mut Sums<C, Self>, out: &mut Vec<(u32, Self)>);

@@ -156,7 +156,7 @@ fn points_are_packed_and_unpacked() {
             let packed = <Packed<C::Base> as Form<C>>::load(machine, &points);
             let unpacked = |of: &[Packed<C::Base>]| -> Vec<C> { Packed::points(machine, of) };
             assert_eq!(unpacked(&packed), points);
-            let negated: Vec<Packed<C::Base>> = packed.iter().map(Form::<C>::negated).collect();
+            let negated: Vec<Packed<C::Base>> = packed.iter().map(|point| Form::<C>::signed(point, true)).collect();
             let opposite: Vec<C> = points.iter().map(|point| -*point).collect();
             assert_eq!(unpacked(&negated), opposite);
         }
