@@ -16,7 +16,7 @@ use std::thread;
 
 /// Cells of advice columns that may be under way beside the largest task of a list, so that two at a time take little more
 /// memory than one.
-pub const CELLS_BESIDE: usize = 1 << 21;
+pub const CELLS_BESIDE: usize = 3 << 20;
 
 /// Tasks that are under way at a time.
 const AT_ONCE: usize = 2;
