@@ -92,7 +92,7 @@ fn what_an_optimizer_and_a_schedule_take() {
         ("--optimizer adamw --beta2 1", "beta2 1 is 1 or more"),
         ("--optimizer adamw --eps 1e-11", "the eps 1e-11 would be rounded to 0"),
         ("--optimizer adamw --eps 2", "eps 2 is above 1"),
-        ("--optimizer adamw --lr 0.5 --beta1 0.9999", "is 2048 or more"),
+        ("--optimizer adamw --lr 0.5 --beta1 0.9999", "the learning rate 0.500 is above 0.004, the largest"),
         ("--clip 0", "the clip 0 is not above 0 and at most 1048576"),
         ("--clip 1e-10", "the clip 1e-10 would be rounded to 0"),
         ("--clip 2000000", "the clip 2e6 is not above 0 and at most 1048576"),
