@@ -39,13 +39,13 @@ pub enum HyperError {
     Eps(Decimal),
     /// The correction of the first steps would exceed what the update takes.
     #[error(
-        "the learning rate {} is above {}, the largest with which the correction of first steps by beta1 and beta2 stays below 2",
+        "the learning rate {} is above {}, the largest that is sure to fit every step with this beta1 and beta2",
         thousandths(.rate), thousandths(.most)
     )]
     Correction {
         /// Learning rate, frac 36.
         rate: u64,
-        /// The largest with these decays, frac 36.
+        /// The largest that is taken with these decays, frac 36.
         most: u64,
     },
     /// A norm that gradients are clipped to is above 0, and at most what the update can express.
