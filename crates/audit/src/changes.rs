@@ -50,7 +50,7 @@ pub(super) fn changes<F: Field>(state: &mut State<'_, '_, F>, cell: CellId) -> V
     // With another cell of a gate, so that the gate stays satisfied.
     let is_bit = |x: F| x == F::ZERO || x == one;
     let gates = ix.gates.of(cell).iter().filter(|(gate, _)| ix.class[*gate as usize] == Class::Local);
-    let implied = ix.implied_of.get(column).into_iter().flatten().map(|&limb| Constraint::Implied(limb, row as u32));
+    let implied = ix.implied(column).iter().map(|&limb| Constraint::Implied(limb, row as u32));
     let constraints: Vec<Constraint> = gates.map(|&(gate, row)| Constraint::Gate(gate, row)).chain(implied).collect();
     // What is given from outside stays: with another input, another output is right.
     if ix.input[cell as usize] {

@@ -197,9 +197,8 @@ impl<'p, F: Field> Forge<'p, F> {
         let plan = self.ix.plan;
         let multiplicities: HashSet<usize> = plan.tables.iter().map(|t| t.multiplicity).collect();
         let is_read = |cell: CellId| {
-            let column = self.ix.place(cell).0;
             !(self.ix.gates.of(cell).is_empty()
-                && self.ix.implied_of.get(column).is_none_or(Vec::is_empty)
+                && self.ix.implied(self.ix.place(cell).0).is_empty()
                 && self.ix.copies.of(cell).is_empty()
                 && self.ix.publics.of(cell).is_empty()
                 && self.ix.readers.of(cell).is_empty())
@@ -343,9 +342,8 @@ impl<'p, F: Field> Forge<'p, F> {
             return false;
         }
         let plan = self.ix.plan;
-        let is_implied = |column: usize| self.ix.implied_of.get(column).is_some_and(|limbs| !limbs.is_empty());
-        let looked_up =
-            chosen.iter().filter(|c| is_implied(c.0) || self.ix.slot_of.get(c.0).is_some_and(Option::is_some));
+        let is_slot = |column: usize| self.ix.slot_of.get(column).is_some_and(Option::is_some);
+        let looked_up = chosen.iter().filter(|c| is_slot(c.0) || !self.ix.implied(c.0).is_empty());
         let mut slots: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for &cell in looked_up {
             slots.entry(cell.0).or_insert(cell);

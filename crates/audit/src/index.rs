@@ -82,7 +82,7 @@ pub(super) struct Index<'p, F> {
     pub slot_of: Vec<Option<u32>>,
     /// For each limb that no cell holds, the columns that it reads.
     pub columns_of_implied: Vec<Vec<usize>>,
-    /// For each phase-1 column, the limbs without cells that read it.
+    /// For each phase-1 column, the limbs without cells that read it: see [`Index::implied`].
     pub implied_of: Vec<Vec<u32>>,
     /// `(tag, x) ↦ y` of the tables.
     pub follow: HashMap<(u64, [u8; 32]), F>,
@@ -272,6 +272,11 @@ impl<'p, F: Field> Index<'p, F> {
 
     pub fn id(&self, (column, row): (usize, usize)) -> CellId {
         (column * self.rows + row) as CellId
+    }
+
+    /// The limbs without cells that read a column.
+    pub fn implied(&self, column: usize) -> &[u32] {
+        self.implied_of.get(column).map_or(&[], Vec::as_slice)
     }
 
     pub fn place(&self, cell: CellId) -> (usize, usize) {

@@ -22,9 +22,8 @@ pub struct LookupReport {
 pub struct TableReport {
     /// Entries.
     pub entries: usize,
-    /// Cells that are looked up in it, by op and what the op calls the column of the first component; limbs that no cell holds by their
-    /// name. Cells that no op owns, and those
-    /// of a pair on rows that name no table, are looked up in table 0 as well.
+    /// Cells that are looked up in it, by op and what the op calls the column of the first component, and limbs that no cell holds, by
+    /// name. Cells that no op owns, and those of a pair on rows that name no table, are looked up in table 0 as well.
     pub looked_up: BTreeMap<String, usize>,
 }
 

@@ -158,11 +158,9 @@ impl<'i, 'p, F: Field> State<'i, 'p, F> {
             let outside = !self.in_table(slot, row);
             self.mark(Constraint::Table(slot, row as u32), outside);
         }
-        if let Some(implied) = ix.implied_of.get(column) {
-            for &number in implied {
-                let constraint = Constraint::Implied(number, row as u32);
-                self.mark(constraint, self.residue(constraint) != F::ZERO);
-            }
+        for &number in ix.implied(column) {
+            let constraint = Constraint::Implied(number, row as u32);
+            self.mark(constraint, self.residue(constraint) != F::ZERO);
         }
         for &op in ix.readers.of(cell) {
             if ix.result[op as usize] {

@@ -6,7 +6,8 @@
 //! and no coefficient of the other side may exceed what is declared of them.
 //!
 //! The lookup argument is left out: it is an identity of rational functions over the field, which says of cells that they
-//! are entries of a table, as field elements. Of a limb that no cell holds it says an equation, which counts as a constraint. So are the gates that compute projections: they hold whatever the cells are.
+//! are entries of a table, as field elements. So are the gates that compute projections: they hold whatever the cells are.
+//! What the lookup of a limb that no cell holds says is an equation, and counts as a constraint.
 
 use super::block::{Block, Builder};
 use super::cells::{Kind, Role};

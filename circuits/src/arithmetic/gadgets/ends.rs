@@ -12,7 +12,7 @@ pub struct Ends {
     name: String,
     rows: Range<usize>,
     /// Limbs of the result, plus half of its range, where it is no end of it.
-    pub upper: Limbs,
+    upper: Limbs,
     end: Option<Col>,
     /// Bits that the top limb of a result in range has to spare.
     spare: u32,

@@ -1,13 +1,12 @@
 //! What ops are made of: slabs of cells, range-checked integers, saturating division, random projections, ports.
 
-pub mod ends;
+mod ends;
 pub mod limbs;
 pub mod port;
 pub mod project;
 pub mod rescale;
 pub mod slab;
 
-pub use ends::Ends;
 pub use limbs::{Limbs, limb_count};
 pub use port::{PortLayout, PortTensor};
 pub use rescale::{Rescale, Rescaled};

@@ -168,8 +168,8 @@ impl Hyper {
     }
 }
 
-/// A rate, frac 36, up to which η is sure to stay below `2^ETA_BITS` in every step, though some beyond it would fit: `(1 − β₂^t)/(1 − β₁^t)` is at most 1 where `β₂ ≥ β₁`, else
-/// what it is for t = 1, and `1 − β₁^t` at least `1 − β₁`.
+/// A rate, frac 36, up to which η is sure to stay below `2^ETA_BITS` in every step, though some beyond it would fit:
+/// `(1 − β₂^t)/(1 − β₁^t)` is at most 1 where `β₂ ≥ β₁`, else what it is for t = 1, and `1 − β₁^t` at least `1 − β₁`.
 fn largest_rate(beta1: u64, beta2: u64) -> u64 {
     // Squared, and less by what powers are rounded by.
     let most = (1u128 << (2 * ETA_BITS - BETA_BITS - 1)) - (1 << (2 * ETA_BITS - BETA_BITS - 16));
