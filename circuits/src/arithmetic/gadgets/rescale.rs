@@ -237,7 +237,8 @@ pub struct RescaledLane {
 }
 
 impl RescaledLane {
-    /// The part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: see [`Ends::part`].
+    /// The part of `y + 2^(bits−1)` that `limbs` (of the upper ones) hold: theirs when nothing saturates, else all ones or all
+    /// zeros.
     pub fn part<V>(&self, b: &mut Builder<V>, limbs: &Limbs) -> Local {
         self.ends.part(b, limbs)
     }
